@@ -9,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* C17 spells it _Static_assert; <assert.h> is not there in a freestanding build. */
+#ifndef static_assert
+#define static_assert _Static_assert
+#endif
+
 #define os_likely(x)   __builtin_expect(!!(x), 1)
 #define os_unlikely(x) __builtin_expect(!!(x), 0)
 

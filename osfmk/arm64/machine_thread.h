@@ -1,0 +1,87 @@
+/*
+ * The machine-dependent half of a thread.
+ *
+ * struct thread begins with
+ *	struct arm_saved_state frame;     offset 0
+ *	struct machine_thread machine;    offset 288
+ * and is 64-byte aligned; entry.S and switch.S rely on both (asm_offsets.h, checked in asm_offsets.c).
+ *
+ * Registers while a thread runs:
+ *	TPIDR_EL1      the thread, in user and kernel mode
+ *	SP_EL1         in user mode the thread (its save area), in the kernel the kernel stack
+ *	TPIDRRO_EL0    tsd_base
+ *	TPIDR_EL0      CPU number
+ *
+ * Who writes a field: (o) only the thread itself or the CPU switching to or from it, (s) anybody while the
+ * thread is stopped, (a) anybody, atomically.
+ */
+#pragma once
+
+#include <arm64/thread_state.h>
+#include <os/atomic.h>
+
+struct cpu_data;
+struct thread;
+
+struct machine_thread {
+	uint32_t slow_flags;    /* (a) AST_* bits: why the next return to user mode must take the slow path */
+	uint32_t preempt_count; /* (o) > 0: this CPU does not switch threads by itself */
+	uint64_t kstack_top;    /* (o) stack pointer for the next entry from EL0 */
+
+	struct cpu_data *cpu_data; /* (o) the CPU it runs on; written at switch, stale when not running */
+	uintptr_t
+	    percpu_slide; /* (o) of that CPU: address of its copy of a per-CPU variable - the variable */
+
+	uint64_t ksp;      /* (o) kernel stack pointer while switched out in mid-kernel, else 0 */
+	uint64_t tsd_base; /* (s) TPIDRRO_EL0 */
+	uint64_t retval2;  /* (o) second result of the system call in progress */
+
+	struct arm_neon_state64 *neon; /* (s) NULL until the first FP instruction */
+	uint32_t fp_live;              /* (o) 1: registers are loaded and owned, EL0 does not trap */
+	uint32_t fp_credit; /* (o) switch-ins left before the next one checks that FP is still used */
+	uint64_t kstack;    /* (o) lowest address of the stack that kstack_top belongs to; 0: holds none */
+};
+
+#define MACHINE_THREAD_OFFSET 288
+
+/*
+ * The running thread. The asm is not volatile on purpose: within one thread's flow of control the value never
+ * changes, whatever CPU it moves to, so the compiler may keep it.
+ */
+OS_INLINE struct thread *
+current_thread(void)
+{
+	struct thread *self;
+
+	__asm__("mrs %0, tpidr_el1" : "=r"(self));
+	return self;
+}
+
+OS_INLINE struct machine_thread *
+thread_machine(struct thread *thread)
+{
+	return (struct machine_thread *)(void *)((char *)thread + MACHINE_THREAD_OFFSET);
+}
+
+OS_INLINE struct arm_saved_state *
+thread_frame(struct thread *thread)
+{
+	return (struct arm_saved_state *)(void *)thread;
+}
+
+/*
+ * The CPU this thread is on. Only meaningful with preemption off: the pointer is read again on each call, but
+ * the thread may move right after.
+ */
+OS_INLINE struct cpu_data *
+current_cpu_data(void)
+{
+	return os_atomic_load(&thread_machine(current_thread())->cpu_data, relaxed);
+}
+
+/* Second result register of the system call in progress (pipe, fork). */
+OS_INLINE void
+thread_set_syscall_retval2(uint64_t value)
+{
+	thread_machine(current_thread())->retval2 = value;
+}
