@@ -1,0 +1,48 @@
+/*
+ * The handles of the Mach interface.
+ *
+ * A program holds port names. The kernel's own task_t and its relatives are pointers and come from the
+ * headers of the subsystem that owns the object, so with KERNEL defined this header leaves those names alone.
+ */
+#pragma once
+
+#include <mach/boolean.h>
+#include <mach/kern_return.h>
+#include <mach/message.h>
+#include <mach/port.h>
+#include <mach/vm_inherit.h>
+#include <mach/vm_prot.h>
+#include <mach/vm_types.h>
+
+#ifndef KERNEL
+typedef mach_port_t task_t;
+typedef mach_port_t task_name_t;
+typedef mach_port_t task_inspect_t;
+typedef mach_port_t task_read_t;
+typedef mach_port_t thread_t;
+typedef mach_port_t thread_act_t;
+typedef mach_port_t thread_inspect_t;
+typedef mach_port_t thread_read_t;
+typedef mach_port_t ipc_space_t;
+typedef mach_port_t vm_map_t;
+typedef mach_port_t vm_map_read_t;
+typedef mach_port_t host_t;
+typedef mach_port_t host_priv_t;
+typedef mach_port_t processor_t;
+typedef mach_port_t processor_set_t;
+typedef mach_port_t semaphore_t;
+typedef mach_port_t clock_serv_t;
+typedef mach_port_t clock_ctrl_t;
+typedef mach_port_t mem_entry_name_port_t;
+typedef mach_port_t memory_object_name_t;
+typedef mach_port_t exception_handler_t;
+
+typedef task_t *task_array_t;
+typedef thread_act_t *thread_act_array_t;
+typedef exception_handler_t *exception_handler_array_t;
+
+#define TASK_NULL      ((task_t)0)
+#define THREAD_NULL    ((thread_t)0)
+#define SEMAPHORE_NULL ((semaphore_t)0)
+#define HOST_NULL      ((host_t)0)
+#endif
