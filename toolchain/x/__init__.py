@@ -1,0 +1,1 @@
+"""What stands behind ./x: one module a verb, and what they share (build, qemu, symbols)."""

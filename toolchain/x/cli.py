@@ -1,0 +1,37 @@
+"""The verbs of ./x, and which module serves each. A module is loaded only when its verb is used."""
+import importlib
+import sys
+
+from . import usage
+
+# verb: (module, what it does). The modules of perf/ serve several verbs and are told which.
+VERBS = {
+    "build": ("x.build", "build a variant into out/VARIANT"),
+    "run": ("x.run", "boot to a shell, or run one program and return its status"),
+    "test": ("x.test", "unit tests, guest tests, format and layering checks"),
+    "bench": ("perf.cli", "measure, and write the report"),
+    "compare": ("perf.cli", "compare two results or revisions"),
+    "gate": ("perf.cli", "compare exact counts with perf/baseline"),
+    "cc": ("x.cc", "compile a C program for Pluot"),
+    "gdb": ("x.gdb", "debug the kernel under QEMU"),
+    "doctor": ("x.doctor", "say what this machine has and lacks"),
+}
+
+
+def help_text():
+    lines = ["usage: ./x VERB [OPTION...]   (./x VERB --help says more)"]
+    return "\n".join(lines + [f"  {verb:8} {about}" for verb, (_, about) in VERBS.items()])
+
+
+def main(argv):
+    if not argv or argv[0] in ("help", "--help", "-h"):
+        print(help_text())
+        return 0 if argv else usage.EX_USAGE
+    verb = usage.choice("verb", argv[0], VERBS)
+    module, _ = VERBS[verb]
+    try:
+        served = importlib.import_module(module)
+        return served.main(argv if module.startswith("perf.") else argv[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("\nx: interrupted\n")
+        return 130
