@@ -51,6 +51,3 @@ typedef uint32_t sigset_t;
 #define minor(dev)      ((int32_t)((dev) & 0xffffff))
 #define makedev(ma, mi) ((dev_t)(((uint32_t)(ma) << 24) | (uint32_t)(mi)))
 
-#define PATH_MAX 1024
-#define NAME_MAX 255
-#define ARG_MAX  (1024 * 1024)

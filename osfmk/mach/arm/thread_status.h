@@ -1,0 +1,99 @@
+/*
+ * Register states of an arm64 thread, as thread_get_state, exception messages and signal frames carry them.
+ *
+ * The kernel's own save area starts with the members of arm_thread_state64_t, in this order.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define ARM_THREAD_STATE         1
+#define ARM_UNIFIED_THREAD_STATE 1
+#define ARM_VFP_STATE            2
+#define ARM_EXCEPTION_STATE      3
+#define ARM_DEBUG_STATE          4
+#define THREAD_STATE_NONE        5
+#define ARM_THREAD_STATE64       6
+#define ARM_EXCEPTION_STATE64    7
+#define ARM_THREAD_STATE32       9
+#define ARM_EXCEPTION_STATE64_V2 10
+#define ARM_DEBUG_STATE32        14
+#define ARM_DEBUG_STATE64        15
+#define ARM_NEON_STATE           16
+#define ARM_NEON_STATE64         17
+#define ARM_PAGEIN_STATE         27
+
+/* Sizes in 32-bit words. */
+#define ARM_THREAD_STATE64_COUNT       68
+#define ARM_EXCEPTION_STATE64_COUNT    4
+#define ARM_EXCEPTION_STATE64_V2_COUNT 4
+#define ARM_DEBUG_STATE64_COUNT        130
+#define ARM_NEON_STATE64_COUNT         132
+#define ARM_UNIFIED_THREAD_STATE_COUNT 70
+#define MACHINE_THREAD_STATE           1
+#define MACHINE_THREAD_STATE_COUNT     70
+#define ARM_THREAD_STATE_MAX           1296
+#define THREAD_STATE_MAX               1296
+
+typedef struct arm_thread_state64 {
+	uint64_t x[29];
+	uint64_t fp;
+	uint64_t lr;
+	uint64_t sp;
+	uint64_t pc;
+	uint32_t cpsr;
+	uint32_t pad;
+} arm_thread_state64_t;
+
+typedef struct arm_exception_state64 {
+	uint64_t far;
+	uint32_t esr;
+	uint32_t exception;
+} arm_exception_state64_t;
+
+typedef struct arm_exception_state64_v2 {
+	uint64_t far;
+	uint64_t esr;
+} arm_exception_state64_v2_t;
+
+typedef struct arm_neon_state64 {
+	__uint128_t v[32];
+	uint32_t fpsr;
+	uint32_t fpcr;
+} arm_neon_state64_t;
+
+typedef struct arm_debug_state64 {
+	uint64_t bvr[16];
+	uint64_t bcr[16];
+	uint64_t wvr[16];
+	uint64_t wcr[16];
+	uint64_t mdscr_el1;
+} arm_debug_state64_t;
+
+/* ARM_THREAD_STATE: the header says which of the two register sets follows. */
+typedef struct arm_state_hdr {
+	uint32_t flavor;
+	uint32_t count;
+} arm_state_hdr_t;
+
+typedef struct arm_unified_thread_state {
+	arm_state_hdr_t ash;
+	union {
+		uint32_t ts_32[17];
+		arm_thread_state64_t ts_64;
+	} uts;
+} arm_unified_thread_state_t;
+
+/* The machine part of a signal frame. */
+typedef struct arm_mcontext64 {
+	arm_exception_state64_t es;
+	arm_thread_state64_t ss;
+	arm_neon_state64_t ns;
+} arm_mcontext64_t;
+
+_Static_assert(sizeof(arm_thread_state64_t) == 272, "arm_thread_state64");
+_Static_assert(sizeof(arm_exception_state64_t) == 16, "arm_exception_state64");
+_Static_assert(sizeof(arm_neon_state64_t) == 528, "arm_neon_state64");
+_Static_assert(sizeof(arm_debug_state64_t) == 520, "arm_debug_state64");
+_Static_assert(sizeof(arm_unified_thread_state_t) == 280, "arm_unified_thread_state");
+_Static_assert(sizeof(arm_mcontext64_t) == 816, "mcontext64");

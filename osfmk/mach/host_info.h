@@ -1,0 +1,84 @@
+/* host_info and host_statistics: flavors and structures, packed to four bytes. */
+#pragma once
+
+#include <mach/machine.h>
+#include <mach/vm_statistics.h>
+#include <mach/vm_types.h>
+
+typedef integer_t host_flavor_t;
+typedef integer_t *host_info_t;
+typedef integer_t *host_info64_t;
+
+#define HOST_INFO_MAX   68  /* words, host_info and host_statistics */
+#define HOST_INFO64_MAX 256 /* words, host_statistics64 */
+
+#define HOST_BASIC_INFO          1
+#define HOST_SCHED_INFO          3
+#define HOST_RESOURCE_SIZES      4
+#define HOST_PRIORITY_INFO       5
+#define HOST_SEMAPHORE_TRAPS     7
+#define HOST_MACH_MSG_TRAP       8
+#define HOST_PREFERRED_USER_ARCH 12
+
+/* host_statistics */
+#define HOST_LOAD_INFO     1
+#define HOST_VM_INFO       2
+#define HOST_CPU_LOAD_INFO 3
+#define HOST_VM_INFO64     4
+
+#define HOST_BASIC_INFO_COUNT    12
+#define HOST_SCHED_INFO_COUNT    2
+#define HOST_PRIORITY_INFO_COUNT 8
+#define HOST_LOAD_INFO_COUNT     6
+#define HOST_CPU_LOAD_INFO_COUNT 4
+#define HOST_VM_INFO64_COUNT     38
+
+#pragma pack(push, 4)
+
+typedef struct host_basic_info {
+	integer_t max_cpus;
+	integer_t avail_cpus;
+	natural_t memory_size; /* bytes, at most 2 GiB: max_mem has the truth */
+	cpu_type_t cpu_type;
+	cpu_subtype_t cpu_subtype;
+	cpu_threadtype_t cpu_threadtype;
+	integer_t physical_cpu;
+	integer_t physical_cpu_max;
+	integer_t logical_cpu;
+	integer_t logical_cpu_max;
+	uint64_t max_mem; /* bytes */
+} host_basic_info_data_t;
+typedef struct host_basic_info *host_basic_info_t;
+
+typedef struct host_sched_info {
+	integer_t min_timeout; /* ms */
+	integer_t min_quantum; /* ms */
+} host_sched_info_data_t;
+
+typedef struct host_priority_info {
+	integer_t kernel_priority;
+	integer_t system_priority;
+	integer_t server_priority;
+	integer_t user_priority;
+	integer_t depress_priority;
+	integer_t idle_priority;
+	integer_t minimum_priority;
+	integer_t maximum_priority;
+} host_priority_info_data_t;
+
+typedef struct host_load_info {
+	integer_t avenrun[3];
+	integer_t mach_factor[3];
+} host_load_info_data_t;
+
+typedef struct host_cpu_load_info {
+	natural_t cpu_ticks[CPU_STATE_MAX];
+} host_cpu_load_info_data_t;
+
+#pragma pack(pop)
+
+_Static_assert(sizeof(host_basic_info_data_t) == 48, "host_basic_info");
+_Static_assert(sizeof(host_sched_info_data_t) == 8, "host_sched_info");
+_Static_assert(sizeof(host_priority_info_data_t) == 32, "host_priority_info");
+_Static_assert(sizeof(host_load_info_data_t) == 24, "host_load_info");
+_Static_assert(sizeof(host_cpu_load_info_data_t) == 16, "host_cpu_load_info");

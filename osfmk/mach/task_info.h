@@ -1,0 +1,106 @@
+/* task_info: flavors and their structures, packed to four bytes. */
+#pragma once
+
+#include <mach/message.h>
+#include <mach/policy.h>
+#include <mach/time_value.h>
+#include <mach/vm_types.h>
+
+typedef natural_t task_flavor_t;
+typedef integer_t *task_info_t;
+
+#define TASK_INFO_MAX 94 /* words a caller may ask for in one call */
+
+#define TASK_ABSOLUTETIME_INFO    1
+#define TASK_EVENTS_INFO          2
+#define TASK_THREAD_TIMES_INFO    3
+#define TASK_KERNELMEMORY_INFO    7
+#define TASK_SECURITY_TOKEN       13
+#define TASK_AUDIT_TOKEN          15
+#define TASK_AFFINITY_TAG_INFO    16
+#define TASK_DYLD_INFO            17
+#define TASK_BASIC_INFO_64        18
+#define TASK_BASIC_INFO           18
+#define TASK_EXTMOD_INFO          19
+#define MACH_TASK_BASIC_INFO      20
+#define TASK_POWER_INFO           21
+#define TASK_VM_INFO              22
+#define TASK_VM_INFO_PURGEABLE    23
+#define TASK_TRACE_MEMORY_INFO    24
+#define TASK_WAIT_STATE_INFO      25
+#define TASK_POWER_INFO_V2        26
+#define TASK_FLAGS_INFO           28
+#define TASK_DEBUG_INFO_INTERNAL  29
+#define TASK_SUSPEND_STATS_INFO   30
+#define TASK_SUSPEND_SOURCES_INFO 31
+
+/* Sizes in words. */
+#define TASK_ABSOLUTETIME_INFO_COUNT 8
+#define TASK_EVENTS_INFO_COUNT       8
+#define TASK_THREAD_TIMES_INFO_COUNT 4
+#define TASK_SECURITY_TOKEN_COUNT    2
+#define TASK_AUDIT_TOKEN_COUNT       8
+#define TASK_DYLD_INFO_COUNT         5
+#define TASK_BASIC_INFO_64_COUNT     10
+#define TASK_BASIC_INFO_COUNT        10
+#define MACH_TASK_BASIC_INFO_COUNT   12
+#define TASK_POWER_INFO_COUNT        12
+#define TASK_VM_INFO_COUNT           93
+
+#pragma pack(push, 4)
+
+typedef struct mach_task_basic_info {
+	mach_vm_size_t virtual_size;
+	mach_vm_size_t resident_size;
+	mach_vm_size_t resident_size_max;
+	time_value_t user_time;   /* of terminated threads */
+	time_value_t system_time; /* of terminated threads */
+	policy_t policy;
+	integer_t suspend_count;
+} mach_task_basic_info_data_t;
+
+typedef struct task_basic_info_64 {
+	integer_t suspend_count;
+	mach_vm_size_t virtual_size;
+	mach_vm_size_t resident_size;
+	time_value_t user_time;
+	time_value_t system_time;
+	policy_t policy;
+} task_basic_info_64_data_t;
+
+typedef struct task_thread_times_info {
+	time_value_t user_time; /* of living threads */
+	time_value_t system_time;
+} task_thread_times_info_data_t;
+
+typedef struct task_absolutetime_info {
+	uint64_t total_user; /* absolute time units */
+	uint64_t total_system;
+	uint64_t threads_user;
+	uint64_t threads_system;
+} task_absolutetime_info_data_t;
+
+typedef struct task_events_info {
+	integer_t faults;
+	integer_t pageins;
+	integer_t cow_faults;
+	integer_t messages_sent;
+	integer_t messages_received;
+	integer_t syscalls_mach;
+	integer_t syscalls_unix;
+	integer_t csw;
+} task_events_info_data_t;
+
+typedef struct task_dyld_info {
+	mach_vm_address_t all_image_info_addr;
+	mach_vm_size_t all_image_info_size;
+	integer_t all_image_info_format;
+} task_dyld_info_data_t;
+
+#pragma pack(pop)
+
+_Static_assert(sizeof(mach_task_basic_info_data_t) == 48, "mach_task_basic_info");
+_Static_assert(sizeof(task_basic_info_64_data_t) == 40, "task_basic_info_64");
+_Static_assert(sizeof(task_absolutetime_info_data_t) == 32, "task_absolutetime_info");
+_Static_assert(sizeof(task_events_info_data_t) == 32, "task_events_info");
+_Static_assert(sizeof(task_dyld_info_data_t) == 20, "task_dyld_info");
