@@ -50,4 +50,3 @@ typedef uint32_t sigset_t;
 #define major(dev)      ((int32_t)(((uint32_t)(dev) >> 24) & 0xff))
 #define minor(dev)      ((int32_t)((dev) & 0xffffff))
 #define makedev(ma, mi) ((dev_t)(((uint32_t)(ma) << 24) | (uint32_t)(mi)))
-
