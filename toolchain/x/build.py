@@ -28,16 +28,18 @@ def generate(variant):
         raise Failed()
 
 
-def build(variant="release", targets=(), verbose=False):
+def build(variant="release", targets=(), verbose=False, quiet=False):
     """Builds `targets` (ninja names; default: all that boots) and returns out/VARIANT."""
     generate(variant)
     command = ["ninja", "-C", out_dir(variant), *targets]
     if verbose:
         command.append("-v")
-    elif not sys.stdout.isatty():
+    elif quiet or not sys.stdout.isatty():
         command.append("--quiet")
     env = dict(os.environ, NINJA_STATUS=f"{variant} [%f/%t] ")
-    if subprocess.run(command, cwd=ROOT, env=env).returncode:
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE if "--quiet" in command else None)
+    if done.returncode:
+        sys.stderr.buffer.write(done.stdout or b"")
         raise Failed()
     return out_dir(variant)
 

@@ -1,0 +1,46 @@
+"""x gdb: the kernel under a debugger, stopped at its first instruction."""
+import os
+import shutil
+import subprocess
+import tempfile
+
+from . import build, qemu, usage
+
+DEBUGGERS = ("gdb-multiarch", "lldb-19", "gdb")
+
+
+def _debugger():
+    for name in DEBUGGERS:
+        if shutil.which(name):
+            return name
+    usage.fail(f"no debugger here; install one of: {' '.join(DEBUGGERS)}")
+    return None
+
+
+def _attach(debugger, elf, port):
+    if debugger.startswith("lldb"):
+        return [debugger, elf, "-o", f"gdb-remote {port}"]
+    return [debugger, elf, "-ex", f"target remote {port}"]
+
+
+def main(argv):
+    options = usage.parser("gdb", "Debug the kernel: QEMU waits at the first instruction, a debugger is attached.")
+    options.add_argument("--cpus", type=usage.cpus, default=[1], help="CPUs of the machine (default: 1)")
+    usage.variant_option(options, default="debug")
+    options.add_argument("--append", action="append", default=[], metavar="ARG", help="add a boot argument")
+    args = options.parse_args(argv)
+    out = build.build(args.variant, quiet=True)
+    debugger = _debugger()
+    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+        port = os.path.join(folder, "gdb")
+        log = os.path.join(out, "console.log")
+        machine = qemu.Machine(out=out, cpus=args.cpus[0], append=tuple(args.append), log=log,
+                               gdb=f"unix:{port},server=on,wait=off")
+        guest = subprocess.Popen(qemu.command(machine), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 start_new_session=True)
+        print(f"console: {os.path.relpath(log)}")
+        try:
+            return subprocess.run(_attach(debugger, os.path.join(out, "pluot.elf"), port), check=False).returncode
+        finally:
+            guest.kill()
+            guest.wait()

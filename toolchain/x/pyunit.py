@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+"""pyunit.py FILE: runs the unittest cases of a Python file and prints KTAP."""
+import importlib.util
+import os
+import sys
+import traceback
+import unittest
+
+sys.dont_write_bytecode = True
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Ktap(unittest.TestResult):
+    """Prints each case as it ends."""
+
+    number = 0
+
+    def _say(self, verdict, test, note=""):
+        self.number += 1
+        print(f"{verdict} {self.number} {test.id().split('.', 1)[1]}{note}", flush=True)
+
+    def addSuccess(self, test):
+        self._say("ok", test)
+
+    def addSkip(self, test, reason):
+        self._say("ok", test, f" # SKIP {reason}")
+
+    def _bad(self, test, error):
+        for line in "".join(traceback.format_exception(*error)).splitlines():
+            print("# " + line)
+        self._say("not ok", test)
+
+    addFailure = addError = _bad
+
+    def addSubTest(self, test, subtest, outcome):
+        if outcome is not None:
+            self._bad(subtest, outcome)
+        super().addSubTest(test, subtest, outcome)
+
+
+def main(path):
+    sys.path[:0] = [os.path.join(ROOT, "toolchain"), ROOT]
+    spec = importlib.util.spec_from_file_location("unit", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["unit"] = module
+    spec.loader.exec_module(module)
+    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
+    print("KTAP version 1")
+    result = Ktap()
+    suite.run(result)
+    print(f"1..{result.number}")
+    return 0 if result.wasSuccessful() and result.number else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,75 @@
+"""x run: boots to a shell, or runs one program and returns its status."""
+import os
+import subprocess
+import sys
+import tempfile
+
+from . import build, hang, overlay, qemu, symbols, usage
+
+
+def _options():
+    options = usage.parser("run", "Boot Pluot: an interactive shell, or one program whose exit status is returned. "
+                           "A panic gives 125, a time-out 124. Ctrl-A X ends QEMU.")
+    options.add_argument("--cpus", type=usage.cpus, default=[1], help="CPUs of the machine, 1 to 64 (default: 1)")
+    usage.variant_option(options)
+    options.add_argument("--mode", default="time", type=lambda given: usage.choice("mode", given, ("time", "count")),
+                         help="time (as fast as it goes) or count (exact virtual time); default: %(default)s")
+    options.add_argument("--timeout", type=float, default=0, metavar="SECONDS", help="give up after this long")
+    options.add_argument("--append", action="append", default=[], metavar="ARG", help="add a boot argument")
+    options.add_argument("--dry-run", action="store_true", help="print the QEMU command instead of running it")
+    options.add_argument("program", nargs="?", help="a path in the guest, or a program file of the host")
+    options.add_argument("arguments", nargs="...", help="its arguments")
+    return options
+
+
+def _machine(args, out):
+    if len(args.cpus) != 1:
+        usage.fail("run: --cpus takes one number")
+    machine = qemu.Machine(out=out, cpus=args.cpus[0], mode=args.mode, append=tuple(args.append),
+                           log=os.path.join(out, "console.log"), interactive=True)
+    if args.program:
+        files = overlay.run_files([args.program, *args.arguments], out)
+        machine.ramdisk = overlay.ramdisk(out, files, os.path.join(out, "run.cpio"))
+    return machine
+
+
+def _show_panic(machine, kernel):
+    with open(machine.log, errors="replace", encoding="utf-8") as log:
+        lines = log.read().replace("\r", "").splitlines()
+    panic = symbols.panic_lines(lines)
+    if panic:
+        sys.stderr.write("\n---- the panic with names ----\n")
+        sys.stderr.write("\n".join(kernel.annotate(lines)[-len(panic):]) + "\n")
+    return lines
+
+
+def execute(machine, timeout=0):
+    """Runs the machine on this terminal; returns the status that `x run` has."""
+    kernel = symbols.Kernel(os.path.join(machine.out, "pluot.elf"))
+    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+        machine.monitor = os.path.join(folder, "monitor")
+        terminal = sys.stdin.isatty()
+        process = subprocess.Popen(qemu.command(machine), stdin=None if terminal else subprocess.DEVNULL)
+        try:
+            status = process.wait(timeout or None)
+        except subprocess.TimeoutExpired:
+            sys.stderr.write(f"\nx: no end after {timeout:g} s; each CPU:\n")
+            sys.stderr.write("\n".join(hang.backtraces(machine.monitor, kernel)) + "\n")
+            return qemu.TIMEOUT_STATUS
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    lines = _show_panic(machine, kernel)
+    return qemu.status_of_console("\n".join(lines), status)
+
+
+def main(argv):
+    args = _options().parse_args(argv)
+    out = build.build(args.variant, quiet=True)
+    machine = _machine(args, out)
+    if args.dry_run:
+        machine.log = ""
+        print(qemu.printable(qemu.command(machine)))
+        return 0
+    return execute(machine, args.timeout)

@@ -1,0 +1,223 @@
+"""x test: unit tests on the host and tests in the guest, each a suite of KTAP results.
+
+A suite is one process: a test program of the host, a Python test file, or one boot of the guest. A suite
+that gives no result, breaks its plan or ends with a bad status fails, whatever its results say. A time-out
+is a hang detector and nothing else.
+"""
+import concurrent.futures
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import build, hang, junit, ktap, overlay, qemu, symbols, usage
+from .usage import ROOT
+
+HOST_LIMIT_S = 300
+GUEST_LIMIT_S = 120
+LONG_FACTOR = 10
+GUEST_CPUS = (1, 2, 4)
+# A machine of more CPUs than the host has is slow, not stuck.
+TAIL_LINES = 60
+
+
+@dataclasses.dataclass
+class Suite:
+    """One process and what it said."""
+
+    name: str
+    command: list
+    limit_s: float
+    env: dict = dataclasses.field(default_factory=dict)
+    machine: qemu.Machine = None  # of a boot
+    filtered: bool = False  # a boot that may find no case to run
+    cases: list = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    log: str = ""
+
+    @property
+    def failed(self):
+        return [case for case in self.cases if case.outcome == ktap.FAILED]
+
+
+# ---- which suites there are ----
+
+
+def _python_files():
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = sorted(f for f in folders if f != "out" and not f.startswith((".", "__")))
+        for name in sorted(names):
+            if name.endswith("_test.py"):
+                yield os.path.relpath(os.path.join(folder, name), ROOT)
+
+
+def host_suites(options):
+    """Programs of //:host_tests (built in the release tree: the variant does not touch them) and Python tests."""
+    out = build.build("release", ["host_tests"], quiet=True)
+    folder = os.path.join(out, "host_tests")
+    env = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+           "TSAN_OPTIONS": "halt_on_error=1", "ASAN_SYMBOLIZER_PATH": "/usr/bin/llvm-symbolizer-19"}
+    env["TEST_LONG"] = "1" if options.long else ""
+    limit = HOST_LIMIT_S * (LONG_FACTOR if options.long else 1)
+    suites = [Suite(f"host/{name}", [os.path.join(folder, name)], limit, env)
+              for name in sorted(_built_tests(out))]
+    runner = os.path.join(ROOT, "toolchain/x/pyunit.py")
+    suites += [Suite(f"host/{path[:-3]}", ["/usr/bin/python3", runner, os.path.join(ROOT, path)], limit, env)
+               for path in _python_files()]
+    return suites
+
+
+def _built_tests(out):
+    """Names of the test programs that belong to the build of now: a folder may keep old ones."""
+    listed = subprocess.run(["ninja", "-C", out, "-t", "inputs", "host_tests"], stdout=subprocess.PIPE, text=True,
+                            check=True)
+    return [os.path.basename(line) for line in listed.stdout.splitlines() if "host_tests/" in line]
+
+
+def guest_suites(options, folder):
+    """Two boots for each machine: tests inside the kernel, and the programs in /tests."""
+    suites = []
+    for variant in options.variants:
+        out = build.build(variant, quiet=True)
+        for cpus in options.cpus:
+            where = f"guest/{variant}/cpus{cpus}"
+            # A filter that names the suite runs all of it; any other is for the cases.
+            pattern = "" if re.search(options.filter, where) else options.filter
+            suites.append(_boot(f"{where}/kernel", options, folder,
+                                qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest",))))
+            argv = ["/bin/ktap_run"] + ([pattern] if pattern else [])
+            disk = os.path.join(folder, f"{variant}-{cpus}.cpio")
+            overlay.ramdisk(out, overlay.run_files(argv, out), disk)
+            suites.append(_boot(f"{where}/programs", options, folder,
+                                qemu.Machine(out=out, cpus=cpus, ramdisk=disk)))
+    return suites
+
+
+def _boot(name, options, folder, machine):
+    short = name.replace("/", "-")
+    machine.monitor = os.path.join(folder, f"{short}.mon")
+    logs = os.path.join(ROOT, "out", "test")
+    machine.log = os.path.join(logs, f"{short}.log")
+    limit = GUEST_LIMIT_S * (LONG_FACTOR if options.long else 1)
+    return Suite(name, qemu.command(machine), limit, machine=machine, filtered=bool(options.filter), log=machine.log)
+
+
+# ---- running one ----
+
+
+def run(suite):
+    """Runs a suite and fills in its cases."""
+    start = time.monotonic()
+    process = subprocess.Popen(suite.command, cwd=ROOT, env=dict(os.environ, **suite.env), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    note = ""
+    try:
+        said, _ = process.communicate(timeout=suite.limit_s)
+    except subprocess.TimeoutExpired:
+        note = f"no end after {suite.limit_s:g} s"
+        backtraces = _stuck(suite)
+        process.kill()
+        said, _ = process.communicate()
+        said += ("\n" + "\n".join(backtraces)).encode()
+    finally:
+        if process.poll() is None:
+            process.kill()
+    suite.seconds = time.monotonic() - start
+    _judge(suite, said.decode("utf-8", "replace").replace("\r", ""), process.returncode, note)
+    return suite
+
+
+def _stuck(suite):
+    if not suite.machine:
+        return []
+    kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"))
+    return hang.backtraces(suite.machine.monitor, kernel)
+
+
+def _judge(suite, said, status, note):
+    reader = ktap.Reader()
+    lines = said.splitlines()
+    for line in lines:
+        reader.line(line)
+    suite.cases = reader.finish()
+    if suite.machine:
+        status = qemu.status_of_console(said, status)
+        panic = symbols.panic_lines(lines)
+        if panic:
+            kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"))
+            lines = lines[:-len(panic)] + kernel.annotate(lines)[-len(panic):]
+            note = note or "the kernel panicked"
+    if status and not note and not suite.failed:
+        note = f"ended with status {status}"
+    if not suite.cases and not note and suite.machine and not suite.filtered:
+        note = "gave no result"
+    detail = "\n".join(lines[-TAIL_LINES:])
+    if note:
+        suite.cases.append(ktap.Case("whole", ktap.FAILED, f"{detail}\n{note}"))
+    elif not suite.cases and not suite.machine:
+        suite.cases.append(ktap.Case("whole", ktap.PASSED))
+
+
+# ---- all of them ----
+
+
+def _options(argv):
+    options = usage.parser("test", "Run the tests: everything by default. The last line is `N passed, N failed`.")
+    options.add_argument("--filter", default="", metavar="RE", help="suites and cases whose name matches")
+    options.add_argument("--host", action="store_true", help="only what runs on this machine")
+    options.add_argument("--guest", action="store_true", help="only what runs on Pluot")
+    options.add_argument("--cpus", type=usage.cpus, default=list(GUEST_CPUS), metavar="LIST",
+                         help="machine sizes of the guest (default: 1,2,4)")
+    usage.variant_option(options, default=None)
+    options.add_argument("--long", action="store_true", help="stress tests for as long as they like")
+    args = options.parse_args(argv)
+    try:
+        re.compile(args.filter)
+    except re.error as error:
+        usage.fail(f"--filter '{args.filter}' is not a regular expression: {error}")
+    args.variants = [args.variant] if args.variant else list(usage.VARIANTS)
+    args.both = args.host == args.guest
+    return args
+
+
+def _show(suite):
+    counts = f"{len(suite.cases) - len(suite.failed)} passed"
+    if suite.failed:
+        counts += f", {len(suite.failed)} FAILED"
+    print(f"{suite.name}: {counts} ({suite.seconds:.1f} s)", flush=True)
+    for case in suite.failed:
+        print(f"  FAILED {case.name}")
+        for line in case.detail.splitlines()[-TAIL_LINES:]:
+            print(f"    {line}")
+    if suite.failed and suite.log:
+        print(f"  console: {os.path.relpath(suite.log)}", flush=True)
+
+
+def _collect(args, folder):
+    suites = []
+    if args.host or args.both:
+        suites += [suite for suite in host_suites(args) if re.search(args.filter, suite.name)]
+    if args.guest or args.both:
+        suites += guest_suites(args, folder)
+    return suites
+
+
+def main(argv):
+    args = _options(argv)
+    where = os.path.join(ROOT, "out", "test")
+    os.makedirs(where, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+        suites = _collect(args, folder)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for suite in pool.map(run, suites):
+                _show(suite)
+    junit.write(os.path.join(where, "junit.xml"), suites)
+    failed = sum(len(suite.failed) for suite in suites)
+    passed = sum(case.outcome == ktap.PASSED for suite in suites for case in suite.cases)
+    if not passed + failed:
+        print("no test ran")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
