@@ -1,0 +1,59 @@
+/*
+ * Mach IPC: ports, rights, messages.
+ *
+ * A port is a queue of messages with one receive right and any number of send rights. A task holds rights in
+ * its space under 32-bit names. A message carries data and rights. Kernel objects are reached by sending to
+ * their ports.
+ *
+ * Files, from the bottom
+ *	mqueue       the queue word of a port: the lock-free part of every send (head essay there)
+ *	name_table   name -> entry: the lock-free part of every look-up (head essay there)
+ *	port, pset   the objects; space  names of a task; right  what a name may do
+ *	kmsg         messages: copyin, send, copyout
+ *	mach_msg     the traps, receive with its continuation; mach_msg_fastpath  the RPC fast path
+ *	notify       messages the kernel sends about rights
+ *	mach_port    the mach_port_* calls; mach_port_traps  their _kernelrpc_ short cuts
+ *	ipc_kobject  kernel objects and the MIG server; ipc_tt  ports of tasks and threads
+ *
+ * Locks, in the order they are taken: space (is_lock), transit (ipc_transit_lock), port (ip_lock), set
+ * (ips_lock), then the scheduler's. All are spin locks held for a bounded time; nothing is allocated, freed
+ * or copied to or from user memory under one. A port's lock is the receiver's: senders do not take it unless
+ * a set, several receivers or a full queue are involved. The RPC fast path takes none.
+ *
+ * A send: copyin (rights leave the sender's space), mq_send (push or take the waiting receiver), and in the
+ * second case hand the message to that thread. A receive: mq_receive_lone or, under the lock, the outbox;
+ * else wait in a continuation, and copyout in whatever thread got the message.
+ */
+#pragma once
+
+#include <ipc/ipc_types.h>
+#include <kern/kern_types.h>
+
+/* Zones, the kernel's space, host and clock ports. Once, before the first task besides kernel_task. */
+void ipc_init(void);
+
+kern_return_t ipc_space_create(struct task *task, ipc_space_t *space);
+void ipc_space_terminate(ipc_space_t space); /* all rights go; names are gone for good */
+void ipc_space_release(ipc_space_t space);
+
+/* The IPC half of a task's and a thread's life; called by kern. `parent` gives the inherited ports. */
+kern_return_t ipc_task_init(task_t task, task_t parent);
+void ipc_task_enable(task_t task);    /* its ports convert from now on */
+void ipc_task_disable(task_t task);   /* ... no longer (termination begins) */
+void ipc_task_terminate(task_t task); /* last thread is gone */
+kern_return_t ipc_thread_init(thread_t thread);
+void ipc_thread_disable(thread_t thread);
+void ipc_thread_terminate(thread_t thread);
+
+/* Puts a send right into a space. Consumes it; MACH_PORT_NULL or MACH_PORT_DEAD when there is none. */
+mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);
+
+/* Sends from the kernel, for exceptions and the like; consumes the message. */
+mach_msg_return_t mach_msg_send_from_kernel(ipc_kmsg_t kmsg);
+
+/* For semaphores, timers: a port for a kernel object (see ipc_kobject.h). */
+
+/* kernel/mqueue_send_receive: one enqueue and one dequeue of a message on a port of its own. */
+void *ipc_bench_mqueue_setup(void);
+void ipc_bench_mqueue_step(void *state);
+void ipc_bench_mqueue_teardown(void *state);

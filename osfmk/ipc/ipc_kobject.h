@@ -1,0 +1,49 @@
+/*
+ * Ports that stand for kernel objects, and the way back from a right to the object.
+ *
+ * A kernel object's port is owned by ipc_space_kernel. ip_kobject is set while the object lives and cleared
+ * under the port's lock when it goes; convert_* functions read it in an SMR section or under that lock and
+ * return the object with a reference of its own. A message to such a port is not queued: the sender's thread
+ * runs the server routine (ipc_kobject_server).
+ */
+#pragma once
+
+#include <ipc/ipc_types.h>
+#include <ipc/kobject_types.h>
+#include <kern/kern_types.h>
+
+/* A port for `kobject`, with one reference for the caller, who kills it with ipc_kobject_dealloc_port. */
+ipc_port_t ipc_kobject_alloc_port(void *kobject, ipc_kobject_type_t type);
+void ipc_kobject_dealloc_port(ipc_port_t port);
+
+/* After this no conversion finds the object. The port itself lives on. */
+void ipc_kobject_disable(ipc_port_t port);
+
+/* The calling thread serves the request and consumes it; *reply is the answer to be sent, or NULL. */
+void ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *reply);
+
+/* Rights to objects, with a reference on the object; NULL when the port is something else or dead. */
+task_t convert_port_to_task(ipc_port_t port);
+task_t convert_port_to_task_read(ipc_port_t port);
+task_t convert_port_to_task_inspect(ipc_port_t port);
+task_t convert_port_to_task_name(ipc_port_t port);
+ipc_space_t convert_port_to_space(ipc_port_t port);
+vm_map_t convert_port_to_map(ipc_port_t port);
+thread_t convert_port_to_thread(ipc_port_t port);
+thread_t convert_port_to_thread_inspect(ipc_port_t port);
+semaphore_t convert_port_to_semaphore(ipc_port_t port);
+
+/* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */
+ipc_port_t convert_task_to_port(task_t task);
+ipc_port_t convert_task_name_to_port(task_t task);
+ipc_port_t convert_thread_to_port(thread_t thread);
+ipc_port_t convert_semaphore_to_port(semaphore_t semaphore);
+
+/* Names of the calling task to objects, without the cost of a right: for traps. NULL: no such thing. */
+task_t port_name_to_task(mach_port_name_t name);
+task_t port_name_to_task_name(mach_port_name_t name);
+thread_t port_name_to_thread(mach_port_name_t name);
+kern_return_t port_name_to_semaphore(mach_port_name_t name, semaphore_t *semaphore);
+
+/* True if `name` is the calling task's own control port: the condition of every _kernelrpc_ trap. */
+bool port_name_is_current_task(mach_port_name_t name);

@@ -1,0 +1,34 @@
+/*
+ * What IPC keeps in every task: its name space and its special ports.
+ *
+ * `space` is set before the task's first thread runs and stays until the last one is gone. The ports are
+ * naked send rights under `lock`; IP_NULL where there is none.
+ */
+#pragma once
+
+#include <ipc/ipc_types.h>
+#include <kern/locks.h>
+#include <mach/exception_types.h>
+
+#define TASK_PORT_REGISTER_MAX 3
+
+struct exception_action {
+	ipc_port_t port;   /* send right or IP_NULL */
+	int flavor;        /* thread_state_flavor_t */
+	uint32_t behavior; /* exception_behavior_t */
+};
+
+struct ipc_task_state {
+	ipc_space_t space;
+
+	lck_spin_t lock;
+	ipc_port_t self;                                      /* (l) control port of the task */
+	ipc_port_t name_port;                                 /* (l) identity only */
+	ipc_port_t host;                                      /* (l) what host_self answers */
+	ipc_port_t bootstrap;                                 /* (l) inherited */
+	ipc_port_t access;                                    /* (l) inherited */
+	ipc_port_t debug_control;                             /* (l) */
+	ipc_port_t resource_notify;                           /* (l) */
+	ipc_port_t registered[TASK_PORT_REGISTER_MAX];        /* (l) inherited */
+	struct exception_action exc_actions[EXC_TYPES_COUNT]; /* (l) inherited */
+};
