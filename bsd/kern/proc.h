@@ -1,0 +1,174 @@
+/*
+ * Processes.
+ *
+ * A process is the BSD half of a task. The two are born together (fork, spawn) and the process outlives its
+ * task as a zombie until the parent has waited for it. kernel_task is process 0; launchd is process 1 and
+ * the parent of every orphan; when it ends, the machine halts with its status.
+ *
+ * Life:	SIDL --> SRUN --> SZOMB --> freed
+ *		      |        |        `- wait4 of the parent
+ *		      |        `- the last thread of the task is gone (bsd_task_exit)
+ *		      `- the main thread is started
+ * exit and deadly signals only claim the exit status (P_WEXIT, once) and ask the task to end; everything
+ * else happens in bsd_task_exit, where no thread of the process runs any more.
+ *
+ * Finding. A process is found by number through a hash table without a lock: readers are in an SMR section
+ * and take a reference with "increment unless zero"; memory is freed after a grace period. The own process
+ * hangs off the task and needs no reference: getpid and getppid are two loads.
+ *
+ * References. One belongs to the table, from birth until the zombie is reaped; proc_find adds one. The task
+ * needs none: bsd_task_exit comes before the reaping.
+ *
+ * Locks, outermost first:
+ *	proc_tree_lock	parent, children, state, hash writers, numbers. One for the machine: fork, exit and
+ *			wait take it for a few list operations, never across an allocation or a copy.
+ *	p_lock		thread list, signal actions, directories
+ *	fd_lock		(file.h)
+ *	thread, wait queue locks of osfmk
+ */
+#pragma once
+
+#include <bsd/kern/file.h>
+#include <bsd/kern/signal_internal.h>
+#include <kern/locks.h>
+#include <kern/smr.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <kern/waitq.h>
+#include <os/list.h>
+#include <sys/types.h>
+
+#define PID_MAX      99999 /* numbers wrap after it; as Darwin users know them */
+#define MAXCOMLEN    16
+#define NGROUPS_PROC 16
+
+struct vnode;
+
+enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
+
+/* p_flag, atomic. */
+#define P_WEXIT  0x0001U /* the exit status is claimed: the process is ending */
+#define P_EXEC   0x0002U /* has called exec since fork */
+#define P_REPORT 0x0004U /* death by an exception: say so on the console */
+
+/* Who the process is. Copied at fork, changed under p_lock. */
+struct ucred {
+	uid_t cr_ruid;
+	uid_t cr_uid;
+	uid_t cr_svuid;
+	gid_t cr_rgid;
+	gid_t cr_gid;
+	gid_t cr_svgid;
+	uint32_t cr_ngroups;
+	gid_t cr_groups[NGROUPS_PROC];
+};
+
+/* bsdthread_register: what libpthread told us. (o) written by exec and by the registering thread. */
+struct pthread_registration {
+	uint64_t threadstart;      /* user entry of a new thread; 0: not registered */
+	uint64_t wqthread;         /* user entry of a work-queue thread */
+	uint32_t pthread_size;     /* bytes of the user's pthread structure */
+	uint32_t tsd_offset;       /* thread data base - pthread structure */
+	uint32_t self_port_offset; /* thread data slot that receives the port name; 0: none */
+};
+
+/*
+ * (c) constant once published, (a) atomic, (t) proc_tree_lock, (p) p_lock, (o) only by the own threads, one
+ * at a time by construction. The first line is what getpid, getppid and fd look-up read: nothing on it is
+ * written while the process runs.
+ */
+struct proc {
+	pid_t p_pid;          /* (c) */
+	pid_t p_ppid;         /* (a) written under (t) */
+	task_t p_task;        /* (c) NULL in a zombie */
+	struct filedesc p_fd; /* (see file.h) */
+
+	struct proc *p_hash_next OS_CACHE_ALIGNED; /* SMR, written under (t) */
+	struct proc *p_parent;                     /* (t) referenced by being its child */
+	struct list_node p_children;               /* (t) */
+	struct list_node p_sibling;                /* (t) on p_parent->p_children */
+	struct list_node p_list;                   /* (t) on allproc */
+	uint32_t p_refs;                           /* (a) */
+	uint32_t p_flag;                           /* (a) P_* */
+	uint32_t p_state;                          /* (a) enum proc_state, written under (t) */
+	int32_t p_xstat;                           /* who claimed P_WEXIT; wait status encoding */
+	struct waitq p_wait;                       /* the process waits here for its children */
+	uint32_t p_child_events;                   /* (t) counts what wait4 may care about */
+
+	lck_mtx_t p_lock;
+	struct list_node p_uthreads;           /* (p) uu_link */
+	struct vnode *p_cdir;                  /* (p) current directory */
+	struct vnode *p_rdir;                  /* (p) root directory */
+	uint32_t p_umask;                      /* (p) */
+	pid_t p_pgrp;                          /* (t) process group number */
+	pid_t p_session;                       /* (t) session number */
+	struct ucred p_ucred;                  /* (p) */
+	struct sigacts p_sigacts;              /* (p) */
+	uint32_t p_siglist;                    /* (a) signals pending for any thread of the process */
+	struct pthread_registration p_pthread; /* (o) */
+	uint64_t p_stack_top;                  /* (o) main stack, for sysctl kern.usrstack64 */
+	uint64_t p_start_abstime;              /* (c) when it was born, in timebase ticks */
+	uint64_t p_children_time[2];           /* (t) user and system time of reaped children, ns */
+	char p_comm[MAXCOMLEN + 1];            /* (p) last component of what it executes */
+
+	struct smr_node p_smr;
+};
+
+/* The BSD half of a thread. (o) the thread itself, (p) p_lock, (a) atomic. */
+struct uthread {
+	struct proc *uu_proc;        /* (c) */
+	thread_t uu_thread;          /* (c) */
+	struct list_node uu_link;    /* (p) on p_uthreads */
+	uint32_t uu_siglist;         /* (a) signals pending for this thread */
+	uint32_t uu_sigmask;         /* (a) written by the thread itself */
+	uint64_t uu_sigreturn_token; /* (o) */
+	uint64_t uu_sigstk_base;     /* (o) sigaltstack */
+	uint64_t uu_sigstk_size;     /* (o) */
+	uint32_t uu_sigstk_flags;    /* (o) */
+	bool uu_exit_unlinked;       /* (p) no longer on p_uthreads */
+};
+
+extern lck_mtx_t proc_tree_lock;
+extern struct proc *kernproc;    /* process 0 */
+extern struct proc *initproc;    /* process 1 */
+extern struct list_node allproc; /* (t) */
+
+OS_INLINE struct proc *
+current_proc(void)
+{
+	return current_task()->bsd_info;
+}
+
+OS_INLINE struct uthread *
+current_uthread(void)
+{
+	return current_thread()->uthread;
+}
+
+void proc_init(void); /* bsd_init */
+
+/* A process in state SIDL with one reference, a number and no place in the tree. NULL: out of memory. */
+struct proc *proc_create(struct proc *parent);
+/* Undoes proc_create: the process was never published. */
+void proc_discard(struct proc *p);
+/* Makes it a child of `parent` and findable. */
+void proc_publish(struct proc *p, struct proc *parent);
+/* Referenced, or NULL: no such process (zombies are found too). */
+OS_WARN_RESULT struct proc *proc_find(pid_t pid);
+void proc_rele(struct proc *p);
+/* The zombie is out of the tree; drops the table's reference. */
+void proc_reap_locked(struct proc *zombie) REQUIRES(proc_tree_lock);
+void proc_set_name(struct proc *p, const char *path);
+
+/* kern_exit.c. The calling thread does not come back. */
+_Noreturn void exit1(int status);
+/* Claims the exit status for the process and asks its task to end; false: it was ending already. */
+bool proc_request_exit(struct proc *p, int status);
+/* From bsd_task_exit: the last thread is gone. */
+void proc_exit(struct proc *p);
+
+/* wait status: exit code, or signal. */
+#define W_EXITCODE(code, sig) (((code) & 0xff) << 8 | (sig))
+
+/* kern_fork.c */
+OS_WARN_RESULT int proc_fork_state(struct proc *child, struct proc *parent);

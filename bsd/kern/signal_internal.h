@@ -1,0 +1,38 @@
+/*
+ * Signals inside the kernel: pending sets, actions, delivery.
+ *
+ * A signal is pending on a process or on one of its threads, as a bit; posting it sets the bit, raises
+ * AST_BSD on a thread that does not block it and interrupts its wait. The thread takes it on its way back to
+ * user mode (bsd_ast), where the default action is carried out.
+ */
+#pragma once
+
+#include <os/base.h>
+
+#define SIG_COUNT    32
+#define SIG_BIT(s)   (1U << ((s) - 1))
+#define SIG_CANTMASK (SIG_BIT(9) | SIG_BIT(17)) /* SIGKILL, SIGSTOP */
+
+#define SA_DEFAULT 0ULL
+#define SA_IGNORE  1ULL
+
+/* Actions of a process. p_lock; the two masks are also read without it, as hints. */
+struct sigacts {
+	uint64_t ps_handler[SIG_COUNT]; /* user address, SA_DEFAULT or SA_IGNORE; index signal - 1 */
+	uint64_t ps_tramp[SIG_COUNT];   /* user trampoline */
+	uint32_t ps_mask[SIG_COUNT];    /* blocked while the handler runs */
+	uint32_t ps_flags[SIG_COUNT];   /* SA_* of the public interface */
+	uint32_t ps_ignored;            /* (a) SIG_BIT set */
+	uint32_t ps_caught;             /* (a) */
+};
+
+struct proc;
+struct uthread;
+
+/* Posts a signal. Any context that may take p_lock. */
+void psignal(struct proc *p, int sig);
+void uthread_signal(struct uthread *uth, int sig);
+/* From bsd_ast: carries out what is pending for the current thread. May not return. */
+void signals_take(struct uthread *uth);
+/* exec: caught signals go back to their default. */
+void sigacts_exec(struct proc *p);
