@@ -1,0 +1,85 @@
+/*
+ * Access to user memory from the kernel, in three forms. PAN is always on; the copies open it for the few
+ * instructions of a block (MSR PAN, #0) or use the unprivileged loads and stores (LDTR/STTR) for single
+ *words. Which: LDTR has no pair form, so a block of 64 bytes costs 12 instructions with it and 8 with LDP/STP
+ *plus two for the window once a call; words gain nothing from the window.
+ *
+ *	copyin, copyout, copyinstr	may fault and block. Preemption on, no spin locks. 0, EFAULT,
+ *ENAMETOOLONG
+ *	*_nofault			any context, also with interrupts masked; false instead of a fault
+ *	vm_map_read_user, _write_user	another address space (<vm/vm_map.h>)
+ *
+ * Every instruction that may abort lies in a range of the fix-up table (section copyio_fixup); an abort
+ * from EL1 outside them is a panic. copyio_fixup_find is the look-up for the abort handler (vm_fault_kernel).
+ *
+ * A copy that fails may have transferred a part. Addresses at or above MACH_VM_MAX_ADDRESS, and ranges that
+ *wrap, fail without an access.
+ */
+#pragma once
+
+#include <os/base.h>
+#include <vm/vm_types.h>
+
+OS_WARN_RESULT int copyin(user_addr_t uaddr, void *kaddr, size_t len);
+OS_WARN_RESULT int copyout(const void *kaddr, user_addr_t uaddr, size_t len);
+
+/* Copies up to and including the NUL; *done counts it. ENAMETOOLONG when there is none in the first `max`
+ * bytes. */
+OS_WARN_RESULT int copyinstr(user_addr_t uaddr, char *kaddr, size_t max, size_t *done);
+
+OS_WARN_RESULT bool copyin_nofault(user_addr_t uaddr, void *kaddr, size_t len);
+OS_WARN_RESULT bool copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len);
+
+struct copyio_fixup {
+	int32_t start;   /* first instruction, relative to this field */
+	int32_t end;     /* first one after the range, relative to this field */
+	int32_t landing; /* where to go on, relative to this field */
+	uint32_t kind;   /* COPYIO_NOFAULT or COPYIO_MAYFAULT */
+};
+
+#define COPYIO_NOFAULT  0
+#define COPYIO_MAYFAULT 1
+
+/* Fix-up that covers pc, or NULL; *landing is an address. */
+const struct copyio_fixup *copyio_fixup_find(uint64_t pc, uint64_t *landing);
+
+/* One entry of the table for the instructions between local labels 1 and 2, continuing at the asm goto label.
+ */
+#define COPYIO_FIXUP_1_2(landing)                      \
+	".pushsection copyio_fixup, \"a\"\n\t"         \
+	".long 1b - ., 2b - ., " landing " - ., 0\n\t" \
+	".popsection\n\t"
+
+/* Word forms for the message fast path: one unprivileged access, no call. The address is checked by the
+ * hardware: an unprivileged access to a kernel address aborts. */
+#define COPYIO_WORD_LOAD(name, type, insn, reg)                                                      \
+	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type *out)                             \
+	{                                                                                            \
+		type value;                                                                          \
+		__asm__ goto("1: " insn " %" reg "[v], [%[a]]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]") \
+		    : [v] "=r"(value)                                                                \
+		    : [a] "r"(uaddr)                                                                 \
+		    : "memory"                                                                       \
+		    : fault);                                                                        \
+		*out = value;                                                                        \
+		return true;                                                                         \
+	fault:                                                                                       \
+		return false;                                                                        \
+	}
+#define COPYIO_WORD_STORE(name, type, insn, reg)                                                     \
+	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type value)                            \
+	{                                                                                            \
+		__asm__ goto("1: " insn " %" reg "[v], [%[a]]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]") \
+		    :                                                                                \
+		    : [v] "r"(value), [a] "r"(uaddr)                                                 \
+		    : "memory"                                                                       \
+		    : fault);                                                                        \
+		return true;                                                                         \
+	fault:                                                                                       \
+		return false;                                                                        \
+	}
+
+COPYIO_WORD_LOAD(copyin_nofault_u32, uint32_t, "ldtr", "w")
+COPYIO_WORD_LOAD(copyin_nofault_u64, uint64_t, "ldtr", "x")
+COPYIO_WORD_STORE(copyout_nofault_u32, uint32_t, "sttr", "w")
+COPYIO_WORD_STORE(copyout_nofault_u64, uint64_t, "sttr", "x")

@@ -1,0 +1,87 @@
+/*
+ * The arm64 pmap: what other files may see of it, and the inline switch.
+ *
+ * ASIDs. 16 bits, handed out in ascending order within a generation; a pmap's pm_context is generation and
+ * ASID in one word. When the ASIDs run out, the generation advances: contexts loaded on some CPU at that
+ * moment are kept, every other pmap takes a new ASID when it is next loaded, and each CPU drops its TLB
+ * before it loads one of the new generation. Who writes: pc_active by its CPU (and tagged by others as
+ * below), everything else under asid_lock.
+ *
+ * [S1] pmap_switch publishes the pmap in pc_active by an exchange (full barrier), then [S2] reads the
+ * generation. [R1] Roll-over advances the generation, full barrier, then [R2] tags and reads every pc_active.
+ * So either the switch sees the new generation, or roll-over sees the pmap and keeps its ASID.
+ *
+ * PMAP_TAG_FLUSH in pc_active: this CPU must drop its TLB at its next switch. PMAP_TAG_DEAD: the pmap was
+ * destroyed while this CPU had it loaded (kernel threads keep the last user pmap): the next switch releases
+ * it.
+ */
+#pragma once
+
+#include <arm64/machine_routines.h>
+#include <kern/percpu.h>
+#include <os/atomic.h>
+#include <os/bits.h>
+#include <vm/vm_types.h>
+
+#define PMAP_ASID_BITS 16
+#define PMAP_TAG_FLUSH 1UL
+#define PMAP_TAG_DEAD  2UL
+#define PMAP_TAGS      3UL
+
+struct pmap {
+	/* Read at each switch, written seldom. */
+	uint64_t pm_context; /* generation << 16 | ASID; atomic; 0: never had one */
+	pmap_paddr_t pm_root;
+	uint64_t pm_cpus;               /* CPUs whose TLB may hold its translations; atomic */
+	uint64_t *pm_table;             /* pm_root through the physical map */
+	vm_map_offset_t pm_min, pm_max; /* addresses it translates */
+	uint32_t pm_holders; /* while being destroyed: CPUs that still have it loaded, and the destroyer */
+	uint32_t pm_flags;
+} OS_CACHE_ALIGNED;
+
+static_assert(sizeof(struct pmap) == OS_CACHELINE, "one line");
+
+struct pmap_cpu {
+	uintptr_t pc_active; /* the user pmap in TTBR0_EL1, and PMAP_TAG_*; 0 until the first */
+	uint64_t pc_switches;
+	uint64_t pc_asid_misses; /* switches that had to take an ASID or flush */
+	uint64_t pc_tlbi_local;  /* invalidations sent, by kind: the one that was needed */
+	uint64_t pc_tlbi_broadcast;
+	uint64_t pc_tlbi_none;
+} OS_CACHE_ALIGNED;
+
+PERCPU_DECLARE(struct pmap_cpu, pmap_cpu);
+
+extern uint64_t pmap_asid_generation; /* << 16, like pm_context */
+extern pmap_t kernel_pmap;
+
+void pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc);
+
+OS_INLINE void
+pmap_load_ttbr0(pmap_t pmap, uint64_t context)
+{
+	__asm__ volatile("msr ttbr0_el1, %0\n\tisb" ::"r"(pmap->pm_root | context << 48) : "memory");
+}
+
+/* Preemption off. Loads `pmap` unless it is loaded; the kernel's own pmap changes nothing. */
+OS_INLINE void
+pmap_switch(pmap_t pmap)
+{
+	struct pmap_cpu *pc = PERCPU_GET(pmap_cpu);
+	uintptr_t old;
+	uint64_t context;
+
+	if (os_atomic_load(&pc->pc_active, relaxed) == (uintptr_t)pmap || pmap == kernel_pmap) {
+		return;
+	}
+	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1], pairs with [R2] */
+	context = os_atomic_load(&pmap->pm_context, relaxed);
+	if (os_unlikely((old & PMAP_TAGS) != 0 ||
+			((context ^ os_atomic_load(&pmap_asid_generation, relaxed)) >> PMAP_ASID_BITS) !=
+			    0 || /* [S2] */
+			!(os_atomic_load(&pmap->pm_cpus, relaxed) & BIT(ml_get_cpu_number())))) {
+		pmap_switch_slow(pmap, old, pc);
+		return;
+	}
+	pmap_load_ttbr0(pmap, context);
+}

@@ -1,0 +1,65 @@
+/*
+ * Physical map: the hardware translation of one address space.
+ *
+ * The machine-independent layer says which page is where with which protection; the pmap keeps the page
+ * tables, ASIDs and TLBs. It is authoritative: nothing is dropped behind the caller's back.
+ *
+ * Concurrency. Tables are installed and entries changed by compare-exchange; there is no lock in a pmap and
+ * no counter in a table, so two CPUs entering pages more than a line of entries (128 KiB) apart share nothing
+ * that is written. The caller serialises operations on one virtual page (the VM does it by the lock of the
+ * object slot, kernel memory by owning the range).
+ *
+ * TLB. Who may hold translations of a pmap is its CPU set: set when the pmap is first loaded on a CPU,
+ * dropped when its ASID is given up. Invalidation: none when the set is empty, local when it is this CPU
+ * only, otherwise one broadcast for the batch with one barrier. On return from remove and protect, no CPU
+ * uses an old translation.
+ *
+ * pmap_switch is lock-free; ASIDs stay with their pmap until the generation runs out (<arm64/pmap_asid.h>).
+ * Threads of the kernel keep the last user pmap loaded.
+ */
+#pragma once
+
+#include <mach/kern_return.h>
+#include <vm/vm_types.h>
+
+extern pmap_t kernel_pmap;
+
+/* Adopts the tables of the boot code as kernel_pmap. Boot CPU, after vm_page_bootstrap. */
+void pmap_bootstrap(void);
+
+/* Zones, after kern's zone_bootstrap. */
+void pmap_init(void);
+
+/* NULL when memory is exhausted. The commpage is mapped in every pmap from the start. */
+pmap_t pmap_create(void);
+
+/* The caller's is the last use: no thread runs or will run with it, but CPUs may still have it loaded. */
+void pmap_destroy(pmap_t pmap);
+
+/* Flags of pmap_enter. */
+#define PMAP_ENTER_NOCACHE 0x1 /* normal memory, not cacheable */
+#define PMAP_ENTER_DEVICE  0x2 /* device nGnRE */
+#define PMAP_ENTER_REPLACE 0x4 /* another page may be mapped there: break before make */
+
+/*
+ * Maps page `pn` at va. Without PMAP_ENTER_REPLACE the entry must be invalid or map the same page (then only
+ * its protection changes). KERN_RESOURCE_SHORTAGE when a table cannot be had. Never blocks.
+ */
+kern_return_t pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned flags);
+
+/* No translation is left in [start, end); empty tables wholly inside the range are freed. */
+void pmap_remove(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Reduces the protection of what is mapped in [start, end) to `prot`; never adds rights. */
+void pmap_protect(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot);
+
+/* Page frame and protection mapped at va; false when nothing is. */
+bool pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot);
+
+/* Pages mapped in the range; walks the tables. */
+uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Brings kernel_pmap up on a secondary CPU. */
+void pmap_cpu_init(void);
+
+#include <arm64/pmap.h> /* pmap_switch */

@@ -1,0 +1,109 @@
+/*
+ * Address maps.
+ *
+ * A map is an index from virtual page to entry (vm_map_index.h: a radix tree whose slots carry their own
+ *locks) and a pmap. An entry is a range with one object, protection, inheritance and tag; entries never
+ *overlap.
+ *
+ * Concurrency
+ *	Look-ups and faults take no lock: they run in an SMR section (preemption off), so an entry, an index
+ *node or an object they found stays memory, and they re-check the entry under the object's slot lock before
+ *they install a translation. Changes lock the index slots of exactly the range they change (sleeping bit
+ *locks, ascending addresses), so changes of ranges that are 128 KiB apart share no written line either. A
+ *change that takes rights away, in this order: [M1] publish it in vme_attr (DEAD, NEEDS_COPY, less
+ *protection), full barrier, [M2] pass over the object's slots of the range, waiting for a locked one, then
+ *change the translations. A fault: [F1] lock the slot, full barrier, [F2] read vme_attr. So either the fault
+ *sees the change, or the change sees what the fault installed.
+ *
+ * Free space. Each CPU looks for space in an arena of its own (VM_MAP_ARENA bytes, taken from the map when it
+ *is full), lowest address first from a hint. Sizes above VM_MAP_ARENA_MAX come from a search over the whole
+ *map.
+ *
+ * Lock order: index range, [SMR section: object slot, page].
+ */
+#pragma once
+
+#include <mach/vm_region.h>
+#include <mach/vm_statistics.h>
+#include <vm/vm_types.h>
+
+extern vm_map_t kernel_map;
+
+/* Zones, kernel_map. After kern's zone_bootstrap and pmap_init. */
+void vm_map_init(void);
+
+/*
+ * An empty map over [min, max), which takes over the caller's pmap; one reference. NULL when memory is
+ * exhausted (the pmap stays the caller's). The first page below `min` on is never handed out.
+ */
+vm_map_t vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max);
+void vm_map_reference(vm_map_t map);
+
+/* With the last reference everything mapped goes, and the pmap. No thread may run on it any more. May block.
+ */
+void vm_map_deallocate(vm_map_t map);
+
+pmap_t vm_map_pmap(vm_map_t map);
+vm_map_offset_t vm_map_min(vm_map_t map);
+vm_map_offset_t vm_map_max(vm_map_t map);
+
+/*
+ * First address that VM_FLAGS_ANYWHERE considers (page-aligned): exec puts the ASLR slide of the heap here.
+ * Before the map has threads.
+ */
+void vm_map_set_search_base(vm_map_t map, vm_map_offset_t base);
+
+/* Random bytes of the layout of this map (image and stack slides); fixed per boot in count mode. `bits`
+ * <= 32. */
+uint64_t vm_map_random_pages(unsigned bits);
+
+/* Seeds vm_map_random_pages. Boot. */
+void vm_map_random_seed(uint64_t seed);
+
+/*
+ * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or
+ * above *addr if that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in the
+ * top byte. mask: bits that must be clear in the address. Takes over the caller's reference to the object on
+ * success only. `copy`: the entry gets a copy-on-write copy instead, the object stays the caller's.
+ * KERN_NO_SPACE, KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. May block.
+ */
+OS_WARN_RESULT kern_return_t vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
+    vm_map_offset_t mask, int flags, vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot,
+    vm_prot_t max_prot, vm_inherit_t inherit);
+
+/* Page-aligned range; holes are allowed. */
+kern_return_t vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* KERN_INVALID_ADDRESS for a hole, KERN_PROTECTION_FAILURE above the maximum: then nothing has changed. */
+kern_return_t vm_map_protect(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool set_max);
+kern_return_t vm_map_inherit(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_inherit_t inherit);
+
+/* A new map with a pmap of its own, filled as the entries' inheritance says; NULL when memory is exhausted.
+ */
+vm_map_t vm_map_fork(vm_map_t old);
+
+struct vm_map_region {
+	vm_map_offset_t start, end;
+	vm_prot_t prot, max_prot;
+	vm_inherit_t inherit;
+	unsigned tag;
+	bool shared, needs_copy;
+	uint64_t offset;    /* of `start` in the object, bytes */
+	uint64_t object_id; /* 0: no object yet */
+	uint32_t ref_count;
+	uint64_t pages_resident;
+};
+
+/* The entry at or after addr; KERN_INVALID_ADDRESS when there is none. */
+kern_return_t vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out);
+
+/* Sum of the sizes of all entries, and of what is resident; walks the map. */
+void vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes);
+
+/*
+ * Copies between kernel memory and the user range of another map. Faults pages in; the target must allow the
+ * access. KERN_INVALID_ADDRESS or KERN_PROTECTION_FAILURE after a possibly partial copy. May block.
+ */
+kern_return_t vm_map_read_user(vm_map_t map, vm_map_offset_t src, void *dst, vm_size_t len);
+kern_return_t vm_map_write_user(vm_map_t map, const void *src, vm_map_offset_t dst, vm_size_t len);

@@ -1,0 +1,115 @@
+/*
+ * Physical pages.
+ *
+ * Every page of RAM has a struct vm_page of exactly one cache line, in one array, so that two CPUs working on
+ * neighbouring pages share nothing and page <-> physical address is arithmetic. The structs are initialised
+ * when a page is first handed out, not at boot.
+ *
+ * Free pages live in three places:
+ *	1. per-CPU caches: grab and release touch only the CPU's own line (interrupts masked, no lock);
+ *	2. a per-CPU reservation of never-used pages, taken from the pool VM_PAGE_RESERVATION at a time;
+ *	3. the pool: a list of batches that CPUs gave back, and the extents of RAM never handed out. One spin
+ *	   lock (rank: page), taken once for VM_PAGE_BATCH pages.
+ * Contents of a page from vm_page_grab are undefined; vm_page_grab_zero clears it.
+ *
+ * vmp_refs counts the object slots that hold a page (copy-on-write shares pages between objects); a page that
+ * is in no object (page table, zone, kernel memory) has 1.
+ */
+#pragma once
+
+#include <os/atomic.h>
+#include <vm/vm_types.h>
+
+struct vm_page {
+	struct vm_page *vmp_next;  /* owner: free list, or the batch of an unmap in progress */
+	uint32_t vmp_refs;         /* atomic; 1 -> 2 only under the lock of the slot that holds the 1 */
+	uint16_t vmp_state;        /* enum vm_page_state; owner */
+	uint16_t vmp_flags;        /* VM_PAGE_*; atomic */
+	struct vm_page *vmp_batch; /* free, head of a batch in the pool: the next batch */
+	uint32_t vmp_batch_count;  /* free, head of a batch: pages in it */
+	uint32_t vmp_unused;
+	uint64_t vmp_reserved[4]; /* page queues and pager state come here */
+} OS_CACHE_ALIGNED;
+
+static_assert(sizeof(struct vm_page) == OS_CACHELINE, "one line per page: nothing shared by neighbours");
+
+enum vm_page_state {
+	VM_PAGE_BOOT, /* never handed out: kernel image, ramdisk, or an extent of the pool */
+	VM_PAGE_FREE,
+	VM_PAGE_USED,
+};
+
+#define VM_PAGE_ICACHE_SYNCED 0x0001 /* instruction cache has seen the present contents */
+
+/* Array over the page frames, biased: page of frame pn is vm_page_bias + pn. Set at boot, then read-only. */
+extern struct vm_page *vm_page_bias;
+
+OS_INLINE vm_page_t
+vm_page_from_ppnum(ppnum_t pn)
+{
+	return vm_page_bias + pn;
+}
+
+OS_INLINE ppnum_t
+vm_page_ppnum(vm_page_t page)
+{
+	return (ppnum_t)(page - vm_page_bias);
+}
+
+OS_INLINE pmap_paddr_t
+vm_page_paddr(vm_page_t page)
+{
+	return ptoa((pmap_paddr_t)vm_page_ppnum(page));
+}
+
+/* Its contents, through the physical map. */
+OS_INLINE void *
+vm_page_kva(vm_page_t page)
+{
+	return phystoptr(vm_page_paddr(page));
+}
+
+OS_INLINE vm_page_t
+vm_page_from_kva(const void *kva)
+{
+	return vm_page_from_ppnum((ppnum_t)atop(kvtophys((vm_offset_t)kva)));
+}
+
+/* Takes over RAM from boot_info. Boot CPU, before anything allocates. */
+void vm_page_bootstrap(void);
+
+/* A free page with one reference, or NULL when memory is exhausted. Never blocks; any context. */
+vm_page_t vm_page_grab(void);
+vm_page_t vm_page_grab_zero(void);
+
+/* Gives back a page whose last reference the caller holds. Never blocks; any context. */
+void vm_page_release(vm_page_t page);
+
+/* The same for a chain through vmp_next; cheaper than one by one. */
+void vm_page_release_list(vm_page_t first);
+
+/* One object slot more or less holds the page; drop frees it with the last one. */
+void vm_page_ref(vm_page_t page);
+bool vm_page_unref(vm_page_t page); /* true: that was the last, the page is now the caller's to release */
+
+/* RAM that boot used and nobody needs any more (ramdisk, device tree): whole pages inside the range. */
+void vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end);
+
+/* Physically contiguous pages, for devices and tables; NULL when there is no such run. May scan: boot and
+ * drivers only. Freed page by page. */
+vm_page_t vm_page_grab_contiguous(unsigned npages);
+
+struct vm_page_counts {
+	uint64_t total; /* pages of RAM */
+	uint64_t free;
+	uint64_t zero_filled; /* faults since boot */
+	uint64_t copied;
+	uint64_t faults;
+};
+
+/* Sums the per-CPU counters; exact only when nothing runs. */
+void vm_page_get_counts(struct vm_page_counts *out);
+
+/* Whole-page primitives on physical-map addresses. */
+void page_zero(void *kva);
+void page_copy(void *dst, const void *src);
