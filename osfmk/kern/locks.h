@@ -1,0 +1,126 @@
+/*
+ * Locks.
+ *
+ *	lck_spin_t  busy waiting; preemption is off while held. The _irq forms also mask interrupts and must
+ *	            be used by everybody if one user is an interrupt handler.
+ *	lck_mtx_t   blocking, adaptive: spins while the owner runs on a CPU, then sleeps.
+ *	lck_rw_t    blocking; many readers or one writer, writers first.
+ *
+ * Every lock belongs to a class (LCK_CLASS_DECLARE): a name and a rank from <kern/lock_ranks.h>. Debug builds
+ * keep the stack of locks each thread holds and panic when a lock of a rank not above those held is taken,
+ * when an unlock is not by the owner, and when a thread blocks holding a spin lock; the message names both
+ * classes. Release builds keep neither.
+ *
+ * Under contention a spin lock is a queue (MCS): each waiter spins on a node of its own CPU, the lock word
+ * has one writer at a time. See <kern/qspin.h>.
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+#include <kern/lock_ranks.h>
+#include <kern/qspin.h>
+#include <os/list.h>
+
+struct lck_class {
+	const char *lc_name;
+	uint16_t lc_rank; /* enum lck_rank */
+	uint16_t lc_flags;
+};
+
+/* Two locks of the class may be held at once; the code has an order of its own (by address, by tree). */
+#define LCK_CLASS_NESTS 0x1
+
+#define LCK_CLASS_DECLARE(var, name, rank)              const struct lck_class var = { name, rank, 0 }
+#define LCK_CLASS_DECLARE_FLAGS(var, name, rank, flags) const struct lck_class var = { name, rank, flags }
+
+typedef struct CAPABILITY("spinlock") lck_spin {
+	struct qspin ls_word;
+#if MACH_ASSERT
+	const struct lck_class *ls_class;
+	thread_t ls_owner; /* written by the owner */
+#endif
+} lck_spin_t;
+
+typedef struct CAPABILITY("mutex") lck_mtx {
+	uint64_t lm_owner; /* owner thread | LCK_MTX_WAITERS; atomic */
+	lck_spin_t lm_interlock;
+	struct list_node lm_waiters; /* thread.wait_link, guarded by lm_interlock */
+#if MACH_ASSERT
+	const struct lck_class *lm_class;
+#endif
+} lck_mtx_t;
+
+typedef struct CAPABILITY("rwlock") lck_rw {
+	uint64_t lr_word; /* readers and flags, see lck_rw.c; atomic */
+	lck_spin_t lr_interlock;
+	struct list_node lr_waiters; /* guarded by lr_interlock */
+#if MACH_ASSERT
+	const struct lck_class *lr_class;
+	thread_t lr_owner;
+#endif
+} lck_rw_t;
+
+#if MACH_ASSERT
+#define LCK_SPIN_INITIALIZER(class) { .ls_class = (class) }
+#define LCK_MTX_INITIALIZER(var, class)                                         \
+	{ .lm_class = (class),                                                  \
+		.lm_interlock = LCK_SPIN_INITIALIZER(&lck_class_mtx_interlock), \
+		.lm_waiters = LIST_HEAD_INIT((var).lm_waiters) }
+#define LCK_RW_INITIALIZER(var, class)                                         \
+	{ .lr_class = (class),                                                 \
+		.lr_interlock = LCK_SPIN_INITIALIZER(&lck_class_rw_interlock), \
+		.lr_waiters = LIST_HEAD_INIT((var).lr_waiters) }
+#else
+#define LCK_SPIN_INITIALIZER(class)     { .ls_word = { 0 } }
+#define LCK_MTX_INITIALIZER(var, class) { .lm_waiters = LIST_HEAD_INIT((var).lm_waiters) }
+#define LCK_RW_INITIALIZER(var, class)  { .lr_waiters = LIST_HEAD_INIT((var).lr_waiters) }
+#endif
+
+/* Statically initialised locks. */
+#define LCK_SPIN_DECLARE(var, class) lck_spin_t var = LCK_SPIN_INITIALIZER(class)
+#define LCK_MTX_DECLARE(var, class)  lck_mtx_t var = LCK_MTX_INITIALIZER(var, class)
+#define LCK_RW_DECLARE(var, class)   lck_rw_t var = LCK_RW_INITIALIZER(var, class)
+
+extern const struct lck_class lck_class_mtx_interlock, lck_class_rw_interlock;
+
+void lck_spin_init(lck_spin_t *lock, const struct lck_class *class);
+void lck_spin_destroy(lck_spin_t *lock);
+
+/* Preemption is off from lock to unlock; locks nest. */
+void lck_spin_lock(lck_spin_t *lock) ACQUIRE(lock);
+void lck_spin_unlock(lck_spin_t *lock) RELEASE(lock);
+bool lck_spin_try_lock(lck_spin_t *lock) TRY_ACQUIRE(true, lock);
+
+/* Interrupts are masked as well. Returns their previous state for the unlock. */
+OS_WARN_RESULT bool lck_spin_lock_irq(lck_spin_t *lock) ACQUIRE(lock);
+void lck_spin_unlock_irq(lck_spin_t *lock, bool interrupts) RELEASE(lock);
+
+/* For code that runs with interrupts masked (or preemption off) anyway: no preemption accounting. */
+void lck_spin_lock_nopreempt(lck_spin_t *lock) ACQUIRE(lock);
+void lck_spin_unlock_nopreempt(lck_spin_t *lock) RELEASE(lock);
+
+void lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class);
+void lck_mtx_destroy(lck_mtx_t *lock);
+void lck_mtx_lock(lck_mtx_t *lock) ACQUIRE(lock);
+void lck_mtx_unlock(lck_mtx_t *lock) RELEASE(lock);
+bool lck_mtx_try_lock(lck_mtx_t *lock) TRY_ACQUIRE(true, lock);
+
+/* Sleeps on an event with the mutex dropped: waits first, unlocks then, so no wake-up is lost; the mutex is
+ * held again on return. deadline 0: none. */
+wait_result_t lck_mtx_sleep(lck_mtx_t *lock, event_t event, wait_interrupt_t how, uint64_t deadline)
+    REQUIRES(lock);
+
+void lck_rw_init(lck_rw_t *lock, const struct lck_class *class);
+void lck_rw_destroy(lck_rw_t *lock);
+void lck_rw_lock_shared(lck_rw_t *lock) ACQUIRE_SHARED(lock);
+void lck_rw_unlock_shared(lck_rw_t *lock) RELEASE_SHARED(lock);
+bool lck_rw_try_lock_shared(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
+void lck_rw_lock_exclusive(lck_rw_t *lock) ACQUIRE(lock);
+void lck_rw_unlock_exclusive(lck_rw_t *lock) RELEASE(lock);
+bool lck_rw_try_lock_exclusive(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
+/* Exclusive becomes shared without a gap. */
+void lck_rw_lock_exclusive_to_shared(lck_rw_t *lock) NO_THREAD_SAFETY;
+
+/* Assertions of ownership; checked in debug builds. */
+void lck_spin_assert_owned(const lck_spin_t *lock) ASSERT_CAPABILITY(lock);
+void lck_mtx_assert_owned(const lck_mtx_t *lock) ASSERT_CAPABILITY(lock);

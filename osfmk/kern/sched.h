@@ -1,0 +1,51 @@
+/*
+ * Priorities and the constants of scheduling. The bands are Mach's.
+ *
+ *	127-97	real time
+ *	 95-80	kernel threads
+ *	 79-64	reserved for the system
+ *	 63-0	user: 46 user-interactive, 37 initiated, 31 default, 20 utility, 4 background, 0 idle
+ */
+#pragma once
+
+#include <os/base.h>
+
+#define NRQS 128 /* run queues of a CPU, one for each priority */
+
+#define MAXPRI              127
+#define MAXPRI_REALTIME     MAXPRI
+#define BASEPRI_REALTIME    97
+#define MAXPRI_KERNEL       95
+#define BASEPRI_PREEMPT     92
+#define BASEPRI_KERNEL      81
+#define MINPRI_KERNEL       80
+#define MAXPRI_RESERVED     79
+#define MAXPRI_USER         63
+#define BASEPRI_CONTROL     48
+#define BASEPRI_INTERACTIVE 46
+#define BASEPRI_INITIATED   37
+#define BASEPRI_DEFAULT     31
+#define BASEPRI_UTILITY     20
+#define MAXPRI_THROTTLE     4
+#define MINPRI_USER         0
+#define DEPRESSPRI          MINPRI_USER
+#define IDLEPRI             (-1) /* the idle threads; never queued */
+
+/* How the priority of a thread follows from what it does. */
+enum sched_mode {
+	TH_MODE_TIMESHARE, /* decays with use while others wait */
+	TH_MODE_FIXED,     /* stays; round robin by quantum */
+	TH_MODE_REALTIME,  /* stays, above all others */
+};
+
+/* A thread runs this long before an equal gets its turn. Mach's standard quantum. */
+#define SCHED_QUANTUM_NS 10000000ULL
+
+/*
+ * Timeshare: the CPU time a thread used is halved every decay period, and each SCHED_USAGE_STEP_NS of what
+ * is left costs it one level, never more than SCHED_PENALTY_MAX. One period of uninterrupted running costs
+ * 125 / 8 = 15 levels: a hog of the default band ends below a utility thread that just woke up.
+ */
+#define SCHED_DECAY_PERIOD_NS 125000000ULL
+#define SCHED_USAGE_STEP_NS   8000000ULL
+#define SCHED_PENALTY_MAX     24

@@ -1,0 +1,101 @@
+/*
+ * Safe memory reclamation by published epochs.
+ *
+ * Readers of lock-free structures run between smr_enter() and smr_leave(). Whoever unlinks an object hands
+ * it to smr_call() (or zfree_smr()), and it is given back only when no reader that could have found it is
+ * left.
+ *
+ * Idea. One global epoch, odd, that only reclamation advances. A CPU that enters publishes the epoch it saw
+ * in its own line; outside it publishes 0. So user mode, idle and preempted kernel code do not hold up
+ * anything, and readers write nothing shared. An object unlinked before the epoch moved to G may be freed
+ * when every CPU shows 0 or at least G.
+ *
+ * Ordering. [R1] enter: publish the epoch, then a full fence, then the reads of the section. [S1] advance: a
+ * full fence between the unlinking and the reading of the CPUs' epochs. So either the scan sees the reader's
+ * epoch, or the reader sees the unlinked state. [R2] leave: release store of 0, [S2] acquire load by the
+ * scan: what the reader read, it read before the object is reused. A reader that read the epoch just before
+ * an advance publishes an old value: it only delays the grace period.
+ *
+ * Sections have preemption off (or interrupts masked), nest, and must not block. Interrupt handlers must not
+ * enter: they could advance no epoch but would clear the section they interrupted.
+ */
+#pragma once
+
+#include <kern/percpu.h>
+#include <kern/preempt.h>
+#include <os/atomic.h>
+
+struct smr_cpu {
+	uint64_t sc_epoch; /* 0 outside, else the epoch at entry; written by the own CPU, read by scans */
+	uint32_t sc_depth; /* nesting; own CPU */
+} OS_CACHE_ALIGNED;
+
+struct smr_node {
+	struct smr_node *sn_next;
+	void (*sn_free)(struct smr_node *);
+};
+
+typedef uint64_t smr_epoch_t;
+
+extern smr_epoch_t smr_global_epoch; /* atomic; own line; written once per reclaimed batch */
+PERCPU_DECLARE(struct smr_cpu, percpu_smr);
+
+/* For code with preemption off or interrupts masked. */
+OS_INLINE void
+smr_enter_nopreempt(void)
+{
+	struct smr_cpu *self = PERCPU_GET(percpu_smr);
+
+	if (self->sc_depth++ == 0) {
+		os_atomic_store(&self->sc_epoch, os_atomic_load(&smr_global_epoch, relaxed), relaxed);
+		os_atomic_thread_fence(seq_cst); /* [R1] */
+	}
+}
+
+OS_INLINE void
+smr_leave_nopreempt(void)
+{
+	struct smr_cpu *self = PERCPU_GET(percpu_smr);
+
+	assert(self->sc_depth > 0);
+	if (--self->sc_depth == 0) {
+		os_atomic_store(&self->sc_epoch, 0, release); /* [R2] */
+	}
+}
+
+OS_INLINE void
+smr_enter(void)
+{
+	disable_preemption();
+	smr_enter_nopreempt();
+}
+
+OS_INLINE void
+smr_leave(void)
+{
+	smr_leave_nopreempt();
+	enable_preemption();
+}
+
+/* True inside a section; for assertions. */
+bool smr_entered(void);
+
+/* Accessors: a pointer read inside a section, and its publication. */
+#define smr_load(p)     os_atomic_load((p), acquire)
+#define smr_store(p, v) os_atomic_store((p), (v), release)
+
+/* Moves the epoch on and returns what smr_poll() must reach for everything unlinked before this call. */
+smr_epoch_t smr_advance(void);
+
+/* True when every reader that could see what was unlinked before `goal` was handed out has left. */
+bool smr_poll(smr_epoch_t goal);
+
+/* Calls fn(node) after a grace period, in a kernel thread, preemption on. Never fails, never blocks; callable
+ * with interrupts masked. */
+void smr_call(struct smr_node *node, void (*fn)(struct smr_node *));
+
+/* Waits for a grace period. May block; not inside a section. */
+void smr_synchronize(void);
+
+/* Start-up: the kernel thread that runs smr_call's work. */
+void smr_thread_start(void);

@@ -1,0 +1,224 @@
+/*
+ * Threads.
+ *
+ * A thread is a register frame, a place to go on in the kernel, and scheduling state. It holds a kernel stack
+ * only while it runs or while it is blocked in the middle of a kernel function; a thread that waits in a
+ * continuation, was preempted on its way to user mode, or has not run yet, holds none, and the CPU's stack
+ * passes from thread to thread.
+ *
+ * Life.
+ *	thread_create_user    frame zero, not started, one reference for the caller, one for "not dead"
+ *	thread_start          runnable for the first time
+ *	running <-> runnable <-> waiting        (<kern/wait.h>, <kern/sched_prim.h>)
+ *	thread_terminate      sets AST_TERMINATE and ends abortable waits; the thread dies by itself on its
+ *	                      way to user mode: thread_terminate_self
+ *	freed                 with the last reference; the memory stays a struct thread forever (type-stable)
+ *
+ * Who writes which field; the letters stand beside the fields:
+ *	(o) the thread itself, or the CPU that switches to or from it
+ *	(c) constant after creation
+ *	(w) the claim word protocol: the thread before wait_prepare, the claimer until thread_make_runnable
+ *	(r) run queue lock of the processor in `runq`; the thread itself when `runq` is NULL
+ *	(q) lock of the waitq in `waitq`
+ *	(t) task lock
+ *	(m) mutex of the thread
+ *	(a) anybody, atomically
+ * Lines follow the writers: registers; switch; wake-up; IPC; the rest.
+ */
+#pragma once
+
+#include <arm64/machine_routines.h>
+#include <arm64/machine_thread.h>
+#include <arm64/thread_state.h>
+#include <ipc/ipc_thread.h>
+#include <kern/ast.h>
+#include <kern/inbox.h>
+#include <kern/kern_types.h>
+#include <kern/locks.h>
+#include <kern/preempt.h>
+#include <kern/runq.h>
+#include <kern/timer_call.h>
+#include <kern/wait.h>
+#include <kern/wait_word.h>
+
+#define THREAD_NAME_MAX   64
+#define THREAD_CPU_ANY    (-1)
+#define THREAD_HELD_LOCKS 16
+
+/*
+ * The continuation of a thread that has nothing left to do in the kernel: a switch to it ends in user mode
+ * directly. Never called.
+ */
+#define THREAD_CONTINUE_USER ((thread_continue_t)1)
+
+struct thread {
+	/* --- registers: kernel entry and exit --- */
+	struct arm_saved_state frame;  /* (o) */
+	struct machine_thread machine; /* see there */
+	struct task *task;             /* (c) until death, then kernel_task */
+	struct pmap *pmap;             /* (c) until death; kernel_pmap for kernel threads */
+
+	/* --- switch: the CPU that runs or queues the thread --- */
+	thread_continue_t continuation OS_CACHE_ALIGNED; /* (o)(w) where to go on; NULL: on its own stack */
+	void *parameter;                                 /* (o)(w) argument of continuation */
+	processor_t runq;             /* (r) on whose run queue it is, or NULL; atomic to look at */
+	struct runq_entry runq_entry; /* (r) */
+	int16_t sched_pri;            /* (r) what it is queued by now */
+	int16_t base_pri;             /* (r) before decay */
+	uint8_t sched_mode;           /* (r) enum sched_mode */
+	uint8_t sched_flags;          /* (r) TH_SFLAG_* */
+	int16_t bound_cpu;            /* (r) the one CPU it may run on, or THREAD_CPU_ANY */
+
+	/* --- wake-up: wakers --- */
+	uint64_t wait_word OS_CACHE_ALIGNED; /* (a) the claim word */
+	uint32_t on_cpu;                /* a CPU holds its registers or stack; own CPU, atomic; see wait.h */
+	uint32_t last_cpu;              /* (o) where it runs or ran last */
+	struct inbox_entry inbox_entry; /* (w) */
+	struct waitq *waitq;            /* (q) the queue it is on; NULL: on none */
+	struct list_node wait_link;     /* (q) */
+	uint64_t wait_queue_cookie;     /* (o) of the wait that wait_link belongs to */
+
+	/* --- IPC: the thread and, while it waits, the sender that claimed it --- */
+	struct ipc_thread_state ipc OS_CACHE_ALIGNED;
+
+	/* --- timed waits and accounting --- */
+	struct timer_call wait_timer OS_CACHE_ALIGNED;
+	event_t wait_event;   /* (q) for assert_wait */
+	uint64_t cpu_time;    /* (o) timebase ticks on a CPU */
+	uint64_t sched_usage; /* (o) decayed cpu time, ticks */
+	uint64_t sched_stamp; /* (o) decay period of sched_usage */
+	uint64_t usage_mark;  /* (o) cpu_time when sched_usage was last brought up to date */
+
+	/* --- life --- */
+	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
+	uint32_t suspend_count;              /* (m) */
+	uint32_t user_stop_count;            /* (m) thread_suspend by a program */
+	bool started;                        /* (m) */
+	bool active;                         /* (m) false once terminating */
+	lck_mtx_t mutex;                     /* LCK_RANK_THREAD_MUTEX */
+	struct list_node task_link;          /* (t) on task.threads */
+	uint64_t thread_id;                  /* (c) unique since boot */
+	void *uthread;                       /* (o) the BSD half */
+	char name[THREAD_NAME_MAX];          /* (m) */
+
+#if MACH_ASSERT
+	struct {
+		const void *lock;
+		const struct lck_class *class;
+	} held_locks[THREAD_HELD_LOCKS]; /* (o) */
+	uint32_t held_count;             /* (o) */
+#endif
+} OS_CACHE_ALIGNED;
+
+static_assert(offsetof(struct thread, frame) == 0, "SP_EL1 in user mode points at the frame");
+static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.S relies on it");
+
+#define TH_SFLAG_DEPRESS 0x01 /* gave up its turn: behind everything until it runs again */
+#define TH_SFLAG_IDLE    0x02 /* an idle thread */
+#define TH_SFLAG_DYING   0x04 /* last switch: the next thread drops its reference */
+
+/* --- creation --- */
+
+/*
+ * A kernel thread, runnable at once, in fn(param, THREAD_AWAKENED). `pri` is fixed. A reference is returned
+ * when `out` is not NULL.
+ */
+kern_return_t kernel_thread_create(
+    thread_continue_t fn, void *param, int pri, const char *name, thread_t *out);
+
+/*
+ * A thread of `task`, not started; the caller fills in the register state and calls thread_start or
+ * thread_terminate. One reference for the caller. KERN_TERMINATED if the task is dying.
+ */
+kern_return_t thread_create_user(task_t task, thread_t *out);
+
+/* Makes a new thread runnable. Once. */
+void thread_start(thread_t thread);
+
+/* --- references --- */
+
+OS_INLINE void
+thread_reference(thread_t thread)
+{
+	uint32_t refs = os_atomic_inc_orig(&thread->ref_count, relaxed);
+
+	assert(refs > 0);
+	(void)refs;
+}
+
+/* Any context in which zfree may be called; the last reference of a thread that has exited frees it. */
+void thread_deallocate(thread_t thread);
+
+/* --- ending --- */
+
+/* The current thread dies. Preemption on, no locks. */
+OS_NORETURN void thread_terminate_self(void);
+
+/* Asks a thread to die at its next return to user mode or abortable wait. */
+kern_return_t thread_terminate(thread_t thread);
+
+/* Waits until the thread has left its last CPU. Not interruptible. */
+void thread_join(thread_t thread);
+
+/* --- stop and go; counted --- */
+
+/* thread_hold: the thread stops on its way to user mode. thread_wait_stopped: waits until it has. */
+void thread_hold(thread_t thread);
+void thread_release(thread_t thread);
+void thread_wait_stopped(thread_t thread);
+
+/* thread_suspend/thread_resume of the Mach interface. */
+kern_return_t thread_suspend(thread_t thread);
+kern_return_t thread_resume(thread_t thread);
+/* thread_abort, thread_abort_safely. */
+kern_return_t thread_abort(thread_t thread);
+kern_return_t thread_abort_safely(thread_t thread);
+
+/* --- attributes --- */
+
+void thread_set_name(thread_t thread, const char *name);
+/* Fixed priority or base of the timeshare decay. */
+void thread_set_priority(thread_t thread, enum sched_mode mode, int pri);
+/* Moves the current thread to `cpu` and keeps it there; THREAD_CPU_ANY releases. KERN_INVALID_ARGUMENT for a
+ * CPU that does not exist. */
+kern_return_t thread_bind_self(int cpu);
+/* Nanoseconds on a CPU. */
+uint64_t thread_cpu_time_ns(thread_t thread);
+
+OS_INLINE task_t
+current_task(void)
+{
+	return current_thread()->task;
+}
+
+/* --- continuations --- */
+
+OS_INLINE void
+thread_set_continuation(thread_t self, thread_continue_t continuation, void *param)
+{
+	self->continuation = continuation;
+	self->parameter = param;
+}
+
+/*
+ * For the winner of a claim: the call in which `thread` waits (in a continuation) is complete. It will
+ * return `value` in x0 to user mode, without running its continuation.
+ */
+OS_INLINE void
+thread_complete_syscall(thread_t thread, uint64_t value)
+{
+	thread->frame.x[0] = value;
+	thread->continuation = THREAD_CONTINUE_USER;
+}
+
+/* A continuation of a trap ends here. */
+OS_INLINE OS_NORETURN void
+thread_syscall_return(kern_return_t kr)
+{
+	current_thread()->frame.x[0] = (uint64_t)(int64_t)kr;
+	thread_return_to_user();
+}
+
+/* Start-up. */
+void thread_bootstrap(void);
+void thread_init(void);

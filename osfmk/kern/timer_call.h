@@ -1,0 +1,42 @@
+/*
+ * Timers: a function called at an absolute time, in interrupt context, on the CPU that set it.
+ *
+ * Each CPU keeps its timers in a pairing heap by deadline under its own lock, which other CPUs take only to
+ * cancel. The CPU's hardware timer stands at the earlier of the first deadline and the end of the quantum.
+ *
+ * Lock: the CPU's timer lock, LCK_RANK_TIMER, interrupts masked. Functions are called without it.
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+#include <kern/timer_heap.h>
+
+typedef void (*timer_call_fn_t)(void *param0, uint64_t param1);
+
+struct timer_call {
+	struct timer_heap_entry tc_entry; /* guarded by the lock of the queue tc_cpu names */
+	timer_call_fn_t tc_fn;
+	void *tc_param0;
+	uint64_t tc_param1;
+	uint32_t tc_cpu; /* 1 + CPU whose queue holds it, 0 when not set; atomic */
+};
+
+typedef struct timer_call *timer_call_t;
+
+void timer_call_setup(timer_call_t call, timer_call_fn_t fn, void *param0);
+
+/*
+ * Sets the timer on this CPU; if it was set (here or elsewhere) it is moved. param1 is handed to the
+ * function: a late call of an earlier setting can be told by it. Calls of one timer are the caller's to
+ * serialise. Any context but NMI-like ones.
+ */
+void timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1);
+
+/* True if it was set and now is not; false if it was not set or its function has been or is being called. */
+bool timer_call_cancel(timer_call_t call);
+
+/* From the timer interrupt, interrupts masked: calls what is due and arms the next deadline. */
+void timer_interrupt(void);
+
+/* Start-up: this CPU's queue. */
+void timer_queue_init_cpu(void);

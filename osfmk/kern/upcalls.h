@@ -1,0 +1,43 @@
+/*
+ * Everything osfmk calls in the layers above it. There is no other way up: bsd and iokit implement these
+ * functions, and a check of undefined symbols keeps it so.
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+
+/* Result of a BSD call: in registers x0, x1. error 0 is success; ERESTART and EJUSTRETURN are the machine
+ * layer's business. */
+typedef struct {
+	int64_t value;
+	int64_t error;
+} sysret_t;
+
+/* Arguments stay in x0..x7. */
+typedef sysret_t (*bsd_syscall_fn_t)(
+    uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7);
+
+/* Generated from the ABI table; slots of unknown calls hold a function that returns ENOSYS. */
+extern const bsd_syscall_fn_t bsd_syscall_table[];
+extern const uint32_t bsd_syscall_count;
+
+/* kernel_bootstrap_thread, after iokit_init: processes, file systems, console; starts pid 1, whose first
+ * thread begins in load_init_program(). */
+void bsd_init(void);
+
+/* AST_BSD is set: signals and the like. On the way to user mode, preemption on, may block and may end the
+ * thread. */
+void bsd_ast(thread_t thread);
+
+/* A thread is made (before it can run) or has left user mode for good (in its own context). */
+kern_return_t bsd_thread_create(thread_t thread, task_t task);
+void bsd_thread_exit(thread_t thread);
+
+/* The last thread of a task is about to go; in its context. Not for tasks that never had a process. */
+void bsd_task_exit(task_t task);
+
+/* Nobody handled a Mach exception: becomes a signal of the current thread. */
+void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode);
+
+/* PE_init_iokit and StartIOKitMatching. */
+void iokit_init(void);

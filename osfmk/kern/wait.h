@@ -1,0 +1,74 @@
+/*
+ * The one wait protocol.
+ *
+ * Problem. A sleeping thread can be ended by an event, by one of many concurrent wakers, by its deadline, by
+ * thread_abort, by a signal, by the death of what it waits for. Exactly one of them must win, without a lock
+ * that all of them share, and the thread must not run on a new CPU before its old CPU has let go of it.
+ *
+ * Idea. Each thread has one claim word (<kern/wait_word.h>). The thread publishes it, makes itself findable
+ * (on a port, a waitq, a timer), and blocks. Whoever moves the word from WAITING to CLAIMED owns the wake-up.
+ *
+ *	the waiting thread                          a waker
+ *	------------------                          -------
+ *	wait_prepare(self, how, deadline)           finds thread and cookie on its queue
+ *	[become visible: queue entry + cookie]      if (wait_claim(thread, cookie, result))
+ *	thread_block(continuation)                          thread_make_runnable(thread)
+ *
+ * Rules.
+ * 1. wait_prepare() publishes: whatever a waker may read of the thread (continuation, receive buffer) is
+ *    written before it, and the cookie is valid after it. Between wait_prepare() and thread_block() or
+ *    wait_cancel() preemption is off and the thread must not block, wait or return to user mode.
+ * 2. The winner of a claim must make the thread runnable, once, or hand its CPU over to it. It may first
+ *    write to the thread (deliver a message, a result): nobody else touches the thread between the two.
+ * 3. A claimed thread must pass through thread_block(): its wake-up is under way even when the claim came
+ *    before it blocked. wait_cancel() returns false in this case and the thread then blocks; it does not
+ *    sleep long. So no waker needs to know whether the thread had already stopped.
+ * 4. on_cpu: a CPU clears thread->on_cpu, with release, when it runs on another thread's registers and stack.
+ *A waker that reads on_cpu as set puts the thread into the inbox of that CPU, which empties its inbox only
+ *    when it chooses the next thread: by then it has let go of the thread, or the thread is the one that is
+ *    choosing, and may choose itself. Nobody ever spins for on_cpu. [O1] the release store of 0, in the
+ *    switch; [O2] the acquire load by the waker and by the handoff.
+ * 5. Whoever loses a claim forgets the thread. Queues may hold entries of waits that are over; the cookie
+ *    tells. Threads come from a type-stable zone, so a stale thread pointer is safe to claim through.
+ *
+ * A direct handoff is a claim whose winner is itself about to block: it switches to the claimed thread
+ * without any run queue (thread_handoff_ok(), thread_handoff_user()).
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+
+/*
+ * Opens a wait of the current thread: disables preemption, publishes the claim word, arms the deadline.
+ *   how       THREAD_UNINT, or THREAD_ABORTSAFE: abort bits that are already pending end the wait at once
+ *   deadline  absolute time (timebase), 0 for none
+ */
+void wait_prepare(thread_t self, wait_interrupt_t how, uint64_t deadline);
+
+/* Names the wait in progress; to be stored beside the queue entry. */
+uint64_t wait_cookie(thread_t self);
+
+/* Tries to end the wait that `cookie` names. Any context, any thread. See rule 2 for the winner's duty. */
+OS_WARN_RESULT bool wait_claim(thread_t thread, uint64_t cookie, wait_result_t result);
+
+/* The winner's duty: run queue of this CPU, of an idle one, or the inbox of the CPU it ran on. Any context.
+ */
+void thread_make_runnable(thread_t thread);
+
+/*
+ * Waits until claimed. With a continuation does not return: the thread keeps no kernel stack and goes on in
+ * continuation(param, result), param set by thread_set_continuation() or thread_block_parameter(). Without
+ * one it keeps its stack and returns the result. Preemption is on afterwards.
+ */
+wait_result_t thread_block(thread_continue_t continuation);
+wait_result_t thread_block_parameter(thread_continue_t continuation, void *param);
+
+/*
+ * The thread decided not to block (the condition came true). True: the wait is over, preemption is on again.
+ * False: somebody has claimed it; the caller must still call thread_block(), and gets that result.
+ */
+OS_WARN_RESULT bool wait_cancel(thread_t self);
+
+/* Ends an interruptible wait in progress with THREAD_INTERRUPTED; false when there was none. To also catch
+ * a wait that is about to begin, set one of AST_ABORT_MASK first. Any context. */
+bool thread_abort_wait(thread_t thread);

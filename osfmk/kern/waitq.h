@@ -1,0 +1,64 @@
+/*
+ * Wait queues: where threads sleep that wait for anything but a message. First come, first woken.
+ *
+ * A waitq is a spin lock and a list of threads. Its memory must be static, type-stable or freed through SMR
+ * when waits on it are interruptible or have deadlines: a thread that was ended by another party unlinks
+ * itself after it resumes, and finds the queue through its own structure. For THREAD_UNINT waits without a
+ * deadline it is enough that the queue is empty when it is freed.
+ *
+ * Locks: waitq lock, rank LCK_RANK_WAITQ; nothing is taken inside but the locks of the run queue.
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+#include <kern/locks.h>
+#include <os/list.h>
+
+struct waitq {
+	lck_spin_t wq_lock;
+	struct list_node wq_threads; /* thread.wait_link, oldest first; guarded by wq_lock */
+};
+
+void waitq_init(struct waitq *wq);
+
+/* All waiters must have been woken. */
+void waitq_destroy(struct waitq *wq);
+
+/*
+ * Puts the current thread on the queue with its wait prepared: follow with thread_block() or, after a look
+ * at the condition, waitq_cancel(). The caller tests its condition after this call, or holds a lock that
+ * wakers also hold.
+ */
+void waitq_wait_prepare(struct waitq *wq, wait_interrupt_t how, uint64_t deadline);
+
+/* The same for a caller that holds wq_lock (interrupts masked) because it guards the condition too. */
+void waitq_wait_prepare_locked(struct waitq *wq, wait_interrupt_t how, uint64_t deadline)
+    REQUIRES(wq->wq_lock);
+
+/* Undoes waitq_wait_prepare without blocking; a claim that was faster is absorbed. Returns its result, or
+ * THREAD_WAITING if there was none. */
+wait_result_t waitq_cancel(struct waitq *wq);
+
+/* Wakes the oldest waiter. False when nobody waited. Any context. */
+bool waitq_wakeup_one(struct waitq *wq, wait_result_t result);
+unsigned waitq_wakeup_all(struct waitq *wq, wait_result_t result);
+
+/* Claims and unlinks the oldest waiter and returns it; the caller owes it thread_make_runnable() or a
+ * handoff. NULL when nobody waits. */
+thread_t waitq_claim_one_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_lock);
+
+/* The same for one thread, if it waits here. */
+bool waitq_claim_thread_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock);
+
+/* Unlinks the current thread from the queue of a wait that has ended. Every resumed waiter calls it, by way
+ * of thread_block(); continuations that run completed on the thread's behalf never were on a waitq. */
+void waitq_finish(thread_t self);
+
+/* Mach style: sleeping on an address. Static hashed queues, so always safe. */
+void assert_wait(event_t event, wait_interrupt_t how);
+void assert_wait_deadline(event_t event, wait_interrupt_t how, uint64_t deadline);
+void thread_wakeup(event_t event);
+void thread_wakeup_one(event_t event);
+void thread_wakeup_with_result(event_t event, wait_result_t result);
+/* Gives up an assert_wait instead of blocking. */
+void clear_wait_self(void);

@@ -1,0 +1,90 @@
+/*
+ * Zones: memory for objects of one size and type.
+ *
+ * Layers, from hot to cold:
+ *	magazines  each CPU has two arrays of free elements for each zone, one to allocate from and one to
+ *	           free into. Only preemption is disabled; no lock, no shared line.
+ *	depot      full and empty magazines of the zone, under the depot lock; a CPU exchanges a whole
+ *	           magazine at a time. Magazines freed through zfree_smr() wait here for their grace period.
+ *	slabs      single pages cut into elements, free ones in a bitmap in the page's header, under the zone
+ *	           lock. Elements are never written while free (unless poisoned in a debug build).
+ *
+ * A type-stable zone (ZC_TYPESTABLE) never gives memory back and never lets an element be anything else, so a
+ * stale pointer points at a live or dead object of the type, forever.
+ *
+ * Elements are aligned to 16 bytes, and to 64 when their size is a multiple of 64. The largest element is
+ * ZONE_MAX_SIZE. Allocation may be called with preemption off or interrupts masked with Z_NOWAIT; without it
+ * the caller may be made to wait for memory in a later version. Never from interrupt handlers.
+ *
+ * Lock order: depot, then zone, then the page allocator's.
+ */
+#pragma once
+
+#include <kern/kern_types.h>
+#include <kern/locks.h>
+
+#define ZONE_MAX_SIZE 8128 /* two elements in a 16 KiB page beside the slab header */
+
+/* Creation flags. */
+#define ZC_NONE       0x0U
+#define ZC_TYPESTABLE 0x1U
+#define ZC_NOMAG      0x2U /* no magazines: few, large or early objects */
+
+/* Allocation flags. */
+#define Z_WAITOK 0x0U
+#define Z_NOWAIT 0x1U /* NULL rather than wait */
+#define Z_ZERO   0x2U /* element is cleared */
+#define Z_NOFAIL 0x4U /* panics rather than return NULL: for objects without which nothing can go on */
+
+struct zone_counts {
+	uint64_t zc_allocs; /* elements handed out since boot */
+	uint64_t zc_frees;
+	uint64_t zc_in_use; /* now; the difference, so approximate while other CPUs work */
+	uint64_t zc_pages;  /* slabs owned */
+	uint64_t zc_elem_size;
+	const char *zc_name;
+};
+
+zone_t zone_create(const char *name, size_t size, unsigned flags);
+
+/*
+ * A zone that exists from zone_init() on: ZONE_DEFINE(ipc_port_zone, "ipc ports", sizeof(struct ipc_port),
+ * ZC_TYPESTABLE) at file scope.
+ */
+#define ZONE_DEFINE(var, zname, zsize, zflags) \
+	zone_t var;                            \
+	OS_SECTION(".zone_defs") const struct zone_def zone_def_##var = { &(var), (zname), (zsize), (zflags) }
+
+struct zone_def {
+	zone_t *zd_zone;
+	const char *zd_name;
+	size_t zd_size;
+	uintptr_t zd_flags;
+};
+
+OS_WARN_RESULT void *zalloc(zone_t zone);
+OS_WARN_RESULT void *zalloc_flags(zone_t zone, unsigned flags);
+void zfree(zone_t zone, void *elem);
+
+/* Frees after a grace period of <kern/smr.h>; the element stays intact until then. */
+void zfree_smr(zone_t zone, void *elem);
+
+/* True if `elem` points at the start of an element of `zone`; checks the slab, for debugging and assertions.
+ */
+bool zone_owns(zone_t zone, const void *elem);
+
+void zone_get_counts(zone_t zone, struct zone_counts *counts);
+
+/* The i-th zone, NULL behind the last. Zones are never destroyed. */
+zone_t zone_at(unsigned i);
+
+/* Variable sizes: size classes on zones, whole pages from kmem beyond ZONE_MAX_SIZE. kfree needs the size. */
+OS_WARN_RESULT void *kalloc(size_t size);
+OS_WARN_RESULT void *kalloc_flags(size_t size, unsigned flags);
+void kfree(void *p, size_t size);
+
+#define kalloc_type(type, flags) ((type *)kalloc_flags(sizeof(type), (flags)))
+#define kfree_type(type, p)      kfree((p), sizeof(type))
+
+/* Start-up, in this order: when pages can be had; then every ZONE_DEFINE and the kalloc zones exist. */
+void zone_init(void);
