@@ -1,0 +1,51 @@
+"""Every source file looks as the formatters would write it, and every Python file parses."""
+import os
+import unittest
+
+import tests.host.tree as tree
+from x.usage import ROOT
+
+
+class Format(unittest.TestCase):
+    maxDiff = None
+
+    def test_c(self):
+        def wrong(name):
+            return tree.said(["clang-format-19", "--dry-run", "--Werror", name])[1] != 0
+
+        sources = tree.files("*.c", "*.h")
+        self.assertTrue(sources)
+        bad = [name for name, is_wrong in zip(sources, tree.each(wrong, sources)) if is_wrong]
+        self.assertEqual(bad, [], "clang-format-19 -i would change these")
+
+    def test_gn(self):
+        def wrong(name):
+            return tree.said(["gn", "format", "--dry-run", name])[1] != 0
+
+        sources = tree.files("*.gn", "*.gni")
+        self.assertTrue(sources)
+        bad = [name for name, is_wrong in zip(sources, tree.each(wrong, sources)) if is_wrong]
+        self.assertEqual(bad, [], "gn format would change these")
+
+    def test_python(self):
+        bad = []
+        for name in tree.files("*.py", "x"):
+            with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+                try:
+                    compile(source.read(), name, "exec")
+                except SyntaxError as error:
+                    bad.append(f"{name}:{error.lineno}: {error.msg}")
+        self.assertEqual(bad, [])
+
+    def test_text(self):
+        bad = []
+        for name in tree.files("*.md", "*.py", "*.abi", "*.txt", "*.S", "*.lds", "x"):
+            with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+                lines = source.read().split("\n")
+            bad += [f"{name}:{i}: blank at the end" for i, line in enumerate(lines, 1) if line != line.rstrip()]
+            bad += [f"{name}: no newline at the end"] if lines[-1] else []
+        self.assertEqual(bad, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
