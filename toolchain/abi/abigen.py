@@ -1,0 +1,40 @@
+#!/usr/bin/python3
+"""Generates everything that follows from the ABI tables; the tables' grammar is in table.py.
+
+usage: abigen.py kernel-traps|kernel-calls|kernel-mig|user GEN_DIR TABLE...
+
+Each mode writes its files below GEN_DIR, at paths that BUILD.gn repeats as outputs.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from abi import emit_kernel, emit_user  # noqa: E402
+from abi.table import TableError, Tables  # noqa: E402
+
+MODES = {
+    "kernel-traps": emit_kernel.emit_traps,
+    "kernel-calls": emit_kernel.emit_calls,
+    "user": emit_user.emit,
+}
+
+
+def main(argv):
+    if len(argv) < 4 or argv[1] not in MODES:
+        sys.stderr.write(__doc__)
+        return 64
+    tables = Tables()
+    try:
+        for path in argv[3:]:
+            tables.load(path)
+    except TableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    MODES[argv[1]](tables, argv[2])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,77 @@
+"""Kernel side of traps and system calls: prototypes of the handlers, dispatch tables, names for traces."""
+
+from abi import text
+
+TRAPS_HEADER = "osfmk/kern/mach_traps.h"
+TRAPS_TABLE = "osfmk/kern/mach_trap_table.c"
+CALLS_HEADER = "bsd/sys/sysproto.h"
+CALLS_TABLE = "bsd/kern/bsd_syscall_table.c"
+
+# Addresses of the program are numbers in the kernel: only copyin and copyout take them.
+USER_POINTER = "user_addr_t"
+
+
+def emit_traps(tables, gen):
+    text.write(f"{gen}/{TRAPS_HEADER}", _traps_header(tables))
+    text.write(f"{gen}/{TRAPS_TABLE}", _traps_table(tables))
+
+
+def emit_calls(tables, gen):
+    text.write(f"{gen}/{CALLS_HEADER}", _calls_header(tables))
+    text.write(f"{gen}/{CALLS_TABLE}", _calls_table(tables))
+
+
+def _kernel_args(entry):
+    return [a.declare(USER_POINTER if a.is_address else None) for a in entry.args]
+
+
+def _traps_header(tables):
+    lines = [text.banner(["osfmk/mach/mach_traps.abi"]), "#pragma once\n\n",
+             text.includes("mach/clock_types.h", "mach/kern_return.h", "mach/message.h", "mach/vm_prot.h",
+                           "mach/vm_purgable.h", "mach/vm_types.h"), "\n"]
+    lines += [text.prototype(e.result, e.name, _kernel_args(e)) + ";\n" for e in tables.traps if e.implemented]
+    return "".join(lines)
+
+
+def _traps_table(tables):
+    rows = [f"\t[{e.number}] = {{(mach_trap_fn_t)(void *){e.name}, {'MACH_TRAP_MASKED' if e.masked else '0'}}},\n"
+            for e in tables.traps if e.implemented]
+    names = [f"\t[{e.number}] = \"{e.name}\",\n" for e in tables.traps]
+    return "".join([
+        text.banner(["osfmk/mach/mach_traps.abi"]),
+        text.includes("kern/mach_traps.h", "kern/syscall_sw.h"),
+        "\nconst struct mach_trap mach_trap_table[MACH_TRAP_COUNT] = {\n", *rows, "};\n",
+        "\nconst char *const mach_trap_names[MACH_TRAP_COUNT] = {\n", *names, "};\n",
+    ])
+
+
+def _served(tables):
+    """(row, handler's name) of the calls that have a handler, their own or another row's."""
+    implemented = {e.name for e in tables.calls if e.implemented}
+    return [(e, "sys_" + e.handler) for e in tables.calls if e.handler in implemented]
+
+
+def _calls_header(tables):
+    lines = [text.banner(["bsd/sys/syscalls.abi"]), "#pragma once\n\n",
+             text.includes("kern/upcalls.h", "mach/port.h", "mach/vm_types.h", "sys/types.h"), "\n"]
+    lines += [text.prototype("sysret_t", "sys_" + e.name, _kernel_args(e)) + ";\n"
+              for e in tables.calls if e.implemented]
+    lines.append("\n/* What an unknown number answers. */\nsysret_t sys_nosys(void);\n"
+                 "\n/* For traces; NULL where the table has no row. */\n"
+                 "extern const char *const bsd_syscall_names[];\n")
+    return "".join(lines)
+
+
+def _calls_table(tables):
+    last = max(e.number for e in tables.calls)
+    handlers = {e.number: handler for e, handler in _served(tables)}
+    rows = [f"\t[{n}] = (bsd_syscall_fn_t)(void *){handlers.get(n, 'sys_nosys')},\n" for n in range(last + 1)]
+    names = [f"\t[{e.number}] = \"{e.name}\",\n" for e in tables.calls]
+    return "".join([
+        text.banner(["bsd/sys/syscalls.abi"]),
+        text.includes("kern/upcalls.h", "sys/errno.h", "sys/sysproto.h"),
+        "\nsysret_t\nsys_nosys(void)\n{\n\treturn (sysret_t){.error = ENOSYS};\n}\n",
+        "\nconst bsd_syscall_fn_t bsd_syscall_table[] = {\n", *rows, "};\n",
+        f"\nconst uint32_t bsd_syscall_count = {last + 1};\n",
+        "\nconst char *const bsd_syscall_names[] = {\n", *names, "};\n",
+    ])
