@@ -1,0 +1,235 @@
+"""x bench: measure, write result files, print the tables, write the report.
+
+Exit status: 0 everything measured; 1 a boot or a row failed, or a count-mode run was not identical to the one before;
+64 wrong usage.
+"""
+
+import argparse
+import datetime
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+from x import usage
+
+from perf import machine, plots, reference, report, results, runner, stats, suite, table
+from perf.progress import Progress
+
+GUESTS = ("pluot",)
+DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
+
+
+def _mode(text):
+    return [usage.choice("mode", mode, results.MODES) for mode in text.split(",")]
+
+
+def _pattern(text):
+    try:
+        re.compile(text)
+    except re.error as error:
+        usage.fail(f"bench: --filter '{text}' is not a regular expression: {error}")
+    return text
+
+
+def _repetitions(text):
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        usage.fail(f"bench: --repetitions '{text}': give a number from 1 to 1000")
+    return int(text)
+
+
+def _options():
+    options = usage.parser(
+        "bench", "Measure, and write result files and a report. Without options: exact counts on the smallest machine "
+        "that shows each row, then wall time on 2 CPUs with one and two workers.")
+    options.add_argument("--mode", type=_mode, default=list(results.MODES), metavar="|".join(results.MODES),
+                         help="count: exact instructions; time: wall time (default: both)")
+    options.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
+    options.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
+    options.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
+                         help="boots of each machine; count mode checks that they are identical")
+    options.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/bench)")
+    options.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, GUESTS),
+                         metavar="|".join(GUESTS), help=argparse.SUPPRESS)
+    options.add_argument("--list", action="store_true", help="print the names of the rows and leave")
+    usage.variant_option(options)
+    return options
+
+
+def _select(all_rows, pattern):
+    chosen = suite.select(all_rows, pattern)
+    if not chosen:
+        usage.fail(f"no benchmark matches '{pattern}'; choose from: {' '.join(row.name for row in all_rows)}")
+    return chosen
+
+
+# ---- one run ----
+
+
+class Run:
+    """State of one `x bench`: where it writes, what it was asked for, what went wrong so far."""
+
+    def __init__(self, args, boots):
+        self.args = args
+        self.boots = boots
+        self.problems = []
+        self.files = []
+        rows = sum(_row_count(boot) for boot in boots) * args.repetitions
+        self.progress = Progress(rows)
+        self._versions = {
+            "variant": args.variant, "kernel_commit": machine.commit(), "compiler": machine.compiler(),
+            "qemu_version": machine.qemu_version(),
+        }
+
+    def context(self, boot, outcomes, commands):
+        """The configuration of one result file."""
+        reasons = [o.reason for o in outcomes if o.reason]
+        merged = {"skipped": {}, "failed": {}}
+        for outcome in outcomes:
+            merged["skipped"].update(outcome.skipped)
+            merged["failed"].update(outcome.failed)
+        context = {
+            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "host_name": machine.host_name(),
+            "executable": machine.PROGRAM,
+            "num_cpus": boot.cpus,
+            # one instruction is one nanosecond of virtual time in count mode; unknown otherwise
+            "mhz_per_cpu": 1000 if boot.mode == "count" else 0,
+            "caches": [],
+            "load_avg": [],
+            "library_version": "pluot bench",
+            "library_build_type": "debug" if self.args.variant == "debug" else "release",
+            "guest": self.args.guest,
+            "mode": boot.mode,
+            "cpus": str(boot.cpus),
+            "host_cpus": str(os.cpu_count() or 1),
+            **self._versions,
+            "qemu_command": commands[0],
+            "complete": "false" if reasons else "true",
+        }
+        if reasons:
+            context["incomplete_reason"] = reasons[0]
+        for what, found in merged.items():
+            if found:
+                context[what] = [{"name": name, "reason": reason} for name, reason in found.items()]
+        return context
+
+    def boot(self, boot, out):
+        """All repetitions of one machine, into one result file."""
+        outcomes, commands, entries = [], [], []
+        for repetition in range(self.args.repetitions):
+            outcome, command = self._one(boot, out, repetition)
+            outcomes.append(outcome)
+            commands.append(command)
+            made = [results.entry(m, boot.mode, repetition, self.args.repetitions) for m in outcome.measurements]
+            entries += [e for e in made if e]
+        path = os.path.join(self.args.out, results.file_name(self.args.guest, boot.mode, boot.cpus))
+        results.write(path, results.document(self.context(boot, outcomes, commands), entries))
+        self.files.append(path)
+        if boot.mode == "count" and self.args.repetitions > 1:
+            self._check_identical(boot, entries)
+
+    def _one(self, boot, out, repetition):
+        number = f"-run{repetition + 1}" if self.args.repetitions > 1 else ""
+        stem = f"{self.args.guest}-{boot.mode}-cpus{boot.cpus}"
+        log = os.path.join(self.args.out, f"{stem}{number}.console.log")
+        self.progress.boot(f"{boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
+        with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+            prepared = machine.Prepared(out, boot, folder)
+            outcome = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces)
+        self._judge(boot, outcome, prepared, log)
+        return outcome, prepared.printable
+
+    def _judge(self, boot, outcome, prepared, log):
+        for name, reason in outcome.failed.items():
+            self.problems.append(f"{name} ({boot.mode} mode): {reason}")
+        if not outcome.reason:
+            return
+        self.problems.append(f"{boot.mode} mode, {boot.cpus} CPUs: {outcome.reason}; console log: {log}")
+        shown = prepared.named(outcome.panic) if outcome.panic else outcome.tail
+        for text in [f"INCOMPLETE: {outcome.reason}"] + shown + [f"console log: {log}"]:
+            self.progress.message(text)
+
+    def _check_identical(self, boot, entries):
+        samples = {}
+        for item in entries:
+            samples.setdefault(item["name"], []).append(item["real_time"])
+        different = stats.differing(samples)
+        size = f"{boot.cpus} CPU{'s' if boot.cpus > 1 else ''}"
+        if different:
+            for name, (low, high) in different.items():
+                self.problems.append(f"{name} (count mode, {size}) differs between runs: {low:.15g} to {high:.15g}")
+        else:
+            self.progress.message(f"count mode, {size}: {self.args.repetitions} runs identical ({len(samples)} rows)")
+
+
+def _row_count(boot):
+    return sum(len(boot.workers) if row.workers else 1 for row in boot.rows)
+
+
+def _put_away(folder, guest):
+    """Results of an earlier run move to DIR/previous, so that a folder never mixes two kernels of one guest."""
+    old = [n for n in os.listdir(folder) if n.startswith(guest + "-") and n.endswith((".json", ".log"))]
+    if not old:
+        return
+    previous = os.path.join(folder, "previous")
+    shutil.rmtree(previous, ignore_errors=True)
+    os.makedirs(previous)
+    for name in old:
+        os.rename(os.path.join(folder, name), os.path.join(previous, name))
+
+
+def _measure(run, out):
+    try:
+        for boot in run.boots:
+            run.boot(boot, out)
+    except OSError as error:
+        run.problems.append(f"{error.filename or run.args.out}: {error.strerror}")
+    finally:
+        run.progress.end()
+
+
+def _show(run):
+    ref = reference.load()
+    loaded = [results.load(path) for path in run.files]
+    for result in loaded:
+        print("\n".join(table.render(result, ref)) + "\n")
+    if not loaded:
+        return
+    print(f"results: {run.args.out}")
+    try:
+        print(f"report:  {report.write(run.args.out, results.load_folder(run.args.out), ref)}")
+    except (plots.PlotError, results.ResultError, OSError) as error:
+        run.problems.append(f"no report: {error}")
+
+
+def bench(argv):
+    args = _options().parse_args(argv)
+    all_rows = suite.rows(machine.ROOT)
+    chosen = _select(all_rows, args.filter)
+    if args.list:
+        print("\n".join(row.name for row in chosen))
+        return 0
+    boots = suite.plan(chosen, args.mode, args.cpus)
+    if not boots:
+        usage.fail(f"bench: no chosen row fits on {args.cpus} CPUs; give --cpus a larger number")
+    out = machine.prepare(args.variant)
+    args.out = os.path.abspath(args.out)
+    os.makedirs(args.out, exist_ok=True)
+    _put_away(args.out, args.guest)
+    run = Run(args, boots)
+    _measure(run, out)
+    _show(run)
+    for problem in run.problems:
+        sys.stderr.write(f"x bench: {problem}\n")
+    return 1 if run.problems else 0
+
+
+_VERBS = {"bench": bench}
+
+
+def main(argv):
+    """argv[0] is the verb."""
+    verb = usage.choice("verb", argv[0], _VERBS)
+    return _VERBS[verb](argv[1:])

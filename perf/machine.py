@@ -1,0 +1,83 @@
+"""The machine under test: builds the guest and gives the command line of one boot. All QEMU knowledge is x's."""
+
+import os
+import platform
+import re
+import subprocess
+
+from x import build, hang, overlay, qemu, symbols
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PROGRAM = "/bin/bench"
+
+
+def _first_line(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "unknown"
+
+
+def qemu_version():
+    match = re.search(r"version (\S+)(?: \((.*)\))?", _first_line(["qemu-system-aarch64", "--version"]))
+    return match.group(2) or match.group(1) if match else "unknown"
+
+
+def compiler():
+    return _first_line(["clang-19", "--version"])
+
+
+def commit():
+    """The commit that was built, with "+changes" when the tree differs from it."""
+    git = ["git", "-C", ROOT]
+    head = _first_line(git + ["rev-parse", "HEAD"])
+    if head == "unknown":
+        return head
+    status = subprocess.run(git + ["status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True)
+    return head[:12] + ("+changes" if status.stdout.strip() else "")
+
+
+def host_name():
+    return platform.node() or "unknown"
+
+
+def prepare(variant):
+    """Builds what boots; returns its folder."""
+    return build.build(variant, quiet=True)
+
+
+def program_arguments(boot):
+    """What the guest's bench is told: rows by exact name, so that choice is made in one place, here on the host."""
+    names = [row.name for row in boot.rows if not row.in_kernel]
+    workers = ",".join(str(n) for n in boot.workers)
+    return [PROGRAM, "--mode", boot.mode, "--workers", workers, "--", *names]
+
+
+def kernel_arguments(boot):
+    names = [row.name for row in boot.rows if row.in_kernel]
+    return ("kbench=" + ",".join(names),) if names else ()
+
+
+class Prepared:
+    """One boot ready to start: its command line and, should it hang or panic, the means to say where.
+
+    `folder` takes the ramdisk and the monitor's socket; it is the caller's and short-lived.
+    """
+
+    def __init__(self, out, boot, folder):
+        self._kernel = symbols.Kernel(os.path.join(out, "pluot.elf"))
+        self._monitor = os.path.join(folder, "monitor")
+        files = overlay.run_files(program_arguments(boot), out)
+        machine = qemu.Machine(out=out, cpus=boot.cpus, mode=boot.mode, append=kernel_arguments(boot))
+        machine.ramdisk = overlay.ramdisk(out, files, os.path.join(folder, "ramdisk.cpio"))
+        self.printable = qemu.printable(qemu.command(machine))
+        machine.monitor = self._monitor
+        self.command = qemu.command(machine)
+
+    def backtraces(self):
+        """Where each CPU of the stuck guest is, as lines."""
+        return hang.backtraces(self._monitor, self._kernel)
+
+    def named(self, console_lines):
+        """Console lines with names beside the kernel's addresses."""
+        return self._kernel.annotate(console_lines)

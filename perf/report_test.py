@@ -1,0 +1,137 @@
+"""Tables, pictures and the page, from made-up result files."""
+
+import html.parser
+import os
+import re
+import shutil
+import tempfile
+import unittest
+
+from perf import made_up, reference, report, results, stats, table
+
+
+class _Checker(html.parser.HTMLParser):
+    """Balanced tags, no script, nothing fetched from elsewhere."""
+
+    VOID = {"meta", "br", "img", "link"}
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.faults, self.links = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "script" or (tag == "link"):
+            self.faults.append(tag)
+        self.links += [v for k, v in attrs if k in ("href", "src") and not v.startswith("#")]
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.stack or self.stack.pop() != tag:
+            self.faults.append("/" + tag)
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.ref = reference.load()
+
+    def load(self, name, doc):
+        path = os.path.join(self.folder.name, name)
+        results.write(path, doc)
+        return results.load(path)
+
+
+class Table(Base):
+    def test_count_rows_stand_beside_target_and_anchors(self):
+        text = "\n".join(table.render(self.load("pluot-count-cpus1.json", made_up.count_document()), self.ref))
+        self.assertRegex(text, r"ipc/rpc_inline/0 +700 +680 +560 +424 +8,910 +1\.03x goal")
+        self.assertRegex(text, r"syscall/null_mach +80 +90 +65 +98 +- +goal met")
+        self.assertRegex(text, r"syscall/commpage_time +14 +18 +15 +- +56 +stretch met")
+        self.assertRegex(text, r"kernel/zone_alloc_free +35 +- +- +- +-")
+
+    def test_incomplete_skipped_and_failed_are_said(self):
+        doc = made_up.count_document(
+            complete="false", incomplete_reason="the kernel panicked in a/b", skipped=[{"name": "c/d", "reason": "no PMU"}],
+            failed=[{"name": "e/f", "reason": "3 of 4"}])
+        text = "\n".join(table.render(self.load("pluot-count-cpus1.json", doc), self.ref))
+        for words in ("INCOMPLETE: the kernel panicked in a/b", "skipped: c/d: no PMU", "failed: e/f: 3 of 4"):
+            self.assertIn(words, text)
+
+    def test_more_workers_than_the_host_has(self):
+        text = "\n".join(table.render(self.load("pluot-time-cpus4.json", made_up.time_document(4)), self.ref))
+        self.assertIn("more workers than the 2 host CPUs", text)
+
+    def test_numbers(self):
+        self.assertEqual(table.number(14.25), "14.2")
+        self.assertEqual(table.number(903000000), "903,000,000")
+        self.assertEqual(table.nanoseconds(1482), "1.48 us")
+        self.assertEqual(table.nanoseconds(None), "-")
+        self.assertEqual(table.rate(456000), "456 k/s")
+
+
+class Page(Base):
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("gnuplot"):
+            self.skipTest("gnuplot is not installed")
+        self.load("pluot-count-cpus1.json", made_up.count_document())
+        self.load("pluot-time-cpus2.json", made_up.time_document())
+        self.path = report.write(self.folder.name, results.load_folder(self.folder.name), self.ref)
+        with open(self.path, encoding="utf-8") as page:
+            self.text = page.read()
+
+    def test_page_is_whole_and_needs_nothing_else(self):
+        checker = _Checker()
+        checker.feed(self.text)
+        self.assertEqual((checker.faults, checker.stack), ([], []))
+        for link in checker.links:
+            self.assertTrue(os.path.exists(os.path.join(os.path.dirname(self.path), link)), link)
+
+    def test_page_shows_every_row(self):
+        for name in made_up.COUNTS:
+            self.assertIn(f"<td>{name}</td>", self.text)
+
+    def test_pictures_are_svg_and_png_with_units_and_direction(self):
+        names = os.listdir(os.path.dirname(self.path))
+        stems = {n[:-4] for n in names if n.endswith(".svg")}
+        self.assertEqual(stems, {n[:-4] for n in names if n.endswith(".png")})
+        for wanted in ("pluot-count-cpus1-ipc", "pluot-count-cpus1-ipc-by-size", "pluot-time-cpus2-ipc-percentiles",
+                       "pluot-time-cpus2-scaling"):
+            self.assertIn(wanted, stems)
+        for stem in stems:
+            with open(os.path.join(os.path.dirname(self.path), stem + ".svg"), encoding="utf-8") as picture:
+                self.assertRegex(picture.read(), r"(shorter|lower|higher) is better")
+
+    def test_pictures_in_the_page_follow_its_colours(self):
+        self.assertNotRegex(self.text, r"""(fill|stroke)=["']black""")
+        self.assertNotIn('fill="#ffffff"', self.text)
+
+
+class References(unittest.TestCase):
+    def test_every_anchor_row_has_a_target_or_is_a_benchmark(self):
+        ref = reference.load()
+        extra = {"ipc/rpc_inline/4096"}
+        for anchor in ref.anchors:
+            self.assertEqual(set(anchor.rows) - set(ref.targets) - extra, set())
+            for key in ("kernel", "commit", "flags"):
+                self.assertTrue(anchor.source[key])
+
+    def test_targets_are_ordered(self):
+        for target in reference.load().targets.values():
+            self.assertLess(target.stretch, target.goal, target.name)
+
+
+class Stats(unittest.TestCase):
+    def test_quantiles(self):
+        self.assertEqual(stats.median([3, 1, 2]), 2)
+        self.assertEqual(stats.quantile([0, 10], 0.9), 9)
+        self.assertEqual(stats.stddev([5]), 0)
+
+    def test_differing(self):
+        self.assertEqual(stats.differing({"a": [1, 1, 1], "b": [1, 2]}), {"b": (1, 2)})
+
+
+if __name__ == "__main__":
+    unittest.main()
