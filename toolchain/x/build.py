@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from . import usage
+from . import setup, usage
 from .usage import ROOT
 
 
@@ -30,6 +30,7 @@ def generate(variant):
 
 def build(variant="release", targets=(), verbose=False, quiet=False):
     """Builds `targets` (ninja names; default: all that boots) and returns out/VARIANT."""
+    setup.need("build")
     generate(variant)
     command = ["ninja", "-C", out_dir(variant), *targets]
     if verbose:

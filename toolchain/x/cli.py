@@ -4,14 +4,12 @@ import sys
 
 from . import usage
 
-# verb: (module, what it does). The modules of perf/ serve several verbs and are told which.
+# verb: (module, what it does). perf's module serves several verbs and is told which.
 VERBS = {
     "build": ("x.build", "build a variant into out/VARIANT"),
     "run": ("x.run", "boot to a shell, or run one program and return its status"),
     "test": ("x.test", "unit tests, guest tests, format and layering checks"),
     "bench": ("perf.cli", "measure, and write the report"),
-    "compare": ("perf.cli", "compare two results or revisions"),
-    "gate": ("perf.cli", "compare exact counts with perf/baseline"),
     "cc": ("x.cc", "compile a C program for Pluot"),
     "gdb": ("x.gdb", "debug the kernel under QEMU"),
     "doctor": ("x.doctor", "say what this machine has and lacks"),
@@ -31,7 +29,7 @@ def main(argv):
     module, _ = VERBS[verb]
     try:
         served = importlib.import_module(module)
-        return served.main(argv if module.startswith("perf.") else argv[1:])
+        return served.main(verb, argv[1:]) if module.startswith("perf.") else served.main(argv[1:])
     except KeyboardInterrupt:
         sys.stderr.write("\nx: interrupted\n")
         return 130

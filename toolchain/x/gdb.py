@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import build, qemu, usage
+from . import build, qemu, setup, usage
 
 DEBUGGERS = ("gdb-multiarch", "lldb-19", "gdb")
 
@@ -29,6 +29,7 @@ def main(argv):
     usage.variant_option(options, default="debug")
     options.add_argument("--append", action="append", default=[], metavar="ARG", help="add a boot argument")
     args = options.parse_args(argv)
+    setup.need("build", "run")
     out = build.build(args.variant, quiet=True)
     debugger = _debugger()
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """pyunit.py FILE: runs the unittest cases of a Python file and prints KTAP."""
-import importlib.util
+import importlib
 import os
 import sys
 import traceback
@@ -40,10 +40,8 @@ class Ktap(unittest.TestResult):
 
 def main(path):
     sys.path[:0] = [os.path.join(ROOT, "toolchain"), ROOT]
-    spec = importlib.util.spec_from_file_location("unit", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["unit"] = module
-    spec.loader.exec_module(module)
+    name = os.path.splitext(os.path.relpath(path, ROOT))[0].replace(os.sep, ".")
+    module = importlib.import_module(name)
     suite = unittest.defaultTestLoader.loadTestsFromModule(module)
     print("KTAP version 1")
     result = Ktap()

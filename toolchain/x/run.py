@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import build, hang, overlay, qemu, symbols, usage
+from . import build, hang, overlay, qemu, setup, symbols, usage
 
 
 def _options():
@@ -66,6 +66,7 @@ def execute(machine, timeout=0):
 
 def main(argv):
     args = _options().parse_args(argv)
+    setup.need("build", "run")
     out = build.build(args.variant, quiet=True)
     machine = _machine(args, out)
     if args.dry_run:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from . import build, hang, junit, ktap, overlay, qemu, symbols, usage
+from . import build, hang, junit, ktap, overlay, qemu, setup, symbols, usage
 from .usage import ROOT
 
 HOST_LIMIT_S = 300
@@ -50,7 +50,7 @@ def _python_files():
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(f for f in folders if f != "out" and not f.startswith((".", "__")))
         for name in sorted(names):
-            if name.endswith("_test.py"):
+            if name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py")):
                 yield os.path.relpath(os.path.join(folder, name), ROOT)
 
 
@@ -207,6 +207,7 @@ def _collect(args, folder):
 
 def main(argv):
     args = _options(argv)
+    setup.need("build", "run", "bench", "test")
     where = os.path.join(ROOT, "out", "test")
     os.makedirs(where, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
