@@ -1,0 +1,31 @@
+/*
+ * Field offsets for assembly. asm_offsets.c asserts each of them against the C definition.
+ */
+#pragma once
+
+/* struct arm_saved_state, at offset 0 of struct thread and of an EL1 exception frame */
+#define SS_X(n) ((n) * 8)
+#define SS_FP   232
+#define SS_LR   240
+#define SS_SP   248
+#define SS_PC   256
+#define SS_CPSR 264
+#define SS_FAR  272
+#define SS_ESR  280
+#define SS_SIZE 288
+
+/* struct thread: the frame, then struct machine_thread */
+#define TH_SLOW_FLAGS    (SS_SIZE + 0)
+#define TH_PREEMPT_COUNT (SS_SIZE + 4)
+#define TH_KSTACK_TOP    (SS_SIZE + 8)
+#define TH_CPU_DATA      (SS_SIZE + 16)
+#define TH_PERCPU_SLIDE  (SS_SIZE + 24)
+#define TH_KSP           (SS_SIZE + 32)
+#define TH_TSD_BASE      (SS_SIZE + 40)
+#define TH_RETVAL2       (SS_SIZE + 48)
+#define TH_NEON          (SS_SIZE + 56)
+#define TH_FP_LIVE       (SS_SIZE + 64)
+
+/* struct cpu_data */
+#define CPU_BOOT_STACK_TOP 32
+#define CPU_EMERGENCY_TOP  40

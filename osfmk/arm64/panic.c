@@ -1,0 +1,144 @@
+/*
+ * The end: panic, backtraces and the orderly halt.
+ *
+ * The first CPU to panic owns the console from then on; a second panic on the same CPU (inside the first)
+ * prints one line and ends the machine; other CPUs are stopped and print their own backtraces in turn. The
+ * lines "  frame N: 0xADDR" are link-time addresses, which `x` turns into functions and lines.
+ */
+#include <arm64/kernel_image.h>
+#include <arm64/machine_routines.h>
+#include <arm64/panic.h>
+#include <arm64/sysregs.h>
+#include <arm64/trap.h>
+#include <arm64/vm_layout.h>
+#include <os/panic.h>
+#include <pexpert/pexpert.h>
+
+#define NO_CPU           UINT32_MAX
+#define BACKTRACE_FRAMES 64
+
+static uint32_t panic_cpu = NO_CPU;
+
+void semihosting_exit(int status);
+
+/* Is [fp, fp + 16) inside the stack slot that `inside` is in? A user's x29 in a chain ends it here. */
+static bool
+frame_on_stack(uintptr_t fp, uintptr_t inside)
+{
+	uintptr_t slot = os_round_down(inside, KERNEL_STACK_SLOT);
+
+	return fp % 8 == 0 && fp >= inside && fp >= slot + KERNEL_STACK_SLOT - KERNEL_STACK_SIZE &&
+	       fp <= slot + KERNEL_STACK_SLOT - 16;
+}
+
+void
+backtrace_print(uintptr_t fp, uintptr_t pc)
+{
+	uintptr_t previous = fp;
+
+	for (unsigned n = 0; n < BACKTRACE_FRAMES; n++) {
+		kprintf("  frame %u: %#lx\n", n, (unsigned long)(pc - kernel_slide));
+		if (fp < KERNEL_LINK_BASE || !frame_on_stack(fp, previous)) {
+			break;
+		}
+		const uintptr_t *record = (const uintptr_t *)fp;
+
+		previous = fp + 16;
+		fp = record[0];
+		pc = record[1];
+		if (pc == 0) {
+			break;
+		}
+	}
+}
+
+static void
+print_registers(const struct arm_saved_state *s)
+{
+	for (unsigned i = 0; i < 28; i += 4) {
+		kprintf("  x%-2u %016llx %016llx %016llx %016llx\n", i, (unsigned long long)s->x[i],
+		    (unsigned long long)s->x[i + 1], (unsigned long long)s->x[i + 2],
+		    (unsigned long long)s->x[i + 3]);
+	}
+	kprintf("  x28 %016llx fp %016llx lr %016llx sp %016llx\n", (unsigned long long)s->x[28],
+	    (unsigned long long)s->fp, (unsigned long long)s->lr, (unsigned long long)s->sp);
+	kprintf("  pc  %016llx cpsr %08x esr %08x far %016llx\n", (unsigned long long)s->pc, s->cpsr, s->esr,
+	    (unsigned long long)s->far);
+}
+
+/* Becomes the panicking CPU, or does not return. */
+static void
+panic_begin(void)
+{
+	uint32_t self, owner;
+
+	ml_set_interrupts_enabled(false);
+	self = ml_get_cpu_number();
+	if (os_atomic_cmpxchgv(&panic_cpu, NO_CPU, self, &owner, relaxed)) {
+		pe_console_seize();
+		return;
+	}
+	if (owner == self) {
+		kprintf("\npanic: again while panicking\n");
+		machine_halt_now(PANIC_STATUS);
+	}
+	for (;;) { /* the first one stops us */
+		ml_set_interrupts_enabled(true);
+		cpu_relax();
+	}
+}
+
+static void OS_FORMAT(1, 0) print_header(const char *fmt, va_list ap)
+{
+	kprintf("\npanic(cpu %u): ", ml_get_cpu_number());
+	kvprintf(fmt, ap);
+	kprintf("\n");
+}
+
+static _Noreturn void
+panic_end(uintptr_t fp, uintptr_t pc)
+{
+	kprintf("backtrace of cpu %u:\n", ml_get_cpu_number());
+	backtrace_print(fp, pc);
+	machine_halt_now(PANIC_STATUS);
+}
+
+_Noreturn void
+panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	panic_begin();
+	va_start(ap, fmt);
+	print_header(fmt, ap);
+	va_end(ap);
+	panic_end((uintptr_t)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
+}
+
+_Noreturn void
+panic_with_state(const struct arm_saved_state *state, const char *fmt, ...)
+{
+	va_list ap;
+
+	panic_begin();
+	va_start(ap, fmt);
+	print_header(fmt, ap);
+	va_end(ap);
+	print_registers(state);
+	panic_end(state->fp, state->pc);
+}
+
+_Noreturn void
+machine_halt_now(int status)
+{
+	ml_set_interrupts_enabled(false);
+	semihosting_exit(status);
+	psci_system_off();
+}
+
+_Noreturn void
+machine_halt(int status)
+{
+	kprintf("pluot: halted, status %d\n", status);
+	machine_halt_now(status);
+}
