@@ -6,6 +6,7 @@
 
 #include <os/panic.h>
 
+#undef assert
 #if MACH_ASSERT
 #define assert(cond)                                                                          \
 	do {                                                                                  \

@@ -26,6 +26,7 @@ OS_NORETURN OS_COLD OS_FORMAT(1, 2) void panic(const char *format, ...);
 #define MACH_ASSERT 1 /* host unit tests */
 #endif
 
+#undef assert
 #if MACH_ASSERT
 #define assert(cond) release_assert(cond)
 #else
