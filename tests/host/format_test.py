@@ -7,8 +7,6 @@ from x.usage import ROOT
 
 
 class Format(unittest.TestCase):
-    maxDiff = None
-
     def test_c(self):
         def wrong(name):
             return tree.said(["clang-format-19", "--dry-run", "--Werror", name])[1] != 0
@@ -16,7 +14,7 @@ class Format(unittest.TestCase):
         sources = tree.files("*.c", "*.h")
         self.assertTrue(sources)
         bad = [name for name, is_wrong in zip(sources, tree.each(wrong, sources)) if is_wrong]
-        self.assertEqual(bad, [], "clang-format-19 -i would change these")
+        tree.none(self, bad, "clang-format-19 -i would change:")
 
     def test_gn(self):
         def wrong(name):
@@ -25,7 +23,7 @@ class Format(unittest.TestCase):
         sources = tree.files("*.gn", "*.gni")
         self.assertTrue(sources)
         bad = [name for name, is_wrong in zip(sources, tree.each(wrong, sources)) if is_wrong]
-        self.assertEqual(bad, [], "gn format would change these")
+        tree.none(self, bad, "gn format would change:")
 
     def test_python(self):
         bad = []
@@ -35,7 +33,7 @@ class Format(unittest.TestCase):
                     compile(source.read(), name, "exec")
                 except SyntaxError as error:
                     bad.append(f"{name}:{error.lineno}: {error.msg}")
-        self.assertEqual(bad, [])
+        tree.none(self, bad, "no Python:")
 
     def test_text(self):
         bad = []
@@ -44,7 +42,7 @@ class Format(unittest.TestCase):
                 lines = source.read().split("\n")
             bad += [f"{name}:{i}: blank at the end" for i, line in enumerate(lines, 1) if line != line.rstrip()]
             bad += [f"{name}: no newline at the end"] if lines[-1] else []
-        self.assertEqual(bad, [])
+        tree.none(self, bad, "untidy text:")
 
 
 if __name__ == "__main__":

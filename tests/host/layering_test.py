@@ -30,8 +30,6 @@ def _upcalls():
 
 
 class Tree(unittest.TestCase):
-    maxDiff = None
-
     def test_gn_check(self):
         text, status = tree.said(["gn", "check", tree.release()])
         self.assertEqual(status, 0, text)
@@ -39,7 +37,7 @@ class Tree(unittest.TestCase):
     def test_symbols(self):
         objects = _kernel_objects(tree.release())
         self.assertGreater(len(objects), 20)
-        self.assertEqual(layers.violations(objects, _upcalls()), [])
+        tree.none(self, layers.violations(objects, _upcalls()), "against the layers:")
 
     def test_every_header_is_in_a_target(self):
         text, status = tree.said(["gn", "desc", tree.release(), "//*", "--format=json"])
@@ -51,13 +49,13 @@ class Tree(unittest.TestCase):
                 listed.update(names if isinstance(names, list) else [])
         folders = [f"{folder}/*.h" for folder in KERNEL_FOLDERS]
         lost = [name for name in tree.files(*folders) if f"//{name}" not in listed]
-        self.assertEqual(lost, [], "headers that no target lists: add them to the folder's sources.gni")
+        tree.none(self, lost, "headers that no target lists (the folder's sources.gni is the place):")
 
     def test_every_source_is_in_a_target(self):
         text, _ = tree.said(["gn", "desc", tree.release(), "//*", "sources", "--format=json"])
         listed = {name for target in json.loads(text).values() for name in target.get("sources", [])}
         lost = [name for name in tree.files("*.c", "*.S") if f"//{name}" not in listed]
-        self.assertEqual(lost, [], "sources that no target lists")
+        tree.none(self, lost, "sources that no target lists:")
 
 
 class Rules(unittest.TestCase):

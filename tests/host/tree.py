@@ -26,6 +26,12 @@ def each(work, items):
         return list(pool.map(work, items))
 
 
+def none(case, found, what):
+    """Fails the test `case` when `found`, a list of lines, is not empty."""
+    if found:
+        case.fail("\n  ".join([what, *found]))
+
+
 def release():
     """out/release, built."""
     return build.build("release", quiet=True)

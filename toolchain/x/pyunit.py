@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import traceback
 import unittest
 
 sys.dont_write_bytecode = True
@@ -26,16 +25,22 @@ class Ktap(unittest.TestResult):
         self._say("ok", test, f" # SKIP {reason}")
 
     def _bad(self, test, error):
-        for line in "".join(traceback.format_exception(*error)).splitlines():
+        for line in self._exc_info_to_string(error, test).splitlines():
             print("# " + line)
         self._say("not ok", test)
 
-    addFailure = addError = _bad
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._bad(test, err)
 
-    def addSubTest(self, test, subtest, outcome):
-        if outcome is not None:
-            self._bad(subtest, outcome)
-        super().addSubTest(test, subtest, outcome)
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._bad(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._bad(subtest, err)
 
 
 def main(path):
