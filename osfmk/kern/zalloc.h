@@ -21,20 +21,9 @@
 #pragma once
 
 #include <kern/kern_types.h>
-#include <kern/locks.h>
+#include <kern/zone_flags.h>
 
 #define ZONE_MAX_SIZE 8128 /* two elements in a 16 KiB page beside the slab header */
-
-/* Creation flags. */
-#define ZC_NONE       0x0U
-#define ZC_TYPESTABLE 0x1U
-#define ZC_NOMAG      0x2U /* no magazines: few, large or early objects */
-
-/* Allocation flags. */
-#define Z_WAITOK 0x0U
-#define Z_NOWAIT 0x1U /* NULL rather than wait */
-#define Z_ZERO   0x2U /* element is cleared */
-#define Z_NOFAIL 0x4U /* panics rather than return NULL: for objects without which nothing can go on */
 
 struct zone_counts {
 	uint64_t zc_allocs; /* elements handed out since boot */

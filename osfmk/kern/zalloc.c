@@ -1,0 +1,252 @@
+/*
+ * Zones and kalloc: the kernel's interface to zone_core.c. See <kern/zalloc.h>.
+ */
+#include <kern/zalloc.h>
+
+#include <kern/percpu.h>
+#include <kern/preempt.h>
+#include <kern/smr.h>
+#include <kern/zone_core.h>
+#include <os/atomic.h>
+#include <string.h>
+#include <vm/vm_kern.h>
+#include <vm/vm_page.h>
+
+#define ZONE_TABLE_MAX 256
+
+static struct zone zone_zone, zone_cache_zone;
+static zone_t zone_table[ZONE_TABLE_MAX]; /* written before zone_table_count covers the entry */
+static uint32_t zone_table_count;         /* atomic */
+
+/* Sizes of kalloc's zones: steps of a quarter of a power of two, so that at most a fifth is wasted. */
+static const uint16_t kalloc_sizes[] = { 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448,
+	512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2688, 4032, ZONE_MAX_SIZE };
+
+#define KALLOC_STEP 16
+static zone_t kalloc_zones[os_countof(kalloc_sizes)];
+static uint8_t kalloc_index[ZONE_MAX_SIZE / KALLOC_STEP + 1]; /* by size in steps of 16, rounded up */
+
+extern const struct zone_def __zone_defs_start[], __zone_defs_end[];
+
+/* --- what zone_core needs --- */
+
+void *
+zone_page_alloc(void)
+{
+	vm_page_t page = vm_page_grab();
+
+	return page != NULL ? (void *)phystokv((pmap_paddr_t)vm_page_get_phys(page)) : NULL;
+}
+
+void
+zone_page_free(void *page)
+{
+	vm_page_release(vm_page_from_kv((vm_offset_t)page));
+}
+
+uint64_t
+zone_smr_advance(void)
+{
+	return smr_advance();
+}
+
+bool
+zone_smr_poll(uint64_t epoch)
+{
+	return smr_poll(epoch);
+}
+
+/* --- zones --- */
+
+static void
+zone_register(zone_t zone)
+{
+	uint32_t n = os_atomic_inc_orig(&zone_table_count, relaxed);
+
+	release_assert(n < ZONE_TABLE_MAX);
+	os_atomic_store(&zone_table[n], zone, release); /* pairs with the acquire in zone_at */
+}
+
+zone_t
+zone_at(unsigned i)
+{
+	return i < ZONE_TABLE_MAX ? os_atomic_load(&zone_table[i], acquire) : NULL;
+}
+
+static zone_t
+zone_create_static(const char *name, size_t size, unsigned flags)
+{
+	zone_t zone = zalloc_flags(&zone_zone, Z_NOFAIL);
+	struct zone_cache *caches = NULL;
+
+	if (!(flags & ZC_NOMAG)) {
+		caches = zalloc_flags(&zone_cache_zone, Z_NOFAIL | Z_ZERO);
+	}
+	zone_core_init(zone, name, size, flags, caches);
+	zone_register(zone);
+	return zone;
+}
+
+zone_t
+zone_create(const char *name, size_t size, unsigned flags)
+{
+	release_assert(size > 0 && size <= ZONE_MAX_SIZE);
+	return zone_create_static(name, size, flags);
+}
+
+#if MACH_ASSERT
+/* Free elements of ordinary zones are filled with a pattern, and checked when they are handed out again. */
+static bool
+zone_poisons(zone_t zone)
+{
+	return !(zone->z_flags & ZC_TYPESTABLE) && zone->z_magazine != 0;
+}
+
+static void
+zone_poison(zone_t zone, void *elem)
+{
+	if (zone_poisons(zone)) {
+		memset(elem, ZONE_POISON_BYTE, zone->z_elem_size);
+	}
+}
+#else
+static void
+zone_poison(zone_t zone, void *elem)
+{
+}
+#endif
+
+void *
+zalloc(zone_t zone)
+{
+	void *elem;
+
+	disable_preemption();
+	elem = zone_core_alloc(zone, current_cpu_data()->cpu_number);
+	enable_preemption();
+	return elem;
+}
+
+void *
+zalloc_flags(zone_t zone, unsigned flags)
+{
+	void *elem = zalloc(zone);
+
+	if (os_unlikely(elem == NULL)) {
+		if (flags & Z_NOFAIL) {
+			panic("zone %s: out of memory", zone->z_name);
+		}
+		return NULL;
+	}
+	return flags & Z_ZERO ? memset(elem, 0, zone->z_elem_size) : elem;
+}
+
+void
+zfree(zone_t zone, void *elem)
+{
+	assert(zone_core_owns(zone, elem));
+	zone_poison(zone, elem);
+	disable_preemption();
+	zone_core_free(zone, current_cpu_data()->cpu_number, elem);
+	enable_preemption();
+}
+
+void
+zfree_smr(zone_t zone, void *elem)
+{
+	assert(zone_core_owns(zone, elem));
+	disable_preemption();
+	zone_core_free_smr(zone, current_cpu_data()->cpu_number, elem);
+	enable_preemption();
+}
+
+bool
+zone_owns(zone_t zone, const void *elem)
+{
+	return zone_core_owns(zone, elem);
+}
+
+void
+zone_get_counts(zone_t zone, struct zone_counts *counts)
+{
+	zone_core_count(zone, cpu_count, &counts->zc_allocs, &counts->zc_frees, &counts->zc_pages);
+	counts->zc_in_use = counts->zc_allocs - counts->zc_frees;
+	counts->zc_elem_size = zone->z_elem_size;
+	counts->zc_name = zone->z_name;
+}
+
+/* --- kalloc --- */
+
+static zone_t
+kalloc_zone(size_t size)
+{
+	return kalloc_zones[kalloc_index[(size + KALLOC_STEP - 1) / KALLOC_STEP]];
+}
+
+void *
+kalloc_flags(size_t size, unsigned flags)
+{
+	vm_offset_t addr;
+
+	if (os_likely(size <= ZONE_MAX_SIZE)) {
+		return zalloc_flags(kalloc_zone(size), flags);
+	}
+	if (kmem_alloc(&addr, size, flags & Z_ZERO ? KMEM_ZERO : KMEM_NONE) == KERN_SUCCESS) {
+		return (void *)addr;
+	}
+	if (flags & Z_NOFAIL) {
+		panic("kalloc: no %zu bytes", size);
+	}
+	return NULL;
+}
+
+void *
+kalloc(size_t size)
+{
+	return kalloc_flags(size, Z_WAITOK);
+}
+
+void
+kfree(void *p, size_t size)
+{
+	if (p == NULL) {
+		return;
+	}
+	if (os_likely(size <= ZONE_MAX_SIZE)) {
+		zfree(kalloc_zone(size), p);
+	} else {
+		kmem_free((vm_offset_t)p, size);
+	}
+}
+
+static void
+kalloc_init(void)
+{
+	static char names[os_countof(kalloc_sizes)][16];
+	size_t step = 0;
+
+	for (unsigned i = 0; i < os_countof(kalloc_sizes); i++) {
+		snprintf(names[i], sizeof(names[i]), "kalloc.%u", kalloc_sizes[i]);
+		kalloc_zones[i] = zone_create_static(names[i], kalloc_sizes[i], ZC_NONE);
+		while (step * KALLOC_STEP <= kalloc_sizes[i] && step < os_countof(kalloc_index)) {
+			kalloc_index[step++] = (uint8_t)i;
+		}
+	}
+}
+
+void
+zone_init(void)
+{
+	zone_core_init(&zone_zone, "zones", sizeof(struct zone), ZC_NOMAG | ZC_TYPESTABLE, NULL);
+	zone_core_init(&zone_cache_zone, "zone caches", cpu_count * sizeof(struct zone_cache),
+	    ZC_NOMAG | ZC_TYPESTABLE, NULL);
+	zone_core_init(
+	    &zone_magazines, "zone magazines", sizeof(struct zone_magazine), ZC_NOMAG | ZC_TYPESTABLE, NULL);
+	zone_register(&zone_zone);
+	zone_register(&zone_cache_zone);
+	zone_register(&zone_magazines);
+	for (const struct zone_def *def = __zone_defs_start; def < __zone_defs_end; def++) {
+		*def->zd_zone = zone_create(def->zd_name, def->zd_size, (unsigned)def->zd_flags);
+	}
+	kalloc_init();
+}
