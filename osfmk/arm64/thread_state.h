@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <mach/arm/thread_status.h>
 #include <os/base.h>
 
 struct arm_saved_state {
@@ -28,12 +29,7 @@ struct arm_saved_state {
 
 static_assert(sizeof(struct arm_saved_state) == 288, "entry.S stores this layout");
 
-/* ARM_NEON_STATE64: what an FP user owns beside the frame. Saved at switch-out, see fp.c. */
-struct arm_neon_state64 {
-	unsigned __int128 q[32];
-	uint32_t fpsr;
-	uint32_t fpcr;
-} OS_ALIGNED(16);
+/* What an FP user owns beside the frame is arm_neon_state64_t. Saved at switch-out, see fp.c. */
 
 /* Bits of cpsr (SPSR_EL1). */
 #define PSR64_N       0x80000000U

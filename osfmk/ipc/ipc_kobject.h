@@ -11,6 +11,7 @@
 #include <ipc/ipc_types.h>
 #include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
+#include <vm/vm_types.h>
 
 /* A port for `kobject`, with one reference for the caller, who kills it with ipc_kobject_dealloc_port. */
 ipc_port_t ipc_kobject_alloc_port(void *kobject, ipc_kobject_type_t type);

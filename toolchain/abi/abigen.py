@@ -11,13 +11,19 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from abi import emit_kernel, emit_user  # noqa: E402
+from abi import emit_kernel, emit_mig_kernel, emit_mig_user, emit_user  # noqa: E402
 from abi.table import TableError, Tables  # noqa: E402
+
+def _user(tables, gen):
+    emit_user.emit(tables, gen)
+    emit_mig_user.emit(tables, gen)
+
 
 MODES = {
     "kernel-traps": emit_kernel.emit_traps,
     "kernel-calls": emit_kernel.emit_calls,
-    "user": emit_user.emit,
+    "kernel-mig": emit_mig_kernel.emit,
+    "user": _user,
 }
 
 

@@ -1,0 +1,124 @@
+/*
+ * The kernel's MIG server: what a generated codec is given, and what it is helped with.
+ *
+ * mig_routines[] is generated from osfmk/mach/mig.abi. The server (ipc_kobject_server) finds the row of a
+ * request's id, gives the codec a view of the request and room for the reply's data, and builds the reply
+ * from what the codec left. Rights in the request stay the server's to release, except those that a codec has
+ * cleared because the routine took them.
+ *
+ * The headers included here declare the routines: a codec calls the function of its name.
+ */
+#pragma once
+
+#include <ipc/ipc_kobject.h>
+#include <ipc/kmsg.h>
+#include <ipc/port.h>
+#include <ipc/space.h>
+#include <kern/kern_types.h>
+#include <kern/semaphore.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <mach/mach_types.h>
+#include <mach/mig_errors.h>
+#include <mach/ndr.h>
+#include <vm/vm_map.h>
+#include <vm/vm_user.h>
+
+struct mig_request {
+	ipc_port_t target;
+	uint32_t ndesc;
+	struct ipc_kmsg_desc *desc;
+	const uint8_t *data; /* the NDR record and what follows it, four-byte aligned */
+	uint32_t data_len;   /* bytes; 0 for a bare header */
+	mach_msg_id_t id;
+};
+
+/* The codec sets retcode, and on KERN_SUCCESS the rest. */
+struct mig_reply {
+	kern_return_t retcode;
+	uint32_t ndesc; /* not 0: a complex reply */
+	struct ipc_kmsg_desc *desc;
+	uint8_t *data; /* after RetCode, or after the NDR record of a complex reply; four-byte aligned */
+	uint32_t data_len;
+	uint32_t data_cap; /* at least the row's reply_bytes */
+};
+
+struct mig_routine {
+	mach_msg_id_t id;
+	void (*codec)(const struct mig_request *rq, struct mig_reply *rp);
+	const char *name;
+	uint32_t reply_bytes; /* the most data a reply has */
+	uint32_t reply_desc;
+};
+
+extern const struct mig_routine mig_routines[]; /* sorted by id */
+extern const uint32_t mig_routine_count;
+
+/* Any disposition will do. */
+#define MIG_PORT_ANY 0
+
+/* True if the request has exactly `bytes` of data and `ndesc` descriptors. */
+OS_INLINE bool
+mig_check_request(const struct mig_request *rq, struct mig_reply *rp, uint32_t bytes, uint32_t ndesc)
+{
+	rp->retcode = rq->data_len == bytes && rq->ndesc == ndesc ? KERN_SUCCESS : MIG_BAD_ARGUMENTS;
+	return rp->retcode == KERN_SUCCESS;
+}
+
+/* The same for `bytes` of fixed data followed by *count words, at most `limit`; count points into the fixed
+ * data. */
+OS_INLINE bool
+mig_check_words(const struct mig_request *rq, struct mig_reply *rp, uint32_t bytes,
+    const mach_msg_type_number_t *count, uint32_t limit, uint32_t ndesc)
+{
+	bool ok = rq->data_len >= bytes && rq->ndesc == ndesc && *count <= limit &&
+		  rq->data_len == bytes + 4 * *count;
+
+	rp->retcode = ok ? KERN_SUCCESS : MIG_BAD_ARGUMENTS;
+	return ok;
+}
+
+/* True if descriptor `index` is a port with the disposition that a copyin gives to `expect`. */
+OS_INLINE bool
+mig_check_port(const struct mig_request *rq, struct mig_reply *rp, uint32_t index, uint32_t expect)
+{
+	const struct ipc_kmsg_desc *desc = &rq->desc[index];
+	bool ok = desc->ikd_type == MACH_MSG_PORT_DESCRIPTOR &&
+		  (expect == MIG_PORT_ANY || desc->ikd_disposition == expect);
+
+	rp->retcode = ok ? KERN_SUCCESS : MIG_TYPE_ERROR;
+	return ok;
+}
+
+OS_INLINE void
+mig_put(uint8_t **cursor, const void *value, uint32_t bytes)
+{
+	__builtin_memcpy(*cursor, value, bytes);
+	*cursor += bytes;
+}
+
+/* The reply takes the right. */
+OS_INLINE void
+mig_reply_port(struct mig_reply *rp, uint32_t index, ipc_port_t port, mach_msg_type_name_t disposition)
+{
+	rp->desc[index] = (struct ipc_kmsg_desc){
+		.ikd_type = MACH_MSG_PORT_DESCRIPTOR,
+		.ikd_disposition = (uint8_t)disposition,
+		.ikd_port = port,
+	};
+}
+
+/* The reply takes the rights and the kalloc'ed array. */
+OS_INLINE void
+mig_reply_ool_ports(
+    struct mig_reply *rp, uint32_t index, ipc_port_t *ports, uint32_t count, mach_msg_type_name_t disposition)
+{
+	rp->desc[index] = (struct ipc_kmsg_desc){
+		.ikd_type = MACH_MSG_OOL_PORTS_DESCRIPTOR,
+		.ikd_disposition = (uint8_t)disposition,
+		.ikd_copy = MACH_MSG_PHYSICAL_COPY,
+		.ikd_deallocate = 1,
+		.ikd_size = count,
+		.ikd_ports = ports,
+	};
+}

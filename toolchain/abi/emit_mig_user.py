@@ -1,0 +1,161 @@
+"""Program side of MIG: a header for each subsystem, and a stub for each routine."""
+
+from abi import text
+from abi.mig import Routine, count_of, poly_of
+
+SOURCE = "libsystem/mig_stubs.c"
+
+# Subsystems whose header is not simply <mach/SUBSYSTEM.h>.
+HEADERS = {"clock": "clock_routines"}
+
+
+def header_path(subsystem):
+    return f"usr/include/mach/{HEADERS.get(subsystem.name, subsystem.name)}.h"
+
+
+def emit(tables, gen):
+    for subsystem in tables.subsystems:
+        text.write(f"{gen}/{header_path(subsystem)}", _header(subsystem))
+    includes = [header_path(s).removeprefix("usr/include/") for s in tables.subsystems]
+    text.write(f"{gen}/{SOURCE}", "".join([
+        text.banner(["osfmk/mach/mig.abi"]),
+        text.includes("mach/mach_types.h", "string.h", *includes), '\n#include "mig_client.h"\n',
+        *(_stub(Routine(e)) for e in tables.routines())]))
+
+
+def _header(subsystem):
+    protos = []
+    for entry in subsystem.routines:
+        args = _declarations(Routine(entry))
+        names = dict.fromkeys([entry.name, entry.stub or entry.name])
+        protos += [text.prototype("kern_return_t", name, args) + ";\n" for name in names]
+    return "".join([text.banner(["osfmk/mach/mig.abi"]),
+                    f"/* The calls on a {subsystem.port.name}. */\n#pragma once\n\n",
+                    text.includes("mach/mach_types.h"), "\n", *protos])
+
+
+def _declarations(routine):
+    out = [f"{routine.port.name} target"]
+    for arg in routine.args:
+        out += _declare(arg)
+    return out
+
+
+def _declare(arg):
+    kind = arg.type
+    if kind.is_words:
+        count = f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"
+        return [f"{arg.ctype} {arg.name}", count]
+    if kind.is_ool_ports:
+        return [f"{arg.ctype} *{arg.name}", f"mach_msg_type_number_t *{count_of(arg)}"]
+    ctype = _port_ctype(kind) if kind.is_port else arg.ctype
+    decl = [f"{ctype} {'*' if arg.is_out else ''}{arg.name}"]
+    if kind.keys.get("poly"):
+        decl.append(f"mach_msg_type_name_t {'*' if arg.is_out else ''}{poly_of(arg)}")
+    return decl
+
+
+def _port_ctype(kind):
+    return "mach_port_t" if kind.name.startswith("mach_port_") else kind.name
+
+
+def _stub(routine):
+    name = routine.entry.stub or routine.name
+    head = "\n" + text.prototype("kern_return_t", name, _declarations(routine)).replace(" ", "\n", 1)
+    lines = _message(routine) + _fill(routine) + _call(routine) + _take(routine)
+    return head + "\n{\n" + "".join(f"\t{line}\n" for line in lines) + "\treturn KERN_SUCCESS;\n}\n"
+
+
+def _message(routine):
+    """The request and the reply share the buffer; the reply has room for the trailer."""
+    request = ["mach_msg_header_t head;"]
+    if routine.ports_in:
+        request += ["mach_msg_body_t body;", f"mach_msg_port_descriptor_t ports[{len(routine.ports_in)}];"]
+    if routine.has_request_data:
+        request += ["NDR_record_t ndr;"] + [f"{f.ctype} {f.name};" for f in routine.in_fields]
+    if routine.words_in:
+        request.append(f"natural_t words[{routine.words_in.type.limit}];")
+    reply = ["mach_msg_header_t head;"]
+    if routine.complex_reply:
+        reply.append("mach_msg_body_t body;")
+        reply += [f"{'mach_msg_ool_ports_descriptor_t' if a.type.is_ool_ports else 'mach_msg_port_descriptor_t'} {a.name}Port;"
+                  for a in routine.descriptors_out]
+        reply += ["NDR_record_t ndr;"] if routine.has_reply_data else []
+    else:
+        reply += ["NDR_record_t ndr;", "kern_return_t retcode;"]
+    reply += [f"{f.ctype} {f.name};" for f in routine.out_head]
+    if routine.words_out:
+        reply.append(f"natural_t words[{routine.words_out.type.limit}];")
+    reply += [f"{f.ctype} {f.name};" for f in routine.out_tail]
+    reply.append("mach_msg_max_trailer_t trailer;")
+    lines = ["#pragma pack(push, 4)", "union {"]
+    for label, fields in (("in", request), ("out", reply)):
+        lines += ["\tstruct {"] + [f"\t\t{f}" for f in fields] + [f"\t}} {label};"]
+    return lines + ["\tstruct mig_error error;", "} m;", "#pragma pack(pop)"]
+
+
+def _fill(routine):
+    lines = []
+    if routine.ports_in:
+        lines.append(f"m.in.body.msgh_descriptor_count = {len(routine.ports_in)};")
+    for i, arg in enumerate(routine.ports_in):
+        kind = poly_of(arg) if arg.type.keys.get("poly") else \
+            "MACH_MSG_TYPE_" + arg.type.keys.get("send", "COPY_SEND")
+        lines.append(f"m.in.ports[{i}] = mig_port({arg.name}, {kind});")
+    if routine.has_request_data:
+        lines.append("m.in.ndr = NDR_record;")
+    for arg in routine.args:
+        if arg.type.is_port or arg.type.is_ool_ports:
+            continue
+        if arg.type.is_words:
+            lines += _fill_words(arg)
+        elif arg.is_in:
+            lines.append(f"m.in.{arg.name} = {'*' if arg.is_out else ''}{arg.name};")
+    return lines
+
+
+def _fill_words(arg):
+    count, limit = count_of(arg), arg.type.limit
+    if arg.is_out:
+        return [f"m.in.{count} = *{count} < {limit} ? *{count} : {limit};"]
+    return [f"if ({count} > {limit}) {{", "\treturn MIG_ARRAY_TOO_LARGE;", "}",
+            f"m.in.{count} = {count};", f"memcpy(m.in.words, {arg.name}, 4 * (size_t){count});"]
+
+
+def _call(routine):
+    send = "sizeof(m.in)"
+    if routine.words_in:
+        send = f"sizeof(m.in) - sizeof(m.in.words) + 4 * {count_of(routine.words_in)}"
+    reply = "sizeof(m.out) - sizeof(m.out.trailer)"
+    if routine.words_out:
+        reply += " - sizeof(m.out.words)"
+    return [
+        "const struct mig_call call = {",
+        f"\t.target = target, .id = {routine.id}, .send_bytes = (mach_msg_size_t)({send}),",
+        f"\t.rcv_bytes = sizeof(m.out), .reply_bytes = {reply},",
+        f"\t.request_ports = {len(routine.ports_in)}, .reply_descriptors = {len(routine.descriptors_out)},",
+        "};",
+        "kern_return_t kr = mig_client_call(&m.in.head, &call);",
+        "if (kr != KERN_SUCCESS) {", "\treturn kr;", "}"]
+
+
+def _take(routine):
+    lines = []
+    for arg in routine.args:
+        if not arg.is_out:
+            continue
+        if arg.type.is_port:
+            lines.append(f"*{arg.name} = m.out.{arg.name}Port.name;")
+            if arg.type.keys.get("poly"):
+                lines.append(f"*{poly_of(arg)} = m.out.{arg.name}Port.disposition;")
+        elif arg.type.is_ool_ports:
+            lines += [f"*{arg.name} = m.out.{arg.name}Port.address;", f"*{count_of(arg)} = m.out.{count_of(arg)};"]
+        elif arg.type.is_words:
+            lines += [f"if (m.out.{count_of(arg)} > *{count_of(arg)}) {{", "\treturn MIG_ARRAY_TOO_LARGE;", "}",
+                      f"*{count_of(arg)} = m.out.{count_of(arg)};",
+                      f"memcpy({arg.name}, m.out.words, 4 * (size_t)m.out.{count_of(arg)});"]
+        elif arg.name in [f.name for f in routine.out_tail]:
+            lines.append(f"memcpy({arg.name}, &m.out.words[m.out.{count_of(routine.words_out)}], sizeof(*{arg.name}));")
+        else:
+            lines.append(f"*{arg.name} = m.out.{arg.name};")
+    return lines
