@@ -13,8 +13,8 @@ KERNEL_FOLDERS = ("libkern", "osfmk", "bsd", "iokit", "bench/kernel")
 
 def _kernel_objects(out):
     """{path under obj/: (defined, undefined)} of every object of the kernel's link."""
-    with open(os.path.join(out, "pluot.elf.rsp"), encoding="utf-8") as response:
-        paths = response.read().split()
+    inputs, _ = tree.said(["ninja", "-C", out, "-t", "inputs", "pluot.elf"])
+    paths = [line for line in inputs.splitlines() if line.endswith(".o")]
     listings = tree.each(lambda path: tree.said(["llvm-nm-19", os.path.join(out, path)])[0], paths)
     return {_layered(path): layers.symbols(listing) for path, listing in zip(paths, listings)}
 
