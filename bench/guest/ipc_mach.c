@@ -1,0 +1,297 @@
+/*
+ * Mach messages and semaphores.
+ *
+ * A round trip is one combined send and receive on each side, as every client and server stub does it: the
+ * client makes a send-once right to its reply port, the server answers with it. The payload is copied by the
+ * kernel both ways, checked when the loop is through, and the answer's id is checked each time.
+ */
+#include "peer.h"
+
+#include <harness/bench.h>
+#include <harness/platform.h>
+#include <pthread.h>
+#include <string.h>
+
+#define PAYLOAD_MAX 4096
+#define REQUEST_ID  1000
+#define REPLY_ID    (REQUEST_ID + 100)
+
+struct message {
+	mach_msg_header_t header;
+	uint32_t payload[PAYLOAD_MAX / sizeof(uint32_t)];
+	mach_msg_trailer_t trailer; /* receive only */
+};
+
+/* ---- server side ---- */
+
+static mach_msg_return_t
+serve_first(struct message *m, mach_port_t service)
+{
+	return mach_msg(
+	    &m->header, MACH_RCV_MSG, 0, sizeof(*m), service, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+}
+
+/* Answers the request in `m` and waits for the next one there. */
+static mach_msg_return_t
+serve_next(struct message *m, mach_port_t service)
+{
+	m->header.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m->header.msgh_bits), 0);
+	m->header.msgh_local_port = MACH_PORT_NULL;
+	m->header.msgh_id = REPLY_ID;
+	return mach_msg(&m->header, MACH_SEND_MSG | MACH_RCV_MSG, m->header.msgh_size, sizeof(*m), service,
+	    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+}
+
+static void
+echo(mach_port_t service)
+{
+	struct message m;
+	mach_msg_return_t mr = serve_first(&m, service);
+
+	while (mr == MACH_MSG_SUCCESS && m.header.msgh_id != PEER_QUIT) {
+		mr = serve_next(&m, service);
+	}
+}
+
+/* An operation on a vector register: the thread's FP state is live across what follows. */
+static inline void
+touch_fp(void)
+{
+	__asm__ volatile("fadd d16, d16, d17" ::: "v16");
+}
+
+static void
+echo_fp(mach_port_t service)
+{
+	struct message m;
+	mach_msg_return_t mr = serve_first(&m, service);
+
+	while (mr == MACH_MSG_SUCCESS && m.header.msgh_id != PEER_QUIT) {
+		touch_fp();
+		mr = serve_next(&m, service);
+	}
+}
+
+/* ---- client side ---- */
+
+static inline bool
+call(const struct peer *peer, struct message *m, mach_msg_size_t size)
+{
+	m->header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+	m->header.msgh_size = size;
+	m->header.msgh_remote_port = peer->service;
+	m->header.msgh_local_port = peer->reply;
+	m->header.msgh_voucher_port = MACH_PORT_NULL;
+	m->header.msgh_id = REQUEST_ID;
+	return mach_msg(&m->header, MACH_SEND_MSG | MACH_RCV_MSG, size, sizeof(*m), peer->reply,
+		   MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL) == MACH_MSG_SUCCESS &&
+	       m->header.msgh_id == REPLY_ID;
+}
+
+static void
+fill(struct message *m, size_t bytes)
+{
+	memset(m, 0, sizeof(*m));
+	for (size_t i = 0; i < bytes / sizeof(m->payload[0]); i++) {
+		m->payload[i] = 0x9e3779b9U * (uint32_t)(i + 1);
+	}
+}
+
+static bool
+is_filled(const struct message *m, size_t bytes)
+{
+	for (size_t i = 0; i < bytes / sizeof(m->payload[0]); i++) {
+		if (m->payload[i] != 0x9e3779b9U * (uint32_t)(i + 1)) {
+			return false;
+		}
+	}
+	return m->header.msgh_size == sizeof(m->header) + bytes;
+}
+
+/* One operation: request and answer between two tasks, b->arg bytes of payload each way. */
+static void
+rpc(struct bench *b, void (*serve)(mach_port_t service), unsigned cpu)
+{
+	struct message m;
+	struct peer peer;
+	size_t bytes = (size_t)b->arg;
+	mach_msg_size_t size = (mach_msg_size_t)(sizeof(m.header) + bytes);
+	bool ok = true;
+
+	if (!bench_check(b, peer_start(&peer, serve, cpu), "no second task")) {
+		return;
+	}
+	fill(&m, bytes);
+	if (serve == echo_fp) {
+		bench_loop(b)
+		{
+			touch_fp();
+			ok &= call(&peer, &m, size);
+		}
+	} else {
+		bench_loop(b)
+		{
+			ok &= call(&peer, &m, size);
+		}
+	}
+	bench_check(b, ok, "a call failed");
+	bench_check(b, is_filled(&m, bytes), "the payload came back changed");
+	bench_check(b, peer_stop(&peer), "the server ended badly");
+}
+
+static void
+rpc_inline(struct bench *b)
+{
+	rpc(b, echo, b->worker);
+}
+BENCHMARK("ipc/rpc_inline/0", rpc_inline, .arg = 0);
+BENCHMARK("ipc/rpc_inline/64", rpc_inline, .arg = 64);
+BENCHMARK("ipc/rpc_inline/1024", rpc_inline, .arg = 1024);
+BENCHMARK("ipc/rpc_inline/4096", rpc_inline, .arg = 4096);
+BENCHMARK("scale/rpc_pairs", rpc_inline, .arg = 64, .cpus = 2, .workers = true);
+
+static void
+rpc_inline_fp(struct bench *b)
+{
+	rpc(b, echo_fp, b->worker);
+}
+BENCHMARK("ipc/rpc_inline_fp/64", rpc_inline_fp, .arg = 64);
+
+static void
+rpc_cross_cpu(struct bench *b)
+{
+	rpc(b, echo, 1);
+}
+BENCHMARK("ipc/rpc_cross_cpu/0", rpc_cross_cpu, .arg = 0, .cpus = 2);
+
+/* ---- one thread and its own port ---- */
+
+static inline bool
+send_to(mach_port_t port, struct message *m, mach_msg_size_t size)
+{
+	m->header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0);
+	m->header.msgh_size = size;
+	m->header.msgh_remote_port = port;
+	m->header.msgh_local_port = MACH_PORT_NULL;
+	m->header.msgh_voucher_port = MACH_PORT_NULL;
+	m->header.msgh_id = REQUEST_ID;
+	return mach_msg(&m->header, MACH_SEND_MSG, size, 0, MACH_PORT_NULL, MACH_MSG_TIMEOUT_NONE,
+		   MACH_PORT_NULL) == MACH_MSG_SUCCESS;
+}
+
+static bool
+own_port(mach_port_t *port)
+{
+	return mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, port) == KERN_SUCCESS &&
+	       mach_port_insert_right(mach_task_self(), *port, *port, MACH_MSG_TYPE_MAKE_SEND) ==
+		   KERN_SUCCESS;
+}
+
+static void
+drop_own_port(mach_port_t port)
+{
+	mach_port_mod_refs(mach_task_self(), port, MACH_PORT_RIGHT_RECEIVE, -1);
+	mach_port_deallocate(mach_task_self(), port);
+}
+
+/* One operation: a message of b->arg bytes sent to the own port, and received with a second call. */
+static void
+send_recv_self(struct bench *b)
+{
+	struct message m;
+	size_t bytes = (size_t)b->arg;
+	mach_msg_size_t size = (mach_msg_size_t)(sizeof(m.header) + bytes);
+	mach_port_t port;
+	bool ok = true;
+
+	if (!bench_check(b, own_port(&port), "no port")) {
+		return;
+	}
+	fill(&m, bytes);
+	bench_loop(b)
+	{
+		ok &= send_to(port, &m, size);
+		ok &= mach_msg(&m.header, MACH_RCV_MSG, 0, sizeof(m), port, MACH_MSG_TIMEOUT_NONE,
+			  MACH_PORT_NULL) == MACH_MSG_SUCCESS;
+	}
+	bench_check(b, ok, "a message did not go through");
+	bench_check(b, is_filled(&m, bytes), "the payload came back changed");
+	drop_own_port(port);
+}
+BENCHMARK("ipc/send_recv_self/64", send_recv_self, .arg = 64);
+
+/* One operation: allocate a receive right, insert a send right, destroy both. */
+static void
+port_lifecycle(struct bench *b)
+{
+	mach_port_t self = mach_task_self(), port;
+	kern_return_t kr = KERN_SUCCESS;
+
+	bench_loop(b)
+	{
+		kr |= mach_port_allocate(self, MACH_PORT_RIGHT_RECEIVE, &port);
+		kr |= mach_port_insert_right(self, port, port, MACH_MSG_TYPE_MAKE_SEND);
+		kr |= mach_port_destruct(self, port, -1, 0);
+	}
+	bench_check(b, kr == KERN_SUCCESS, "a port operation failed");
+}
+BENCHMARK("ipc/port_lifecycle", port_lifecycle);
+
+/* ---- semaphores ---- */
+
+struct pingpong {
+	semaphore_t ping;
+	semaphore_t pong;
+	unsigned cpu;
+	volatile bool stop; /* written before the ping that makes it seen */
+	bool ok;
+};
+
+static void *
+pingpong_peer(void *arg)
+{
+	struct pingpong *p = arg;
+
+	p->ok = platform_pin(p->cpu);
+	for (;;) {
+		p->ok &= semaphore_wait(p->ping) == KERN_SUCCESS;
+		if (p->stop || !p->ok) {
+			break;
+		}
+		p->ok &= semaphore_signal(p->pong) == KERN_SUCCESS;
+	}
+	return NULL;
+}
+
+static bool
+pingpong_create(struct pingpong *p)
+{
+	return semaphore_create(mach_task_self(), &p->ping, SYNC_POLICY_FIFO, 0) == KERN_SUCCESS &&
+	       semaphore_create(mach_task_self(), &p->pong, SYNC_POLICY_FIFO, 0) == KERN_SUCCESS;
+}
+
+/* One operation: a round trip; each of two threads signals once and waits once. */
+static void
+semaphore_pingpong(struct bench *b)
+{
+	struct pingpong p = { .cpu = b->worker };
+	kern_return_t kr = KERN_SUCCESS;
+	pthread_t thread;
+
+	if (!bench_check(b, pingpong_create(&p), "no semaphores") ||
+	    !bench_check(b, pthread_create(&thread, NULL, pingpong_peer, &p) == 0, "no second thread")) {
+		return;
+	}
+	bench_loop(b)
+	{
+		kr |= semaphore_signal(p.ping);
+		kr |= semaphore_wait(p.pong);
+	}
+	p.stop = true;
+	kr |= semaphore_signal(p.ping);
+	pthread_join(thread, NULL);
+	bench_check(b, kr == KERN_SUCCESS && p.ok, "a semaphore call failed");
+	semaphore_destroy(mach_task_self(), p.ping);
+	semaphore_destroy(mach_task_self(), p.pong);
+}
+BENCHMARK("ipc/semaphore_pingpong", semaphore_pingpong);

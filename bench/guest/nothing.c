@@ -1,0 +1,8 @@
+/*
+ * The smallest program: what proc/spawn_wait starts.
+ */
+int
+main(void)
+{
+	return 0;
+}

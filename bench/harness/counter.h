@@ -1,0 +1,55 @@
+/*
+ * The two counters a benchmark reads, both from user mode without a call.
+ *
+ * Instructions: PMU event counter 0, set up by the kernel to count retired instructions. It is 32 bits wide:
+ * a batch must stay below 4 G instructions, and differences are taken modulo 2^32. Where the machine has
+ * several CPUs under an emulator's instruction clock, the counter counts all of them: work of everybody.
+ * Time: the architected virtual counter.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Set once, by the harness, before anything is measured. */
+extern bool counter_is_instructions;
+
+static inline uint64_t
+counter_instructions(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("isb\n\tmrs %0, pmevcntr0_el0" : "=r"(value)::"memory");
+	return value;
+}
+
+static inline uint64_t
+counter_ticks(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(value)::"memory");
+	return value;
+}
+
+static inline uint64_t
+counter_ticks_per_second(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
+	return value;
+}
+
+static inline uint64_t
+counter_read(void)
+{
+	return counter_is_instructions ? counter_instructions() : counter_ticks();
+}
+
+/* Difference of two readings. */
+static inline uint64_t
+counter_since(uint64_t before, uint64_t after)
+{
+	return counter_is_instructions ? (uint32_t)(after - before) : after - before;
+}

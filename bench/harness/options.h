@@ -1,0 +1,30 @@
+/*
+ * Command line of a benchmark program. Pure; builds for the host too (options_test.c).
+ *
+ *	bench [--mode count|time] [--workers 1,2,4] [--list] [--] [NAME...]
+ *
+ * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
+ *run.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OPTIONS_WORKERS_MAX 16
+
+struct options {
+	bool list;
+	bool count_mode; /* valid when mode_given */
+	bool mode_given;
+	unsigned workers[OPTIONS_WORKERS_MAX];
+	size_t nworkers;
+	char **names;
+	int nnames;
+	const char *error; /* one line for the user, when options_parse failed */
+};
+
+bool options_parse(struct options *o, int argc, char **argv);
+
+/* True when the names choose this row. */
+bool options_choose(const struct options *o, const char *row);

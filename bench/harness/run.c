@@ -1,0 +1,580 @@
+/*
+ * Runs rows: decides batches, keeps workers together, prints results.
+ *
+ * Output is Go benchmark text and the bench-* lines that perf/golines.py describes; both can be read by a
+ * person. Every line is written by one write, so that a console shared with the kernel does not mix them.
+ *
+ * Concurrency. Worker 0 is the leader; it alone decides (batch size, one more batch or not) and writes the
+ * team's plain fields. It publishes them by the release of `turn` [T1], which the others acquire [T2]; they
+ * answer by the release increment of `arrived` [A1], which the leader acquires [A2]. Each worker waits in a
+ * loop that yields the CPU: under an instruction clock a spin without it would stop everybody else.
+ */
+#include <harness/bench.h>
+#include <harness/options.h>
+#include <harness/platform.h>
+#include <harness/sample.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Count mode: batches behind the first one. Odd, so that the median is one of them. */
+#define COUNT_BATCHES 11
+
+/* Time mode. A batch is long against the 16 ns steps of the clock, and short enough for percentiles of slow
+ * operations to be those of single ones. With workers it is long against their coming together. */
+#define TIME_BATCH_NS       20000ULL
+#define TIME_TEAM_BATCH_NS  2000000ULL
+#define TIME_ROW_NS         200000000ULL
+#define TIME_WALL_NS        2000000000ULL /* set-up of batches included */
+#define TIME_MIN_BATCHES    10
+#define TIME_MAX_ITERATIONS (1ULL << 22)
+
+#define WORKERS_MAX        64 /* what options.c admits */
+#define OVERHEAD_READINGS  100
+#define SPINS_BEFORE_YIELD 100
+
+#define NS_PER_SECOND 1000000000ULL
+
+bool counter_is_instructions;
+
+enum phase {
+	PHASE_FIRST,     /* the batch that is thrown away */
+	PHASE_CALIBRATE, /* time mode: batches grow */
+	PHASE_MEASURE,
+};
+
+/* One run of a row with a number of workers. (L) leader writes, others read after [T2]; (a) atomic. */
+struct bench_team {
+	const struct bench_row *row;   /* constant */
+	unsigned workers;              /* constant */
+	enum phase phase;              /* (L) leader only */
+	uint64_t iterations;           /* (L) */
+	bool more;                     /* (L) */
+	uint64_t before;               /* (L) leader only: counter when the batch began */
+	uint64_t amount;               /* (L) leader only: what the last batch took, overhead taken off */
+	uint64_t overhead;             /* (L) leader only: an empty batch */
+	uint64_t spent_ns;             /* (L) leader only: measured so far */
+	uint64_t began_ns;             /* (L) leader only: wall time when measuring began */
+	uint64_t reported;             /* bench_report's figure */
+	bool has_report;               /* rows with one worker only, like bench_skip of a whole row */
+	_Atomic unsigned turn;         /* (a) the leader's signal */
+	_Atomic unsigned arrived;      /* (a) the others' answers, counted from the start of the run */
+	unsigned expected;             /* (L) leader only: value of `arrived` when all have answered */
+	_Atomic(const char *) failed;  /* (a) first reason */
+	_Atomic(const char *) skipped; /* (a) */
+	struct sample samples;         /* (L) leader only */
+};
+
+static struct bench_team team; /* one row at a time */
+
+#if defined(__APPLE__)
+extern const struct bench_row bench_rows_start[] __asm("section$start$__DATA$bench_rows");
+extern const struct bench_row bench_rows_end[] __asm("section$end$__DATA$bench_rows");
+#else
+extern const struct bench_row bench_rows_start[] __asm("__start_bench_rows");
+extern const struct bench_row bench_rows_end[] __asm("__stop_bench_rows");
+#endif
+
+bool
+bench_counts(void)
+{
+	return counter_is_instructions;
+}
+
+static uint64_t
+ticks_to_ns(uint64_t ticks)
+{
+	uint64_t hz = counter_ticks_per_second();
+
+	return ticks / hz * NS_PER_SECOND + ticks % hz * NS_PER_SECOND / hz;
+}
+
+static uint64_t
+now_ns(void)
+{
+	return ticks_to_ns(counter_ticks());
+}
+
+static unsigned
+row_ops(const struct bench_row *row)
+{
+	return row->ops != 0 ? row->ops : 1;
+}
+
+/* ---- keeping workers together ---- */
+
+static void
+wait_a_little(unsigned *spins)
+{
+	__asm__ volatile("yield");
+	if (++*spins >= SPINS_BEFORE_YIELD) {
+		*spins = 0;
+		platform_yield();
+	}
+}
+
+/* Leader: until every other worker has answered once more. */
+static void
+team_gather(struct bench_team *t)
+{
+	unsigned spins = 0;
+
+	t->expected += t->workers - 1;
+	/* [A2] */
+	while (atomic_load_explicit(&t->arrived, memory_order_acquire) != t->expected) {
+		wait_a_little(&spins);
+	}
+}
+
+static void
+team_signal(struct bench_team *t)
+{
+	/* [T1] */
+	atomic_fetch_add_explicit(&t->turn, 1, memory_order_release);
+}
+
+/* Others: answer, then wait for the leader's next signal. */
+static void
+team_answer(struct bench_team *t)
+{
+	/* read before answering: the signal cannot come earlier */
+	unsigned turn = atomic_load_explicit(&t->turn, memory_order_relaxed), spins = 0;
+
+	/* [A1] */
+	atomic_fetch_add_explicit(&t->arrived, 1, memory_order_release);
+	/* [T2] */
+	while (atomic_load_explicit(&t->turn, memory_order_acquire) == turn) {
+		wait_a_little(&spins);
+	}
+}
+
+static void
+team_meet(struct bench *b)
+{
+	if (b->worker == 0) {
+		team_gather(b->team);
+		team_signal(b->team);
+	} else {
+		team_answer(b->team);
+	}
+}
+
+void
+bench_start_together(struct bench *b)
+{
+	team_meet(b);
+}
+
+/* ---- batches ---- */
+
+static void
+record(struct bench_team *t, uint64_t amount)
+{
+	uint64_t operations = t->iterations * row_ops(t->row);
+
+	t->amount = amount > t->overhead ? amount - t->overhead : 0;
+	if (t->phase != PHASE_MEASURE) {
+		return;
+	}
+	if (counter_is_instructions) {
+		/* the counter counts everybody's work */
+		sample_add(&t->samples, sample_hundredths(t->amount, operations * t->workers));
+	} else {
+		sample_add(&t->samples, sample_hundredths(ticks_to_ns(t->amount), operations));
+		t->spent_ns += ticks_to_ns(t->amount);
+	}
+}
+
+void
+bench_stop_alone(struct bench *b, uint64_t after)
+{
+	record(b->team, counter_since(b->before, after));
+}
+
+/* The batch ends when the last worker is through; the leader's clock tells. */
+void
+bench_stop_together(struct bench *b)
+{
+	if (b->worker == 0) {
+		team_gather(b->team);
+		record(b->team, counter_since(b->before, counter_read()));
+		team_signal(b->team);
+	} else {
+		team_answer(b->team);
+	}
+}
+
+static bool
+over(const struct bench_team *t)
+{
+	if (counter_is_instructions) {
+		return t->samples.count == COUNT_BATCHES;
+	}
+	if (t->samples.count < TIME_MIN_BATCHES) {
+		return false;
+	}
+	return t->samples.count == SAMPLE_MAX || t->spent_ns >= TIME_ROW_NS ||
+	       now_ns() - t->began_ns >= TIME_WALL_NS;
+}
+
+static void
+begin_measuring(struct bench_team *t)
+{
+	t->phase = PHASE_MEASURE;
+	t->began_ns = now_ns();
+}
+
+/* Time mode, after a batch: doubles it until it is long enough. */
+static void
+calibrate(struct bench_team *t)
+{
+	uint64_t wanted = t->workers > 1 ? TIME_TEAM_BATCH_NS : TIME_BATCH_NS;
+	uint64_t most = t->row->most != 0 ? t->row->most : TIME_MAX_ITERATIONS;
+
+	if (ticks_to_ns(t->amount) >= wanted || t->iterations * 2 > most) {
+		begin_measuring(t);
+	} else {
+		t->iterations *= 2;
+	}
+}
+
+/* Leader: what comes after the batch that has just ended (or at the very start). */
+static void
+decide(struct bench_team *t)
+{
+	bool started = t->iterations != 0;
+
+	if (!started) {
+		unsigned fixed = t->row->iterations != 0 ? t->row->iterations : BENCH_ITERATIONS;
+
+		t->iterations = counter_is_instructions ? fixed : 1;
+	} else if (t->phase == PHASE_FIRST) {
+		if (counter_is_instructions) {
+			begin_measuring(t);
+		} else {
+			t->phase = PHASE_CALIBRATE;
+		}
+	} else if (t->phase == PHASE_CALIBRATE) {
+		calibrate(t);
+	}
+	t->more = atomic_load_explicit(&t->failed, memory_order_relaxed) == NULL &&
+		  atomic_load_explicit(&t->skipped, memory_order_relaxed) == NULL && !over(t);
+}
+
+bool
+bench_next(struct bench *b)
+{
+	struct bench_team *t = b->team;
+
+	if (b->worker == 0) {
+		team_gather(t);
+		decide(t);
+		team_signal(t);
+	} else {
+		team_answer(t);
+	}
+	b->iterations = t->iterations;
+	b->over = !t->more;
+	return t->more;
+}
+
+void
+bench_fail(struct bench *b, const char *reason)
+{
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong_explicit(
+	    &b->team->failed, &none, reason, memory_order_relaxed, memory_order_relaxed);
+}
+
+void
+bench_skip(struct bench *b, const char *reason)
+{
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong_explicit(
+	    &b->team->skipped, &none, reason, memory_order_relaxed, memory_order_relaxed);
+}
+
+void
+bench_report(struct bench *b, uint64_t figure)
+{
+	b->team->reported = figure;
+	b->team->has_report = true;
+}
+
+/* ---- running a row ---- */
+
+/*
+ * A benchmark whose set-up failed has returned before its loop: its worker keeps step with the team until
+ * the leader, who sees the failure at the next batch, ends the run.
+ */
+static void
+leave_team(struct bench *b)
+{
+	struct bench_team *t = b->team;
+
+	if (b->over) {
+		return;
+	}
+	if (atomic_load_explicit(&t->skipped, memory_order_relaxed) == NULL && !t->has_report) {
+		bench_fail(b, "the benchmark gave up");
+	}
+	if (b->worker == 0) {
+		(void)bench_next(b);
+		return;
+	}
+	do {
+		team_answer(t);
+	} while (t->more);
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct bench *b = arg;
+
+	/* A worker that cannot be pinned runs all the same, so that the others do not wait for it in vain. */
+	if (!platform_pin(b->worker)) {
+		bench_skip(b, "this kernel cannot pin threads to CPUs");
+	}
+	b->team->row->fn(b);
+	leave_team(b);
+	return NULL;
+}
+
+static void
+team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
+{
+	memset(t, 0, sizeof(*t));
+	t->row = row;
+	t->workers = workers;
+	sample_clear(&t->samples);
+}
+
+static struct bench
+team_member(struct bench_team *t, unsigned worker)
+{
+	return (struct bench){ .arg = t->row->arg, .worker = worker, .workers = t->workers, .team = t };
+}
+
+static void
+start_workers(struct bench_team *t, struct bench *members, pthread_t *threads)
+{
+	for (unsigned i = 1; i < t->workers; i++) {
+		members[i] = team_member(t, i);
+		if (pthread_create(&threads[i], NULL, worker_main, &members[i]) != 0) {
+			/* those that run wait for a full team: there is no way on */
+			fprintf(stderr, "bench: cannot make worker %u\n", i);
+			exit(1);
+		}
+	}
+}
+
+static void
+run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, uint64_t overhead)
+{
+	static struct bench members[WORKERS_MAX];
+	static pthread_t threads[WORKERS_MAX];
+
+	team_init(t, row, workers);
+	t->overhead = overhead;
+	members[0] = team_member(t, 0);
+	start_workers(t, members, threads);
+	worker_main(&members[0]);
+	for (unsigned i = 1; i < workers; i++) {
+		pthread_join(threads[i], NULL);
+	}
+}
+
+/* ---- output ---- */
+
+static void
+wire_name(char *buf, size_t size, const struct bench_row *row, unsigned workers)
+{
+	char suffix[24] = "";
+
+	if (row->workers) {
+		snprintf(suffix, sizeof(suffix), "/threads:%u", workers);
+	}
+	snprintf(buf, size, "%s%s", row->name, suffix);
+}
+
+/* "p99.9-ns" and its like, behind ns/op */
+static size_t
+append_percentiles(char *buf, size_t size, struct sample *s)
+{
+	static const struct {
+		const char *unit;
+		unsigned permille;
+	} wanted[] = { { "min-ns", 0 }, { "p50-ns", 500 }, { "p90-ns", 900 }, { "p99-ns", 990 },
+		{ "p99.9-ns", 999 }, { "max-ns", 1000 } };
+	char text[SAMPLE_TEXT];
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		sample_text(text, sample_quantile(s, wanted[i].permille));
+		used += (size_t)snprintf(buf + used, size - used, "\t%s %s", text, wanted[i].unit);
+	}
+	return used;
+}
+
+static void
+print_result(struct bench_team *t, const char *name)
+{
+	char line[512], text[SAMPLE_TEXT];
+	uint64_t median = t->has_report ? t->reported * 100 : sample_quantile(&t->samples, 500);
+	uint64_t total = t->has_report ? 1 : t->iterations * t->samples.count;
+	size_t used;
+
+	used = (size_t)snprintf(line, sizeof(line), "Benchmark%c%s\t%llu\t%s %s", name[0] - 'a' + 'A',
+	    name + 1, (unsigned long long)total, sample_text(text, median),
+	    counter_is_instructions ? "instructions/op" : "ns/op");
+	if (!counter_is_instructions && !t->has_report) {
+		used += append_percentiles(line + used, sizeof(line) - used, &t->samples);
+	}
+	if (!counter_is_instructions && t->row->workers && median != 0) {
+		snprintf(line + used, sizeof(line) - used, "\t%llu ops/s",
+		    (unsigned long long)(t->workers * NS_PER_SECOND * 100 / median));
+	}
+	printf("%s\n", line);
+	fflush(stdout);
+}
+
+/* True when the row gave a figure. */
+static bool
+report_row(struct bench_team *t, const char *name)
+{
+	const char *failed = atomic_load_explicit(&t->failed, memory_order_relaxed);
+	const char *skipped = atomic_load_explicit(&t->skipped, memory_order_relaxed);
+
+	if (failed != NULL) {
+		printf("bench-fail: %s %s\n", name, failed);
+	} else if (skipped != NULL) {
+		printf("bench-skip: %s %s\n", name, skipped);
+	} else if (t->samples.count == 0 && !t->has_report) {
+		printf("bench-fail: %s nothing was measured\n", name);
+	} else {
+		print_result(t, name);
+		return true;
+	}
+	fflush(stdout);
+	return false;
+}
+
+/* ---- the program ---- */
+
+/* What reading the counters costs, in their unit: the least of many pairs of readings. */
+static uint64_t
+measure_overhead(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < OVERHEAD_READINGS; i++) {
+		uint64_t before = counter_read(), cost = counter_since(before, counter_read());
+
+		least = cost < least ? cost : least;
+	}
+	return least;
+}
+
+struct totals {
+	unsigned measured;
+	unsigned failed;
+};
+
+static void
+run_one(const struct bench_row *row, unsigned workers, uint64_t overhead, struct totals *totals)
+{
+	char name[128];
+
+	wire_name(name, sizeof(name), row, workers);
+	printf("bench-start: %s\n", name);
+	fflush(stdout);
+	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
+		printf("bench-skip: %s needs %u CPUs\n", name, row->cpus > workers ? row->cpus : workers);
+		return;
+	}
+	run_team(&team, row, workers, overhead);
+	if (report_row(&team, name)) {
+		totals->measured++;
+	} else if (atomic_load_explicit(&team.skipped, memory_order_relaxed) == NULL) {
+		totals->failed++;
+	}
+}
+
+static void
+run_row(const struct bench_row *row, const struct options *o, uint64_t overhead, struct totals *totals)
+{
+	if (!row->workers) {
+		run_one(row, 1, overhead, totals);
+		return;
+	}
+	for (size_t i = 0; i < o->nworkers; i++) {
+		run_one(row, o->workers[i], overhead, totals);
+	}
+}
+
+static void
+list_rows(void)
+{
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		printf("%s\n", row->name);
+	}
+}
+
+static unsigned
+planned(const struct options *o)
+{
+	unsigned rows = 0;
+
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		if (options_choose(o, row->name)) {
+			rows += row->workers ? (unsigned)o->nworkers : 1;
+		}
+	}
+	return rows;
+}
+
+/* The mode asked for, or the best the machine has. False when it lacks the counter that was asked for. */
+static bool
+choose_counter(const struct options *o)
+{
+	bool has = platform_counts_instructions();
+
+	counter_is_instructions = o->mode_given ? o->count_mode : has;
+	return has || !counter_is_instructions;
+}
+
+int
+bench_main(int argc, char **argv)
+{
+	struct options o;
+	struct totals totals = { 0 };
+	uint64_t overhead;
+
+	if (!options_parse(&o, argc, argv)) {
+		fprintf(stderr, "bench: %s\n", o.error);
+		return 64;
+	}
+	if (o.list) {
+		list_rows();
+		return 0;
+	}
+	if (!choose_counter(&o)) {
+		fprintf(stderr, "bench: this machine does not count instructions: not supported\n");
+		return 1;
+	}
+	printf("Unit instructions/op better=lower assume=exact\nbench-plan: %u\n", planned(&o));
+	overhead = measure_overhead();
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		if (options_choose(&o, row->name)) {
+			run_row(row, &o, overhead, &totals);
+		}
+	}
+	printf("bench-done: %u\n", totals.measured);
+	fflush(stdout);
+	return totals.failed != 0;
+}
