@@ -6,27 +6,19 @@
 #include <arm64/boot_info.h>
 #include <arm64/kernel_image.h>
 #include <arm64/machine_routines.h>
-#include <arm64/panic.h>
+#include <arm64/pmu.h>
 #include <arm64/startup.h>
 #include <arm64/sysregs.h>
-#include <arm64/trap.h>
+#include <arm64/timer.h>
+#include <kern/startup.h>
+#include <kern/thread.h>
 #include <os/panic.h>
 #include <pexpert/device_tree.h>
+#include <pexpert/interrupts.h>
 #include <pexpert/pexpert.h>
 #include <string.h>
 
 #define DTB_MAX_SIZE (2U << 20) /* arm64 boot protocol */
-
-/* Until there are threads: enough of one for current_thread() and for the exception vectors. */
-static struct {
-	struct arm_saved_state frame;
-	struct machine_thread machine;
-} boot_thread OS_CACHE_ALIGNED;
-
-static struct cpu_data boot_cpu_data;
-
-struct cpu_data *cpu_data_table[MAX_CPUS];
-uint32_t cpu_count = 1;
 
 static void
 reserve(pmap_paddr_t start, pmap_paddr_t end)
@@ -124,39 +116,39 @@ read_device_tree(pmap_paddr_t dtb)
 	find_initrd(chosen);
 }
 
-static void
+static _Noreturn void
 arm_init(pmap_paddr_t dtb)
 {
 	read_device_tree(dtb);
 	pe_console_init();
 	psci_init();
 	arm_vm_init();
-	kprintf("pluot: %llu MiB of memory, %s\n",
-	    (unsigned long long)((boot_info.ram.end - boot_info.ram.start) >> 20), boot_info.bootargs);
-	machine_halt(0);
+	cpu_init();
+	pe_interrupts_init();
+	cpu_signal_init();
+	timer_init();
+	pmu_init_cpu();
+	if (pe_boot_arg_flag("-v")) {
+		kprintf("pluot: %u CPUs, %llu MiB, boot arguments: %s\n", cpu_count,
+		    (unsigned long long)((boot_info.ram.end - boot_info.ram.start) >> 20),
+		    boot_info.bootargs);
+	}
+	machine_startup();
 }
 
 _Noreturn void
 start_first_cpu(pmap_paddr_t dtb, uint64_t start_timebase)
 {
-	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
-	isb();
-	boot_info.start_timebase = start_timebase;
-	boot_cpu_data.emergency_top = (uintptr_t)boot_emergency_top;
-	cpu_data_table[0] = &boot_cpu_data;
-	boot_thread.machine.cpu_data = &boot_cpu_data;
-	boot_thread.machine.preempt_count = 1;
-	sysreg_write(tpidr_el1, (uintptr_t)&boot_thread);
-	sysreg_write(vbar_el1, (uintptr_t)exception_vectors);
-	sysreg_write(cpacr_el1, CPACR_FP_TRAP_EL0);
-	isb();
-	arm_init(dtb);
-	__builtin_unreachable();
-}
+	struct cpu_data *cpu = cpu_init_boot();
+	struct machine_thread *machine = &boot_thread.machine;
 
-_Noreturn void
-arm_init_cpu(struct cpu_data *cpu)
-{
-	(void)cpu;
-	panic("secondary");
+	boot_info.start_timebase = start_timebase;
+	cpu->emergency_top = (uintptr_t)boot_emergency_top;
+	machine->cpu_data = cpu;
+	machine->preempt_count = 1;
+	machine->kstack_top = (uintptr_t)boot_stack_top;
+	machine->kstack = (uintptr_t)boot_stack_top - KERNEL_STACK_SIZE;
+	cpu_setup_registers(&boot_thread);
+	sysreg_write(tpidr_el0, 0);
+	arm_init(dtb);
 }

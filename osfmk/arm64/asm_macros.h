@@ -22,26 +22,5 @@
 	movk	\reg, #(((\value) >> 48) & 0xffff), lsl #48
 .endm
 
-/*
- * Kernel instructions that may fault on purpose. COPYIO_FIXUP: an access to user memory that may fault in a
- * page; when that fails, or at once for COPYIO_FIXUP_NOFAULT, execution goes on at `target`. An entry holds both
- * addresses relative to itself.
- */
-.macro FIXUP_ENTRY section, insn, target
-	.pushsection \section, "a", %progbits
-	.balign	4
-	.long	\insn - .
-	.long	\target - . + 4
-	.popsection
-.endm
-
-.macro COPYIO_FIXUP insn, target
-	FIXUP_ENTRY copyio_fixup, \insn, \target
-.endm
-
-.macro COPYIO_FIXUP_NOFAULT insn, target
-	FIXUP_ENTRY copyio_fixup_nofault, \insn, \target
-.endm
-
 /* clang-format on */
 #endif

@@ -5,6 +5,9 @@
 #include <arm64/cpu_data.h>
 #include <arm64/machine_thread.h>
 #include <arm64/vm_layout.h>
+#include <kern/ast.h>
+#include <kern/syscall_sw.h>
+#include <kern/upcalls.h>
 
 #define CHECK_FRAME(field, value) static_assert(offsetof(struct arm_saved_state, field) == (value), #field)
 #define CHECK_MACHINE(field, value) \
@@ -36,3 +39,10 @@ CHECK_CPU(boot_stack_top, CPU_BOOT_STACK_TOP);
 CHECK_CPU(emergency_top, CPU_EMERGENCY_TOP);
 
 static_assert((1ULL << ARM_PAGE_SHIFT) == ARM_PAGE_SIZE, "page size");
+
+static_assert(PSR_C == PSR64_C, "carry");
+static_assert(SLOW_RELOAD == AST_APC, "AST_APC");
+static_assert(
+    MACH_TRAP_COUNT == TRAP_COUNT && sizeof(struct mach_trap) == 1 << TRAP_ENTRY_SHIFT, "trap table");
+static_assert(MACH_TRAP_MASKED == 1 && offsetof(struct mach_trap, flags) == 8, "bit 0 of the second word");
+static_assert(sizeof(sysret_t) == 16, "returned in x0 and x1");

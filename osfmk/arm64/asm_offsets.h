@@ -29,3 +29,16 @@
 /* struct cpu_data */
 #define CPU_BOOT_STACK_TOP 32
 #define CPU_EMERGENCY_TOP  40
+
+/* AST_APC, <kern/ast.h>: the frame and the registers differ, reload all of them. */
+#define SLOW_RELOAD 0x20
+
+/* <kern/syscall_sw.h>, <kern/upcalls.h> and errno values that entry code looks at. */
+#define TRAP_COUNT       128
+#define TRAP_ENTRY_SHIFT 4
+#define BSD_ENOSYS       78
+#define BSD_ERESTART     (-1)
+#define BSD_EJUSTRETURN  (-2)
+
+/* PSR64_C, <arm64/thread_state.h>: the carry flag, how BSD calls tell errors. */
+#define PSR_C 0x20000000

@@ -2,8 +2,7 @@
  * What the machine layer keeps for each CPU. The scheduler's per-CPU state (struct processor and so on) is
  * separate: PERCPU_DATA variables in <kern/percpu.h>.
  *
- * struct cpu_data is itself a per-CPU variable (the first one of the section), so that one pointer and one
- * slide reach everything. Its lines are written by the own CPU except where a field says otherwise.
+ * The lines are written by the own CPU except where a field says otherwise; no two CPUs share one.
  */
 #pragma once
 
@@ -17,20 +16,18 @@ struct cpu_data {
 	uint32_t cpu_number; /* logical: 0 is the boot CPU, then device-tree order */
 	uint32_t cpu_state;  /* enum cpu_state; atomic: the boot CPU waits for the others */
 	uint64_t mpidr;      /* affinity fields only, as PSCI and GICR_TYPER name the CPU */
-	uintptr_t
-	    percpu_slide; /* address of this CPU's copy of a per-CPU variable - the variable's address */
+
+	uintptr_t percpu_slide; /* this CPU's copy of a per-CPU variable - the template; set by percpu_init */
 
 	struct thread *idle_thread;  /* set by kern before the CPU starts; what it first runs as */
-	uintptr_t boot_stack_top;    /* stack the CPU comes up on */
+	uintptr_t boot_stack_top;    /* the idle thread's stack; set by kern with it */
 	uintptr_t emergency_top;     /* stack for exceptions that find the kernel stack exhausted */
 	volatile uint8_t *gicr_base; /* this CPU's redistributor, RD frame */
 
-	uint64_t timer_deadline; /* what CNTV_CVAL holds, for the count of needless writes */
+	uint64_t timer_deadline; /* what the comparator stands at; UINT64_MAX: disarmed */
 	uint64_t irq_count;
 	uint64_t spurious_irqs;
-
-	uint32_t signals OS_CACHE_ALIGNED; /* pending enum cpu_signal bits; atomic, set by other CPUs */
-};
+} OS_CACHE_ALIGNED;
 
 enum cpu_state {
 	CPU_ABSENT,
@@ -42,13 +39,13 @@ enum cpu_state {
 /* Kinds of cross-CPU interrupt; each is one SGI of the same number. */
 enum cpu_signal {
 	CPU_SIGNAL_RESCHED, /* look at the run queue and the inbox */
-	CPU_SIGNAL_CALL,    /* kern's cross calls */
+	CPU_SIGNAL_NOTHING, /* leave the wait for interrupts; also what the tests use */
 	CPU_SIGNAL_HALT,    /* panic: print a backtrace and stop */
 	CPU_SIGNAL_KINDS,
 };
 
 extern struct cpu_data *cpu_data_table[MAX_CPUS]; /* by logical number; written at boot only */
-extern uint32_t cpu_count;                        /* CPUs that the kernel uses, after cpus=N */
+extern uint32_t cpu_count; /* CPUs that the kernel uses: all, or the boot argument cpus=N */
 
 OS_INLINE struct cpu_data *
 cpu_data_get(unsigned cpu)

@@ -1,7 +1,17 @@
 /*
- * Exception vectors and the first level of each handler.
+ * Exception vectors, the first level of each handler, and the way back to user mode.
  *
- * From EL1: SP is the kernel stack. It occupies the upper half of an aligned 32 KiB slot whose lower half is
+ * From EL0. SP_EL1 is the thread, whose register frame is at offset 0: all registers go straight into it. Then
+ * SP becomes the thread's kernel stack and C runs, interrupts masked. System calls dispatch from here with
+ * x0-x7 still in their registers.
+ *
+ * Back to EL0 there are two ways. After a system call whose thread did not switch away and took no exception
+ * on the way, the registers that C preserves (x19-x29, SP_EL0, ELR, SPSR) are still the program's, and only the
+ * rest comes from the frame. Whoever breaks that sets SLOW_RELOAD in slow_flags: exceptions from EL1,
+ * machine_switch_context, and anybody who changes the frame. All other returns take every register from
+ * the frame. slow_flags is tested last, with interrupts masked: an AST that is set later interrupts this CPU.
+ *
+ * From EL1. SP is the kernel stack. It occupies the upper half of an aligned 32 KiB slot whose lower half is
  * not mapped, so bit 14 of the stack pointer, after the frame has been taken off, tells whether the frame fits;
  * the test needs no register. If it does not fit, the frame goes onto the CPU's emergency stack, and the
  * handler panics. The frame is a struct arm_saved_state followed by a frame record, so that a backtrace
@@ -55,6 +65,51 @@
 	mov	x0, sp
 .endm
 
+/* From EL0: every register into the thread; leaves x9 = the thread. 21 instructions. */
+.macro SAVE_USER
+	stp	x0, x1, [sp, #SS_X(0)]
+	stp	x2, x3, [sp, #SS_X(2)]
+	stp	x4, x5, [sp, #SS_X(4)]
+	stp	x6, x7, [sp, #SS_X(6)]
+	stp	x8, x9, [sp, #SS_X(8)]
+	stp	x10, x11, [sp, #SS_X(10)]
+	stp	x12, x13, [sp, #SS_X(12)]
+	stp	x14, x15, [sp, #SS_X(14)]
+	stp	x16, x17, [sp, #SS_X(16)]
+	stp	x18, x19, [sp, #SS_X(18)]
+	stp	x20, x21, [sp, #SS_X(20)]
+	stp	x22, x23, [sp, #SS_X(22)]
+	stp	x24, x25, [sp, #SS_X(24)]
+	stp	x26, x27, [sp, #SS_X(26)]
+	stp	x28, x29, [sp, #SS_X(28)]
+	mrs	x10, sp_el0
+	mrs	x11, elr_el1
+	mrs	x12, spsr_el1
+	stp	x30, x10, [sp, #SS_LR]
+	stp	x11, x12, [sp, #SS_PC]
+	mov	x9, sp
+.endm
+
+/* Onto the kernel stack. x29 stays the program's: a backtrace ends where it leaves the stack. */
+.macro USER_STACK
+	ldr	x10, [x9, #TH_KSTACK_TOP]
+	mov	sp, x10
+.endm
+
+/* What C may have changed in a call, but x0 and x1. SP is the thread. */
+.macro RESTORE_CALL
+	ldp	x2, x3, [sp, #SS_X(2)]
+	ldp	x4, x5, [sp, #SS_X(4)]
+	ldp	x6, x7, [sp, #SS_X(6)]
+	ldp	x8, x9, [sp, #SS_X(8)]
+	ldp	x10, x11, [sp, #SS_X(10)]
+	ldp	x12, x13, [sp, #SS_X(12)]
+	ldp	x14, x15, [sp, #SS_X(14)]
+	ldp	x16, x17, [sp, #SS_X(16)]
+	mov	x18, xzr
+	ldr	x30, [sp, #SS_LR]
+.endm
+
 .macro EL1_VECTOR target
 	.balign	128
 	EL1_TAKE_FRAME
@@ -80,6 +135,202 @@ exception_vectors:
 	EL1_VECTOR	fleh_el1_irq
 	EL1_VECTOR	fleh_el1_fiq
 	EL1_VECTOR	fleh_el1_serror
+
+	/* EL0, 64-bit */
+	.balign	128
+	SAVE_USER
+	mrs	x12, esr_el1
+	USER_STACK
+	lsr	w13, w12, #ESR_EC_SHIFT
+	cmp	w13, #ESR_EC_SVC64
+	b.ne	fleh_el0_sync
+	tbz	w16, #31, svc_bsd
+	neg	w13, w16
+	cmp	w13, #TRAP_COUNT
+	b.lo	svc_mach
+	b	svc_special
+	.balign	128
+	SAVE_USER
+	USER_STACK
+	b	fleh_el0_irq
+	.balign	128
+	SAVE_USER
+	USER_STACK
+	b	fleh_el0_unexpected
+	.balign	128
+	SAVE_USER
+	USER_STACK
+	b	fleh_el0_unexpected
+	/* EL0, 32-bit: cannot be entered */
+	.balign	128
+	b	.
+	.balign	128
+	b	.
+	.balign	128
+	b	.
+	.balign	128
+	b	.
+
+/* Mach trap w13; x9 is the thread. */
+svc_mach:
+	ADDR	x14, mach_trap_table
+	add	x14, x14, x13, lsl #TRAP_ENTRY_SHIFT
+	ldp	x14, x15, [x14]
+	tbz	w15, #0, 1f
+	blr	x14
+	b	2f
+1:	msr	daifclr, #2
+	blr	x14
+	msr	daifset, #2
+2:	mrs	x9, tpidr_el1
+	ldr	w10, [x9, #TH_SLOW_FLAGS]
+	cbnz	w10, svc_mach_slow
+	mov	sp, x9
+	ldr	x1, [sp, #SS_X(1)]
+	RESTORE_CALL
+	eret
+
+svc_mach_slow:
+	str	x0, [x9, #SS_X(0)]
+	b	return_slow
+
+/* BSD call: number in w16, or in w0 with the arguments behind it when w16 is 0. */
+svc_bsd:
+	and	w13, w16, #0xffff
+	cbz	w13, svc_bsd_indirect
+svc_bsd_dispatch:
+	adrp	x14, bsd_syscall_count
+	ldr	w14, [x14, :lo12:bsd_syscall_count]
+	str	xzr, [x9, #TH_RETVAL2]
+	cmp	w13, w14
+	b.hs	svc_bsd_unknown
+	ADDR	x14, bsd_syscall_table
+	ldr	x14, [x14, x13, lsl #3]
+	msr	daifclr, #2
+	blr	x14			/* x0 value, x1 error */
+	msr	daifset, #2
+	mrs	x9, tpidr_el1
+	cbnz	x1, svc_bsd_error
+	ldr	w10, [x9, #TH_SLOW_FLAGS]
+	ldr	x1, [x9, #TH_RETVAL2]
+	cbnz	w10, svc_bsd_slow
+	mrs	x10, spsr_el1
+	and	x10, x10, #~PSR_C
+	msr	spsr_el1, x10
+	mov	sp, x9
+	RESTORE_CALL
+	eret
+
+svc_bsd_slow:
+	ldr	w11, [x9, #SS_CPSR]
+	and	w11, w11, #~PSR_C
+	stp	x0, x1, [x9, #SS_X(0)]
+	str	w11, [x9, #SS_CPSR]
+	b	return_slow
+
+svc_bsd_indirect:
+	and	w13, w0, #0xffff
+	mov	x0, x1
+	mov	x1, x2
+	mov	x2, x3
+	mov	x3, x4
+	mov	x4, x5
+	mov	x5, x6
+	mov	x6, x7
+	mov	x7, x8
+	cbnz	w13, svc_bsd_dispatch
+svc_bsd_unknown:
+	mov	x1, #BSD_ENOSYS
+svc_bsd_error:
+	cmn	x1, #-BSD_EJUSTRETURN
+	b.eq	thread_return_to_user
+	cmn	x1, #-BSD_ERESTART
+	b.eq	1f
+	ldr	w10, [x9, #SS_CPSR]
+	orr	w10, w10, #PSR_C
+	stp	x1, xzr, [x9, #SS_X(0)]
+	str	w10, [x9, #SS_CPSR]
+	b	thread_return_to_user
+1:	ldr	x10, [x9, #SS_PC]	/* the same call again, arguments untouched */
+	sub	x10, x10, #4
+	str	x10, [x9, #SS_PC]
+	b	thread_return_to_user
+
+/* x16 is a negative number outside the trap table. */
+svc_special:
+	mov	x0, x9
+	bl	sleh_svc_special
+	b	thread_return_to_user
+
+fleh_el0_sync:
+	mrs	x2, far_el1
+	str	x2, [x9, #SS_FAR]
+	str	x12, [x9, #SS_ESR]		/* and 0 into exception */
+	mov	x29, xzr
+	mov	x0, x9
+	mov	x1, x12
+	bl	sleh_el0_sync
+	b	thread_return_to_user
+
+fleh_el0_irq:
+	mov	x29, xzr
+	bl	sleh_el0_irq
+	b	thread_return_to_user
+
+fleh_el0_unexpected:
+	mov	x29, xzr
+	mrs	x1, esr_el1
+	str	x1, [x9, #SS_ESR]
+	mov	x0, x9
+	adr	x1, .Lserror
+	b	sleh_unexpected
+
+/* The current thread runs its frame. Any stack, interrupts in any state. */
+	.globl	thread_return_to_user
+	.hidden	thread_return_to_user
+	.type	thread_return_to_user, %function
+thread_return_to_user:
+	msr	daifset, #2
+	mrs	x9, tpidr_el1
+	ldr	w10, [x9, #TH_SLOW_FLAGS]
+	cbnz	w10, return_slow
+return_all:
+	mov	sp, x9
+	ldp	x11, x12, [sp, #SS_PC]
+	ldp	x30, x13, [sp, #SS_LR]
+	msr	elr_el1, x11
+	msr	spsr_el1, x12
+	msr	sp_el0, x13
+	ldp	x18, x19, [sp, #SS_X(18)]
+	ldp	x20, x21, [sp, #SS_X(20)]
+	ldp	x22, x23, [sp, #SS_X(22)]
+	ldp	x24, x25, [sp, #SS_X(24)]
+	ldp	x26, x27, [sp, #SS_X(26)]
+	ldp	x28, x29, [sp, #SS_X(28)]
+	ldp	x0, x1, [sp, #SS_X(0)]
+	ldp	x2, x3, [sp, #SS_X(2)]
+	ldp	x4, x5, [sp, #SS_X(4)]
+	ldp	x6, x7, [sp, #SS_X(6)]
+	ldp	x8, x9, [sp, #SS_X(8)]
+	ldp	x10, x11, [sp, #SS_X(10)]
+	ldp	x12, x13, [sp, #SS_X(12)]
+	ldp	x14, x15, [sp, #SS_X(14)]
+	ldp	x16, x17, [sp, #SS_X(16)]
+	mov	x18, xzr
+	eret
+
+/* x9 the thread, w10 its slow_flags, not 0; everything is in the frame. */
+return_slow:
+	cmp	w10, #SLOW_RELOAD
+	b.ne	1f
+	add	x11, x9, #TH_SLOW_FLAGS
+	stclr	w10, [x11]
+	b	return_all
+1:	ldr	x10, [x9, #TH_KSTACK_TOP]
+	mov	sp, x10
+	mov	x29, xzr
+	bl	sleh_return_slow
+	b	thread_return_to_user
 
 fleh_el1_sync:
 	add	x1, sp, #EL1_FRAME

@@ -1,50 +1,188 @@
 /*
  * Second-level exception handlers: what an exception means, once its registers are stored.
+ *
+ * From EL0 they run on the thread's empty kernel stack and may block; entry.S leaves through
+ * thread_return_to_user afterwards, so they may change the frame. From EL1 they run on whatever kernel stack
+ * was interrupted.
  */
+#include <arm64/copyio.h>
+#include <arm64/fp.h>
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
 #include <arm64/trap.h>
+#include <kern/ast.h>
+#include <kern/syscall_sw.h>
+#include <kern/thread.h>
+#include <kern/upcalls.h>
+#include <mach/exception_types.h>
 #include <os/panic.h>
+#include <pexpert/interrupts.h>
+#include <vm/vm_fault.h>
 
-struct fixup {
-	int32_t insn;   /* address of the instruction - address of this field */
-	int32_t target; /* where to go on - address of the insn field */
-};
+#define PLATFORM_TRAP        0x80000000U
+#define PLATFORM_SET_TSD     2
+#define PLATFORM_GET_TSD     3
+#define TRAP_ABSOLUTE_TIME   (-3)
+#define TRAP_CONTINUOUS_TIME (-4)
 
-#pragma GCC visibility push(hidden)
-extern const struct fixup copyio_fixup_start[], copyio_fixup_end[];
-extern const struct fixup copyio_fixup_nofault_start[], copyio_fixup_nofault_end[];
-#pragma GCC visibility pop
+extern char semihosting_hlt[];
 
-/* Where to go on when the instruction at pc faulted; 0 if it is not in the table. */
-static uintptr_t
-fixup_find(const struct fixup *table, const struct fixup *end, uintptr_t pc)
+/* A fault that nothing in the kernel resolves: the program's exception. */
+static void
+deliver(int exception, uint64_t code, uint64_t subcode)
 {
-	for (; table < end; table++) {
-		if ((uintptr_t)&table->insn + (uintptr_t)(intptr_t)table->insn == pc) {
-			return (uintptr_t)&table->insn + (uintptr_t)(intptr_t)table->target;
-		}
+	bsd_exception_to_signal(current_thread(), exception, code, subcode);
+}
+
+/* --- system calls that are not in a table --- */
+
+void
+sleh_svc_special(struct arm_saved_state *frame)
+{
+	struct thread *self = current_thread();
+	int32_t number = (int32_t)frame->x[16];
+
+	ml_set_interrupts_enabled(true);
+	if ((uint32_t)number != PLATFORM_TRAP) {
+		deliver(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
+	} else if (frame->x[3] == PLATFORM_SET_TSD) {
+		machine_thread_set_tsd_base(self, frame->x[0]);
+	} else if (frame->x[3] == PLATFORM_GET_TSD) {
+		frame->x[0] = thread_machine(self)->tsd_base;
 	}
-	return 0;
+}
+
+uint64_t
+mach_trap_invalid(void)
+{
+	struct arm_saved_state *frame = thread_frame(current_thread());
+	int32_t number = (int32_t)frame->x[16];
+
+	if (number == TRAP_ABSOLUTE_TIME || number == TRAP_CONTINUOUS_TIME) {
+		return ml_get_timebase();
+	}
+	deliver(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
+	thread_return_to_user();
+}
+
+/* --- faults from EL0 --- */
+
+static void
+user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
+{
+	kern_return_t kr = vm_fault_user(current_thread(), far, (uint32_t)esr);
+
+	if (kr == KERN_INVALID_ARGUMENT) {
+		deliver(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, far);
+	} else if (kr != KERN_SUCCESS) {
+		deliver(EXC_BAD_ACCESS, (uint64_t)kr, far);
+	}
+}
+
+static void
+user_undefined(struct arm_saved_state *frame)
+{
+	uint32_t insn = 0;
+
+	if (copyin(frame->pc, &insn, sizeof(insn)) != 0) {
+		insn = 0;
+	}
+	deliver(EXC_BAD_INSTRUCTION, EXC_ARM_UNDEFINED, insn);
 }
 
 void
-sleh_el1_sync(struct arm_saved_state *state, uint64_t esr, uint64_t far)
+sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 {
-	uintptr_t target = fixup_find(copyio_fixup_nofault_start, copyio_fixup_nofault_end, state->pc);
-
-	if (target != 0) {
-		state->pc = target;
-		return;
+	ml_set_interrupts_enabled(true);
+	switch (ESR_EC(esr)) {
+	case ESR_EC_DABORT_EL0:
+	case ESR_EC_IABORT_EL0:
+		user_abort(frame, esr, far);
+		break;
+	case ESR_EC_FP_TRAP:
+		fp_trap();
+		break;
+	case ESR_EC_PC_ALIGN:
+		deliver(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, frame->pc);
+		break;
+	case ESR_EC_SP_ALIGN:
+		deliver(EXC_BAD_ACCESS, EXC_ARM_SP_ALIGN, frame->sp);
+		break;
+	case ESR_EC_FP_EXCEPTION:
+		deliver(EXC_ARITHMETIC, EXC_ARM_FP_UNDEFINED, frame->pc);
+		break;
+	case ESR_EC_BRK:
+	case ESR_EC_BREAK_EL0:
+	case ESR_EC_STEP_EL0:
+		deliver(EXC_BREAKPOINT, EXC_ARM_BREAKPOINT, frame->pc);
+		break;
+	case ESR_EC_WATCH_EL0:
+		deliver(EXC_BREAKPOINT, EXC_ARM_DA_DEBUG, far);
+		break;
+	default: /* undefined, illegal state, a system register that EL0 has no business with */
+		user_undefined(frame);
+		break;
 	}
-	panic_with_state(state, "unexpected exception in the kernel: esr %#llx far %#llx",
-	    (unsigned long long)esr, (unsigned long long)far);
+	ml_set_interrupts_enabled(false);
+}
+
+void
+sleh_return_slow(void)
+{
+	struct machine_thread *self = thread_machine(current_thread());
+
+	/* The return that follows takes everything from the frame, which is what this bit asks for. */
+	if (os_atomic_and_orig(&self->slow_flags, ~AST_APC, relaxed) != AST_APC) {
+		ml_set_interrupts_enabled(true);
+		ast_taken_user();
+		ml_set_interrupts_enabled(false);
+	}
+}
+
+/* --- interrupts --- */
+
+/* Preemption is off while handlers run, so that nothing they call switches threads in the middle. */
+static void
+dispatch_interrupts(struct machine_thread *self)
+{
+	self->preempt_count++;
+	pe_irq_dispatch();
+	self->preempt_count--;
+}
+
+void
+sleh_el0_irq(void)
+{
+	dispatch_interrupts(thread_machine(current_thread()));
 }
 
 void
 sleh_el1_irq(struct arm_saved_state *state)
 {
-	panic_with_state(state, "interrupt without a controller");
+	struct machine_thread *self = thread_machine(current_thread());
+
+	os_atomic_or(&self->slow_flags, AST_APC, relaxed);
+	dispatch_interrupts(self);
+	if (self->preempt_count == 0 && (os_atomic_load(&self->slow_flags, relaxed) & AST_PREEMPT) != 0) {
+		ast_taken_kernel();
+	}
+}
+
+/* --- exceptions in the kernel --- */
+
+void
+sleh_el1_sync(struct arm_saved_state *state, uint64_t esr, uint64_t far)
+{
+	os_atomic_or(&thread_machine(current_thread())->slow_flags, AST_APC, relaxed);
+	if (ESR_EC(esr) == ESR_EC_DABORT_EL1 && vm_fault_kernel(state, far, (uint32_t)esr)) {
+		return;
+	}
+	if (ESR_EC(esr) == ESR_EC_UNKNOWN && state->pc == (uintptr_t)semihosting_hlt) {
+		state->pc += 4;
+		return;
+	}
+	panic_with_state(state, "unexpected exception in the kernel: esr %#llx far %#llx",
+	    (unsigned long long)esr, (unsigned long long)far);
 }
 
 _Noreturn void

@@ -5,6 +5,7 @@
 
 #include <arm64/cpu_data.h>
 #include <arm64/machine_thread.h>
+#include <mach/kern_return.h>
 #include <os/base.h>
 
 /* Interrupts of this CPU. Returns the previous state, to be handed back. */
@@ -28,6 +29,16 @@ ml_get_timebase(void)
 	return now;
 }
 
+/* The same without waiting for earlier instructions: for accounting, where a few ticks do not matter. */
+OS_INLINE uint64_t
+ml_get_timebase_raw(void)
+{
+	uint64_t now;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(now));
+	return now;
+}
+
 uint64_t ml_get_timebase_frequency(void);
 
 /* Arms this CPU's timer for an absolute timebase value; UINT64_MAX disarms. Interrupts masked. */
@@ -37,6 +48,12 @@ void ml_set_timer(uint64_t deadline);
  * Interrupts `cpu`. Everything written before the call is visible to the handler. Any context.
  */
 void cpu_signal(unsigned cpu, enum cpu_signal kind);
+
+/*
+ * Starts CPU `cpu` (PSCI), which must have its idle thread and boot stack in cpu_data. Returns 0 once the CPU
+ * runs, or a negative PSCI error. Boot CPU, thread context.
+ */
+int machine_cpu_start(unsigned cpu);
 
 /* Waits for an interrupt. Called with interrupts masked; returns with them masked, one may be pending. */
 void machine_idle(void);
@@ -91,3 +108,29 @@ _Noreturn void machine_resume_stack(struct thread *self, struct thread *prev);
  * looks at slow_flags first. XNU's name for it is thread_exception_return.
  */
 _Noreturn void thread_return_to_user(void);
+
+/* --- the registers of a thread: the current one, or one that is stopped --- */
+
+/* Somebody wrote thread->frame: the thread's next return to user mode reloads every register. */
+void machine_thread_frame_changed(struct thread *thread);
+
+/* TPIDRRO_EL0, the thread data base; at once when it is the current thread. */
+void machine_thread_set_tsd_base(struct thread *thread, uint64_t base);
+
+/*
+ * States by flavor (<mach/arm/thread_status.h>): ARM_THREAD_STATE, ARM_THREAD_STATE64, ARM_EXCEPTION_STATE64
+ * (get only), ARM_NEON_STATE64. Any value may be set: of cpsr only the condition flags count.
+ * KERN_INVALID_ARGUMENT: flavor, count, or a header that does not fit; KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uint32_t *count);
+kern_return_t machine_thread_set_state(
+    struct thread *thread, int flavor, const uint32_t *words, uint32_t count);
+
+/* A new user thread, or exec: all registers zero, no FP state, no thread data. */
+void machine_thread_init_user(struct thread *thread);
+
+/* fork: `child`, new, gets the current thread's registers, FP state and thread data. False: no memory. */
+bool machine_thread_copy_current(struct thread *child);
+
+/* Frees what the machine layer holds for a thread that will not run again. */
+void machine_thread_destroy(struct thread *thread);

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <arm64/thread_state.h>
+#include <mach/arm/thread_status.h>
 #include <os/atomic.h>
 
 struct cpu_data;
@@ -36,10 +37,10 @@ struct machine_thread {
 	uint64_t tsd_base; /* (s) TPIDRRO_EL0 */
 	uint64_t retval2;  /* (o) second result of the system call in progress */
 
-	struct arm_neon_state64 *neon; /* (s) NULL until the first FP instruction */
-	uint32_t fp_live;              /* (o) 1: registers are loaded and owned, EL0 does not trap */
-	uint32_t fp_credit; /* (o) switch-ins left before the next one checks that FP is still used */
-	uint64_t kstack;    /* (o) lowest address of the stack that kstack_top belongs to; 0: holds none */
+	arm_neon_state64_t *neon; /* (s) NULL until the first FP instruction */
+	uint32_t fp_live;         /* (o) 1: registers are loaded and owned, EL0 does not trap */
+	uint32_t fp_credit;       /* (o) switch-ins left before the next one checks that FP is still used */
+	uint64_t kstack; /* (o) lowest address of the stack that kstack_top belongs to; 0: holds none */
 };
 
 #define MACHINE_THREAD_OFFSET 288

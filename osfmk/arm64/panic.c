@@ -17,6 +17,9 @@
 #define NO_CPU           UINT32_MAX
 #define BACKTRACE_FRAMES 64
 
+/* A CPU that is asked to stop has this long to print its backtrace. */
+#define STOP_TIMEOUT_MS 500
+
 static uint32_t panic_cpu = NO_CPU;
 
 void semihosting_exit(int status);
@@ -95,11 +98,50 @@ static void OS_FORMAT(1, 0) print_header(const char *fmt, va_list ap)
 	kprintf("\n");
 }
 
+/* One after the other, so that their output does not mix. */
+static void
+stop_others(void)
+{
+	uint64_t wait = ml_get_timebase_frequency() * STOP_TIMEOUT_MS / 1000;
+
+	for (unsigned i = 0; i < cpu_count; i++) {
+		struct cpu_data *cpu = cpu_data_get(i);
+		uint64_t deadline = ml_get_timebase() + wait;
+
+		if (i == ml_get_cpu_number() || os_atomic_load(&cpu->cpu_state, relaxed) != CPU_RUNNING) {
+			continue;
+		}
+		cpu_signal(i, CPU_SIGNAL_HALT);
+		/* acquire: pairs with the release in panic_stop_this_cpu; its output comes first */
+		while (os_atomic_load(&cpu->cpu_state, acquire) != CPU_STOPPED) {
+			if (ml_get_timebase() > deadline) {
+				kprintf("cpu %u does not answer: its interrupts are masked\n", i);
+				break;
+			}
+			cpu_relax();
+		}
+	}
+}
+
+_Noreturn void
+panic_stop_this_cpu(void)
+{
+	struct cpu_data *cpu = current_cpu_data();
+
+	kprintf("backtrace of cpu %u:\n", cpu->cpu_number);
+	backtrace_print((uintptr_t)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
+	os_atomic_store(&cpu->cpu_state, CPU_STOPPED, release); /* pairs with stop_others */
+	for (;;) {
+		__asm__ volatile("wfi");
+	}
+}
+
 static _Noreturn void
 panic_end(uintptr_t fp, uintptr_t pc)
 {
 	kprintf("backtrace of cpu %u:\n", ml_get_cpu_number());
 	backtrace_print(fp, pc);
+	stop_others();
 	machine_halt_now(PANIC_STATUS);
 }
 

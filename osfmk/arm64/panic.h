@@ -13,3 +13,6 @@ _Noreturn void machine_halt(int status);
 
 /* The same without a word. */
 _Noreturn void machine_halt_now(int status);
+
+/* The halt interrupt: prints this CPU's backtrace if a panic is under way, and never returns. */
+_Noreturn void panic_stop_this_cpu(void);

@@ -47,6 +47,7 @@ _start:
 	cmp	x1, #(1 << 2)
 	b.ne	start_refuse
 	bl	check_cpu
+	bl	start_counting
 
 	/* bss to zero */
 	ADDR	x0, kernel_bss_start
@@ -137,6 +138,25 @@ check_cpu:
 	ubfx	x2, x1, #20, #4
 	cbz	x2, start_refuse
 	ret
+
+/* Retired instructions from here on, so that the boot itself can be measured; see pmu.c. Uses x0, x1. */
+start_counting:
+	mrs	x0, id_aa64dfr0_el1
+	ubfx	x0, x0, #8, #4		/* PMUVer: 0 and 15 are none */
+	sub	x0, x0, #1
+	cmp	x0, #14
+	b.hs	1f
+	mrs	x0, pmceid0_el0
+	tbz	x0, #PMU_EVENT_INST_RETIRED, 1f
+	msr	pmccfiltr_el0, xzr
+	mov	x0, #PMU_EVENT_INST_RETIRED
+	msr	pmevtyper0_el0, x0
+	mov	x0, #(PMCR_E | PMCR_P | PMCR_C | PMCR_LC)
+	msr	pmcr_el0, x0
+	mov	x0, #PMU_ENABLE_COUNTER0
+	msr	pmcntenset_el0, x0
+	isb
+1:	ret
 
 /* Translation on, with the identity map in TTBR0 so that the next instruction is still there. Uses x0-x3. */
 mmu_on:

@@ -45,8 +45,9 @@
 #define SEMIHOSTING_EXIT             0x20
 #define SEMIHOSTING_APPLICATION_EXIT 0x20026
 
-#define PSCI_SYSTEM_OFF 0x84000008
-#define PSCI_CPU_ON     0xc4000003
+#define PSCI_SYSTEM_OFF       0x84000008
+#define PSCI_CPU_ON           0xc4000003
+#define PSCI_INTERNAL_FAILURE (-6)
 
 /* Exception classes, ESR_EL1[31:26]. */
 #define ESR_EC_SHIFT        26
@@ -68,6 +69,18 @@
 #define ESR_EC_STEP_EL0     0x32
 #define ESR_EC_WATCH_EL0    0x34
 #define ESR_EC_BRK          0x3c
+
+/* Performance monitor. */
+#define PMU_EVENT_INST_RETIRED 0x08
+#define PMU_ENABLE_COUNTER0    1
+#define PMU_ENABLE_CYCLES      0x80000000
+#define PMCR_E                 (1 << 0)
+#define PMCR_P                 (1 << 1) /* reset the event counters */
+#define PMCR_C                 (1 << 2) /* reset the cycle counter */
+#define PMCR_LC                (1 << 6)
+#define PMUSERENR_EN           (1 << 0)
+#define PMUSERENR_CR           (1 << 2)
+#define PMUSERENR_ER           (1 << 3)
 
 /* Struct offsets that start.S needs before anything else: see asm_offsets.h. */
 #include <arm64/asm_offsets.h>

@@ -5,6 +5,10 @@
 
 #include <arm64/thread_state.h>
 
+void sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far);
+void sleh_el0_irq(void);
+void sleh_svc_special(struct arm_saved_state *frame);
+void sleh_return_slow(void);
 void sleh_el1_sync(struct arm_saved_state *state, uint64_t esr, uint64_t far);
 void sleh_el1_irq(struct arm_saved_state *state);
 _Noreturn void sleh_unexpected(struct arm_saved_state *state, const char *what);

@@ -34,8 +34,9 @@ def _traps_header(tables):
 
 
 def _traps_table(tables):
-    rows = [f"\t[{e.number}] = {{(mach_trap_fn_t)(void *){e.name}, {'MACH_TRAP_MASKED' if e.masked else '0'}}},\n"
-            for e in tables.traps if e.implemented]
+    handlers = {e.number: f"{{(mach_trap_fn_t)(void *){e.name}, {'MACH_TRAP_MASKED' if e.masked else '0'}}}"
+                for e in tables.traps if e.implemented}
+    rows = [f"\t[{n}] = {handlers.get(n, '{(mach_trap_fn_t)(void *)mach_trap_invalid, 0}')},\n" for n in range(128)]
     names = [f"\t[{e.number}] = \"{e.name}\",\n" for e in tables.traps]
     return "".join([
         text.banner(["osfmk/mach/mach_traps.abi"]),

@@ -1,0 +1,183 @@
+/*
+ * CPUs: counting them, starting the others, interrupting each other.
+ *
+ * The boot CPU fills every struct cpu_data before it starts any other CPU; afterwards each CPU writes its
+ * own. cpu_state: the boot CPU stores STARTING and waits; the new CPU stores RUNNING (release) when its
+ * machine set-up is done, which the boot CPU reads (acquire).
+ */
+#include <arm64/arm_vm.h>
+#include <arm64/machine_routines.h>
+#include <arm64/panic.h>
+#include <arm64/pmu.h>
+#include <arm64/startup.h>
+#include <arm64/sysregs.h>
+#include <arm64/timer.h>
+#include <arm64/trap.h>
+#include <kern/sched_prim.h>
+#include <kern/startup.h>
+#include <os/panic.h>
+#include <pexpert/device_tree.h>
+#include <pexpert/interrupts.h>
+#include <pexpert/pexpert.h>
+#include <string.h>
+#include <vm/vm_kern.h>
+
+#define MPIDR_AFFINITY 0xff00ffffffULL
+
+/* PSCI's answer is not "the CPU runs": it gets this long to say so itself. */
+#define CPU_START_TIMEOUT_SECONDS 2
+
+static struct cpu_data cpu_data_storage[MAX_CPUS];
+struct cpu_data *cpu_data_table[MAX_CPUS];
+uint32_t cpu_count;
+
+static void
+add_cpu(uint64_t mpidr)
+{
+	struct cpu_data *cpu = &cpu_data_storage[cpu_count];
+
+	cpu->cpu_number = cpu_count;
+	cpu->mpidr = mpidr;
+	cpu->timer_deadline = UINT64_MAX;
+	cpu_data_table[cpu_count++] = cpu;
+}
+
+void
+cpu_init(void)
+{
+	uint64_t self = sysreg_read(mpidr_el1) & MPIDR_AFFINITY, mpidr, size, limit = MAX_CPUS;
+	dt_node_t cpus = dt_find_path("/cpus");
+
+	pe_boot_arg_number("cpus", &limit);
+	limit = os_min(limit, (uint64_t)MAX_CPUS);
+	if (cpus == DT_NONE) {
+		return;
+	}
+	for (dt_node_t node = dt_child(cpus); node != DT_NONE && cpu_count < limit; node = dt_sibling(node)) {
+		const char *type = dt_string(node, "device_type");
+
+		if (type != NULL && strcmp(type, "cpu") == 0 && dt_reg(node, 0, &mpidr, &size) &&
+		    (mpidr & MPIDR_AFFINITY) != self) {
+			add_cpu(mpidr & MPIDR_AFFINITY);
+		}
+	}
+}
+
+/* The boot CPU is number 0; called before the device tree is read. */
+struct cpu_data *
+cpu_init_boot(void)
+{
+	add_cpu(sysreg_read(mpidr_el1) & MPIDR_AFFINITY);
+	os_atomic_store(&cpu_data_storage[0].cpu_state, CPU_RUNNING, relaxed);
+	return &cpu_data_storage[0];
+}
+
+/* --- signals --- */
+
+static void
+resched_interrupt(void *arg)
+{
+	sched_signal_interrupt();
+}
+
+static void
+nothing_interrupt(void *arg)
+{
+}
+
+static void
+halt_interrupt(void *arg)
+{
+	panic_stop_this_cpu();
+}
+
+void
+cpu_signal_init(void)
+{
+	pe_irq_register(CPU_SIGNAL_RESCHED, resched_interrupt, NULL);
+	pe_irq_register(CPU_SIGNAL_NOTHING, nothing_interrupt, NULL);
+	pe_irq_register(CPU_SIGNAL_HALT, halt_interrupt, NULL);
+}
+
+void
+cpu_signal(unsigned cpu, enum cpu_signal kind)
+{
+	pe_sgi_send(kind, cpu_data_get(cpu)->mpidr);
+}
+
+/* --- the other CPUs --- */
+
+static bool
+wait_until_running(struct cpu_data *cpu)
+{
+	uint64_t deadline = ml_get_timebase() + CPU_START_TIMEOUT_SECONDS * ml_get_timebase_frequency();
+
+	/* acquire: pairs with the release in arm_init_cpu */
+	while (os_atomic_load(&cpu->cpu_state, acquire) != CPU_RUNNING) {
+		if (ml_get_timebase() > deadline) {
+			return false;
+		}
+		cpu_relax();
+	}
+	return true;
+}
+
+int
+machine_cpu_start(unsigned number)
+{
+	struct cpu_data *cpu = cpu_data_get(number);
+	int error;
+
+	if (cpu->emergency_top == 0) {
+		uintptr_t stack = kernel_stack_alloc();
+
+		if (stack == 0) {
+			return PSCI_INTERNAL_FAILURE;
+		}
+		cpu->emergency_top = stack + KERNEL_STACK_SIZE;
+	}
+	os_atomic_store(&cpu->cpu_state, CPU_STARTING, relaxed);
+	dsb(sy); /* cpu_data before the CPU runs */
+	error = psci_cpu_on(cpu->mpidr, static_vtop((uintptr_t)start_secondary), (uintptr_t)cpu);
+	if (error == 0 && !wait_until_running(cpu)) {
+		error = PSCI_INTERNAL_FAILURE;
+	}
+	if (error != 0) {
+		kprintf("cpu %u does not start: PSCI error %d\n", number, error);
+	}
+	return error;
+}
+
+void
+cpu_setup_registers(struct thread *thread)
+{
+	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
+	sysreg_write(tpidr_el1, (uintptr_t)thread);
+	sysreg_write(vbar_el1, (uintptr_t)exception_vectors);
+	sysreg_write(cpacr_el1, CPACR_FP_TRAP_EL0);
+	sysreg_write(mdscr_el1, 0);
+	isb();
+	/* The identity map was not global: nothing of it may stay behind. */
+	__asm__ volatile("tlbi vmalle1" ::: "memory");
+	dsb(nsh);
+	isb();
+}
+
+/* A CPU that start.S brought up, on the stack of its idle thread. */
+_Noreturn void
+arm_init_cpu(struct cpu_data *cpu)
+{
+	struct machine_thread *machine = thread_machine(cpu->idle_thread);
+
+	machine->cpu_data = cpu;
+	machine->percpu_slide = cpu->percpu_slide;
+	machine->kstack_top = cpu->boot_stack_top;
+	machine->kstack = cpu->boot_stack_top - KERNEL_STACK_SIZE;
+	cpu_setup_registers(cpu->idle_thread);
+	sysreg_write(tpidr_el0, cpu->cpu_number);
+	pe_interrupts_init_cpu();
+	timer_init_cpu();
+	pmu_init_cpu();
+	os_atomic_store(&cpu->cpu_state, CPU_RUNNING, release); /* pairs with wait_until_running */
+	secondary_cpu_main();
+}

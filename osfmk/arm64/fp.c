@@ -1,0 +1,151 @@
+/*
+ * Ownership of the FP registers, see fp.h.
+ */
+#include <arm64/fp.h>
+#include <arm64/machine_routines.h>
+#include <arm64/sysregs.h>
+#include <kern/assert.h>
+#include <kern/zalloc.h>
+#include <string.h>
+
+static ZONE_DEFINE(fp_zone, "fp state", sizeof(arm_neon_state64_t), ZC_NONE);
+
+void fp_registers_save(arm_neon_state64_t *state);
+void fp_registers_load(const arm_neon_state64_t *state);
+
+/* Returning to EL0 synchronises CPACR, and EL1 is let through in both settings: no barrier. */
+static void
+fp_allow(bool allow)
+{
+	sysreg_write(cpacr_el1, allow ? CPACR_FP_ON : CPACR_FP_TRAP_EL0);
+}
+
+static void
+fp_take(struct machine_thread *self)
+{
+	fp_registers_load(self->neon);
+	self->fp_live = 1;
+	fp_allow(true);
+}
+
+static void
+fp_release(struct machine_thread *self)
+{
+	fp_registers_save(self->neon);
+	self->fp_live = 0;
+}
+
+void
+fp_switch(struct machine_thread *old, struct machine_thread *new)
+{
+	bool was_live = old->fp_live != 0;
+
+	if (was_live) {
+		fp_release(old);
+	}
+	if (new->fp_credit != 0) {
+		new->fp_credit--;
+		fp_take(new);
+	} else if (was_live) {
+		fp_allow(false);
+	}
+}
+
+void
+fp_trap(void)
+{
+	struct machine_thread *self = thread_machine(current_thread());
+	bool irq;
+
+	if (self->neon == NULL) {
+		self->neon = zalloc_flags(fp_zone, Z_ZERO | Z_NOFAIL);
+	}
+	irq = ml_set_interrupts_enabled(false);
+	if (self->fp_live == 0) {
+		self->fp_credit = FP_CREDIT;
+		fp_take(self);
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
+/*
+ * Brings the memory copy of the current thread up to date; it gets its registers back by a trap. Interrupts
+ * are masked, and stay so until the caller is done with the memory copy: a switch could load it again.
+ */
+static void
+fp_flush(struct thread *thread)
+{
+	struct machine_thread *machine = thread_machine(thread);
+
+	if (thread == current_thread() && machine->fp_live != 0) {
+		fp_release(machine);
+		fp_allow(false);
+	}
+}
+
+void
+fp_get_state(struct thread *thread, arm_neon_state64_t *state)
+{
+	struct machine_thread *machine = thread_machine(thread);
+	bool irq = ml_set_interrupts_enabled(false);
+
+	fp_flush(thread);
+	if (machine->neon != NULL) {
+		*state = *machine->neon;
+	} else {
+		memset(state, 0, sizeof(*state));
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
+bool
+fp_set_state(struct thread *thread, const arm_neon_state64_t *state)
+{
+	struct machine_thread *machine = thread_machine(thread);
+	bool irq;
+
+	if (machine->neon == NULL) {
+		machine->neon = zalloc_flags(fp_zone, Z_WAITOK);
+		if (machine->neon == NULL) {
+			return false;
+		}
+	}
+	irq = ml_set_interrupts_enabled(false);
+	fp_flush(thread);
+	*machine->neon = *state;
+	ml_set_interrupts_enabled(irq);
+	return true;
+}
+
+void
+fp_discard(struct thread *thread)
+{
+	struct machine_thread *machine = thread_machine(thread);
+	bool irq = ml_set_interrupts_enabled(false);
+	arm_neon_state64_t *neon = machine->neon;
+
+	fp_flush(thread);
+	machine->fp_credit = 0;
+	machine->neon = NULL;
+	ml_set_interrupts_enabled(irq);
+	if (neon != NULL) {
+		zfree(fp_zone, neon);
+	}
+}
+
+bool
+fp_copy_current(struct thread *child)
+{
+	struct thread *self = current_thread();
+	bool irq;
+
+	if (thread_machine(self)->neon == NULL) {
+		return true;
+	}
+	irq = ml_set_interrupts_enabled(false);
+	fp_flush(self);
+	ml_set_interrupts_enabled(irq);
+	/* Memory stays current: only a trap from EL0 or an eager load, neither of which changes values,
+	 * follows. */
+	return fp_set_state(child, thread_machine(self)->neon);
+}

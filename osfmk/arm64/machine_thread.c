@@ -1,0 +1,206 @@
+/*
+ * Machine-dependent thread operations: switching, and the register state that programs and debuggers see.
+ */
+#include <arm64/fp.h>
+#include <arm64/machine_routines.h>
+#include <arm64/sysregs.h>
+#include <arm64/vm_layout.h>
+#include <kern/assert.h>
+#include <kern/ast.h>
+#include <kern/thread.h>
+#include <string.h>
+
+struct thread *machine_switch_stack(struct thread *old, struct thread *new);
+struct thread *machine_switch_fresh_stack(
+    struct thread *old, void *arg, uintptr_t stack_top, void (*fn)(struct thread *old, void *arg));
+
+void
+machine_switch_registers(struct thread *old, struct thread *new)
+{
+	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
+	struct cpu_data *cpu = om->cpu_data;
+
+	nm->cpu_data = cpu;
+	nm->percpu_slide = om->percpu_slide;
+	if ((om->fp_live | nm->fp_credit) != 0) {
+		fp_switch(om, nm);
+	}
+	/* No barriers: user mode, which reads these two, begins with an ERET; TPIDR_EL1 is read in order. */
+	sysreg_write(tpidrro_el0, nm->tsd_base);
+	sysreg_write(tpidr_el0, cpu->cpu_number);
+	sysreg_write(tpidr_el1, (uintptr_t)new);
+}
+
+struct thread *
+machine_switch_context(struct thread *old, struct thread *new)
+{
+	machine_switch_registers(old, new);
+	return machine_switch_stack(old, new);
+}
+
+struct thread *
+machine_switch_to_fresh(struct thread *old, struct thread *new, uintptr_t stack_top,
+    void (*fn)(struct thread *old, void *arg), void *arg)
+{
+	machine_switch_registers(old, new);
+	thread_machine(new)->kstack = stack_top - KERNEL_STACK_SIZE;
+	thread_machine(new)->kstack_top = stack_top;
+	return machine_switch_fresh_stack(old, arg, stack_top, fn);
+}
+
+void
+machine_thread_frame_changed(struct thread *thread)
+{
+	/* relaxed: the thread is stopped, or is the caller; being made runnable orders it */
+	os_atomic_or(&thread_machine(thread)->slow_flags, AST_APC, relaxed);
+}
+
+void
+machine_thread_set_tsd_base(struct thread *thread, uint64_t base)
+{
+	thread_machine(thread)->tsd_base = base;
+	if (thread == current_thread()) {
+		sysreg_write(tpidrro_el0, base);
+	}
+}
+
+static void
+get_thread_state64(struct thread *thread, arm_thread_state64_t *state)
+{
+	memcpy(state, thread_frame(thread), sizeof(*state));
+	state->pad = 0;
+}
+
+static void
+set_thread_state64(struct thread *thread, const arm_thread_state64_t *state)
+{
+	struct arm_saved_state *frame = thread_frame(thread);
+
+	memcpy(frame, state, sizeof(*state));
+	frame->cpsr = (state->cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
+	frame->flags = 0;
+	machine_thread_frame_changed(thread);
+}
+
+static void
+get_exception_state64(struct thread *thread, arm_exception_state64_t *state)
+{
+	const struct arm_saved_state *frame = thread_frame(thread);
+
+	*state = (arm_exception_state64_t){ .far = frame->far, .esr = frame->esr };
+}
+
+/* Words of the flavor's state, 0 for one that is not supported. */
+static uint32_t
+flavor_count(int flavor)
+{
+	switch (flavor) {
+	case ARM_THREAD_STATE:
+		return ARM_UNIFIED_THREAD_STATE_COUNT;
+	case ARM_THREAD_STATE64:
+		return ARM_THREAD_STATE64_COUNT;
+	case ARM_EXCEPTION_STATE64:
+		return ARM_EXCEPTION_STATE64_COUNT;
+	case ARM_NEON_STATE64:
+		return ARM_NEON_STATE64_COUNT;
+	default:
+		return 0;
+	}
+}
+
+kern_return_t
+machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uint32_t *count)
+{
+	uint32_t need = flavor_count(flavor);
+
+	if (need == 0 || *count < need) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	*count = need;
+	switch (flavor) {
+	case ARM_THREAD_STATE: {
+		arm_unified_thread_state_t *unified = (arm_unified_thread_state_t *)(void *)words;
+
+		unified->ash = (arm_state_hdr_t){ ARM_THREAD_STATE64, ARM_THREAD_STATE64_COUNT };
+		get_thread_state64(thread, &unified->uts.ts_64);
+		break;
+	}
+	case ARM_THREAD_STATE64:
+		get_thread_state64(thread, (arm_thread_state64_t *)(void *)words);
+		break;
+	case ARM_EXCEPTION_STATE64:
+		get_exception_state64(thread, (arm_exception_state64_t *)(void *)words);
+		break;
+	case ARM_NEON_STATE64: {
+		arm_neon_state64_t state; /* the caller's words may be less aligned */
+
+		fp_get_state(thread, &state);
+		memcpy(words, &state, sizeof(state));
+		break;
+	}
+	default:
+		break;
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+machine_thread_set_state(struct thread *thread, int flavor, const uint32_t *words, uint32_t count)
+{
+	uint32_t need = flavor_count(flavor);
+
+	if (need == 0 || count < need) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	switch (flavor) {
+	case ARM_THREAD_STATE: {
+		const arm_unified_thread_state_t *unified =
+		    (const arm_unified_thread_state_t *)(const void *)words;
+
+		if (unified->ash.flavor != ARM_THREAD_STATE64) {
+			return KERN_INVALID_ARGUMENT;
+		}
+		set_thread_state64(thread, &unified->uts.ts_64);
+		return KERN_SUCCESS;
+	}
+	case ARM_THREAD_STATE64:
+		set_thread_state64(thread, (const arm_thread_state64_t *)(const void *)words);
+		return KERN_SUCCESS;
+	case ARM_NEON_STATE64: {
+		arm_neon_state64_t state;
+
+		memcpy(&state, words, sizeof(state));
+		return fp_set_state(thread, &state) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	}
+	default: /* the exception state tells what happened; it cannot be set */
+		return KERN_INVALID_ARGUMENT;
+	}
+}
+
+void
+machine_thread_init_user(struct thread *thread)
+{
+	struct arm_saved_state *frame = thread_frame(thread);
+
+	memset(frame, 0, sizeof(*frame));
+	frame->cpsr = PSR64_USER_DEFAULT;
+	fp_discard(thread);
+	machine_thread_set_tsd_base(thread, 0);
+	machine_thread_frame_changed(thread);
+}
+
+bool
+machine_thread_copy_current(struct thread *child)
+{
+	struct thread *self = current_thread();
+
+	memcpy(thread_frame(child), thread_frame(self), sizeof(struct arm_saved_state));
+	machine_thread_set_tsd_base(child, thread_machine(self)->tsd_base);
+	return fp_copy_current(child);
+}
+
+void
+machine_thread_destroy(struct thread *thread)
+{
+	fp_discard(thread);
+}

@@ -1,0 +1,49 @@
+/*
+ * Performance monitor set-up, see pmu.h. start.S has already started counter 0 on the boot CPU, with the same
+ * values; a second start does not reset it.
+ */
+#include <arm64/boot_info.h>
+#include <arm64/machine_routines.h>
+#include <arm64/pmu.h>
+#include <os/bits.h>
+
+uint64_t boot_to_init_instructions;
+uint64_t boot_to_init_ticks;
+
+static bool
+pmu_present(void)
+{
+	uint64_t version = sysreg_read(id_aa64dfr0_el1) >> 8 & 15;
+
+	return version != 0 && version != 15;
+}
+
+bool
+ml_pmu_has_instructions(void)
+{
+	return pmu_present() && (sysreg_read(pmceid0_el0) & BIT(PMU_EVENT_INST_RETIRED)) != 0;
+}
+
+void
+pmu_init_cpu(void)
+{
+	if (!pmu_present()) {
+		return;
+	}
+	sysreg_write(pmccfiltr_el0, 0); /* count everywhere */
+	sysreg_write(pmevtyper0_el0, PMU_EVENT_INST_RETIRED);
+	sysreg_write(
+	    pmcntenset_el0, PMU_ENABLE_CYCLES | (ml_pmu_has_instructions() ? PMU_ENABLE_COUNTER0 : 0));
+	sysreg_write(pmcr_el0, PMCR_E | PMCR_LC);
+	sysreg_write(pmuserenr_el0, PMUSERENR_EN | PMUSERENR_CR | PMUSERENR_ER);
+	isb();
+}
+
+void
+ml_boot_mark_user(void)
+{
+	if (boot_to_init_ticks == 0) {
+		boot_to_init_ticks = ml_get_timebase() - boot_info.start_timebase;
+		boot_to_init_instructions = ml_pmu_has_instructions() ? ml_pmu_instructions() : 0;
+	}
+}

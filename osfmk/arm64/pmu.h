@@ -1,0 +1,30 @@
+/*
+ * The performance monitor. Every CPU runs two counters from the start, readable from EL0:
+ *	counter 0    retired instructions, when the CPU has that event
+ *	PMCCNTR_EL0  cycles, 64 bits
+ */
+#pragma once
+
+#include <arm64/sysregs.h>
+#include <os/base.h>
+
+void pmu_init_cpu(void);
+
+/* Does counter 0 count? False on a machine without a PMU or without the event. */
+bool ml_pmu_has_instructions(void);
+
+/* Counter 0 of this CPU, 32 bits, wraps; only when ml_pmu_has_instructions(). */
+OS_INLINE uint64_t
+ml_pmu_instructions(void)
+{
+	return sysreg_read(pmevcntr0_el0);
+}
+
+/*
+ * Work from the kernel's first instruction to the first one of pid 1, taken by ml_boot_mark_user(), which
+ * whoever sends pid 1 to user mode calls right before. Instructions are 0 when they cannot be counted, and
+ * counted from just after the CPU check, some ten instructions late.
+ */
+void ml_boot_mark_user(void);
+extern uint64_t boot_to_init_instructions;
+extern uint64_t boot_to_init_ticks;
