@@ -140,7 +140,7 @@ bench_check(struct bench *b, bool done, const char *reason)
 	return done;
 }
 
-/* A figure that somebody else measured (the boot, for one), in the unit of the mode: instructions or ns. */
+/* A figure that somebody else measured (the boot, for one): instructions in count mode, otherwise ticks. */
 void bench_report(struct bench *b, uint64_t figure);
 
 /* True in count mode. */

@@ -27,7 +27,7 @@ void *platform_map(size_t size);
 bool platform_unmap(void *address, size_t size);
 
 /*
- * From the kernel's first instruction to the first of process 1: instructions in count mode, otherwise ns.
+ * From the kernel's first instruction to the first of process 1: instructions, or ticks of the time counter.
  * False when the kernel did not record it.
  */
 bool platform_boot_cost(bool instructions, uint64_t *figure);

@@ -73,9 +73,9 @@ platform_unmap(void *address, size_t size)
 bool
 platform_boot_cost(bool instructions, uint64_t *figure)
 {
-	return read_sysctl(instructions ? "kern.boot_to_init_instructions" : "kern.boot_to_init_ns", figure,
-		   sizeof(*figure)) &&
-	       *figure != 0;
+	const char *name = instructions ? "kern.boot_to_init_instructions" : "kern.boot_to_init_ticks";
+
+	return read_sysctl(name, figure, sizeof(*figure)) && *figure != 0;
 }
 
 void *

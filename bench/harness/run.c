@@ -301,7 +301,7 @@ bench_skip(struct bench *b, const char *reason)
 void
 bench_report(struct bench *b, uint64_t figure)
 {
-	b->team->reported = figure;
+	b->team->reported = counter_is_instructions ? figure : ticks_to_ns(figure);
 	b->team->has_report = true;
 }
 
