@@ -229,7 +229,6 @@ def bench(argv):
 _VERBS = {"bench": bench}
 
 
-def main(argv):
-    """argv[0] is the verb."""
-    verb = usage.choice("verb", argv[0], _VERBS)
-    return _VERBS[verb](argv[1:])
+def main(verb, argv):
+    """A verb of x that is served here, and its arguments."""
+    return _VERBS[verb](argv)

@@ -41,3 +41,7 @@ void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint
 
 /* PE_init_iokit and StartIOKitMatching. */
 void iokit_init(void);
+
+/* Boot argument kbench: the benchmarks inside the kernel, in bench/kernel. kernel_bootstrap_thread, right
+ * before bsd_init. `names` is the argument's value, a list with commas; an empty one means all. */
+void kbench_run(const char *names);
