@@ -6,13 +6,9 @@
  */
 #pragma once
 
+#include <mach/clock_types.h>
 #include <mach/kern_return.h>
 #include <os/base.h>
-
-#define NSEC_PER_USEC 1000ULL
-#define USEC_PER_SEC  1000000ULL
-#define NSEC_PER_SEC  1000000000ULL
-#define NSEC_PER_MSEC 1000000ULL
 
 struct clock_timebase {
 	uint32_t numer;

@@ -23,19 +23,13 @@
 
 #include <kern/percpu.h>
 #include <kern/preempt.h>
+#include <kern/smr_epoch.h>
 #include <os/atomic.h>
-
-struct smr_cpu {
-	uint64_t sc_epoch; /* 0 outside, else the epoch at entry; written by the own CPU, read by scans */
-	uint32_t sc_depth; /* nesting; own CPU */
-} OS_CACHE_ALIGNED;
 
 struct smr_node {
 	struct smr_node *sn_next;
 	void (*sn_free)(struct smr_node *);
 };
-
-typedef uint64_t smr_epoch_t;
 
 extern smr_epoch_t smr_global_epoch; /* atomic; own line; written once per reclaimed batch */
 PERCPU_DECLARE(struct smr_cpu, percpu_smr);
@@ -44,12 +38,7 @@ PERCPU_DECLARE(struct smr_cpu, percpu_smr);
 OS_INLINE void
 smr_enter_nopreempt(void)
 {
-	struct smr_cpu *self = PERCPU_GET(percpu_smr);
-
-	if (self->sc_depth++ == 0) {
-		os_atomic_store(&self->sc_epoch, os_atomic_load(&smr_global_epoch, relaxed), relaxed);
-		os_atomic_thread_fence(seq_cst); /* [R1] */
-	}
+	smr_epoch_enter(PERCPU_GET(percpu_smr), &smr_global_epoch);
 }
 
 OS_INLINE void
@@ -58,9 +47,7 @@ smr_leave_nopreempt(void)
 	struct smr_cpu *self = PERCPU_GET(percpu_smr);
 
 	assert(self->sc_depth > 0);
-	if (--self->sc_depth == 0) {
-		os_atomic_store(&self->sc_epoch, 0, release); /* [R2] */
-	}
+	smr_epoch_leave(self);
 }
 
 OS_INLINE void

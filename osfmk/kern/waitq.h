@@ -50,6 +50,17 @@ thread_t waitq_claim_one_locked(struct waitq *wq, wait_result_t result) REQUIRES
 /* The same for one thread, if it waits here. */
 bool waitq_claim_thread_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock);
 
+/* The same for the waiter of the highest priority, the oldest among equals. */
+thread_t waitq_claim_highest_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_lock);
+
+/* All of them, for a caller that has to drop its lock first: appended to `claimed` by wait_link; the caller
+ * owes each of them thread_make_runnable(). */
+unsigned waitq_claim_all_locked(struct waitq *wq, wait_result_t result, struct list_node *claimed)
+    REQUIRES(wq->wq_lock);
+
+/* Makes every thread of such a list runnable; returns how many there were. Any context, no waitq lock. */
+unsigned waitq_run_claimed(struct list_node *claimed);
+
 /* Unlinks the current thread from the queue of a wait that has ended. Every resumed waiter calls it, by way
  * of thread_block(); continuations that run completed on the thread's behalf never were on a waitq. */
 void waitq_finish(thread_t self);
@@ -62,3 +73,6 @@ void thread_wakeup_one(event_t event);
 void thread_wakeup_with_result(event_t event, wait_result_t result);
 /* Gives up an assert_wait instead of blocking. */
 void clear_wait_self(void);
+
+/* Start-up: before the first assert_wait. */
+void waitq_bootstrap(void);
