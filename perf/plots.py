@@ -68,19 +68,38 @@ def _for_page(name, svg):
     return svg
 
 
-def _draw(folder, name, title, caption, size, body):
-    """Both files of a picture from one script body; returns the Picture."""
+@dataclass(frozen=True)
+class _Sketch:
+    """A picture not yet drawn: `script` writes its two files."""
+
+    name: str
+    title: str
+    caption: str
+    script: str
+
+
+def _sketch(folder, name, title, caption, size, body):
     width, height = size
-    common = f"set title {_text(title)} noenhanced\n" + body
     svg_path = os.path.join(folder, name + ".svg")
     png_path = os.path.join(folder, name + ".png")
-    _gnuplot(
-        f'set terminal svg size {width},{height} dynamic noenhanced font "{_FONT},13" background rgb "#ffffff" name "{re.sub(r"[^A-Za-z0-9]", "_", name)}"\n'
-        f"set output {_text(svg_path)}\n{common}\nset output\n"
-        f'set terminal pngcairo size {width * 2},{height * 2} noenhanced font "DejaVu Sans,13" fontscale 1.45 linewidth 1.6 pointscale 1.6\n'
-        f"set output {_text(png_path)}\nreplot\nset output\n")
-    with open(svg_path, encoding="utf-8") as source:
-        return Picture(name, title, caption, _for_page(name, source.read()))
+    ids = re.sub(r"[^A-Za-z0-9]", "_", name)
+    return _Sketch(name, title, caption, (
+        "reset session\n"
+        f'set terminal svg size {width},{height} dynamic noenhanced font "{_FONT},13" background rgb "#ffffff" name "{ids}"\n'
+        f"set output {_text(svg_path)}\nset title {_text(title)} noenhanced\n{body}\nset output\n"
+        f"set terminal pngcairo size {width * 2},{height * 2} noenhanced font \"DejaVu Sans,13\" fontscale 1.45 "
+        "linewidth 1.6 pointscale 1.6\n"
+        f"set output {_text(png_path)}\nreplot\nset output\n"))
+
+
+def _drawn(folder, sketches):
+    """All pictures by one gnuplot."""
+    _gnuplot("".join(sketch.script for sketch in sketches))
+    pictures = []
+    for sketch in sketches:
+        with open(os.path.join(folder, sketch.name + ".svg"), encoding="utf-8") as source:
+            pictures.append(Picture(sketch.name, sketch.title, sketch.caption, _for_page(sketch.name, source.read())))
+    return pictures
 
 
 def _line_styles(count):
@@ -144,6 +163,7 @@ def bars(folder, result, ref, family, names):
     """Absolute bars of one family, each with its number, beside the anchors; a red tick is the goal."""
     series, goals, tics, thick = _bar_rows(result, ref, names)
     values = [v for rows in series.values() for _, v, _, _ in rows] + [g for _, g in goals]
+    values = [v for v in values if v > 0] or [1]
     low, high = min(values) / 2.5, max(values) * 4
     body = "set key outside bottom center horizontal samplen 2\nset grid xtics lc rgb '#b0b0b0' lw 0.5\n"
     body += _log_tics("x", low, high, _show(result.mode)) + f"set yrange [{-len(names) + 0.35}:{0.75}]\n"
@@ -170,7 +190,7 @@ def bars(folder, result, ref, family, names):
     unit = "instructions per operation" if result.mode == "count" else "wall time per operation"
     size = (860, 130 + 76 * len(names))
     caption = "Each bar carries its number; the axis is logarithmic. What the anchors ran is in the table."
-    return _draw(folder, stem, f"{family}: {unit}", caption, size, body)
+    return _sketch(folder, stem, f"{family}: {unit}", caption, size, body)
 
 
 # ---- latency percentiles ----
@@ -197,7 +217,7 @@ def percentiles(folder, result, family, names):
     body += "plot " + ", \\\n  ".join(plots) + "\n"
     stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-{family}-percentiles"
     caption = "A flat line is a predictable operation. Samples are short batches; the worst one includes host noise."
-    return _draw(folder, stem, f"{family}: latency percentiles", caption, (860, 420), body)
+    return _sketch(folder, stem, f"{family}: latency percentiles", caption, (860, 420), body)
 
 
 # ---- latency against size ----
@@ -237,7 +257,7 @@ def by_size(folder, result, ref, names):
     body += "plot " + ", \\\n  ".join(plots) + "\n"
     stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-ipc-by-size"
     caption = "Headers are not part of the payload. A flat start is the fixed price of a round trip, the slope is copying."
-    return _draw(folder, stem, "ipc: round trip against message size", caption, (860, 480), body)
+    return _sketch(folder, stem, "ipc: round trip against message size", caption, (860, 480), body)
 
 
 # ---- throughput against workers ----
@@ -273,7 +293,7 @@ def scaling(folder, result, ref):
     stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-scaling"
     caption = ("QEMU serialises exceptions: operations shorter than about 10,000 instructions cannot scale here whatever "
                "the kernel does. Crosses: Linux on the same machine, in the colour of its row.")
-    return _draw(folder, stem, "scale: throughput against workers", caption, (860, 480), body)
+    return _sketch(folder, stem, "scale: throughput against workers", caption, (860, 480), body)
 
 
 # ---- all of a file ----
@@ -287,20 +307,25 @@ def _families(result):
     return families
 
 
-def draw_all(folder, result, ref):
-    """{family: [Picture]} of one result file; the key "scale" holds the scaling curve."""
-    pictures = {}
+def _sketches(folder, result, ref):
+    """{family: [_Sketch]}"""
+    found = {}
     for family, names in _families(result).items():
-        drawn = [bars(folder, result, ref, family, names)]
+        found[family] = [bars(folder, result, ref, family, names)]
         sized = [n for n in names if re.fullmatch(r"ipc/rpc_inline/\d+", n)]
         if len(sized) > 1:
-            drawn.append(by_size(folder, result, ref, sized))
+            found[family].append(by_size(folder, result, ref, sized))
         told = [n for n in names if result.counter(n, "p99_ns")]
         if result.mode == "time" and told:
-            drawn.append(percentiles(folder, result, family, told))
-        pictures[family] = drawn
-    if result.mode == "time":
-        curve = scaling(folder, result, ref)
-        if curve:
-            pictures["scale"] = [curve]
-    return pictures
+            found[family].append(percentiles(folder, result, family, told))
+    curve = scaling(folder, result, ref) if result.mode == "time" else None
+    if curve:
+        found["scale"] = [curve]
+    return found
+
+
+def draw_all(folder, result, ref):
+    """{family: [Picture]} of one result file; the key "scale" holds the scaling curve."""
+    sketches = _sketches(folder, result, ref)
+    pictures = iter(_drawn(folder, [s for family in sketches.values() for s in family]))
+    return {family: [next(pictures) for _ in drawn] for family, drawn in sketches.items()}
