@@ -8,11 +8,11 @@
 
 #undef assert
 #if MACH_ASSERT
-#define assert(cond)                                                                          \
-	do {                                                                                  \
-		if (__builtin_expect(!(cond), 0)) {                                           \
-			panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);      \
-		}                                                                             \
+#define assert(cond)                                                                     \
+	do {                                                                             \
+		if (__builtin_expect(!(cond), 0)) {                                      \
+			panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond); \
+		}                                                                        \
 	} while (0)
 #else
 #define assert(cond) ((void)sizeof((cond) ? 1 : 0))

@@ -6,6 +6,8 @@
  * Conversions: d i u o x X c s p %. Width and precision may be '*'. The result is what C17 says, including
  * the return value (the length of the whole output) and termination whenever size > 0.
  */
+#include <os/base.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,10 +125,10 @@ put_number(struct out *out, const struct spec *spec, const char *prefix, uint64_
 static void
 put_signed(struct out *out, const struct spec *spec, int64_t value)
 {
-	const char *prefix = value < 0                ? "-"
-	    : (spec->flags & F_PLUS) != 0             ? "+"
-	    : (spec->flags & F_SPACE) != 0            ? " "
-						      : "";
+	const char *prefix = value < 0                      ? "-"
+			     : (spec->flags & F_PLUS) != 0  ? "+"
+			     : (spec->flags & F_SPACE) != 0 ? " "
+							    : "";
 
 	put_number(out, spec, prefix, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10);
 }
@@ -262,7 +264,10 @@ convert(struct out *out, struct spec *spec, char conversion, struct args *args)
 	case 'x':
 		value = arg_unsigned(args, spec);
 		put_number(out, spec,
-		    (spec->flags & F_ALT) == 0 || value == 0 ? "" : conversion == 'X' ? "0X" : "0x", value, 16);
+		    (spec->flags & F_ALT) == 0 || value == 0 ? ""
+		    : conversion == 'X'                      ? "0X"
+							     : "0x",
+		    value, 16);
 		break;
 	case 'p':
 		put_number(out, spec, "0x", (uintptr_t)va_arg(args->ap, void *), 16);
