@@ -101,7 +101,6 @@ read_device_tree(pmap_paddr_t dtb)
 	boot_info.ram = find_ram();
 	boot_info.first_free = static_vtop((uintptr_t)kernel_bss_end);
 	boot_info.kernel_root = kernel_root;
-	boot_info.bootargs = "";
 	reserve(kernel_phys_base, boot_info.first_free);
 	reserve(dtb, dtb + dt_size());
 

@@ -7,7 +7,7 @@
 #include <os/panic.h>
 #include <string.h>
 
-struct boot_info boot_info;
+struct boot_info boot_info = { .bootargs = "" };
 static bool boot_alloc_finished;
 
 /* Does [start, end) touch anything that is reserved beside the image itself (entry 0)? */

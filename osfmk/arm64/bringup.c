@@ -11,7 +11,9 @@
 #include <kern/timer_call.h>
 #include <kern/upcalls.h>
 #include <kern/zalloc.h>
+#include <ktest/ktest.h>
 #include <os/panic.h>
+#include <pexpert/pexpert.h>
 #include <vm/vm_fault.h>
 #include <vm/vm_kern.h>
 
@@ -92,5 +94,7 @@ secondary_cpu_main(void)
 WEAK OS_NORETURN void
 machine_startup(void)
 {
-	machine_halt(0);
+	thread_machine(&boot_thread)->preempt_count = 0;
+	ml_set_interrupts_enabled(true);
+	machine_halt(pe_boot_arg_flag("ktest") && ktest_run("") != 0);
 }

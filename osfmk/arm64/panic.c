@@ -2,8 +2,8 @@
  * The end: panic, backtraces and the orderly halt.
  *
  * The first CPU to panic owns the console from then on; a second panic on the same CPU (inside the first)
- * prints one line and ends the machine; other CPUs are stopped and print their own backtraces in turn. The
- * lines "  frame N: 0xADDR" are link-time addresses, which `x` turns into functions and lines.
+ * prints one line and ends the machine; other CPUs are stopped and print their own backtraces in turn. `x`
+ * turns the addresses into functions and lines, by the slide that the second line of a panic tells.
  */
 #include <arm64/kernel_image.h>
 #include <arm64/machine_routines.h>
@@ -40,7 +40,7 @@ backtrace_print(uintptr_t fp, uintptr_t pc)
 	uintptr_t previous = fp;
 
 	for (unsigned n = 0; n < BACKTRACE_FRAMES; n++) {
-		kprintf("  frame %u: %#lx\n", n, (unsigned long)(pc - kernel_slide));
+		kprintf("  frame %u: 0x%016lx\n", n, (unsigned long)pc);
 		if (fp < KERNEL_LINK_BASE || !frame_on_stack(fp, previous)) {
 			break;
 		}
@@ -95,7 +95,7 @@ static void OS_FORMAT(1, 0) print_header(const char *fmt, va_list ap)
 {
 	kprintf("\npanic(cpu %u): ", ml_get_cpu_number());
 	kvprintf(fmt, ap);
-	kprintf("\n");
+	kprintf("\nkernel slide 0x%lx\n", (unsigned long)kernel_slide);
 }
 
 /* One after the other, so that their output does not mix. */
@@ -170,11 +170,17 @@ panic_with_state(const struct arm_saved_state *state, const char *fmt, ...)
 	panic_end(state->fp, state->pc);
 }
 
+/*
+ * Only semihosting hands a status to whoever started the machine; `semihosting` among the boot arguments says
+ * that somebody listens. Otherwise the last line on the console must do.
+ */
 _Noreturn void
 machine_halt_now(int status)
 {
 	ml_set_interrupts_enabled(false);
-	semihosting_exit(status);
+	if (pe_boot_arg_flag("semihosting")) {
+		semihosting_exit(status);
+	}
 	psci_system_off();
 }
 
