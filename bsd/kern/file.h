@@ -21,6 +21,7 @@
 #include <kern/smr.h>
 #include <os/atomic.h>
 #include <os/base.h>
+#include <sys/fcntl.h>
 
 struct file;
 struct stat;
@@ -28,9 +29,7 @@ struct vnode;
 
 enum file_type { FILE_VNODE = 1, FILE_SOCKET, FILE_PIPE, FILE_KQUEUE };
 
-/* f_flag: what open's O_ACCMODE means as bits, and the status flags that F_SETFL may change. */
-#define FREAD          0x0001U
-#define FWRITE         0x0002U
+/* f_flag: FREAD, FWRITE of <sys/fcntl.h>, and the status flags that F_SETFL may change. */
 #define FNONBLOCK      0x0004U
 #define FAPPEND        0x0008U
 #define FFLAGS(oflags) (((unsigned)(oflags) + 1U) & 3U) /* O_RDONLY -> FREAD, O_RDWR -> both */
@@ -85,6 +84,8 @@ OS_WARN_RESULT int filedesc_init(struct filedesc *fdp);
 OS_WARN_RESULT int filedesc_fork(struct filedesc *to, struct filedesc *from);
 /* Closes what is marked close-on-exec, or everything; the table stays usable. */
 void filedesc_close(struct filedesc *fdp, bool everything);
+/* Marks every descriptor close-on-exec, in a table nobody else uses. */
+void filedesc_mark_cloexec(struct filedesc *fdp);
 /* No thread can look anything up any more. */
 void filedesc_destroy(struct filedesc *fdp);
 
@@ -100,7 +101,10 @@ OS_WARN_RESULT int fd_close(struct filedesc *fdp, int fd);
 OS_WARN_RESULT int fd_get_cloexec(struct filedesc *fdp, int fd, bool *cloexec);
 OS_WARN_RESULT int fd_set_cloexec(struct filedesc *fdp, int fd, bool cloexec);
 
-/* Opens `path` as the process's open() would; used by exec, spawn actions and bsd_init as well. */
+/* `to` becomes another name of `from`'s file. EBADF, ENOMEM. */
+OS_WARN_RESULT int fd_dup2(struct filedesc *fdp, int from, int to);
+
+/* Opens a vnode (a reference of its own), or a path as the process's open() would; vfs_syscalls.c. */
 struct proc;
-OS_WARN_RESULT int file_open(struct proc *p, struct vnode *vp, int oflags, struct file **fpp);
+OS_WARN_RESULT int file_open(struct vnode *vp, int oflags, struct file **fpp);
 OS_WARN_RESULT int file_open_path(struct proc *p, const char *path, int oflags, struct file **fpp);
