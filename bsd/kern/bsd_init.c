@@ -1,0 +1,150 @@
+/*
+ * The start of the BSD layer, called once by kernel_bootstrap_thread when drivers have been matched:
+ *
+ *	random_init, ulock_init, proc_init	the tables; the kernel's own task becomes process 0
+ *	mount_root				the ramdisk, /dev on it
+ *	console_init				the terminal
+ *	load_init_program			process 1: its program, descriptors 0-2 on the console, and go
+ *
+ * Until the last step nothing here runs concurrently. A machine that cannot start process 1 has no purpose:
+ * every failure is a panic that says what was missing.
+ */
+#include <bsd/dev/devfs.h>
+#include <bsd/dev/tty.h>
+#include <bsd/kern/exec.h>
+#include <bsd/kern/kern_random.h>
+#include <bsd/kern/proc.h>
+#include <bsd/kern/ulock.h>
+#include <bsd/vfs/ramfs.h>
+
+#include <arm64/boot_info.h>
+#include <kern/upcalls.h>
+#include <kern/zalloc.h>
+#include <os/panic.h>
+#include <pexpert/pexpert.h>
+#include <string.h>
+#include <sys/fcntl.h>
+#include <vm/vm_map.h>
+
+#define INIT_PATH "/sbin/launchd"
+
+struct tty console_tty;
+
+static struct ramfs root_fs;
+
+static void *
+ramfs_kalloc(size_t size)
+{
+	return kalloc_flags(size, Z_ZERO);
+}
+
+static void
+mount_root(void)
+{
+	size_t bad = 0;
+	int error;
+
+	if (boot_info.initrd == NULL) {
+		panic("no root: the machine was started without a ramdisk (-initrd)");
+	}
+	error = ramfs_build(&root_fs, boot_info.initrd, boot_info.initrd_size, ramfs_kalloc, &bad);
+	if (error != 0) {
+		panic("no root: the ramdisk is not a cpio archive (error %d at offset %zu)", error, bad);
+	}
+	if (bad != 0) {
+		kprintf("ramdisk: damaged at offset %zu, the rest is ignored\n", bad);
+	}
+	vfs_mount_root(&root_fs.rf_mount);
+	kernproc->p_cdir = vnode_ref(rootvnode);
+	kernproc->p_rdir = vnode_ref(rootvnode);
+	devfs_mount();
+}
+
+static void
+open_console(struct proc *p)
+{
+	struct file *fp;
+	int fd, error = file_open_path(p, "/dev/console", O_RDWR, &fp);
+
+	if (error == 0) {
+		error = fd_install(&p->p_fd, fp, 0, false, &fd);
+	}
+	for (int to = 1; error == 0 && to <= 2; to++) {
+		error = fd_dup2(&p->p_fd, fd, to);
+	}
+	if (error != 0) {
+		panic("process 1: cannot open /dev/console: error %d", error);
+	}
+}
+
+/* The image of process 1, complete but for the task it belongs to. */
+static void
+load_init_image(struct exec_image *image, struct exec_args *args)
+{
+	int error = exec_args_init(args);
+
+	if (!pe_boot_arg_string("init", args->ea_path, sizeof(args->ea_path))) {
+		strlcpy(args->ea_path, INIT_PATH, sizeof(args->ea_path));
+	}
+	if (error == 0) {
+		error = exec_args_add(args, args->ea_path);
+	}
+	if (error == 0) {
+		error = exec_image_open(image, kernproc, args->ea_path);
+	}
+	if (error == 0) {
+		error = exec_image_map(image);
+	}
+	if (error == 0) {
+		error = exec_image_stack(image, args, 0);
+	}
+	if (error != 0) {
+		panic("process 1: cannot execute %s: error %d", args->ea_path, error);
+	}
+}
+
+static void
+load_init_program(void)
+{
+	struct exec_image image;
+	struct exec_args args;
+	thread_t thread;
+	int error;
+
+	load_init_image(&image, &args);
+	error = proc_make(kernproc, false, &initproc, &thread);
+	if (error != 0) {
+		panic("process 1: cannot make it: error %d", error);
+	}
+	exec_install(initproc, thread, &image, &args);
+	open_console(initproc);
+	proc_publish(initproc, kernproc);
+	release_assert(initproc->p_pid == 1);
+	initproc->p_pgrp = initproc->p_session = initproc->p_pid;
+	exec_image_destroy(&image);
+	exec_args_destroy(&args);
+	thread_start(thread);
+	thread_deallocate(thread);
+}
+
+void
+bsd_init(void)
+{
+	random_init();
+	vm_map_random_seed(read_random_u64());
+	ulock_init();
+	proc_init();
+	tty_init(&console_tty, pe_console_write);
+	mount_root();
+	load_init_program();
+}
+
+void
+bsd_task_exit(task_t task)
+{
+	struct proc *p = task->bsd_info;
+
+	if (p != NULL) {
+		proc_exit(p);
+	}
+}

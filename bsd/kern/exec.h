@@ -1,0 +1,83 @@
+/*
+ * Running a program: what execve, posix_spawn and the start of process 1 share.
+ *
+ * Steps, each of which can fail and leaves nothing behind but what exec_image_destroy gives back:
+ *	exec_args_*        path, arguments and environment into one kernel buffer
+ *	exec_image_open    the file: found, regular, executable, a Mach-O the parser accepts
+ *	exec_image_map     a new address space with the segments, heap base and main stack
+ *	exec_image_stack   strings and vectors onto the stack
+ * After that the address space is complete and belongs to nobody yet: execve gives it to its task past the
+ * point of no return, spawn to the new one.
+ *
+ * The address space (addresses slide by random whole pages; see kern_exec.c for the ranges):
+ *	0                  page zero, at least 4 GiB, not mapped
+ *	0x100000000        image, as linked, + slide
+ *	0x16fe00000 down   main stack, - slide, with a guard page below
+ *	0x300000000 up     everything that is placed "anywhere", + slide
+ */
+#pragma once
+
+#include <bsd/kern/macho.h>
+#include <os/base.h>
+#include <vm/vm_types.h>
+
+struct proc;
+struct thread;
+struct vnode;
+
+#define EXEC_ARG_MAX (1U << 20) /* bytes of strings and pointers, as Darwin's ARG_MAX */
+
+/* Strings in the order of the stack: argv, then environment, each NUL-terminated. */
+struct exec_args {
+	char *ea_buf;
+	size_t ea_size; /* bytes of the buffer */
+	size_t ea_used;
+	uint32_t ea_argc;
+	uint32_t ea_envc;
+	char ea_path[1024]; /* as the caller gave it */
+};
+
+struct exec_image {
+	struct vnode *ei_vp; /* referenced */
+	vm_map_t ei_map;     /* the new address space; NULL before exec_image_map */
+	uint64_t ei_slide;   /* bytes, of the image */
+	uint64_t ei_entry;   /* slid */
+	uint64_t ei_sp;
+	uint64_t ei_stack_top;
+	uint64_t ei_stack_size; /* bytes, without the guard page */
+	struct macho_image ei_macho;
+};
+
+/* No strings yet; the caller fills in ea_path. ENOMEM. */
+OS_WARN_RESULT int exec_args_init(struct exec_args *args);
+void exec_args_destroy(struct exec_args *args);
+/* The null-terminated vectors of a program. EFAULT, E2BIG, ENOMEM. */
+OS_WARN_RESULT int exec_args_copyin(struct exec_args *args, user_addr_t argv, user_addr_t envp);
+/* One more argument; before any environment string. */
+OS_WARN_RESULT int exec_args_add(struct exec_args *args, const char *arg);
+
+/* ENOENT and the like, EACCES, ENOEXEC, EBADARCH, EBADMACHO, EBADEXEC. */
+OS_WARN_RESULT int exec_image_open(struct exec_image *image, struct proc *p, const char *path);
+OS_WARN_RESULT int exec_image_map(struct exec_image *image);
+/* thread_port: name of the main thread's port in the new task, for apple[]; 0: left out. */
+OS_WARN_RESULT int exec_image_stack(
+    struct exec_image *image, const struct exec_args *args, uint32_t thread_port);
+/* Registers of a thread that begins the program. */
+void exec_image_start_state(const struct exec_image *image, struct thread *thread);
+void exec_image_destroy(struct exec_image *image);
+
+/*
+ * Gives the image to process p, whose only thread is `thread` and is the caller or has not started: address
+ * space, descriptors, signals, name, registers. Cannot fail.
+ */
+void exec_install(
+    struct proc *p, struct thread *thread, struct exec_image *image, const struct exec_args *args);
+
+/* Replaces the program of the calling process. 0: the thread's registers are the new program's. */
+OS_WARN_RESULT int exec_current(struct exec_args *args);
+
+/*
+ * The file's pages as a memory object, made once and kept with the vnode; the tail of the last page is zero.
+ * Referenced. ENOTSUP, ENOMEM.
+ */
+OS_WARN_RESULT int vnode_object(struct vnode *vp, vm_object_t *object);

@@ -1,0 +1,443 @@
+/*
+ * Mapping a Mach-O image and replacing a process's program. See exec.h for the steps.
+ *
+ * File pages come from the vnode's memory object. Read-only segments share it between all processes that run
+ * the file; writable ones get a copy-on-write copy. The bytes of a last page that lie behind a segment's end
+ * belong to something else in the file and must not be seen: such a page is private and filled by hand.
+ *
+ * Randomness: image, stack and heap each slide by 2^14 pages at most (256 MiB), so that image and stack keep
+ * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000.
+ */
+#include <bsd/kern/exec.h>
+
+#include <arm64/copyio.h>
+#include <arm64/machine_routines.h>
+#include <bsd/kern/kern_random.h>
+#include <bsd/kern/proc.h>
+#include <bsd/kern/uio.h>
+#include <bsd/vfs/vnode.h>
+#include <kern/assert.h>
+#include <kern/zalloc.h>
+#include <string.h>
+#include <sys/errno.h>
+#include <sys/sysproto.h>
+#include <vm/pmap.h>
+#include <vm/vm_map.h>
+#include <vm/vm_object.h>
+#include <vm/vm_page.h>
+
+#define STACK_TOP      0x16fe00000ULL
+#define STACK_SIZE     (8ULL << 20) /* default RLIMIT_STACK */
+#define STACK_SIZE_MAX (64ULL << 20)
+#define HEAP_BASE      0x300000000ULL
+#define SLIDE_BITS     14
+
+_Static_assert(MACHO_PAGE_SIZE == PAGE_SIZE, "the parser aligns to the machine's pages");
+_Static_assert(MACHO_VM_LIMIT == MACH_VM_MAX_ADDRESS, "the parser keeps to the user address space");
+_Static_assert(MACHO_PROT_READ == VM_PROT_READ && MACHO_PROT_WRITE == VM_PROT_WRITE &&
+		   MACHO_PROT_EXECUTE == VM_PROT_EXECUTE,
+    "the parser's protections are the VM's");
+
+static int
+macho_errno(enum macho_result result)
+{
+	switch (result) {
+	case MACHO_OK:
+		return 0;
+	case MACHO_NOT_MACHO:
+	case MACHO_NOT_EXEC:
+		return ENOEXEC;
+	case MACHO_WRONG_ARCH:
+		return EBADARCH;
+	case MACHO_DYNAMIC:
+		return ENOEXEC;
+	case MACHO_TRUNCATED:
+	case MACHO_MALFORMED:
+		break;
+	}
+	return EBADMACHO;
+}
+
+/* ---- Opening ---- */
+
+static int
+vnode_read_exact(vnode_t vp, void *buf, size_t size, size_t *got)
+{
+	struct uio uio = {
+		.uio_base = (uintptr_t)buf, .uio_resid = size, .uio_rw = UIO_READ, .uio_seg = UIO_SYSSPACE
+	};
+	int error = vnode_read(vp, &uio);
+
+	*got = size - uio.uio_resid;
+	return error;
+}
+
+/* Reads the load commands and parses them. */
+static int
+exec_image_parse(struct exec_image *image, uint64_t file_size)
+{
+	uint8_t start[32];
+	size_t got, needed;
+	enum macho_result result;
+	void *header;
+	int error = vnode_read_exact(image->ei_vp, start, sizeof(start), &got);
+
+	if (error != 0) {
+		return error;
+	}
+	result = macho_header_size(start, got, &needed);
+	if (result != MACHO_OK) {
+		return macho_errno(result);
+	}
+	header = kalloc(needed);
+	if (header == NULL) {
+		return ENOMEM;
+	}
+	error = vnode_read_exact(image->ei_vp, header, needed, &got);
+	if (error == 0) {
+		error = macho_errno(macho_parse(header, got, file_size, &image->ei_macho));
+	}
+	kfree(header, needed);
+	return error;
+}
+
+int
+exec_image_open(struct exec_image *image, struct proc *p, const char *path)
+{
+	struct vnode_attr attr;
+	int error;
+
+	image->ei_vp = NULL;
+	image->ei_map = VM_MAP_NULL;
+	error = vfs_lookup(p->p_rdir, p->p_cdir, path, LOOKUP_FOLLOW, &image->ei_vp);
+	if (error == 0) {
+		error = vnode_getattr(image->ei_vp, &attr);
+	}
+	if (error == 0 && (image->ei_vp->v_type != VREG || (attr.va_mode & 0111) == 0)) {
+		error = EACCES;
+	}
+	if (error == 0) {
+		error = exec_image_parse(image, attr.va_size);
+	}
+	if (error != 0) {
+		exec_image_destroy(image);
+	}
+	return error;
+}
+
+void
+exec_image_destroy(struct exec_image *image)
+{
+	if (image->ei_map != VM_MAP_NULL) {
+		vm_map_deallocate(image->ei_map);
+		image->ei_map = VM_MAP_NULL;
+	}
+	if (image->ei_vp != NULL) {
+		vnode_rele(image->ei_vp);
+		image->ei_vp = NULL;
+	}
+}
+
+/* ---- File pages ---- */
+
+static vm_page_t
+file_page(const uint8_t *data, size_t size)
+{
+	vm_page_t page = size == PAGE_SIZE ? vm_page_grab() : vm_page_grab_zero();
+
+	if (page != VM_PAGE_NULL) {
+		memcpy(vm_page_kva(page), data, size);
+	}
+	return page;
+}
+
+static vm_object_t
+object_from_contents(const uint8_t *data, size_t size)
+{
+	uint64_t npages = atop(round_page(size));
+	vm_object_t object = vm_object_allocate(npages);
+
+	for (uint64_t i = 0; object != VM_OBJECT_NULL && i < npages; i++) {
+		vm_page_t page = file_page(data + ptoa(i), os_min(size - ptoa(i), PAGE_SIZE));
+
+		if (page == VM_PAGE_NULL || vm_object_insert(object, i, page) != KERN_SUCCESS) {
+			if (page != VM_PAGE_NULL) {
+				vm_page_release(page);
+			}
+			vm_object_deallocate(object);
+			object = VM_OBJECT_NULL;
+		}
+	}
+	return object;
+}
+
+int
+vnode_object(vnode_t vp, vm_object_t *object)
+{
+	vm_object_t made, found = os_atomic_load(&vp->v_object, acquire); /* pairs with the exchange below */
+	const void *data;
+	size_t size;
+	int error;
+
+	if (found == VM_OBJECT_NULL) {
+		error = vnode_contents(vp, &data, &size);
+		if (error != 0) {
+			return error;
+		}
+		made = object_from_contents(data, size);
+		if (made == VM_OBJECT_NULL) {
+			return ENOMEM;
+		}
+		/* Release: the pages are in the object before the object is found. One of several makers
+		 * wins. */
+		if (os_atomic_cmpxchgv(&vp->v_object, VM_OBJECT_NULL, made, &found, acq_rel)) {
+			found = made;
+		} else {
+			vm_object_deallocate(made);
+		}
+	}
+	/* The vnode's own reference keeps it alive. */
+	vm_object_reference(found);
+	*object = found;
+	return 0;
+}
+
+/* ---- Mapping ---- */
+
+/* Takes over the reference to the object when the entry shares it, and always drops the caller's. */
+static kern_return_t
+map_file_pages(
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size, vm_object_t object)
+{
+	bool copy = (seg->maxprot & VM_PROT_WRITE) != 0;
+	kern_return_t kr;
+
+	vm_object_reference(object);
+	kr = vm_map_enter(map, &addr, size, 0, VM_FLAGS_FIXED, object, seg->fileoff, copy, seg->initprot,
+	    seg->maxprot, VM_INHERIT_COPY);
+	if (kr != KERN_SUCCESS || copy) {
+		vm_object_deallocate(object);
+	}
+	return kr;
+}
+
+static kern_return_t
+map_zero_pages(vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size)
+{
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	return vm_map_enter(map, &addr, size, 0, VM_FLAGS_FIXED, VM_OBJECT_NULL, 0, false, seg->initprot,
+	    seg->maxprot, VM_INHERIT_COPY);
+}
+
+/* The last, partial page of a segment in the middle of a file: private, written by hand. */
+static kern_return_t
+map_partial_page(
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, const uint8_t *data, size_t size)
+{
+	const vm_prot_t writable = VM_PROT_READ | VM_PROT_WRITE;
+	uint64_t at = addr;
+	kern_return_t kr = vm_map_enter(map, &at, PAGE_SIZE, 0, VM_FLAGS_FIXED, VM_OBJECT_NULL, 0, false,
+	    writable, VM_PROT_ALL, VM_INHERIT_COPY);
+
+	if (kr == KERN_SUCCESS) {
+		kr = vm_map_write_user(map, data, addr, size);
+	}
+	if (kr == KERN_SUCCESS) {
+		kr = vm_map_protect(map, addr, addr + PAGE_SIZE, seg->initprot, false);
+	}
+	if (kr == KERN_SUCCESS) {
+		kr = vm_map_protect(map, addr, addr + PAGE_SIZE, seg->maxprot, true);
+	}
+	return kr;
+}
+
+static kern_return_t
+map_segment(struct exec_image *image, const struct macho_segment *seg, vm_object_t object,
+    const uint8_t *data, size_t file_size)
+{
+	vm_map_t map = image->ei_map;
+	uint64_t addr = seg->vmaddr + image->ei_slide;
+	uint64_t whole = trunc_page(seg->filesize), rest = seg->filesize - whole, mapped = whole;
+	kern_return_t kr = KERN_SUCCESS;
+
+	/* The object's last page is zero behind the end of the file. */
+	if (rest != 0 && seg->fileoff + seg->filesize == file_size) {
+		whole += PAGE_SIZE;
+		mapped = whole;
+		rest = 0;
+	}
+	if (whole != 0) {
+		kr = map_file_pages(map, seg, addr, whole, object);
+	}
+	if (kr == KERN_SUCCESS && rest != 0) {
+		kr = map_partial_page(map, seg, addr + whole, data + seg->fileoff + whole, rest);
+		mapped += PAGE_SIZE;
+	}
+	if (kr == KERN_SUCCESS) {
+		kr = map_zero_pages(map, seg, addr + mapped, seg->vmsize - mapped);
+	}
+	return kr;
+}
+
+static int
+exec_map_segments(struct exec_image *image)
+{
+	const void *data;
+	size_t size;
+	vm_object_t object;
+	kern_return_t kr = KERN_SUCCESS;
+	int error = vnode_contents(image->ei_vp, &data, &size);
+
+	if (error == 0) {
+		error = vnode_object(image->ei_vp, &object);
+	}
+	if (error != 0) {
+		return error;
+	}
+	for (unsigned i = 0; kr == KERN_SUCCESS && i < image->ei_macho.nsegments; i++) {
+		kr = map_segment(image, &image->ei_macho.segments[i], object, data, size);
+	}
+	vm_object_deallocate(object);
+	return kr == KERN_SUCCESS ? 0 : ENOMEM;
+}
+
+/* The stack, and below it a page that nobody can have. */
+static int
+exec_map_stack(struct exec_image *image)
+{
+	uint64_t size = image->ei_macho.stack_size, base, guard;
+	kern_return_t kr;
+
+	if (size == 0) {
+		size = STACK_SIZE;
+	}
+	if (size > STACK_SIZE_MAX) {
+		return EBADMACHO;
+	}
+	image->ei_stack_size = round_page(size);
+	image->ei_stack_top = STACK_TOP - ptoa(vm_map_random_pages(SLIDE_BITS));
+	base = image->ei_stack_top - image->ei_stack_size;
+	guard = base - PAGE_SIZE;
+	kr = vm_map_enter(image->ei_map, &base, image->ei_stack_size, 0,
+	    VM_FLAGS_FIXED | VM_MAKE_TAG(VM_MEMORY_STACK), VM_OBJECT_NULL, 0, false,
+	    VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_COPY);
+	if (kr == KERN_SUCCESS) {
+		kr = vm_map_enter(image->ei_map, &guard, PAGE_SIZE, 0,
+		    VM_FLAGS_FIXED | VM_MAKE_TAG(VM_MEMORY_STACK), VM_OBJECT_NULL, 0, false, VM_PROT_NONE,
+		    VM_PROT_NONE, VM_INHERIT_COPY);
+	}
+	return kr == KERN_SUCCESS ? 0 : ENOMEM;
+}
+
+static int
+exec_create_map(struct exec_image *image)
+{
+	pmap_t pmap = pmap_create();
+
+	if (pmap == PMAP_NULL) {
+		return ENOMEM;
+	}
+	image->ei_map = vm_map_create(pmap, image->ei_macho.pagezero_size, MACH_VM_MAX_ADDRESS);
+	if (image->ei_map == VM_MAP_NULL) {
+		pmap_destroy(pmap);
+		return ENOMEM;
+	}
+	vm_map_set_search_base(image->ei_map, HEAP_BASE + ptoa(vm_map_random_pages(SLIDE_BITS)));
+	return 0;
+}
+
+int
+exec_image_map(struct exec_image *image)
+{
+	struct macho_image *macho = &image->ei_macho;
+	int error = exec_create_map(image);
+
+	image->ei_slide = macho->pie ? ptoa(vm_map_random_pages(SLIDE_BITS)) : 0;
+	if (macho->vm_high > MACHO_VM_LIMIT - image->ei_slide) {
+		image->ei_slide = 0;
+	}
+	image->ei_entry = macho->entry + image->ei_slide;
+	if (error == 0) {
+		error = exec_map_segments(image);
+	}
+	if (error == 0) {
+		error = exec_map_stack(image);
+	}
+	return error;
+}
+
+/* ---- Starting ---- */
+
+void
+exec_image_start_state(const struct exec_image *image, thread_t thread)
+{
+	struct arm_saved_state *frame = thread_frame(thread);
+
+	machine_thread_init_user(thread);
+	frame->pc = image->ei_entry;
+	frame->sp = image->ei_sp;
+	machine_thread_frame_changed(thread);
+}
+
+void
+exec_install(struct proc *p, thread_t thread, struct exec_image *image, const struct exec_args *args)
+{
+	vm_map_t old = task_swap_map(p->p_task, thread, image->ei_map);
+
+	image->ei_map = VM_MAP_NULL;
+	vm_map_deallocate(old);
+	filedesc_close(&p->p_fd, false);
+	sigacts_exec(p);
+	p->p_pthread = (struct pthread_registration){ 0 };
+	p->p_stack_top = image->ei_stack_top;
+	os_atomic_or(&p->p_flag, P_EXEC, relaxed);
+	proc_set_name(p, args->ea_path);
+	exec_image_start_state(image, thread);
+}
+
+int
+exec_current(struct exec_args *args)
+{
+	struct exec_image image;
+	int error = exec_image_open(&image, current_proc(), args->ea_path);
+
+	if (error != 0) {
+		return error;
+	}
+	error = exec_image_map(&image);
+	if (error == 0) {
+		error = exec_image_stack(&image, args, 0);
+	}
+	/* Another thread that is ending the process, or exec'ing, has gone first. */
+	if (error == 0 && task_halt_other_threads(current_task()) != KERN_SUCCESS) {
+		error = EINTR;
+	}
+	if (error == 0) {
+		/* The point of no return. */
+		exec_install(current_proc(), current_thread(), &image, args);
+	}
+	exec_image_destroy(&image);
+	return error;
+}
+
+sysret_t
+sys_execve(user_addr_t path, user_addr_t argv, user_addr_t envp)
+{
+	struct exec_args args;
+	size_t done;
+	int error = exec_args_init(&args);
+
+	if (error == 0) {
+		error = copyinstr(path, args.ea_path, sizeof(args.ea_path), &done);
+	}
+	if (error == 0) {
+		error = exec_args_copyin(&args, argv, envp);
+	}
+	if (error == 0) {
+		error = exec_current(&args);
+	}
+	exec_args_destroy(&args);
+	return (sysret_t){ .error = error == 0 ? EJUSTRETURN : error };
+}
