@@ -37,6 +37,7 @@
 #include <kern/waitq.h>
 #include <os/list.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #define PID_MAX      99999 /* numbers wrap after it; as Darwin users know them */
 #define MAXCOMLEN    16
@@ -159,6 +160,8 @@ void proc_rele(struct proc *p);
 /* The zombie is out of the tree; drops the table's reference. */
 void proc_reap_locked(struct proc *zombie) REQUIRES(proc_tree_lock);
 void proc_set_name(struct proc *p, const char *path);
+/* Changes the current directory; vfs_syscalls.c. */
+OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);
 
 /* kern_exit.c. The calling thread does not come back. */
 _Noreturn void exit1(int status);
@@ -167,8 +170,11 @@ bool proc_request_exit(struct proc *p, int status);
 /* From bsd_task_exit: the last thread is gone. */
 void proc_exit(struct proc *p);
 
-/* wait status: exit code, or signal. */
-#define W_EXITCODE(code, sig) (((code) & 0xff) << 8 | (sig))
-
 /* kern_fork.c */
+/*
+ * A process with its task and one thread (not started; one reference for the caller), nothing of it visible.
+ * proc_publish and thread_start, or proc_unmake, must follow.
+ */
+OS_WARN_RESULT int proc_make(struct proc *parent, bool inherit_memory, struct proc **child, thread_t *thread);
+void proc_unmake(struct proc *p, thread_t thread);
 OS_WARN_RESULT int proc_fork_state(struct proc *child, struct proc *parent);

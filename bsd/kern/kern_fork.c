@@ -1,0 +1,130 @@
+/*
+ * fork: a copy of the process with one thread, at the same place.
+ *
+ * The address space is copied on write (vm_map_fork, by task_create_internal); descriptors share the open
+ * files; pending signals are not inherited. Nothing is visible to others before proc_publish, so every
+ * failure before it is undone by dropping what was made.
+ */
+#include <bsd/kern/proc.h>
+
+#include <arm64/machine_routines.h>
+#include <bsd/vfs/vnode.h>
+#include <kern/assert.h>
+#include <string.h>
+#include <sys/errno.h>
+#include <sys/sysproto.h>
+
+int
+proc_fork_state(struct proc *child, struct proc *parent)
+{
+	int error = filedesc_fork(&child->p_fd, &parent->p_fd);
+
+	lck_mtx_lock(&parent->p_lock);
+	if (parent->p_cdir != NULL) {
+		child->p_cdir = vnode_ref(parent->p_cdir);
+		child->p_rdir = vnode_ref(parent->p_rdir);
+	}
+	child->p_umask = parent->p_umask;
+	child->p_ucred = parent->p_ucred;
+	child->p_sigacts = parent->p_sigacts;
+	memcpy(child->p_comm, parent->p_comm, sizeof(child->p_comm));
+	lck_mtx_unlock(&parent->p_lock);
+	child->p_pthread = parent->p_pthread;
+	child->p_stack_top = parent->p_stack_top;
+	return error;
+}
+
+int
+proc_make(struct proc *parent, bool inherit_memory, struct proc **child, thread_t *thread)
+{
+	struct proc *p = proc_create(parent);
+	task_t task;
+	kern_return_t kr;
+
+	if (p == NULL) {
+		return ENOMEM;
+	}
+	kr = task_create_internal(parent->p_task, inherit_memory, &task);
+	if (kr != KERN_SUCCESS) {
+		proc_discard(p);
+		return kr == KERN_RESOURCE_SHORTAGE ? ENOMEM : EAGAIN;
+	}
+	p->p_task = task; /* the reference goes along */
+	task->bsd_info = p;
+	if (thread_create_user(task, thread) != KERN_SUCCESS) {
+		proc_unmake(p, THREAD_NULL);
+		return ENOMEM;
+	}
+	*child = p;
+	return 0;
+}
+
+void
+proc_unmake(struct proc *p, thread_t thread)
+{
+	task_t task = p->p_task;
+
+	/* Without a process the task ends without us. */
+	task->bsd_info = NULL;
+	p->p_task = NULL;
+	if (thread != THREAD_NULL) {
+		thread_terminate(thread);
+		thread_deallocate(thread);
+	}
+	task_terminate_internal(task);
+	task_deallocate(task);
+	proc_discard(p);
+}
+
+/* The child's thread is the caller's in all but its results, which come with the number. */
+static int
+fork_thread_state(thread_t child, thread_t parent)
+{
+	struct uthread *to = child->uthread, *from = parent->uthread;
+
+	if (!machine_thread_copy_current(child)) {
+		return ENOMEM;
+	}
+	to->uu_sigmask = from->uu_sigmask;
+	to->uu_sigstk_base = from->uu_sigstk_base;
+	to->uu_sigstk_size = from->uu_sigstk_size;
+	to->uu_sigstk_flags = from->uu_sigstk_flags;
+	return 0;
+}
+
+static void
+fork_child_results(thread_t child, pid_t pid)
+{
+	struct arm_saved_state *frame = thread_frame(child);
+
+	frame->x[0] = (uint64_t)pid;
+	frame->x[1] = 1;
+	frame->cpsr &= ~PSR64_C;
+	machine_thread_frame_changed(child);
+}
+
+sysret_t
+sys_fork(void)
+{
+	struct proc *parent = current_proc(), *child;
+	thread_t thread;
+	int64_t pid;
+	int error = proc_make(parent, true, &child, &thread);
+
+	if (error != 0) {
+		return (sysret_t){ .error = error };
+	}
+	error = fork_thread_state(thread, current_thread());
+	if (error != 0) {
+		proc_unmake(child, thread);
+		return (sysret_t){ .error = error };
+	}
+	proc_publish(child, parent);
+	/* From thread_start on the child may exit and be reaped by another thread of ours. */
+	pid = child->p_pid;
+	fork_child_results(thread, child->p_pid);
+	thread_start(thread);
+	thread_deallocate(thread);
+	thread_set_syscall_retval2(0);
+	return (sysret_t){ .value = pid };
+}

@@ -1,0 +1,389 @@
+/*
+ * Signals: posting, default actions, the calls that manage them. See signal_internal.h.
+ *
+ * Posting sets a pending bit, then raises AST_BSD on a thread and ends its wait; the thread clears the bit
+ * when it takes the signal. [G1] the bit is set before the AST bit; [G2] the thread reads the pending sets
+ * after its AST bits were read and cleared (ast_taken_user), so a signal posted later raises the AST anew.
+ *
+ * Frames for handlers are not built yet: a caught signal stays pending for whoever asks with sigpending.
+ */
+#include <bsd/kern/proc.h>
+
+#include <arm64/copyio.h>
+#include <kern/assert.h>
+#include <kern/ast.h>
+#include <kern/upcalls.h>
+#include <mach/exception_types.h>
+#include <os/panic.h>
+#include <string.h>
+#include <sys/errno.h>
+#include <sys/signal.h>
+#include <sys/sysproto.h>
+
+/* Default action "ignore". Job control (stop and continue) is not there yet: those do nothing either. */
+#define SIG_DEFAULT_IGNORE                                                                            \
+	(SIG_BIT(SIGURG) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGIO) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGINFO) | \
+	    SIG_BIT(SIGCONT) | SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
+
+static const char *const signal_names[SIG_COUNT] = { "0", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP",
+	"SIGABRT", "SIGEMT", "SIGFPE", "SIGKILL", "SIGBUS", "SIGSEGV", "SIGSYS", "SIGPIPE", "SIGALRM",
+	"SIGTERM", "SIGURG", "SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGIO",
+	"SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGINFO", "SIGUSR1", "SIGUSR2" };
+
+/* The signals whose arrival changes nothing for this process. */
+static uint32_t
+sigacts_ignoring(const struct sigacts *sa)
+{
+	uint32_t caught = os_atomic_load(&sa->ps_caught, relaxed);
+
+	return os_atomic_load(&sa->ps_ignored, relaxed) | (SIG_DEFAULT_IGNORE & ~caught);
+}
+
+/* Process 1 takes only what it asked for. */
+static bool
+signal_is_dropped(const struct proc *p, int sig)
+{
+	const struct sigacts *sa = &p->p_sigacts;
+
+	if (p == kernproc || (sigacts_ignoring(sa) & SIG_BIT(sig)) != 0) {
+		return true;
+	}
+	return p == initproc && (os_atomic_load(&sa->ps_caught, relaxed) & SIG_BIT(sig)) == 0;
+}
+
+static void
+uthread_notify(struct uthread *uth)
+{
+	thread_ast_set(uth->uu_thread, AST_BSD); /* [G1] */
+	(void)thread_abort_wait(uth->uu_thread);
+}
+
+void
+uthread_signal(struct uthread *uth, int sig)
+{
+	os_atomic_or(&uth->uu_siglist, SIG_BIT(sig), release); /* [G1] */
+	uthread_notify(uth);
+}
+
+void
+psignal(struct proc *p, int sig)
+{
+	if (signal_is_dropped(p, sig)) {
+		return;
+	}
+	os_atomic_or(&p->p_siglist, SIG_BIT(sig), release); /* [G1] */
+	lck_mtx_lock(&p->p_lock);
+	list_foreach (n, &p->p_uthreads) {
+		struct uthread *uth = list_entry(n, struct uthread, uu_link);
+
+		if ((os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0) {
+			uthread_notify(uth);
+			break;
+		}
+	}
+	lck_mtx_unlock(&p->p_lock);
+}
+
+/* Takes one deliverable signal off a pending set; 0: none. */
+static int
+siglist_take(uint32_t *siglist, uint32_t deliverable)
+{
+	uint32_t pending = os_atomic_load(siglist, acquire) & deliverable; /* [G2] */
+	int sig;
+
+	if (pending == 0) {
+		return 0;
+	}
+	sig = __builtin_ctz(pending) + 1;
+	/* Another thread of the process may have been faster. */
+	return (os_atomic_and_orig(siglist, ~SIG_BIT(sig), acquire) & SIG_BIT(sig)) != 0 ? sig : 0;
+}
+
+void
+signals_take(struct uthread *uth)
+{
+	struct proc *p = uth->uu_proc;
+	uint32_t deliverable =
+	    ~os_atomic_load(&uth->uu_sigmask, relaxed) & ~os_atomic_load(&p->p_sigacts.ps_caught, relaxed);
+	int sig = siglist_take(&uth->uu_siglist, deliverable);
+
+	if (sig == 0) {
+		sig = siglist_take(&p->p_siglist, deliverable);
+	}
+	if (sig != 0 && !signal_is_dropped(p, sig)) {
+		exit1(W_EXITCODE(0, sig));
+	}
+}
+
+void
+bsd_ast(thread_t thread)
+{
+	signals_take(thread->uthread);
+}
+
+/* ---- Exceptions ---- */
+
+static int
+exception_signal(int exception, uint64_t code)
+{
+	switch (exception) {
+	case EXC_BAD_ACCESS:
+		return code == KERN_INVALID_ADDRESS ? SIGSEGV : SIGBUS;
+	case EXC_BAD_INSTRUCTION:
+		return SIGILL;
+	case EXC_ARITHMETIC:
+		return SIGFPE;
+	case EXC_BREAKPOINT:
+		return SIGTRAP;
+	case EXC_SYSCALL:
+		return SIGSYS;
+	case EXC_EMULATION:
+		return SIGEMT;
+	default:
+		return SIGKILL;
+	}
+}
+
+void
+bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode)
+{
+	struct uthread *uth = thread->uthread;
+	struct proc *p = uth->uu_proc;
+	int sig = exception_signal(exception, code);
+
+	/*
+	 * The instruction would fault again at once: neither a mask, nor "ignore", nor being process 1 keeps
+	 * the default action away.
+	 */
+	kprintf("%s[%d]: %s: exception %d, code 0x%llx, address 0x%llx, pc 0x%llx, lr 0x%llx\n", p->p_comm,
+	    p->p_pid, signal_names[sig], exception, (unsigned long long)code, (unsigned long long)subcode,
+	    (unsigned long long)thread_frame(thread)->pc, (unsigned long long)thread_frame(thread)->lr);
+	exit1(W_EXITCODE(0, sig));
+}
+
+/* ---- Actions ---- */
+
+void
+sigacts_exec(struct proc *p)
+{
+	struct sigacts *sa = &p->p_sigacts;
+
+	lck_mtx_lock(&p->p_lock);
+	for (unsigned i = 0; i < SIG_COUNT; i++) {
+		if (sa->ps_handler[i] != SA_IGNORE) {
+			sa->ps_handler[i] = SA_DEFAULT;
+		}
+		sa->ps_flags[i] = 0;
+		sa->ps_mask[i] = 0;
+	}
+	os_atomic_store(&sa->ps_caught, 0, relaxed);
+	lck_mtx_unlock(&p->p_lock);
+}
+
+static void
+sigaction_set_locked(struct sigacts *sa, int sig, const struct __sigaction *act)
+{
+	uint64_t handler = (uint64_t)(uintptr_t)act->__sigaction_u.__sa_handler;
+	uint32_t bit = SIG_BIT(sig);
+
+	sa->ps_handler[sig - 1] = handler;
+	sa->ps_tramp[sig - 1] = (uint64_t)(uintptr_t)act->sa_tramp;
+	sa->ps_mask[sig - 1] = act->sa_mask & ~SIG_CANTMASK;
+	sa->ps_flags[sig - 1] = (uint32_t)act->sa_flags;
+	os_atomic_store(
+	    &sa->ps_ignored, handler == SA_IGNORE ? sa->ps_ignored | bit : sa->ps_ignored & ~bit, relaxed);
+	os_atomic_store(
+	    &sa->ps_caught, handler > SA_IGNORE ? sa->ps_caught | bit : sa->ps_caught & ~bit, relaxed);
+}
+
+static void
+sigaction_get_locked(const struct sigacts *sa, int sig, struct sigaction *act)
+{
+	memset(act, 0, sizeof(*act));
+	act->__sigaction_u.__sa_handler = (void (*)(int))(uintptr_t)sa->ps_handler[sig - 1];
+	act->sa_mask = sa->ps_mask[sig - 1];
+	act->sa_flags = (int)sa->ps_flags[sig - 1];
+}
+
+sysret_t
+sys_sigaction(int sig, user_addr_t new, user_addr_t old)
+{
+	struct proc *p = current_proc();
+	struct __sigaction act;
+	struct sigaction previous;
+	int error = 0;
+
+	if (sig <= 0 || sig >= SIG_COUNT || (new != 0 && (SIG_BIT(sig) & SIG_CANTMASK) != 0)) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	if (new != 0) {
+		error = copyin(new, &act, sizeof(act));
+	}
+	if (error != 0) {
+		return (sysret_t){ .error = error };
+	}
+	lck_mtx_lock(&p->p_lock);
+	sigaction_get_locked(&p->p_sigacts, sig, &previous);
+	if (new != 0) {
+		sigaction_set_locked(&p->p_sigacts, sig, &act);
+	}
+	lck_mtx_unlock(&p->p_lock);
+	if (old != 0) {
+		error = copyout(&previous, old, sizeof(previous));
+	}
+	return (sysret_t){ .error = error };
+}
+
+/* ---- Masks ---- */
+
+static int
+sigmask_change(struct uthread *uth, int how, uint32_t set)
+{
+	uint32_t mask = uth->uu_sigmask;
+
+	switch (how) {
+	case SIG_BLOCK:
+		mask |= set;
+		break;
+	case SIG_UNBLOCK:
+		mask &= ~set;
+		break;
+	case SIG_SETMASK:
+		mask = set;
+		break;
+	default:
+		return EINVAL;
+	}
+	os_atomic_store(&uth->uu_sigmask, mask & ~SIG_CANTMASK, relaxed);
+	/* What was pending and blocked may be due now. */
+	thread_ast_set(uth->uu_thread, AST_BSD);
+	return 0;
+}
+
+static sysret_t
+sigmask_call(int how, user_addr_t set, user_addr_t old)
+{
+	struct uthread *uth = current_uthread();
+	uint32_t previous = uth->uu_sigmask, mask;
+	int error = 0;
+
+	if (set != 0) {
+		error = copyin(set, &mask, sizeof(mask));
+		if (error == 0) {
+			error = sigmask_change(uth, how, mask);
+		}
+	}
+	if (error == 0 && old != 0) {
+		error = copyout(&previous, old, sizeof(previous));
+	}
+	return (sysret_t){ .error = error };
+}
+
+sysret_t
+sys_sigprocmask(int how, user_addr_t mask, user_addr_t old)
+{
+	return sigmask_call(how, mask, old);
+}
+
+sysret_t
+sys___pthread_sigmask(int how, user_addr_t set, user_addr_t old)
+{
+	return sigmask_call(how, set, old);
+}
+
+sysret_t
+sys_sigpending(user_addr_t set)
+{
+	uint32_t pending = os_atomic_load(&current_proc()->p_siglist, relaxed) |
+			   os_atomic_load(&current_uthread()->uu_siglist, relaxed);
+
+	return (sysret_t){ .error = copyout(&pending, set, sizeof(pending)) };
+}
+
+sysret_t
+sys_sigaltstack(user_addr_t new, user_addr_t old)
+{
+	struct uthread *uth = current_uthread();
+	struct sigaltstack ss = {
+		.ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
+		.ss_size = uth->uu_sigstk_size,
+		.ss_flags = uth->uu_sigstk_size == 0 ? SS_DISABLE : (int)uth->uu_sigstk_flags,
+	};
+	int error = old != 0 ? copyout(&ss, old, sizeof(ss)) : 0;
+
+	if (error != 0 || new == 0) {
+		return (sysret_t){ .error = error };
+	}
+	error = copyin(new, &ss, sizeof(ss));
+	if (error != 0) {
+		return (sysret_t){ .error = error };
+	}
+	if ((ss.ss_flags & ~SS_DISABLE) != 0) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	if ((ss.ss_flags & SS_DISABLE) == 0 && ss.ss_size < MINSIGSTKSZ) {
+		return (sysret_t){ .error = ENOMEM };
+	}
+	uth->uu_sigstk_base = (ss.ss_flags & SS_DISABLE) != 0 ? 0 : (uintptr_t)ss.ss_sp;
+	uth->uu_sigstk_size = (ss.ss_flags & SS_DISABLE) != 0 ? 0 : ss.ss_size;
+	return (sysret_t){ .error = 0 };
+}
+
+/* ---- kill ---- */
+
+static int
+kill_one(struct proc *p, int sig)
+{
+	if (sig != 0 && os_atomic_load(&p->p_state, relaxed) != SZOMB) {
+		psignal(p, sig);
+	}
+	return 0;
+}
+
+/* To a process group, or to everybody but processes 0 and 1. */
+static int
+kill_many(pid_t pgrp, bool everybody, int sig)
+{
+	int error = ESRCH;
+
+	lck_mtx_lock(&proc_tree_lock);
+	list_foreach (n, &allproc) {
+		struct proc *p = list_entry(n, struct proc, p_list);
+
+		if (p->p_pid > 1 && p != current_proc() && (everybody || p->p_pgrp == pgrp)) {
+			error = kill_one(p, sig);
+		}
+	}
+	/* The caller last: it may be among them. */
+	if (!everybody && current_proc()->p_pgrp == pgrp) {
+		error = kill_one(current_proc(), sig);
+	}
+	lck_mtx_unlock(&proc_tree_lock);
+	return error;
+}
+
+sysret_t
+sys_kill(pid_t pid, int sig, int posix)
+{
+	struct proc *p;
+	int error;
+
+	if (sig < 0 || sig >= SIG_COUNT || pid == INT32_MIN) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	if (pid == -1) {
+		return (sysret_t){ .error = kill_many(0, true, sig) };
+	}
+	if (pid <= 0) {
+		pid_t pgrp = pid == 0 ? (pid_t)sys_getpgrp().value : -pid;
+
+		return (sysret_t){ .error = kill_many(pgrp, false, sig) };
+	}
+	p = proc_find(pid);
+	if (p == NULL) {
+		return (sysret_t){ .error = ESRCH };
+	}
+	error = p == kernproc ? EPERM : kill_one(p, sig);
+	proc_rele(p);
+	return (sysret_t){ .error = error };
+}
