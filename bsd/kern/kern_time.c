@@ -1,0 +1,114 @@
+/*
+ * Time calls. Programs read the clock from the commpage; gettimeofday comes here only when the page has
+ * nothing fresh to say. Sleeping is __semwait_signal with a time-out and no semaphores, as the C library
+ * calls it.
+ */
+#include <bsd/kern/proc.h>
+
+#include <arm64/commpage.h>
+#include <arm64/copyio.h>
+#include <kern/clock.h>
+#include <sys/errno.h>
+#include <sys/resource.h>
+#include <sys/sysproto.h>
+#include <sys/time.h>
+
+sysret_t
+sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
+{
+	uint64_t seconds, now = mach_absolute_time();
+	uint32_t nanoseconds;
+	struct timeval tv;
+	struct timezone tz = { 0 };
+	int error = 0;
+
+	clock_get_calendar_ns(&seconds, &nanoseconds);
+	tv.tv_sec = (int64_t)seconds;
+	tv.tv_usec = (int32_t)(nanoseconds / NSEC_PER_USEC);
+	if (tp != 0) {
+		error = copyout(&tv, tp, sizeof(tv));
+	}
+	if (error == 0 && tzp != 0) {
+		error = copyout(&tz, tzp, sizeof(tz));
+	}
+	if (error == 0 && absolute_time != 0) {
+		error = copyout(&now, absolute_time, sizeof(now));
+	}
+	return (sysret_t){ .error = error };
+}
+
+/* A deadline from what the call was given: an interval, or a time of day. */
+static int
+sleep_deadline(int relative, int64_t sec, int32_t nsec, uint64_t *deadline)
+{
+	uint64_t ns, seconds, now_ns;
+	uint32_t nanoseconds;
+
+	if (sec < 0 || nsec < 0 || nsec >= (int32_t)NSEC_PER_SEC) {
+		return EINVAL;
+	}
+	if (os_mul_overflow((uint64_t)sec, NSEC_PER_SEC, &ns) || os_add_overflow(ns, (uint64_t)nsec, &ns)) {
+		ns = UINT64_MAX;
+	}
+	if (!relative) {
+		clock_get_calendar_ns(&seconds, &nanoseconds);
+		now_ns = seconds * NSEC_PER_SEC + nanoseconds;
+		ns = ns > now_ns ? ns - now_ns : 0;
+	}
+	*deadline = clock_interval_to_deadline_ns(ns);
+	return 0;
+}
+
+static sysret_t
+semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int64_t sec, int32_t nsec)
+{
+	uint64_t deadline;
+	int error;
+
+	if (cond_sem != 0 || mutex_sem != 0 || timeout == 0) {
+		return (sysret_t){ .error = ENOTSUP };
+	}
+	error = sleep_deadline(relative, sec, nsec, &deadline);
+	if (error == 0) {
+		error = clock_wait_until(deadline) == KERN_SUCCESS ? ETIMEDOUT : EINTR;
+	}
+	return (sysret_t){ .error = error };
+}
+
+sysret_t
+sys___semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int64_t tv_sec, int32_t tv_nsec)
+{
+	return semwait_signal(cond_sem, mutex_sem, timeout, relative, tv_sec, tv_nsec);
+}
+
+static void
+timeval_from_ns(struct timeval *tv, uint64_t ns)
+{
+	tv->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
+	tv->tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
+}
+
+/* CPU time of the process so far: dead threads and the calling one. */
+static uint64_t
+self_cpu_time_ns(void)
+{
+	return absolutetime_to_nanoseconds(current_task()->dead_cpu_time) +
+	       thread_cpu_time_ns(current_thread());
+}
+
+sysret_t
+sys_getrusage(int who, user_addr_t rusage)
+{
+	struct rusage ru = { 0 };
+
+	if (who == RUSAGE_SELF) {
+		timeval_from_ns(&ru.ru_utime, self_cpu_time_ns());
+	} else if (who == RUSAGE_CHILDREN) {
+		lck_mtx_lock(&proc_tree_lock);
+		timeval_from_ns(&ru.ru_utime, current_proc()->p_children_time[0]);
+		lck_mtx_unlock(&proc_tree_lock);
+	} else {
+		return (sysret_t){ .error = EINVAL };
+	}
+	return (sysret_t){ .error = copyout(&ru, rusage, sizeof(ru)) };
+}

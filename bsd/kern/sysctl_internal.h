@@ -1,0 +1,40 @@
+/*
+ * Rows of the sysctl table and what their handlers use. See kern_sysctl.c.
+ */
+#pragma once
+
+#include <os/base.h>
+#include <vm/vm_types.h>
+
+#define SYSCTL_RD 0x1U
+#define SYSCTL_WR 0x2U
+
+/* One call: user addresses, 0 where the caller gave none. */
+struct sysctl_request {
+	user_addr_t old;
+	size_t old_room; /* bytes at old */
+	size_t old_size; /* out: bytes that the whole value has */
+	user_addr_t new;
+	size_t new_size; /* bytes */
+};
+
+struct sysctl_row {
+	const char *name; /* dotted */
+	int ctl;          /* numeric name; 0: none */
+	int id;
+	unsigned access;                                                          /* SYSCTL_RD, SYSCTL_WR */
+	int (*handler)(const struct sysctl_row *row, struct sysctl_request *req); /* errno */
+	const void *arg;
+};
+
+/* ENOMEM: did not fit; what fits has been copied. */
+OS_WARN_RESULT int sysctl_out(struct sysctl_request *req, const void *value, size_t size);
+OS_WARN_RESULT int sysctl_out_string(struct sysctl_request *req, const char *value);
+OS_WARN_RESULT int sysctl_out_int(struct sysctl_request *req, int32_t value);
+OS_WARN_RESULT int sysctl_out_quad(struct sysctl_request *req, uint64_t value);
+/* EINVAL unless the caller gave exactly `size` bytes. */
+OS_WARN_RESULT int sysctl_in(struct sysctl_request *req, void *value, size_t size);
+
+/* The driver framework's rows, from iokit_glue. */
+extern const struct sysctl_row sysctl_iokit_rows[];
+extern const size_t sysctl_iokit_count;
