@@ -14,6 +14,8 @@
 /* Set once, by the harness, before anything is measured. */
 extern bool counter_is_instructions;
 
+#if defined(__aarch64__)
+
 static inline uint64_t
 counter_instructions(void)
 {
@@ -40,6 +42,23 @@ counter_ticks_per_second(void)
 	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(value));
 	return value;
 }
+
+/* In every loop that waits. */
+static inline void
+counter_relax(void)
+{
+	__asm__ volatile("yield");
+}
+
+#else
+
+/* Another CPU: the unit test of the harness supplies them (run_test.c). */
+uint64_t counter_instructions(void);
+uint64_t counter_ticks(void);
+uint64_t counter_ticks_per_second(void);
+void counter_relax(void);
+
+#endif
 
 static inline uint64_t
 counter_read(void)

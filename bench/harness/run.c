@@ -108,7 +108,7 @@ row_ops(const struct bench_row *row)
 static void
 wait_a_little(unsigned *spins)
 {
-	__asm__ volatile("yield");
+	counter_relax();
 	if (++*spins >= SPINS_BEFORE_YIELD) {
 		*spins = 0;
 		platform_yield();

@@ -1,0 +1,218 @@
+/*
+ * The harness on the host, with counters that tick by themselves: what is printed for rows that work, fail, skip
+ * or give up, alone and with workers. Also built with TSan, for the workers' steps.
+ */
+#include <harness/bench.h>
+#include <harness/platform.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the machine: the counter is the work done, by everybody ---- */
+
+#define READ_COST 3 /* what reading the counter adds to it */
+
+static _Atomic uint64_t work;
+
+uint64_t
+counter_instructions(void)
+{
+	return atomic_fetch_add_explicit(&work, READ_COST, memory_order_relaxed);
+}
+
+uint64_t
+counter_ticks(void)
+{
+	return atomic_fetch_add_explicit(&work, READ_COST, memory_order_relaxed);
+}
+
+uint64_t
+counter_ticks_per_second(void)
+{
+	return 1000000000;
+}
+
+void
+counter_relax(void)
+{
+}
+
+bool
+platform_counts_instructions(void)
+{
+	return true;
+}
+
+unsigned
+platform_cpus(void)
+{
+	return 4;
+}
+
+bool
+platform_pin(unsigned cpu)
+{
+	return cpu < 4;
+}
+
+void
+platform_yield(void)
+{
+	sched_yield();
+}
+
+/* ---- rows ---- */
+
+static void
+seven(struct bench *b)
+{
+	bench_loop(b)
+	{
+		atomic_fetch_add_explicit(&work, 7, memory_order_relaxed);
+	}
+}
+BENCHMARK("test/seven", seven);
+BENCHMARK("test/seven_pairs", seven, .ops = 2);
+BENCHMARK("test/team", seven, .workers = true);
+
+/* One batch in four costs more; the median does not see it. */
+static void
+noisy(struct bench *b)
+{
+	unsigned batch = 0;
+
+	while (bench_next(b)) {
+		bench_start(b);
+		atomic_fetch_add_explicit(
+		    &work, 5 * b->iterations + (batch++ % 4 == 0 ? 1000 : 0), memory_order_relaxed);
+		bench_stop(b);
+	}
+}
+BENCHMARK("test/noisy", noisy, .iterations = 10);
+
+static void
+fails(struct bench *b)
+{
+	bench_loop(b)
+	{
+	}
+	bench_check(b, false, "nothing was done");
+}
+BENCHMARK("test/fails", fails);
+
+static void
+skips(struct bench *b)
+{
+	bench_skip(b, "not here");
+}
+BENCHMARK("test/skips", skips);
+
+/* One worker of the team cannot set up. */
+static void
+gives_up(struct bench *b)
+{
+	if (!bench_check(b, b->worker != 1, "no memory")) {
+		return;
+	}
+	seven(b);
+}
+BENCHMARK("test/gives_up", gives_up, .workers = true);
+
+static void
+told(struct bench *b)
+{
+	bench_report(b, 12345);
+}
+BENCHMARK("test/told", told);
+BENCHMARK("test/large", seven, .cpus = 8);
+
+/* ---- checks ---- */
+
+static int number, failures;
+
+static void
+result(bool ok, const char *name)
+{
+	fprintf(stderr, "%sok %d %s\n", ok ? "" : "not ", ++number, name);
+	failures += !ok;
+}
+
+/* What bench prints for these words, and its status. */
+static char output[65536];
+
+static int
+bench(const char *words)
+{
+	char copy[256], *argv[16] = { "bench" };
+	int argc = 1, status, saved = dup(STDOUT_FILENO);
+	FILE *file = tmpfile();
+	size_t size;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok(copy, " "); word != NULL && argc < 16; word = strtok(NULL, " ")) {
+		argv[argc++] = word;
+	}
+	fflush(stdout);
+	dup2(fileno(file), STDOUT_FILENO);
+	status = bench_main(argc, argv);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(file);
+	size = fread(output, 1, sizeof(output) - 1, file);
+	output[size] = '\0';
+	fclose(file);
+	return status;
+}
+
+static bool
+says(const char *text)
+{
+	return strstr(output, text) != NULL;
+}
+
+int
+main(void)
+{
+	int status;
+
+	fprintf(stderr, "KTAP version 1\n");
+	status = bench("--mode count test/seven");
+	result(status == 0 && says("bench-plan: 1\n") && says("bench-start: test/seven\n") &&
+		   says("BenchmarkTest/seven\t11000\t7.00 instructions/op\n") && says("bench-done: 1\n"),
+	    "exact");
+	bench("--mode count test/seven_pairs");
+	result(says("\t3.50 instructions/op\n"), "operations_of_an_iteration");
+	bench("--mode count test/noisy");
+	result(says("\t5.00 instructions/op\n"), "median");
+	status = bench("--mode count test/fails test/seven");
+	result(status == 1 && says("bench-fail: test/fails nothing was done\n") && says("bench-done: 1\n"),
+	    "failure");
+	status = bench("--mode count test/skips test/large");
+	result(status == 0 && says("bench-skip: test/skips not here\n") &&
+		   says("bench-skip: test/large needs 8 CPUs\n") && says("bench-done: 0\n"),
+	    "skip");
+	bench("--mode count test/told");
+	result(says("BenchmarkTest/told\t1\t12345.00 instructions/op\n"), "reported_figure");
+	status = bench("--mode count --workers 1,3 test/team");
+	result(status == 0 && says("bench-plan: 2\n") && says("BenchmarkTest/team/threads:1\t11000\t7.00 ") &&
+		   says("BenchmarkTest/team/threads:3\t11000\t7."),
+	    "workers");
+	status = bench("--mode count --workers 3 test/gives_up test/seven");
+	result(
+	    status == 1 && says("bench-fail: test/gives_up/threads:3 no memory\n") && says("bench-done: 1\n"),
+	    "a_worker_that_gives_up");
+	status = bench("--mode time --workers 2 test/seven test/team");
+	result(status == 0 && says(" p99.9-ns\t") && says(" ns/op") && says(" ops/s\n") &&
+		   !says("instructions/op\n"),
+	    "time");
+	status = bench("--list");
+	result(status == 0 && says("test/seven\n") && !says("bench-"), "list");
+	fprintf(stderr, "1..%d\n", number);
+	return failures != 0;
+}
