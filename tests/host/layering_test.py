@@ -20,8 +20,8 @@ def _kernel_objects(out):
 
 
 def _layered(path):
-    """obj/osfmk/ipc/port.o and generated obj/gen/osfmk/x.o both belong to osfmk."""
-    return re.sub(r"^obj/(gen/)?", "", path)
+    """obj/osfmk/ipc/port.o and the generated obj/BUILD_DIR/gen/osfmk/x.o both belong to osfmk."""
+    return re.sub(r"^obj/(BUILD_DIR/gen/)?", "", path)
 
 
 def _upcalls():
