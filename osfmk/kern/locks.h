@@ -30,8 +30,10 @@ struct lck_class {
 /* Two locks of the class may be held at once; the code has an order of its own (by address, by tree). */
 #define LCK_CLASS_NESTS 0x1
 
-#define LCK_CLASS_DECLARE(var, name, rank)              const struct lck_class var = { name, rank, 0 }
-#define LCK_CLASS_DECLARE_FLAGS(var, name, rank, flags) const struct lck_class var = { name, rank, flags }
+#define LCK_CLASS_DECLARE(var, name, rank) \
+	const struct lck_class var __attribute__((unused)) = { name, rank, 0 }
+#define LCK_CLASS_DECLARE_FLAGS(var, name, rank, flags) \
+	const struct lck_class var __attribute__((unused)) = { name, rank, flags }
 
 typedef struct CAPABILITY("spinlock") lck_spin {
 	struct qspin ls_word;
