@@ -41,7 +41,7 @@ backtrace_print(uintptr_t fp, uintptr_t pc)
 
 	for (unsigned n = 0; n < BACKTRACE_FRAMES; n++) {
 		kprintf("  frame %u: 0x%016lx\n", n, (unsigned long)pc);
-		if (fp < KERNEL_LINK_BASE || !frame_on_stack(fp, previous)) {
+		if (fp < PHYSMAP_BASE || !frame_on_stack(fp, previous)) {
 			break;
 		}
 		const uintptr_t *record = (const uintptr_t *)fp;
@@ -129,7 +129,8 @@ panic_stop_this_cpu(void)
 	struct cpu_data *cpu = current_cpu_data();
 
 	kprintf("backtrace of cpu %u:\n", cpu->cpu_number);
-	backtrace_print((uintptr_t)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
+	backtrace_print(
+	    *(const uintptr_t *)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
 	os_atomic_store(&cpu->cpu_state, CPU_STOPPED, release); /* pairs with stop_others */
 	for (;;) {
 		__asm__ volatile("wfi");
@@ -154,7 +155,8 @@ panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	print_header(fmt, ap);
 	va_end(ap);
-	panic_end((uintptr_t)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
+	/* From the caller on: our own frame record names it. */
+	panic_end(*(const uintptr_t *)__builtin_frame_address(0), (uintptr_t)__builtin_return_address(0));
 }
 
 _Noreturn void
