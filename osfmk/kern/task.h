@@ -1,8 +1,13 @@
 /*
  * Tasks: an address space, a port space and threads.
  *
- * Lock letters: (c) constant after creation, (t) task lock (mutex, LCK_RANK_TASK), (l) threads_lock (spin),
- * (a) atomic, (i) ipc's own rules.
+ * Life. A task is made active and without threads. It ends in one of two ways: task_terminate_internal, or
+ * the exit of its last thread. Whoever brings about "not active and no threads" finishes it, once: names,
+ * semaphores and address space go, and the reference for being alive is dropped. The memory stays until the
+ * last reference.
+ *
+ * Lock letters: (c) constant after creation, (t) task lock (mutex, LCK_RANK_TASK; blocking), (a) atomic, (i)
+ * ipc's own rules. Order: task lock, then a thread's mutex.
  */
 #pragma once
 
@@ -10,6 +15,7 @@
 #include <kern/kern_types.h>
 #include <kern/locks.h>
 #include <kern/thread.h>
+#include <mach/message.h>
 #include <os/list.h>
 
 struct vm_map;
@@ -19,7 +25,7 @@ struct task {
 	/* read by every trap */
 	struct vm_map *map; /* (c) until the last thread is gone; exec replaces it while single-threaded */
 	void *bsd_info;     /* (c) struct proc; NULL for kernel_task before bsd_init */
-	bool active;        /* (t) false once terminating */
+	bool active;        /* (t) false once terminating; may be looked at without the lock */
 
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
 	uint32_t suspend_count;              /* (t) holds every thread */
@@ -29,10 +35,12 @@ struct task {
 	lck_mtx_t lock;
 	struct list_node semaphores; /* (t) semaphore.ss_link */
 	struct ipc_task_state ipc;   /* (i) name space; special, registered and exception ports */
+	security_token_t sec_token;  /* (t) sender identity in message trailers; set by bsd */
+	audit_token_t audit_token;   /* (t) the same */
 	uint64_t dead_cpu_time;      /* (t) of threads that have exited, ticks */
 	uint64_t unique_id;          /* (c) */
 	int16_t priority;            /* (t) base of new threads */
-	bool halting;                /* (t) somebody waits for the last thread */
+	bool halting;                /* (t) a thread ends all others; no new ones meanwhile */
 };
 
 extern task_t kernel_task;
@@ -40,30 +48,53 @@ extern task_t kernel_task;
 /*
  * A task with one reference for the caller and one for being alive, without threads. Its map is a
  * copy-on-write copy of parent's if inherit_memory, else empty; ports are inherited as ipc_task_init says.
+ * KERN_RESOURCE_SHORTAGE leaves nothing behind.
  */
 kern_return_t task_create_internal(task_t parent, bool inherit_memory, task_t *task);
 
 /*
- * Terminates: no new threads, every thread but the current one asked to die, port names gone. The map goes
- * with the last thread. Does not wait. Idempotent.
+ * Terminates: no new threads, every thread but the current one asked to die, ports disabled. Names and map
+ * go with the last thread. Does not wait. KERN_TERMINATED if it was under way already.
  */
 kern_return_t task_terminate_internal(task_t task);
 
-/* Called by a thread of the task: all other threads die and are waited for (exec, exit). KERN_FAILURE if
- * another thread is already doing it. */
+/*
+ * For exec and exit, by a thread of the task: all its other threads die and are waited for, and no new ones
+ * are made meanwhile. KERN_FAILURE if another thread is already doing it, KERN_ABORTED if this one must die.
+ */
 kern_return_t task_halt_other_threads(task_t task);
 
 void task_reference(task_t task);
 void task_deallocate(task_t task);
 
-/* Stops and restarts all threads; counted. */
+/* Stops and restarts all threads; counted. task_hold does not wait until they have stopped. */
 kern_return_t task_hold(task_t task);
 kern_return_t task_release(task_t task);
+
+/* The Mach calls: suspend waits until every thread but the caller has left user mode. */
 kern_return_t task_suspend(task_t task);
 kern_return_t task_resume(task_t task);
+
+/* The threads of a task at one moment, each with a reference. */
+struct task_threads {
+	thread_t *threads;
+	uint32_t count;
+	size_t bytes; /* allocated for the array */
+};
+kern_return_t task_threads_snapshot(task_t task, struct task_threads *snapshot);
+void task_threads_release(struct task_threads *snapshot);
 
 /* Replaces the address space (exec), which `task` must be the only user of; returns the old map. */
 struct vm_map *task_swap_map(task_t task, thread_t thread, struct vm_map *map);
 
-/* Start-up. */
+/* For thread.c. A new thread joins: KERN_TERMINATED when the task takes no more. */
+kern_return_t task_add_thread(task_t task, thread_t thread);
+/* The running thread, past its last return to user mode, leaves; ends the task if it was the last. Goes on
+ * as a thread of kernel_task without an address space. */
+void task_remove_current_thread(task_t task, thread_t self);
+
+/* A number that no other object of the machine gets. */
+uint64_t unique_id_allocate(void);
+
+/* Start-up: kernel_task, before its first thread; its ports are made by ipc_init. */
 void task_init(void);

@@ -1,0 +1,464 @@
+/*
+ * Tasks: <kern/task.h> has the life cycle and the locks.
+ */
+#include <kern/task.h>
+
+#include <arm64/machine_routines.h>
+#include <ipc/ipc.h>
+#include <kern/sched.h>
+#include <kern/semaphore.h>
+#include <kern/upcalls.h>
+#include <kern/zalloc.h>
+#include <vm/pmap.h>
+#include <vm/vm_map.h>
+
+#include <string.h>
+
+static ZONE_DEFINE(task_zone, "tasks", sizeof(struct task), ZC_TYPESTABLE);
+
+static LCK_CLASS_DECLARE(task_lock_class, "task", LCK_RANK_TASK);
+
+static struct task kernel_task_storage;
+task_t kernel_task = &kernel_task_storage;
+
+/*
+ * Ids. Each CPU takes a block from the machine's counter, so that creating tasks and threads on different
+ * CPUs writes no common line but once in UNIQUE_ID_BLOCK times.
+ */
+#define UNIQUE_ID_BLOCK 256U
+
+static uint64_t unique_id_next_block OS_CACHE_ALIGNED = 1; /* atomic */
+
+struct unique_id_range {
+	uint64_t next, end;
+};
+
+static PERCPU_DATA(struct unique_id_range, percpu_unique_ids);
+
+uint64_t
+unique_id_allocate(void)
+{
+	struct unique_id_range *range;
+	uint64_t id;
+
+	disable_preemption();
+	range = PERCPU_GET(percpu_unique_ids);
+	if (range->next == range->end) {
+		range->next = os_atomic_add_orig(&unique_id_next_block, UNIQUE_ID_BLOCK, relaxed);
+		range->end = range->next + UNIQUE_ID_BLOCK;
+	}
+	id = range->next++;
+	enable_preemption();
+	return id;
+}
+
+/* --- references --- */
+
+void
+task_reference(task_t task)
+{
+	uint32_t refs = os_atomic_inc_orig(&task->ref_count, relaxed);
+
+	assert(refs > 0);
+	(void)refs;
+}
+
+void
+task_deallocate(task_t task)
+{
+	/* Release: each holder's last use; acquire: the last one frees after all of them. */
+	if (os_atomic_dec(&task->ref_count, acq_rel) == 0) {
+		assert(!task->active && task->thread_count == 0 && task->map == NULL);
+		lck_mtx_destroy(&task->lock);
+		zfree_smr(task_zone, task);
+	}
+}
+
+/* --- creation --- */
+
+static void
+task_setup(task_t task, struct vm_map *map, int16_t priority)
+{
+	memset(task, 0, sizeof(*task));
+	task->map = map;
+	task->active = true;
+	task->ref_count = 2; /* the creator, being alive */
+	task->priority = priority;
+	task->unique_id = unique_id_allocate();
+	list_init(&task->threads);
+	list_init(&task->semaphores);
+	lck_mtx_init(&task->lock, &task_lock_class);
+}
+
+static struct vm_map *
+task_new_map(task_t parent, bool inherit_memory)
+{
+	struct vm_map *map;
+	pmap_t pmap;
+
+	if (inherit_memory) {
+		return vm_map_fork(parent->map);
+	}
+	pmap = pmap_create();
+	if (pmap == NULL) {
+		return NULL;
+	}
+	map = vm_map_create(pmap, MACH_VM_MIN_ADDRESS, MACH_VM_MAX_ADDRESS);
+	if (map == NULL) {
+		pmap_destroy(pmap);
+	}
+	return map;
+}
+
+kern_return_t
+task_create_internal(task_t parent, bool inherit_memory, task_t *out)
+{
+	task_t task = zalloc(task_zone);
+	struct vm_map *map;
+
+	if (task == TASK_NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	map = task_new_map(parent, inherit_memory);
+	if (map == NULL) {
+		goto free_task;
+	}
+	task_setup(task, map, parent->priority);
+	task->sec_token = parent->sec_token;
+	task->audit_token = parent->audit_token;
+	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
+		goto free_map;
+	}
+	ipc_task_enable(task);
+	*out = task;
+	return KERN_SUCCESS;
+
+free_map:
+	vm_map_deallocate(map);
+free_task:
+	zfree(task_zone, task);
+	return KERN_RESOURCE_SHORTAGE;
+}
+
+void
+task_init(void)
+{
+	task_setup(kernel_task, kernel_map, BASEPRI_KERNEL);
+	kernel_task->sec_token = (security_token_t){ .val = { 0, 1 } };
+	kernel_task->audit_token = (audit_token_t){ .val = { [1] = 0 } };
+}
+
+/* --- threads come and go --- */
+
+kern_return_t
+task_add_thread(task_t task, thread_t thread)
+{
+	kern_return_t kr = KERN_TERMINATED;
+
+	lck_mtx_lock(&task->lock);
+	if (task->active && !task->halting) {
+		list_push_back(&task->threads, &thread->task_link);
+		task->thread_count++;
+		if (task->suspend_count > 0) {
+			thread_hold(thread);
+		}
+		kr = KERN_SUCCESS;
+	}
+	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+/* Nobody runs in the task any more and nobody ever will. */
+static void
+task_finish(task_t task, struct vm_map *map)
+{
+	assert(task != kernel_task);
+	semaphore_destroy_all(task);
+	ipc_task_terminate(task);
+	vm_map_deallocate(map);
+	task_deallocate(task);
+}
+
+/* The map of a task that ends; with the task lock held, by whoever is going to finish it. */
+static struct vm_map *
+task_take_map_locked(task_t task) REQUIRES(task->lock)
+{
+	struct vm_map *map = task->map;
+
+	task->map = NULL;
+	return map;
+}
+
+/*
+ * The last thread tells bsd while the task is still whole; only then does it leave the task. So a parent
+ * that waits for the process sees all of its effects.
+ */
+void
+task_remove_current_thread(task_t task, thread_t self)
+{
+	struct vm_map *map = NULL;
+	bool last;
+
+	lck_mtx_lock(&task->lock);
+	last = task->thread_count == 1;
+	if (last) {
+		os_atomic_store(&task->active, false, relaxed);
+	}
+	lck_mtx_unlock(&task->lock);
+	if (last) {
+		ipc_task_disable(task);
+		if (task->bsd_info != NULL) {
+			bsd_task_exit(task);
+		}
+	}
+
+	lck_mtx_lock(&task->lock);
+	list_remove(&self->task_link);
+	task->thread_count--;
+	task->dead_cpu_time += self->cpu_time;
+	if (last) {
+		map = task_take_map_locked(task);
+	} else if (task->halting) {
+		thread_wakeup(&task->halting);
+	}
+	lck_mtx_unlock(&task->lock);
+
+	/* A kernel thread from here on; the pmap that is still loaded outlives its map (<arm64/pmap.h>). */
+	self->task = kernel_task;
+	self->pmap = kernel_pmap;
+	if (last) {
+		task_finish(task, map);
+	}
+}
+
+kern_return_t
+task_threads_snapshot(task_t task, struct task_threads *snapshot)
+{
+	*snapshot = (struct task_threads){ 0 };
+	lck_mtx_lock(&task->lock);
+	while (task->thread_count * sizeof(thread_t) > snapshot->bytes) {
+		size_t bytes = task->thread_count * sizeof(thread_t);
+
+		lck_mtx_unlock(&task->lock);
+		if (snapshot->bytes != 0) {
+			kfree(snapshot->threads, snapshot->bytes);
+		}
+		*snapshot = (struct task_threads){ .threads = kalloc(bytes), .bytes = bytes };
+		if (snapshot->threads == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+		lck_mtx_lock(&task->lock);
+	}
+	list_foreach (link, &task->threads) {
+		thread_t thread = list_entry(link, struct thread, task_link);
+
+		thread_reference(thread);
+		snapshot->threads[snapshot->count++] = thread;
+	}
+	lck_mtx_unlock(&task->lock);
+	return KERN_SUCCESS;
+}
+
+void
+task_threads_release(struct task_threads *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->count; i++) {
+		thread_deallocate(snapshot->threads[i]);
+	}
+	if (snapshot->bytes != 0) {
+		kfree(snapshot->threads, snapshot->bytes);
+	}
+}
+
+/* --- ending --- */
+
+/* Asks every thread but the current one to die. */
+static void
+task_terminate_threads_locked(task_t task) REQUIRES(task->lock)
+{
+	list_foreach (link, &task->threads) {
+		thread_t thread = list_entry(link, struct thread, task_link);
+
+		if (thread != current_thread()) {
+			(void)thread_terminate(thread);
+		}
+	}
+}
+
+kern_return_t
+task_terminate_internal(task_t task)
+{
+	struct vm_map *map = NULL;
+
+	if (task == TASK_NULL || task == kernel_task) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_mtx_lock(&task->lock);
+	if (!task->active) {
+		lck_mtx_unlock(&task->lock);
+		return KERN_TERMINATED;
+	}
+	os_atomic_store(&task->active, false, relaxed);
+	task_terminate_threads_locked(task);
+	if (task->thread_count == 0) {
+		map = task_take_map_locked(task);
+	}
+	lck_mtx_unlock(&task->lock);
+
+	ipc_task_disable(task);
+	if (map != NULL) {
+		task_finish(task, map);
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_halt_other_threads(task_t task)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	assert(current_task() == task);
+	lck_mtx_lock(&task->lock);
+	if (task->halting) {
+		lck_mtx_unlock(&task->lock);
+		return KERN_FAILURE;
+	}
+	task->halting = true;
+	task_terminate_threads_locked(task);
+	while (task->thread_count > 1 && kr == KERN_SUCCESS) {
+		if (lck_mtx_sleep(&task->lock, &task->halting, THREAD_ABORTSAFE, 0) == THREAD_INTERRUPTED) {
+			kr = KERN_ABORTED;
+		}
+	}
+	task->halting = false;
+	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+/* --- stop and go --- */
+
+static void
+task_hold_locked(task_t task) REQUIRES(task->lock)
+{
+	if (task->suspend_count++ == 0) {
+		list_foreach (link, &task->threads) {
+			thread_hold(list_entry(link, struct thread, task_link));
+		}
+	}
+}
+
+static void
+task_release_locked(task_t task) REQUIRES(task->lock)
+{
+	assert(task->suspend_count > 0);
+	if (--task->suspend_count == 0) {
+		list_foreach (link, &task->threads) {
+			thread_release(list_entry(link, struct thread, task_link));
+		}
+	}
+}
+
+kern_return_t
+task_hold(task_t task)
+{
+	kern_return_t kr = KERN_TERMINATED;
+
+	lck_mtx_lock(&task->lock);
+	if (task->active) {
+		task_hold_locked(task);
+		kr = KERN_SUCCESS;
+	}
+	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+kern_return_t
+task_release(task_t task)
+{
+	kern_return_t kr = KERN_TERMINATED;
+
+	lck_mtx_lock(&task->lock);
+	if (task->active) {
+		task_release_locked(task);
+		kr = KERN_SUCCESS;
+	}
+	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+static kern_return_t
+task_wait_stopped(task_t task)
+{
+	struct task_threads snapshot;
+	kern_return_t kr = task_threads_snapshot(task, &snapshot);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	for (uint32_t i = 0; i < snapshot.count; i++) {
+		if (snapshot.threads[i] != current_thread()) {
+			thread_wait_stopped(snapshot.threads[i]);
+		}
+	}
+	task_threads_release(&snapshot);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_suspend(task_t task)
+{
+	bool first;
+
+	if (task == TASK_NULL || task == kernel_task) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_mtx_lock(&task->lock);
+	if (!task->active) {
+		lck_mtx_unlock(&task->lock);
+		return KERN_TERMINATED;
+	}
+	first = task->user_stop_count++ == 0;
+	if (first) {
+		task_hold_locked(task);
+	}
+	lck_mtx_unlock(&task->lock);
+	return first ? task_wait_stopped(task) : KERN_SUCCESS;
+}
+
+kern_return_t
+task_resume(task_t task)
+{
+	kern_return_t kr = KERN_FAILURE;
+
+	if (task == TASK_NULL || task == kernel_task) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_mtx_lock(&task->lock);
+	if (!task->active) {
+		kr = KERN_TERMINATED;
+	} else if (task->user_stop_count > 0) {
+		if (--task->user_stop_count == 0) {
+			task_release_locked(task);
+		}
+		kr = KERN_SUCCESS;
+	}
+	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+/* --- exec --- */
+
+struct vm_map *
+task_swap_map(task_t task, thread_t thread, struct vm_map *map)
+{
+	struct vm_map *old = task->map;
+
+	disable_preemption();
+	task->map = map;
+	thread->pmap = vm_map_pmap(map);
+	if (thread == current_thread()) {
+		pmap_switch(thread->pmap);
+	}
+	enable_preemption();
+	return old;
+}
