@@ -1,0 +1,379 @@
+/*
+ * The page allocator: see vm_page.h for where free pages live.
+ *
+ * The fast paths of grab and release work on the CPU's own vm_page_cpu with interrupts masked, which also keeps the
+ * thread where it is; interrupt handlers may therefore use them. A CPU holds at most two batches (vpc_free and
+ * vpc_spare), so going back and forth across a boundary never reaches the pool.
+ */
+#include <vm/vm_page.h>
+
+#include <arm64/boot_info.h>
+#include <arm64/machine_routines.h>
+#include <kern/assert.h>
+#include <kern/locks.h>
+#include <kern/percpu.h>
+#include <vm/vm_page_internal.h>
+
+/*
+ * Pages in a batch: a sixteenth of the CPU's share of RAM, so that at most an eighth of RAM sleeps in caches, within
+ * limits that make the pool rare (upper: 4 MiB) and still spread what there is (lower).
+ */
+#define VM_PAGE_BATCH_MIN 16
+#define VM_PAGE_BATCH_MAX 256
+
+/* Runs of RAM never handed out: what boot leaves, plus what vm_page_free_boot_range gives. */
+#define VM_PAGE_EXTENTS_MAX (BOOT_RESERVED_MAX + 8)
+
+struct vm_page_extent {
+	ppnum_t next; /* first frame not handed out */
+	ppnum_t end;
+};
+
+PERCPU_DATA(struct vm_page_cpu, vm_page_cpu);
+
+struct vm_page *vm_page_bias;
+static ppnum_t vm_page_first, vm_page_end; /* frames of RAM */
+static uint32_t vm_page_batch = VM_PAGE_BATCH_MIN;
+
+static LCK_CLASS_DECLARE(vm_page_pool_class, "vm page pool", LCK_RANK_VM_PAGE);
+static LCK_SPIN_DECLARE(vm_page_pool_lock, &vm_page_pool_class);
+static struct vm_page *pool_batches GUARDED_BY(vm_page_pool_lock);
+static uint64_t pool_batch_pages GUARDED_BY(vm_page_pool_lock);
+static struct vm_page_extent extents[VM_PAGE_EXTENTS_MAX] GUARDED_BY(vm_page_pool_lock);
+static unsigned extent_count GUARDED_BY(vm_page_pool_lock);
+
+OS_INLINE uint64_t
+irq_save(void)
+{
+	uint64_t daif;
+
+	__asm__ volatile("mrs %0, daif\n\tmsr daifset, #2" : "=r"(daif)::"memory");
+	return daif;
+}
+
+OS_INLINE void
+irq_restore(uint64_t daif)
+{
+	__asm__ volatile("msr daif, %0" ::"r"(daif) : "memory");
+}
+
+OS_INLINE void
+page_hand_out(struct vm_page *page)
+{
+	page->vmp_refs = 1;
+	page->vmp_state = VM_PAGE_USED;
+	page->vmp_flags = 0;
+}
+
+/* One page out of the pool's extents; the smaller runs first, so that contiguous requests keep the big ones. */
+static bool
+pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_pool_lock)
+{
+	for (unsigned i = 0; i < extent_count; i++) {
+		struct vm_page_extent *extent = &extents[i];
+		uint32_t have = extent->end - extent->next;
+
+		if (have != 0) {
+			*next = extent->next;
+			extent->next += os_min(have, want);
+			*end = extent->next;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Interrupts masked. */
+static OS_COLD bool
+vm_page_refill(struct vm_page_cpu *cpu)
+{
+	bool more = true;
+
+	lck_spin_lock_nopreempt(&vm_page_pool_lock);
+	if (pool_batches != NULL) {
+		cpu->vpc_free = pool_batches;
+		cpu->vpc_count = pool_batches->vmp_batch_count;
+		pool_batches = pool_batches->vmp_batch;
+		pool_batch_pages -= cpu->vpc_count;
+	} else {
+		more = pool_take_extent(
+		    vm_page_batch * VM_PAGE_RESERVATION_BATCHES, &cpu->vpc_new, &cpu->vpc_new_end);
+	}
+	lck_spin_unlock_nopreempt(&vm_page_pool_lock);
+	return more;
+}
+
+/* Next page of the spare batch, of the reservation or of the pool. Interrupts masked. */
+static OS_NOINLINE vm_page_t
+vm_page_grab_slow(struct vm_page_cpu *cpu)
+{
+	for (;;) {
+		vm_page_t page = cpu->vpc_free;
+
+		if (page == NULL && cpu->vpc_spare != NULL) {
+			page = cpu->vpc_spare;
+			cpu->vpc_count = cpu->vpc_spare_count;
+			cpu->vpc_spare = NULL;
+			cpu->vpc_spare_count = 0;
+		}
+		if (page != NULL) {
+			cpu->vpc_free = page->vmp_next;
+			cpu->vpc_count--;
+			return page;
+		}
+		if (cpu->vpc_new != cpu->vpc_new_end) {
+			return vm_page_from_ppnum(cpu->vpc_new++);
+		}
+		if (!vm_page_refill(cpu)) {
+			return NULL;
+		}
+	}
+}
+
+vm_page_t
+vm_page_grab(void)
+{
+	uint64_t daif = irq_save();
+	struct vm_page_cpu *cpu = PERCPU_GET(vm_page_cpu);
+	vm_page_t page = cpu->vpc_free;
+
+	if (os_likely(page != NULL)) {
+		cpu->vpc_free = page->vmp_next;
+		cpu->vpc_count--;
+	} else {
+		page = vm_page_grab_slow(cpu);
+		if (page == NULL) {
+			irq_restore(daif);
+			return NULL;
+		}
+	}
+	irq_restore(daif);
+	page_hand_out(page);
+	return page;
+}
+
+vm_page_t
+vm_page_grab_zero(void)
+{
+	vm_page_t page = vm_page_grab();
+
+	if (os_likely(page != NULL)) {
+		page_zero(vm_page_kva(page));
+	}
+	return page;
+}
+
+/* vpc_free holds a whole batch: it becomes the spare, and the spare goes to the pool. Interrupts masked. */
+static OS_NOINLINE void
+vm_page_rotate(struct vm_page_cpu *cpu)
+{
+	struct vm_page *surplus = cpu->vpc_spare;
+	uint32_t count = cpu->vpc_spare_count;
+
+	cpu->vpc_spare = cpu->vpc_free;
+	cpu->vpc_spare_count = cpu->vpc_count;
+	cpu->vpc_free = NULL;
+	cpu->vpc_count = 0;
+	if (surplus == NULL) {
+		return;
+	}
+	surplus->vmp_batch_count = count;
+	lck_spin_lock_nopreempt(&vm_page_pool_lock);
+	surplus->vmp_batch = pool_batches;
+	pool_batches = surplus;
+	pool_batch_pages += count;
+	lck_spin_unlock_nopreempt(&vm_page_pool_lock);
+}
+
+OS_INLINE void
+vm_page_push(struct vm_page_cpu *cpu, vm_page_t page)
+{
+	assert(page->vmp_state == VM_PAGE_USED);
+	page->vmp_state = VM_PAGE_FREE;
+	page->vmp_next = cpu->vpc_free;
+	cpu->vpc_free = page;
+	if (os_unlikely(++cpu->vpc_count >= vm_page_batch)) {
+		vm_page_rotate(cpu);
+	}
+}
+
+void
+vm_page_release(vm_page_t page)
+{
+	uint64_t daif = irq_save();
+
+	vm_page_push(PERCPU_GET(vm_page_cpu), page);
+	irq_restore(daif);
+}
+
+void
+vm_page_release_list(vm_page_t first)
+{
+	while (first != NULL) {
+		vm_page_t next = first->vmp_next;
+
+		vm_page_release(first);
+		first = next;
+	}
+}
+
+void
+vm_page_ref(vm_page_t page)
+{
+	os_atomic_inc(&page->vmp_refs, relaxed);
+}
+
+bool
+vm_page_unref(vm_page_t page)
+{
+	/*
+	 * A count of 1 is ours and cannot grow: it is only raised under the lock of a slot that holds the page, and ours
+	 * was the last.
+	 */
+	if (os_likely(os_atomic_load(&page->vmp_refs, acquire) == 1)) {
+		return true;
+	}
+	/* acq_rel: what other holders did with the page is before its next life. */
+	return os_atomic_dec(&page->vmp_refs, acq_rel) == 0;
+}
+
+/* Takes [start, end) out of the extents. Boot only. */
+static void
+extents_exclude(pmap_paddr_t start, pmap_paddr_t end) REQUIRES(vm_page_pool_lock)
+{
+	ppnum_t first = (ppnum_t)atop(start), last = (ppnum_t)atop(round_page(end));
+
+	for (unsigned i = 0; i < extent_count; i++) {
+		struct vm_page_extent *extent = &extents[i];
+
+		if (last <= extent->next || first >= extent->end) {
+			continue;
+		}
+		if (first > extent->next && last < extent->end) {
+			release_assert(extent_count < VM_PAGE_EXTENTS_MAX);
+			extents[extent_count++] = (struct vm_page_extent){ last, extent->end };
+			extent->end = first;
+		} else if (first > extent->next) {
+			extent->end = first;
+		} else {
+			extent->next = os_min(last, extent->end);
+		}
+	}
+}
+
+/* The structs come from the space behind the kernel image; they need not be cleared. */
+static void
+vm_page_array_place(void)
+{
+	size_t bytes = (size_t)(vm_page_end - vm_page_first) * sizeof(struct vm_page);
+	pmap_paddr_t where = round_page(boot_info.first_free);
+
+	boot_info.first_free = where + round_page(bytes);
+	vm_page_bias = (struct vm_page *)phystoptr(where) - vm_page_first;
+}
+
+void
+vm_page_bootstrap(void)
+{
+	uint64_t share;
+
+	vm_page_first = (ppnum_t)atop(boot_info.ram.start);
+	vm_page_end = (ppnum_t)atop(boot_info.ram.end);
+	share = (vm_page_end - vm_page_first) / (16 * (uint64_t)cpu_count);
+	vm_page_batch = (uint32_t)os_max(VM_PAGE_BATCH_MIN, os_min(share, (uint64_t)VM_PAGE_BATCH_MAX));
+	vm_page_array_place();
+	boot_alloc_finish();
+
+	lck_spin_lock(&vm_page_pool_lock);
+	extents[0] = (struct vm_page_extent){ vm_page_first, vm_page_end };
+	extent_count = 1;
+	for (unsigned i = 0; i < boot_info.reserved_count; i++) {
+		extents_exclude(boot_info.reserved[i].start, boot_info.reserved[i].end);
+	}
+	extents_exclude(kernel_phys_base, boot_info.first_free);
+	lck_spin_unlock(&vm_page_pool_lock);
+}
+
+void
+vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end)
+{
+	ppnum_t first = (ppnum_t)atop(round_page(start)), last = (ppnum_t)atop(trunc_page(end));
+	bool interrupts;
+
+	if (first >= last) {
+		return;
+	}
+	interrupts = lck_spin_lock_irq(&vm_page_pool_lock);
+	if (extent_count < VM_PAGE_EXTENTS_MAX) {
+		extents[extent_count++] = (struct vm_page_extent){ first, last };
+	}
+	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
+}
+
+vm_page_t
+vm_page_grab_contiguous(unsigned npages)
+{
+	vm_page_t first = NULL;
+	bool interrupts = lck_spin_lock_irq(&vm_page_pool_lock);
+
+	for (unsigned i = 0; i < extent_count && first == NULL; i++) {
+		struct vm_page_extent *extent = &extents[i];
+
+		if (extent->end - extent->next >= npages) {
+			first = vm_page_from_ppnum(extent->next);
+			extent->next += npages;
+		}
+	}
+	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
+	for (unsigned i = 0; first != NULL && i < npages; i++) {
+		page_hand_out(first + i);
+	}
+	return first;
+}
+
+static uint64_t
+pool_free_pages(void)
+{
+	bool interrupts = lck_spin_lock_irq(&vm_page_pool_lock);
+	uint64_t pages = pool_batch_pages;
+
+	for (unsigned i = 0; i < extent_count; i++) {
+		pages += extents[i].end - extents[i].next;
+	}
+	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
+	return pages;
+}
+
+void
+vm_page_get_counts(struct vm_page_counts *out)
+{
+	*out = (struct vm_page_counts){ .total = vm_page_end - vm_page_first, .free = pool_free_pages() };
+	percpu_foreach_cpu(cpu) {
+		const struct vm_page_cpu *pc = PERCPU_GET_CPU(vm_page_cpu, cpu);
+
+		out->free += os_atomic_load(&pc->vpc_count, relaxed) + os_atomic_load(&pc->vpc_spare_count, relaxed);
+		out->free += os_atomic_load(&pc->vpc_new_end, relaxed) - os_atomic_load(&pc->vpc_new, relaxed);
+		out->faults += os_atomic_load(&pc->vpc_faults, relaxed);
+		out->zero_filled += os_atomic_load(&pc->vpc_zero_filled, relaxed);
+		out->copied += os_atomic_load(&pc->vpc_copied, relaxed);
+	}
+}
+
+void page_zero_zva(void *kva);
+void page_zero_stores(void *kva);
+
+#define DCZID_DZP (1U << 4) /* DC ZVA prohibited */
+#define DCZID_BS  0xfU      /* log2 of the words it clears: 4 is 64 bytes */
+
+void
+page_zero(void *kva)
+{
+	uint64_t dczid;
+
+	__asm__("mrs %0, dczid_el0" : "=r"(dczid));
+	if (os_likely((dczid & (DCZID_DZP | DCZID_BS)) == 4)) {
+		page_zero_zva(kva);
+	} else {
+		page_zero_stores(kva);
+	}
+}
