@@ -20,6 +20,10 @@
 #include <os/base.h>
 #include <vm/vm_types.h>
 
+/* What copyin and its relatives return: the errno values of the same name. */
+#define COPYIO_EFAULT       14
+#define COPYIO_ENAMETOOLONG 63
+
 OS_WARN_RESULT int copyin(user_addr_t uaddr, void *kaddr, size_t len);
 OS_WARN_RESULT int copyout(const void *kaddr, user_addr_t uaddr, size_t len);
 

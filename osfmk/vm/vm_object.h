@@ -11,9 +11,9 @@
  * pages (vmp_refs counts the slots); a write to a page with more than one reference copies that page. So
  * there are no shadow chains to walk or collapse: a look-up is one tree walk.
  *
- * An object mapped by several entries for sharing (VO_SHARED) holds only pages of its own (vmp_refs == 1) and
- * is never marked NEEDS_COPY: a copy of it is made at once. A delayed copy, and a pager below the slots, fit
- * in vo_backing without changing the users of this interface.
+ * An object mapped by several entries for sharing (VME_SHARED) holds only pages of its own (vmp_refs == 1)
+ * and is never marked NEEDS_COPY: a copy of it is made at once. A delayed copy, and a pager below the slots,
+ * fit in vo_backing without changing the users of this interface.
  *
  * Locks: the slot lock (bit 0 of the slot word, preemption off, never held while blocking, rank: object)
  * covers the slot and the page-table entries that map it. An object that is being freed is unreachable; its
@@ -22,31 +22,60 @@
 #pragma once
 
 #include <os/atomic.h>
+#include <vm/vm_object_tree.h>
 #include <vm/vm_types.h>
 
-struct vm_object_node;
-
-#define VM_OBJECT_INLINE_SLOTS 8
-#define VM_OBJECT_NODE_SHIFT   6
-#define VM_OBJECT_NODE_SLOTS   (1U << VM_OBJECT_NODE_SHIFT)
-
 struct vm_object {
-	uint32_t vo_refs;  /* atomic: map entries, and transient holders */
-	uint8_t vo_height; /* levels of nodes under vo_slots; const */
-	uint8_t vo_flags;  /* VO_*; map range lock of an entry that holds the object, only ever set */
-	uint16_t vo_unused;
+	uint32_t vo_refs;             /* atomic: map entries, and transient holders */
+	uint32_t vo_height;           /* levels of nodes under vo_tree; const */
 	uint64_t vo_npages;           /* size; const */
 	struct vm_object *vo_backing; /* unused until pagers exist; const */
-	uint64_t vo_smr[3];           /* link while waiting for the grace period */
-	uint64_t vo_pad[2];
-	uintptr_t vo_slots[VM_OBJECT_INLINE_SLOTS]; /* height 0: page slots; else nodes */
+	uint64_t vo_unused[5];
+	struct vm_object_tree vo_tree; /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
 
-#define VO_SHARED 0x01 /* mapped by several entries that see each other's writes */
+static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the reference count is not beside slots");
 
 /* A page slot: page | lock bit. */
-#define VM_SLOT_LOCKED     1UL
-#define VM_SLOT_PAGE(word) ((vm_page_t)((word) & ~VM_SLOT_LOCKED))
+#define VM_SLOT_LOCKED 1UL
+
+OS_INLINE vm_page_t
+vm_slot_page(uintptr_t word)
+{
+	return (vm_page_t)(word & ~VM_SLOT_LOCKED);
+}
+
+/*
+ * Slot lock. The caller has preemption off until the unlock, which stores what the slot now holds.
+ * seq_cst: [F1] of vm_fault.c; otherwise acquire, which pairs with the release of the unlock.
+ */
+OS_INLINE vm_page_t
+vm_slot_lock(uintptr_t *slot)
+{
+	for (;;) {
+		uintptr_t word = os_atomic_load(slot, relaxed);
+
+		if (os_likely(!(word & VM_SLOT_LOCKED)) &&
+		    os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst)) {
+			return vm_slot_page(word);
+		}
+		cpu_relax();
+	}
+}
+
+OS_INLINE void
+vm_slot_unlock(uintptr_t *slot, vm_page_t page)
+{
+	os_atomic_store(slot, (uintptr_t)page, release);
+}
+
+/* Slot of page `index` (below vo_npages); NULL: no node is there. In an SMR section, or holding a reference.
+ */
+OS_INLINE uintptr_t *
+vm_object_slot(vm_object_t object, uint64_t index)
+{
+	return vm_tree_lookup(&object->vo_tree, object->vo_height, index);
+}
 
 void vm_object_init(void); /* zones */
 
@@ -56,20 +85,16 @@ vm_object_t vm_object_allocate(uint64_t npages);
 void vm_object_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object); /* the last reference frees the pages */
 
+/* The same, making the nodes; NULL when memory is exhausted. Does not block. */
+uintptr_t *vm_object_slot_alloc(vm_object_t object, uint64_t index);
+
 /*
- * Address of the slot of page `index`, which must be below vo_npages. _lookup: NULL when no node is there.
- * _lookup_alloc: NULL only when memory is exhausted. The caller is in an SMR section or holds a reference.
+ * Makes every page of the range the object's own (vmp_refs 1), copying those that are not and removing their translations
+ * from `pmap`, the only one that maps them; page `start` is at `va` there. False when memory is exhausted: some pages
+ * may have been done.
  */
-uintptr_t *vm_object_slot_lookup(vm_object_t object, uint64_t index);
-uintptr_t *vm_object_slot_lookup_alloc(vm_object_t object, uint64_t index);
-
-/* Slot lock: preemption is off while it is held. unlock stores what the slot now holds. */
-vm_page_t vm_slot_lock(uintptr_t *slot);
-void vm_slot_unlock(uintptr_t *slot, vm_page_t page);
-
-/* Next slot that is populated (or locked) at or after *index and below end: its address, *index moved to it;
- * NULL when there is none. */
-uintptr_t *vm_object_slot_next(vm_object_t object, uint64_t *index, uint64_t end);
+OS_WARN_RESULT bool vm_object_unshare_range(
+    vm_object_t object, uint64_t start, uint64_t end, pmap_t pmap, vm_map_offset_t va);
 
 /* Takes every page out of [start, end) and gives back the references it held; pages that died are chained to
  * *dead for the caller to release after its TLB invalidation. */
@@ -81,7 +106,7 @@ void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 /* A new object of `npages` pages that shares, copy-on-write, the pages of [start, start + npages). */
 vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages);
 
-/* The same with pages of its own, copied now; for VO_SHARED objects. */
+/* The same with pages of its own, copied now; for shared memory. */
 vm_object_t vm_object_copy_range_strict(vm_object_t object, uint64_t start, uint64_t npages);
 
 /* Puts a page (one reference, the caller's) in an empty slot of an object nobody else can see yet. */

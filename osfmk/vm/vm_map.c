@@ -1,0 +1,617 @@
+/*
+ * Address maps: creation, entries, space, entering and removing. See vm_map.h for the rules; [M1] and [M2] are the labels
+ * there.
+ */
+#include <vm/vm_map_internal.h>
+
+#include <arm64/machine_routines.h>
+#include <kern/assert.h>
+#include <kern/sched_prim.h>
+#include <kern/smr.h>
+#include <kern/waitq.h>
+#include <kern/zalloc.h>
+#include <string.h>
+#include <vm/pmap.h>
+#include <vm/vm_page.h>
+
+ZONE_DEFINE(vm_map_entry_zone, "vm map entries", sizeof(struct vm_map_entry), ZC_NONE);
+ZONE_DEFINE(vm_index_node_zone, "vm index nodes", sizeof(struct vm_index_node), ZC_NONE);
+static zone_t vm_map_zone; /* the size depends on the number of CPUs */
+
+/* --- what the index needs --- */
+
+struct vm_index_node *
+vm_index_node_alloc(void)
+{
+	return zalloc(vm_index_node_zone);
+}
+
+void
+vm_index_node_free(struct vm_index_node *node)
+{
+	zfree(vm_index_node_zone, node);
+}
+
+void
+vm_index_sleep(uintptr_t *slot)
+{
+	const uintptr_t both = VM_INDEX_LOCKED | VM_INDEX_WAITERS;
+
+	assert_wait(slot, THREAD_UNINT);
+	/* acquire: whoever unlocked and found WAITERS wakes us; who unlocked before is seen here. */
+	if ((os_atomic_load(slot, acquire) & both) == both) {
+		thread_block(NULL);
+	} else {
+		clear_wait_self();
+	}
+}
+
+void
+vm_index_wake(uintptr_t *slot)
+{
+	thread_wakeup(slot);
+}
+
+/* --- life --- */
+
+void
+vm_map_init(void)
+{
+	vm_map_zone = zone_create(
+	    "vm maps", sizeof(struct vm_map) + cpu_count * sizeof(struct vm_map_arena), ZC_NONE);
+}
+
+vm_map_t
+vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max)
+{
+	vm_map_t map = zalloc_flags(vm_map_zone, Z_ZERO);
+
+	assert(page_aligned(min | max) && min < max);
+	if (map == NULL) {
+		return NULL;
+	}
+	map->vmm_pmap = pmap;
+	map->vmm_base = pmap == kernel_pmap ? KMEM_BASE : 0;
+	map->vmm_min = min;
+	map->vmm_max = max;
+	map->vmm_refs = 1;
+	vm_map_set_search_base(map, os_max(min, map->vmm_base + PAGE_SIZE));
+	return map;
+}
+
+void
+vm_map_set_search_base(vm_map_t map, vm_map_offset_t base)
+{
+	map->vmm_search_base = base;
+	map->vmm_arena_next = os_round_up(base, VM_MAP_ARENA_MAX);
+}
+
+void
+vm_map_reference(vm_map_t map)
+{
+	uint32_t refs = os_atomic_inc_orig(&map->vmm_refs, relaxed);
+
+	assert(refs != 0);
+	(void)refs;
+}
+
+/* Nobody uses the map: no locks. Translations are gone already. */
+static void
+map_free_entries(vm_map_t map)
+{
+	vm_map_offset_t from = map->vmm_min;
+	vm_map_entry_t entry;
+
+	while ((entry = vm_map_next_entry(map, from, map->vmm_max)) != NULL) {
+		from = entry->vme_end;
+		if (entry->vme_object != NULL) {
+			vm_object_deallocate(entry->vme_object);
+		}
+		zfree(vm_map_entry_zone, entry);
+		if (from >= map->vmm_max) {
+			break;
+		}
+	}
+}
+
+void
+vm_map_deallocate(vm_map_t map)
+{
+	/* acq_rel: other holders' changes come before the destruction. */
+	if (os_atomic_dec(&map->vmm_refs, acq_rel) != 0) {
+		return;
+	}
+	assert(map->vmm_pmap != kernel_pmap);
+	pmap_destroy(map->vmm_pmap);
+	map_free_entries(map);
+	vm_index_destroy(&map->vmm_index);
+	zfree(vm_map_zone, map);
+}
+
+pmap_t
+vm_map_pmap(vm_map_t map)
+{
+	return map->vmm_pmap;
+}
+
+vm_map_offset_t
+vm_map_min(vm_map_t map)
+{
+	return map->vmm_min;
+}
+
+vm_map_offset_t
+vm_map_max(vm_map_t map)
+{
+	return map->vmm_max;
+}
+
+/* --- entries --- */
+
+vm_map_entry_t
+vm_map_entry_create(vm_map_offset_t start, vm_map_offset_t end, uint32_t attr)
+{
+	vm_map_entry_t entry = zalloc(vm_map_entry_zone);
+
+	if (os_likely(entry != NULL)) {
+		entry->vme_start = start;
+		entry->vme_end = end;
+		entry->vme_object = NULL;
+		entry->vme_bias = -atop(start);
+		entry->vme_attr = attr;
+		entry->vme_link = NULL;
+	}
+	return entry;
+}
+
+void
+vm_map_entry_free(vm_map_entry_t entry)
+{
+	zfree(vm_map_entry_zone, entry);
+}
+
+vm_map_entry_t
+vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end)
+{
+	uint64_t page;
+
+	return vm_index_next(&map->vmm_index, vm_map_page(map, from), vm_map_page(map, end), &page);
+}
+
+/* --- locking and cutting --- */
+
+static bool
+index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	return vm_index_lock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
+}
+
+void
+vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	if (start < end) {
+		vm_index_unlock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
+	}
+}
+
+/*
+ * The entry, all of whose range is locked, becomes two. A new entry takes the shorter side. The bounds shrink first and
+ * the object is read after a fence, so that a fault that still used the old bounds has its object seen ([F1], [F2]).
+ */
+static kern_return_t
+entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
+{
+	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
+	vm_map_entry_t piece;
+
+	if (!vm_index_split(&map->vmm_index, vm_map_page(map, at))) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	piece = vm_map_entry_create(start, at, entry->vme_attr);
+	if (piece == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (at - start <= end - at) {
+		os_atomic_store(&entry->vme_start, at, relaxed);
+	} else {
+		piece->vme_start = at;
+		piece->vme_end = end;
+		piece->vme_bias = -atop(at);
+		os_atomic_store(&entry->vme_end, at, relaxed);
+	}
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	piece->vme_object = os_atomic_load(&entry->vme_object, acquire);
+	if (piece->vme_object != NULL) {
+		vm_object_reference(piece->vme_object);
+		piece->vme_bias = entry->vme_bias;
+	}
+	vm_index_set(&map->vmm_index, vm_map_page(map, piece->vme_start), vm_map_page(map, piece->vme_end), piece);
+	return KERN_SUCCESS;
+}
+
+static bool
+entry_crosses(vm_map_entry_t entry, vm_map_offset_t at)
+{
+	return entry != NULL && entry->vme_start < at && entry->vme_end > at;
+}
+
+/* [start, end) widened to the ends of the entries that reach out of it; a hint unless the range is locked. */
+static void
+range_widen(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_map_offset_t *low, vm_map_offset_t *high)
+{
+	vm_map_entry_t entry;
+
+	*low = start;
+	*high = end;
+	smr_enter();
+	entry = vm_map_lookup_entry(map, start);
+	if (entry != NULL) {
+		*low = os_min(start, os_atomic_load(&entry->vme_start, relaxed));
+		*high = os_max(end, os_atomic_load(&entry->vme_end, relaxed));
+	}
+	if (*high == end) {
+		entry = vm_map_lookup_entry(map, end - PAGE_SIZE);
+		if (entry != NULL) {
+			*high = os_max(end, os_atomic_load(&entry->vme_end, relaxed));
+		}
+	}
+	smr_leave();
+}
+
+static kern_return_t
+range_cut(vm_map_t map, vm_map_offset_t at)
+{
+	vm_map_entry_t entry = vm_map_lookup_entry(map, at);
+
+	return entry_crosses(entry, at) ? entry_cut(map, entry, at) : KERN_SUCCESS;
+}
+
+/* range_cut at `end`, which may be the end of the map. */
+static kern_return_t
+range_cut_end(vm_map_t map, vm_map_offset_t end)
+{
+	vm_map_entry_t entry = vm_map_lookup_entry(map, end - PAGE_SIZE);
+
+	return entry_crosses(entry, end) ? entry_cut(map, entry, end) : KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	vm_map_offset_t low, high, low_now, high_now;
+	kern_return_t kr = KERN_SUCCESS;
+
+	for (;;) {
+		range_widen(map, start, end, &low, &high);
+		if (!index_lock(map, low, high)) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+		range_widen(map, start, end, &low_now, &high_now);
+		if (low_now >= low && high_now <= high) {
+			break;
+		}
+		vm_map_unlock_range(map, low, high);
+	}
+	if (low < start || high > end) {
+		kr = range_cut(map, start);
+		kr = kr != KERN_SUCCESS ? kr : range_cut_end(map, end);
+		if (kr != KERN_SUCCESS) {
+			vm_map_unlock_range(map, low, high);
+			return kr;
+		}
+		vm_map_unlock_range(map, low, start);
+		vm_map_unlock_range(map, end, high);
+	}
+	return KERN_SUCCESS;
+}
+
+/* --- space --- */
+
+/* The lowest place for `size` bytes in [from, to), locked. */
+static kern_return_t
+space_search(vm_map_t map, vm_map_offset_t from, vm_map_offset_t to, vm_map_size_t size, vm_map_offset_t mask,
+    vm_map_offset_t *addr)
+{
+	vm_map_offset_t at = (from + mask) & ~mask, next;
+	vm_map_entry_t entry;
+
+	while (at >= from && at < to && to - at >= size) {
+		next = COMMPAGE_RANGE_END;
+		if (!vm_map_reserved(map, at, at + size)) {
+			smr_enter();
+			entry = vm_map_next_entry(map, at, at + size);
+			next = entry == NULL ? 0 : os_atomic_load(&entry->vme_end, relaxed);
+			smr_leave();
+		}
+		if (next == 0) {
+			if (!index_lock(map, at, at + size)) {
+				return KERN_RESOURCE_SHORTAGE;
+			}
+			entry = vm_map_next_entry(map, at, at + size);
+			if (entry == NULL) {
+				*addr = at;
+				return KERN_SUCCESS;
+			}
+			next = entry->vme_end;
+			vm_map_unlock_range(map, at, at + size);
+		}
+		/* An entry that was cut meanwhile may end before `at`: go on behind at least one page. */
+		at = (os_max(next, at + PAGE_SIZE) + mask) & ~mask;
+	}
+	return KERN_NO_SPACE;
+}
+
+static struct vm_map_arena *
+current_arena(vm_map_t map)
+{
+	return &map->vmm_arenas[ml_get_cpu_number()];
+}
+
+/* Space for one page or for more in the arena of this CPU. */
+static kern_return_t
+arena_search(vm_map_t map, struct vm_map_arena *arena, vm_map_size_t size, vm_map_offset_t mask, vm_map_offset_t *addr)
+{
+	vm_map_offset_t *hint = size == PAGE_SIZE ? &arena->vma_lowest : &arena->vma_next;
+	vm_map_offset_t start = os_atomic_load(&arena->vma_start, relaxed), end = os_atomic_load(&arena->vma_end, relaxed);
+	vm_map_offset_t from = os_atomic_load(hint, relaxed);
+	kern_return_t kr = space_search(map, from, end, size, mask, addr);
+
+	if (kr == KERN_NO_SPACE && from > start && hint == &arena->vma_next) {
+		kr = space_search(map, start, end, size, mask, addr);
+	}
+	if (kr == KERN_SUCCESS) {
+		os_atomic_store(hint, *addr + size, relaxed);
+	}
+	return kr;
+}
+
+/* Cuts a new arena for this CPU; false when the map has no more. */
+static bool
+arena_replace(vm_map_t map, struct vm_map_arena *arena)
+{
+	vm_map_offset_t start = os_atomic_add_orig(&map->vmm_arena_next, VM_MAP_ARENA, relaxed);
+
+	if (start >= map->vmm_max || map->vmm_max - start < VM_MAP_ARENA) {
+		os_atomic_store(&map->vmm_arena_next, map->vmm_max, relaxed);
+		return false;
+	}
+	os_atomic_store(&arena->vma_start, start, relaxed);
+	os_atomic_store(&arena->vma_lowest, start, relaxed);
+	os_atomic_store(&arena->vma_next, start, relaxed);
+	os_atomic_store(&arena->vma_end, start + VM_MAP_ARENA, relaxed);
+	return true;
+}
+
+kern_return_t
+vm_map_find_space(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask)
+{
+	struct vm_map_arena *arena = current_arena(map);
+	kern_return_t kr;
+
+	if (*addr > map->vmm_min) {
+		kr = space_search(map, *addr, map->vmm_max, size, mask, addr);
+		if (kr != KERN_NO_SPACE) {
+			return kr;
+		}
+	}
+	if (size <= VM_MAP_ARENA_MAX) {
+		do {
+			kr = arena_search(map, arena, size, mask, addr);
+			if (kr != KERN_NO_SPACE) {
+				return kr;
+			}
+		} while (arena_replace(map, arena));
+	}
+	return space_search(map, map->vmm_search_base, map->vmm_max, size, mask, addr);
+}
+
+/* Room was made at [start, end). */
+static void
+arena_note_free(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	struct vm_map_arena *arena = current_arena(map);
+
+	if (start < os_atomic_load(&arena->vma_start, relaxed) || end > os_atomic_load(&arena->vma_end, relaxed)) {
+		return;
+	}
+	if (start < os_atomic_load(&arena->vma_lowest, relaxed)) {
+		os_atomic_store(&arena->vma_lowest, start, relaxed);
+	}
+	if (end == os_atomic_load(&arena->vma_next, relaxed)) {
+		os_atomic_store(&arena->vma_next, start, relaxed);
+	}
+}
+
+/* --- entering --- */
+
+static bool
+range_valid(vm_map_t map, vm_map_offset_t start, vm_map_size_t size)
+{
+	return start >= map->vmm_min && start < map->vmm_max && size <= map->vmm_max - start &&
+	    !vm_map_reserved(map, start, start + size);
+}
+
+static bool
+has_permanent(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	vm_map_entry_t entry;
+
+	while (start < end && (entry = vm_map_next_entry(map, start, end)) != NULL) {
+		if (entry->vme_attr & VME_PERMANENT) {
+			return true;
+		}
+		start = entry->vme_end;
+	}
+	return false;
+}
+
+/* Locks [start, start + size) and sees that it is empty, or empties it when it may. */
+static kern_return_t
+enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwrite)
+{
+	vm_map_offset_t end = start + size;
+	kern_return_t kr;
+
+	if (!range_valid(map, start, size)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	if (!overwrite) {
+		if (!index_lock(map, start, end)) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+		kr = vm_map_next_entry(map, start, end) == NULL ? KERN_SUCCESS : KERN_NO_SPACE;
+	} else {
+		kr = vm_map_lock_range(map, start, end);
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
+		kr = has_permanent(map, start, end) ? KERN_NO_SPACE : KERN_SUCCESS;
+		if (kr == KERN_SUCCESS) {
+			vm_map_clear_range(map, start, end);
+		}
+	}
+	if (kr != KERN_SUCCESS) {
+		vm_map_unlock_range(map, start, end);
+	}
+	return kr;
+}
+
+kern_return_t
+vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
+    vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
+{
+	unsigned tag = (unsigned)flags >> 24;
+	vm_map_entry_t entry;
+	kern_return_t kr;
+
+	if (size == 0 || !page_aligned(size | offset) || (cur_prot & ~max_prot) || (max_prot & ~VM_PROT_ALL) ||
+	    inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	entry = vm_map_entry_create(0, 0, vme_attr_make(cur_prot, max_prot, inherit, tag));
+	if (entry == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (copy && object != NULL) {
+		object = vm_object_copy_range(object, atop(offset), atop(size));
+		offset = 0;
+		if (object == NULL) {
+			vm_map_entry_free(entry);
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	*addr = trunc_page(*addr);
+	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask) :
+	    (*addr & mask)              ? KERN_NO_SPACE :
+					  enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+	if (kr != KERN_SUCCESS) {
+		vm_map_entry_free(entry);
+		if (copy && object != NULL) {
+			vm_object_deallocate(object);
+		}
+		return kr;
+	}
+	entry->vme_start = *addr;
+	entry->vme_end = *addr + size;
+	entry->vme_object = object;
+	entry->vme_bias = atop(offset) - atop(*addr);
+	entry->vme_attr |= (flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0;
+	vm_index_set_unlock(&map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
+	return KERN_SUCCESS;
+}
+
+/* --- removing --- */
+
+/*
+ * Pages that only this entry can reach leave the object; a copy or sharer elsewhere keeps what it sees.
+ */
+static void
+entry_drop_pages(vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
+{
+	uint64_t first = vme_object_page(entry->vme_bias, entry->vme_start);
+
+	if (os_atomic_load(&object->vo_refs, acquire) == 1 || !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+		vm_object_remove_range(object, first, first + vme_npages(entry), dead);
+	} else {
+		vm_object_quiesce(object, first, first + vme_npages(entry));
+	}
+}
+
+/* Marks the entries of a locked range DEAD and chains them; true when any of them has an object. */
+static bool
+range_kill(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_map_entry_t *chain)
+{
+	vm_map_entry_t entry;
+	bool objects = false;
+
+	*chain = NULL;
+	while (start < end && (entry = vm_map_next_entry(map, start, end)) != NULL) {
+		os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_DEAD, relaxed);
+		entry->vme_link = *chain;
+		*chain = entry;
+		objects |= os_atomic_load(&entry->vme_object, relaxed) != NULL;
+		start = entry->vme_end;
+	}
+	return objects;
+}
+
+/* Translations and pages of an entry that is DEAD; its object reference goes too. */
+static void
+entry_teardown(vm_map_t map, vm_map_entry_t entry)
+{
+	/* seq_cst: a fault either installed its object before, or finds VME_OBJECT_DEAD. */
+	vm_object_t object = os_atomic_xchg(&entry->vme_object, VME_OBJECT_DEAD, seq_cst);
+	vm_page_t dead = NULL;
+
+	if (object == NULL) {
+		return;
+	}
+	entry_drop_pages(entry, object, &dead); /* [M2] */
+	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	vm_page_release_list(dead);
+	vm_object_deallocate(object);
+}
+
+void
+vm_map_clear_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	vm_map_entry_t chain;
+
+	range_kill(map, start, end, &chain);
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	for (vm_map_entry_t entry = chain; entry != NULL; entry = entry->vme_link) {
+		entry_teardown(map, entry);
+	}
+	vm_index_set(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end), NULL);
+	while (chain != NULL) {
+		vm_map_entry_t next = chain->vme_link;
+
+		zfree_smr(vm_map_entry_zone, chain);
+		chain = next;
+	}
+}
+
+kern_return_t
+vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	kern_return_t kr;
+
+	assert(page_aligned(start | end));
+	start = os_max(start, map->vmm_min);
+	end = os_min(end, map->vmm_max);
+	if (start >= end) {
+		return KERN_SUCCESS;
+	}
+	kr = vm_map_lock_range(map, start, end);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (has_permanent(map, start, end)) {
+		kr = KERN_PROTECTION_FAILURE;
+	} else {
+		vm_map_clear_range(map, start, end);
+		arena_note_free(map, start, end);
+	}
+	vm_map_unlock_range(map, start, end);
+	return kr;
+}

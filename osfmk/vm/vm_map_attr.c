@@ -1,0 +1,192 @@
+/*
+ * Attributes of ranges: protection, inheritance, and what vm_region tells about them.
+ */
+#include <vm/vm_map_internal.h>
+
+#include <kern/assert.h>
+#include <kern/smr.h>
+#include <vm/pmap.h>
+
+/* Calls fn for each entry of a locked range. */
+typedef void (*entry_fn)(vm_map_t map, vm_map_entry_t entry, uint32_t argument);
+
+static void
+foreach_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, entry_fn fn, uint32_t argument)
+{
+	vm_map_entry_t entry;
+
+	while (start < end && (entry = vm_map_next_entry(map, start, end)) != NULL) {
+		start = entry->vme_end;
+		fn(map, entry, argument);
+	}
+}
+
+/* The whole of a locked range is mapped, and each entry's maximum allows `prot`. */
+static kern_return_t
+range_check(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot)
+{
+	vm_map_entry_t entry;
+
+	while (start < end) {
+		entry = vm_map_next_entry(map, start, end);
+		if (entry == NULL || entry->vme_start > start) {
+			return KERN_INVALID_ADDRESS;
+		}
+		if (prot & ~vme_max_prot(entry->vme_attr)) {
+			return KERN_PROTECTION_FAILURE;
+		}
+		start = entry->vme_end;
+	}
+	return KERN_SUCCESS;
+}
+
+/* Only what is lost needs work: more rights come with the next fault. */
+static void
+entry_protect(vm_map_t map, vm_map_entry_t entry, uint32_t attr)
+{
+	vm_prot_t lost = vme_prot(entry->vme_attr) & ~vme_prot(attr);
+	vm_object_t object;
+	uint64_t first;
+
+	os_atomic_store(&entry->vme_attr, attr, relaxed);
+	if (lost == 0) {
+		return;
+	}
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	object = os_atomic_load(&entry->vme_object, acquire);
+	if (object == NULL) {
+		return;
+	}
+	first = vme_object_page(entry->vme_bias, entry->vme_start);
+	vm_object_quiesce(object, first, first + vme_npages(entry)); /* [M2] */
+	pmap_protect(map->vmm_pmap, entry->vme_start, entry->vme_end, vme_prot(attr));
+}
+
+static void
+entry_set_prot(vm_map_t map, vm_map_entry_t entry, uint32_t prot)
+{
+	uint32_t attr = entry->vme_attr & ~((uint32_t)VME_PROT_MASK << VME_PROT_SHIFT);
+
+	entry_protect(map, entry, attr | prot << VME_PROT_SHIFT);
+}
+
+static void
+entry_set_max_prot(vm_map_t map, vm_map_entry_t entry, uint32_t max)
+{
+	uint32_t attr = entry->vme_attr &
+	    ~((uint32_t)VME_PROT_MASK << VME_PROT_SHIFT | (uint32_t)VME_PROT_MASK << VME_MAX_PROT_SHIFT);
+	uint32_t prot = (uint32_t)vme_prot(entry->vme_attr) & max;
+
+	entry_protect(map, entry, attr | prot << VME_PROT_SHIFT | max << VME_MAX_PROT_SHIFT);
+}
+
+static void
+entry_set_inherit(vm_map_t map, vm_map_entry_t entry, uint32_t inherit)
+{
+	uint32_t attr = entry->vme_attr & ~(3U << VME_INHERIT_SHIFT);
+
+	(void)map;
+	os_atomic_store(&entry->vme_attr, attr | inherit << VME_INHERIT_SHIFT, relaxed);
+}
+
+static bool
+range_in_map(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	return start >= map->vmm_min && start < end && end <= map->vmm_max;
+}
+
+kern_return_t
+vm_map_protect(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool set_max)
+{
+	kern_return_t kr;
+
+	assert(page_aligned(start | end));
+	if (!range_in_map(map, start, end)) {
+		return start == end ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+	}
+	kr = vm_map_lock_range(map, start, end);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	kr = range_check(map, start, end, prot);
+	if (kr == KERN_SUCCESS) {
+		foreach_entry(map, start, end, set_max ? entry_set_max_prot : entry_set_prot, (uint32_t)prot);
+	}
+	vm_map_unlock_range(map, start, end);
+	return kr;
+}
+
+kern_return_t
+vm_map_inherit(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_inherit_t inherit)
+{
+	kern_return_t kr;
+
+	assert(page_aligned(start | end) && inherit <= VM_INHERIT_NONE);
+	if (!range_in_map(map, start, end)) {
+		return start == end ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+	}
+	kr = vm_map_lock_range(map, start, end);
+	if (kr == KERN_SUCCESS) {
+		foreach_entry(map, start, end, entry_set_inherit, inherit);
+		vm_map_unlock_range(map, start, end);
+	}
+	return kr;
+}
+
+/* --- what is where --- */
+
+static void
+region_describe(vm_map_entry_t entry, struct vm_map_region *out)
+{
+	uint32_t attr = os_atomic_load(&entry->vme_attr, relaxed);
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+
+	*out = (struct vm_map_region){
+		.start = os_atomic_load(&entry->vme_start, relaxed),
+		.end = os_atomic_load(&entry->vme_end, relaxed),
+		.prot = vme_prot(attr),
+		.max_prot = vme_max_prot(attr),
+		.inherit = vme_inherit(attr),
+		.tag = vme_tag(attr),
+		.shared = (attr & VME_SHARED) != 0,
+		.needs_copy = (attr & VME_NEEDS_COPY) != 0,
+	};
+	if (object != NULL && object != VME_OBJECT_DEAD) {
+		uint64_t first = vme_object_page(entry->vme_bias, out->start);
+
+		out->offset = ptoa(first);
+		out->object_id = (uint64_t)((uintptr_t)object - KMEM_BASE) >> 6; /* a name, not an address */
+		out->ref_count = os_atomic_load(&object->vo_refs, relaxed);
+		out->pages_resident = vm_object_resident(object, first, first + atop(out->end - out->start));
+	}
+}
+
+kern_return_t
+vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out)
+{
+	vm_map_entry_t entry = NULL;
+
+	addr = os_max(trunc_page(addr), map->vmm_min);
+	smr_enter();
+	if (addr < map->vmm_max) {
+		entry = vm_map_next_entry(map, addr, map->vmm_max);
+	}
+	if (entry != NULL) {
+		region_describe(entry, out);
+	}
+	smr_leave();
+	return entry != NULL ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
+void
+vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes)
+{
+	struct vm_map_region region = { .end = map->vmm_min };
+
+	*virtual_bytes = 0;
+	*resident_bytes = 0;
+	while (region.end < map->vmm_max && vm_map_region(map, region.end, &region) == KERN_SUCCESS) {
+		*virtual_bytes += region.end - region.start;
+		*resident_bytes += ptoa(region.pages_resident);
+	}
+}

@@ -1,0 +1,118 @@
+/*
+ * The index of an address map: which entry covers a page.
+ *
+ * A radix tree over page numbers (33 bits), 64 slots a node, 4 levels for the first 256 GiB (the node `low`, in the map
+ * itself) and 6 for the rest. A slot on level L stands for 64^L pages and holds nothing, an entry that covers all of
+ * them, or a node with the level below. So a large aligned entry costs few slots, a look-up reads one word a level, and
+ * the slots of two pages 128 KiB apart are never in one cache line. Nodes are added under entries as they are cut up and
+ * stay until the index is destroyed.
+ *
+ * A slot word carries its own lock: bit 0, a sleeping lock (waiters set bit 1). Locking a range locks the slots that
+ * cover exactly it, in ascending order, splitting at its ends what reaches beyond; whoever holds them may replace what
+ * the slots say. Look-ups ignore the locks and take none; the memory they may touch is kept by SMR.
+ *
+ * The file is pure: allocation, sleeping and waking are the four functions at the end, which vm_map.c has for the kernel
+ * and the unit test for the host.
+ */
+#pragma once
+
+#include <os/atomic.h>
+#include <os/base.h>
+
+#define VM_INDEX_SHIFT     6
+#define VM_INDEX_SLOTS     (1U << VM_INDEX_SHIFT)
+#define VM_INDEX_LOW_SHIFT 18 /* log2 pages behind a slot of `low` (level 3) */
+#define VM_INDEX_LOW_BITS  24 /* pages below 2^24 are found through `low` */
+#define VM_INDEX_TOP_SHIFT 30 /* level 5 */
+#define VM_INDEX_BITS      33
+#define VM_INDEX_TOP_SLOTS (1U << (VM_INDEX_BITS - VM_INDEX_TOP_SHIFT))
+
+#define VM_INDEX_LOCKED  1UL
+#define VM_INDEX_WAITERS 2UL
+#define VM_INDEX_NODE    4UL
+#define VM_INDEX_TAGS    7UL
+
+struct vm_map_entry; /* aligned to more than VM_INDEX_TAGS */
+
+struct vm_index_node {
+	uintptr_t slots[VM_INDEX_SLOTS];
+} OS_CACHE_ALIGNED;
+
+struct vm_map_index {
+	struct vm_index_node low;
+	uintptr_t top[VM_INDEX_TOP_SLOTS] OS_CACHE_ALIGNED; /* never used for pages that `low` covers */
+};
+
+OS_INLINE struct vm_map_entry *
+vm_index_entry(uintptr_t word)
+{
+	return (struct vm_map_entry *)(word & ~VM_INDEX_TAGS);
+}
+
+OS_INLINE struct vm_index_node *
+vm_index_node(uintptr_t word)
+{
+	return (struct vm_index_node *)(word & ~VM_INDEX_TAGS);
+}
+
+/*
+ * The entry that covers a page, or NULL. Inside an SMR section (or with the page's slot locked). The loads are ordered
+ * by their addresses: each pairs with the release store that published the node or entry.
+ */
+OS_INLINE struct vm_map_entry *
+vm_index_lookup(const struct vm_map_index *index, uint64_t page)
+{
+	const uintptr_t *slots = index->low.slots;
+	unsigned shift = VM_INDEX_LOW_SHIFT;
+	uintptr_t word;
+
+	if (os_unlikely(page >> VM_INDEX_LOW_BITS != 0)) {
+		if (page >> VM_INDEX_BITS != 0) {
+			return NULL;
+		}
+		word = os_atomic_load_dependency(&index->top[page >> VM_INDEX_TOP_SHIFT]);
+		if (!(word & VM_INDEX_NODE)) {
+			return vm_index_entry(word);
+		}
+		slots = vm_index_node(word)->slots;
+		shift = VM_INDEX_TOP_SHIFT - VM_INDEX_SHIFT;
+	}
+	for (;; shift -= VM_INDEX_SHIFT) {
+		word = os_atomic_load_dependency(&slots[(page >> shift) % VM_INDEX_SLOTS]);
+		if (!(word & VM_INDEX_NODE)) {
+			return vm_index_entry(word);
+		}
+		slots = vm_index_node(word)->slots;
+	}
+}
+
+/*
+ * Lowest entry that covers a page in [start, end), and in *page the lowest such page; NULL when there is none. Same rules
+ * as the look-up; without locks the answer may be old when it arrives.
+ */
+struct vm_map_entry *vm_index_next(
+    const struct vm_map_index *index, uint64_t start, uint64_t end, uint64_t *page);
+
+/* Locks the range. May sleep. False when a node could not be had: then nothing is locked. */
+OS_WARN_RESULT bool vm_index_lock(struct vm_map_index *index, uint64_t start, uint64_t end);
+
+/* Makes `page` a boundary between slots of a range the caller has locked; both sides stay locked. */
+OS_WARN_RESULT bool vm_index_split(struct vm_map_index *index, uint64_t page);
+
+/* Makes every slot of a locked range hold `entry` (or NULL); the range stays locked. */
+void vm_index_set(struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
+
+void vm_index_unlock(struct vm_map_index *index, uint64_t start, uint64_t end);
+
+/* vm_index_set and vm_index_unlock in one pass. */
+void vm_index_set_unlock(
+    struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
+
+/* Frees all nodes. Nobody else looks. */
+void vm_index_destroy(struct vm_map_index *index);
+
+/* --- what the file needs --- */
+struct vm_index_node *vm_index_node_alloc(void); /* contents undefined; NULL when exhausted */
+void vm_index_node_free(struct vm_index_node *node);
+void vm_index_sleep(uintptr_t *slot); /* returns after a wake of the slot, or because it is no longer locked */
+void vm_index_wake(uintptr_t *slot);

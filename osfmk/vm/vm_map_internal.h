@@ -1,0 +1,162 @@
+/*
+ * Shared by the files that implement maps and faults. The rules are in vm_map.h.
+ */
+#pragma once
+
+#include <arm64/cpu_data.h>
+#include <mach/arm/commpage.h>
+#include <vm/vm_map.h>
+#include <vm/vm_map_index.h>
+#include <vm/vm_object.h>
+
+/*
+ * Letters: (r) written under the index locks of the whole entry, read by anybody who can live with a change right after, or
+ * checks again under the slot lock of a page; (c) constant.
+ */
+struct vm_map_entry {
+	vm_map_offset_t vme_start; /* (r) bytes, page-aligned */
+	vm_map_offset_t vme_end;   /* (r) first byte behind */
+	vm_object_t vme_object;    /* atomic; NULL until a fault sets it, VME_OBJECT_DEAD at the end */
+	uint64_t vme_bias;         /* (c) object page = page of the address + bias */
+	uint32_t vme_attr;         /* (r) VME_*; atomic */
+	uint32_t vme_unused;
+	struct vm_map_entry *vme_link; /* owner: entries on their way out */
+} OS_CACHE_ALIGNED;
+
+/* vme_object of a DEAD entry. */
+#define VME_OBJECT_DEAD ((vm_object_t)1)
+
+/* vme_attr. Protections and inheritance as in the interface. */
+#define VME_PROT_SHIFT     0 /* 3 bits */
+#define VME_MAX_PROT_SHIFT 3 /* 3 bits */
+#define VME_INHERIT_SHIFT  6 /* 2 bits */
+#define VME_TAG_SHIFT      8 /* 8 bits */
+#define VME_DEAD           0x10000U /* leaving the map: faults wait for the range */
+#define VME_NEEDS_COPY     0x20000U /* the object is shared for copying: no writable translations */
+#define VME_SHARED         0x40000U /* the object is shared for good */
+#define VME_PERMANENT      0x80000U /* not to be replaced or deallocated */
+#define VME_KERNEL         0x100000U /* kernel memory: no object, never faults */
+
+#define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
+
+OS_INLINE vm_prot_t
+vme_prot(uint32_t attr)
+{
+	return (vm_prot_t)(attr >> VME_PROT_SHIFT) & VME_PROT_MASK;
+}
+
+OS_INLINE vm_prot_t
+vme_max_prot(uint32_t attr)
+{
+	return (vm_prot_t)(attr >> VME_MAX_PROT_SHIFT) & VME_PROT_MASK;
+}
+
+OS_INLINE vm_inherit_t
+vme_inherit(uint32_t attr)
+{
+	return (attr >> VME_INHERIT_SHIFT) & 3;
+}
+
+OS_INLINE unsigned
+vme_tag(uint32_t attr)
+{
+	return (attr >> VME_TAG_SHIFT) & 0xff;
+}
+
+OS_INLINE uint32_t
+vme_attr_make(vm_prot_t prot, vm_prot_t max_prot, vm_inherit_t inherit, unsigned tag)
+{
+	return (uint32_t)prot << VME_PROT_SHIFT | (uint32_t)max_prot << VME_MAX_PROT_SHIFT |
+	    (uint32_t)inherit << VME_INHERIT_SHIFT | tag << VME_TAG_SHIFT;
+}
+
+OS_INLINE uint64_t
+vme_npages(const struct vm_map_entry *entry)
+{
+	return atop(entry->vme_end - entry->vme_start);
+}
+
+/* Object page behind an address of the entry. */
+OS_INLINE uint64_t
+vme_object_page(uint64_t bias, vm_map_offset_t va)
+{
+	return atop(va) + bias;
+}
+
+/*
+ * Where a CPU looks for free space. Hints: written by threads on the CPU without a lock, and checked by whoever uses
+ * them. Single pages go to the lowest free place, larger sizes behind the last one.
+ */
+struct vm_map_arena {
+	vm_map_offset_t vma_start; /* empty before the first allocation */
+	vm_map_offset_t vma_end;
+	vm_map_offset_t vma_lowest; /* below it no page is free */
+	vm_map_offset_t vma_next;
+} OS_CACHE_ALIGNED;
+
+struct vm_map {
+	/* read-mostly */
+	pmap_t vmm_pmap;
+	vm_map_offset_t vmm_base; /* address of page 0 of the index */
+	vm_map_offset_t vmm_min, vmm_max;
+	vm_map_offset_t vmm_search_base; /* where ANYWHERE begins */
+
+	uint32_t vmm_refs OS_CACHE_ALIGNED; /* atomic */
+	vm_map_offset_t vmm_arena_next;     /* atomic: where the next arena is cut */
+
+	struct vm_map_index vmm_index OS_CACHE_ALIGNED;
+	struct vm_map_arena vmm_arenas[]; /* by CPU */
+};
+
+/* Bytes of an arena, and the largest allocation that comes from one. */
+#define VM_MAP_ARENA     (256ULL << 20)
+#define VM_MAP_ARENA_MAX (32ULL << 20)
+
+OS_INLINE uint64_t
+vm_map_page(const struct vm_map *map, vm_map_offset_t va)
+{
+	return atop(va - map->vmm_base);
+}
+
+/*
+ * The entry that covers va, or NULL. In an SMR section.
+ */
+OS_INLINE vm_map_entry_t
+vm_map_lookup_entry(const struct vm_map *map, vm_map_offset_t va)
+{
+	return vm_index_lookup(&map->vmm_index, vm_map_page(map, va));
+}
+
+/*
+ * Locks [start, end), plus what entries reach beyond it, and cuts those at start and end; on return exactly [start, end) is
+ * locked and no entry crosses its ends. KERN_RESOURCE_SHORTAGE with nothing locked. May sleep.
+ */
+OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* First entry in [from, end) of a range the caller has locked (or inside an SMR section), or NULL. */
+vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end);
+
+/* An entry for [start, end), not in the map. NULL when memory is exhausted. */
+vm_map_entry_t vm_map_entry_create(vm_map_offset_t start, vm_map_offset_t end, uint32_t attr);
+void vm_map_entry_free(vm_map_entry_t entry); /* never was in a map */
+
+/* Free space for `size` bytes, locked. Reserves addresses only: the caller enters something or unlocks. */
+OS_WARN_RESULT kern_return_t vm_map_find_space(
+    vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask);
+
+/* The range is locked: everything in it leaves the map, it stays locked and empty. */
+void vm_map_clear_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* The range overlaps the part of every map that belongs to the commpage. */
+OS_INLINE bool
+vm_map_reserved(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	return start < COMMPAGE_RANGE_END && end > COMMPAGE_RANGE_START && map->vmm_base == 0;
+}
+
+/*
+ * The entry that covers va gets an object that no other entry copies from: it is replaced by one that is not NEEDS_COPY and has
+ * an object. Its range is locked by the caller, who must look it up again. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ */
+OS_WARN_RESULT kern_return_t vm_map_entry_own_object(vm_map_t map, vm_map_entry_t entry);

@@ -1,0 +1,299 @@
+/*
+ * Memory objects: see vm_object.h.
+ *
+ * Everything that walks slots here holds a reference to the object, or got it out of an entry that it has made DEAD, and has
+ * preemption off around each slot lock only.
+ */
+#include <vm/vm_object.h>
+
+#include <kern/assert.h>
+#include <kern/preempt.h>
+#include <kern/zalloc.h>
+#include <string.h>
+#include <vm/pmap.h>
+#include <vm/vm_page.h>
+
+ZONE_DEFINE(vm_object_zone, "vm objects", sizeof(struct vm_object), ZC_NONE);
+ZONE_DEFINE(vm_object_node_zone, "vm object nodes", sizeof(struct vm_object_node), ZC_NONE);
+
+struct vm_object_node *
+vm_tree_node_alloc(void)
+{
+	return zalloc_flags(vm_object_node_zone, Z_NOWAIT | Z_ZERO);
+}
+
+/* A fault that found the object in its map entry may still be on its way through the node. */
+void
+vm_tree_node_free(struct vm_object_node *node)
+{
+	zfree_smr(vm_object_node_zone, node);
+}
+
+vm_object_t
+vm_object_allocate(uint64_t npages)
+{
+	vm_object_t object = zalloc_flags(vm_object_zone, Z_NOWAIT | Z_ZERO);
+
+	if (object != NULL) {
+		object->vo_refs = 1;
+		object->vo_npages = npages;
+		object->vo_height = vm_tree_height(npages);
+	}
+	return object;
+}
+
+void
+vm_object_reference(vm_object_t object)
+{
+	uint32_t refs = os_atomic_inc_orig(&object->vo_refs, relaxed);
+
+	assert(refs != 0);
+	(void)refs;
+}
+
+void
+vm_object_deallocate(vm_object_t object)
+{
+	vm_page_t dead = NULL;
+
+	/* A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes first. */
+	if (os_atomic_load(&object->vo_refs, acquire) != 1 && os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
+		return;
+	}
+	vm_object_remove_range(object, 0, object->vo_npages, &dead);
+	vm_page_release_list(dead);
+	vm_tree_destroy(&object->vo_tree, object->vo_height);
+	zfree_smr(vm_object_zone, object);
+}
+
+uintptr_t *
+vm_object_slot_alloc(vm_object_t object, uint64_t index)
+{
+	assert(index < object->vo_npages);
+	return vm_tree_lookup_alloc(&object->vo_tree, object->vo_height, index);
+}
+
+/* --- ranges --- */
+
+/* Calls body with `slot` and `index` for each slot of [from, to) behind which there is a node. */
+#define foreach_slot(object, from, to, slot, index)                                                           \
+	for (uint64_t index = (from), run_##slot, end_##slot = (to); index < end_##slot; index += run_##slot) \
+		for (uintptr_t *slot = slot_run(object, index, end_##slot, &run_##slot),                      \
+			 *first_##slot __attribute__((unused)) = slot,                                        \
+			 *last_##slot = slot == NULL ? NULL : slot + run_##slot;                              \
+		    slot != last_##slot; slot++)
+
+#define slot_index(slot, index) ((index) + (uint64_t)((slot)-first_##slot))
+
+static uintptr_t *
+slot_run(vm_object_t object, uint64_t index, uint64_t end, uint64_t *run)
+{
+	uintptr_t *slot = vm_tree_run(&object->vo_tree, object->vo_height, index, run);
+
+	*run = os_min(*run, end - index);
+	return slot;
+}
+
+/* What a locked or populated slot holds, taken out of it. NULL when it is empty. */
+OS_INLINE vm_page_t
+slot_empty(uintptr_t *slot)
+{
+	uintptr_t word = os_atomic_load(slot, relaxed);
+
+	while (word != 0) {
+		/* acquire: pairs with the unlock of the fault that put the page there. */
+		if (!(word & VM_SLOT_LOCKED) && os_atomic_cmpxchgv(slot, word, (uintptr_t)0, &word, acquire)) {
+			return (vm_page_t)word;
+		}
+		if (word & VM_SLOT_LOCKED) {
+			cpu_relax();
+			word = os_atomic_load(slot, relaxed);
+		}
+	}
+	return NULL;
+}
+
+void
+vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page_t *dead)
+{
+	foreach_slot(object, start, end, slot, index)
+	{
+		vm_page_t page = slot_empty(slot);
+
+		if (page != NULL && vm_page_unref(page)) {
+			page->vmp_next = *dead;
+			*dead = page;
+		}
+	}
+}
+
+void
+vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end)
+{
+	foreach_slot(object, start, end, slot, index)
+	{
+		while (os_unlikely(os_atomic_load(slot, acquire) & VM_SLOT_LOCKED)) {
+			cpu_relax();
+		}
+	}
+}
+
+uint64_t
+vm_object_resident(vm_object_t object, uint64_t start, uint64_t end)
+{
+	uint64_t count = 0;
+
+	foreach_slot(object, start, end, slot, index)
+	{
+		count += vm_slot_page(os_atomic_load(slot, relaxed)) != NULL;
+	}
+	return count;
+}
+
+kern_return_t
+vm_object_insert(vm_object_t object, uint64_t index, vm_page_t page)
+{
+	uintptr_t *slot = vm_object_slot_alloc(object, index);
+
+	if (slot == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	assert(*slot == 0);
+	os_atomic_store(slot, (uintptr_t)page, release);
+	return KERN_SUCCESS;
+}
+
+/* --- copies --- */
+
+/* One more reference to what the slot holds, or NULL. */
+static vm_page_t
+slot_share(uintptr_t *slot)
+{
+	vm_page_t page;
+
+	if (os_atomic_load(slot, relaxed) == 0) {
+		return NULL;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL) {
+		vm_page_ref(page);
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	return page;
+}
+
+/* A fresh copy of what the slot holds. *failed: there was a page but no memory for the copy. */
+static vm_page_t
+slot_copy(uintptr_t *slot, bool *failed)
+{
+	vm_page_t page, copy;
+
+	if (os_atomic_load(slot, relaxed) == 0) {
+		return NULL;
+	}
+	copy = vm_page_grab();
+	if (copy == NULL) {
+		*failed = true;
+		return NULL;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL) {
+		page_copy(vm_page_kva(copy), vm_page_kva(page));
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	if (page == NULL) {
+		vm_page_release(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static vm_object_t
+object_copy(vm_object_t object, uint64_t start, uint64_t npages, bool strict)
+{
+	vm_object_t copy = vm_object_allocate(npages);
+	bool failed = copy == NULL;
+
+	foreach_slot(object, start, start + npages, slot, index)
+	{
+		vm_page_t page = failed ? NULL : strict ? slot_copy(slot, &failed) : slot_share(slot);
+
+		if (page != NULL && vm_object_insert(copy, slot_index(slot, index) - start, page) != KERN_SUCCESS) {
+			failed = true;
+			if (vm_page_unref(page)) {
+				vm_page_release(page);
+			}
+		}
+	}
+	if (failed && copy != NULL) {
+		vm_object_deallocate(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+vm_object_t
+vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages)
+{
+	return object_copy(object, start, npages, false);
+}
+
+vm_object_t
+vm_object_copy_range_strict(vm_object_t object, uint64_t start, uint64_t npages)
+{
+	return object_copy(object, start, npages, true);
+}
+
+/* The page of a locked slot becomes `copy`; nobody maps the old one here any more. */
+static void
+slot_replace(vm_page_t page, vm_page_t copy, pmap_t pmap, vm_map_offset_t va)
+{
+	page_copy(vm_page_kva(copy), vm_page_kva(page));
+	pmap_remove(pmap, va, va + PAGE_SIZE);
+	if (vm_page_unref(page)) {
+		vm_page_release(page);
+	}
+}
+
+static bool
+slot_unshare(uintptr_t *slot, pmap_t pmap, vm_map_offset_t va)
+{
+	vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed)), copy;
+
+	if (page == NULL || os_atomic_load(&page->vmp_refs, relaxed) == 1) {
+		return true;
+	}
+	copy = vm_page_grab();
+	if (copy == NULL) {
+		return false;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL && os_atomic_load(&page->vmp_refs, acquire) != 1) {
+		slot_replace(page, copy, pmap, va);
+		page = copy;
+		copy = NULL;
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	if (copy != NULL) {
+		vm_page_release(copy);
+	}
+	return true;
+}
+
+bool
+vm_object_unshare_range(vm_object_t object, uint64_t start, uint64_t end, pmap_t pmap, vm_map_offset_t va)
+{
+	foreach_slot(object, start, end, slot, index)
+	{
+		if (!slot_unshare(slot, pmap, va + ptoa(slot_index(slot, index) - start))) {
+			return false;
+		}
+	}
+	return true;
+}
