@@ -20,35 +20,36 @@ pmap_paddr_t commpage_l3_table;
 static uint8_t *commpage; /* data page, through the physical map */
 static uint8_t *commpage_ro;
 
-#define COMMPAGE_PTE                                                                                            \
-	(ARM_PTE_PAGE | ARM_PTE_AF | ARM_PTE_SH_INNER | ARM_PTE_AP_USER | ARM_PTE_AP_RO | ARM_PTE_UXN | ARM_PTE_PXN)
+#define COMMPAGE_PTE                                                                                    \
+	(ARM_PTE_PAGE | ARM_PTE_AF | ARM_PTE_SH_INNER | ARM_PTE_AP_USER | ARM_PTE_AP_RO | ARM_PTE_UXN | \
+	    ARM_PTE_PXN)
 
 /* CPU_CAPABILITIES64 beyond those that programs of this system name; the numbers are the interface's. */
-#define CAP_FP16        BIT(3)
-#define CAP_ADVSIMD_HP  BIT(9)
-#define CAP_UNCACHED    BIT(11)
-#define CAP_FMA         BIT(13)
-#define CAP_FHM         BIT(14)
-#define CAP_SHA512      BIT(31)
-#define CAP_SHA3        BIT(32)
-#define CAP_FCMA        BIT(33)
-#define CAP_AFP         BIT(34)
-#define CAP_FLAGM       BIT(40)
-#define CAP_FLAGM2      BIT(41)
-#define CAP_DOTPROD     BIT(42)
-#define CAP_RDM         BIT(43)
-#define CAP_SPECRES     BIT(44)
-#define CAP_SB          BIT(45)
-#define CAP_FRINTTS     BIT(46)
-#define CAP_LRCPC       BIT(48)
-#define CAP_LRCPC2      BIT(49)
-#define CAP_JSCVT       BIT(50)
-#define CAP_DPB         BIT(52)
-#define CAP_DPB2        BIT(53)
-#define CAP_LSE2        BIT(54)
-#define CAP_CSV2        BIT(55)
-#define CAP_CSV3        BIT(56)
-#define CAP_DIT         BIT(57)
+#define CAP_FP16       BIT(3)
+#define CAP_ADVSIMD_HP BIT(9)
+#define CAP_UNCACHED   BIT(11)
+#define CAP_FMA        BIT(13)
+#define CAP_FHM        BIT(14)
+#define CAP_SHA512     BIT(31)
+#define CAP_SHA3       BIT(32)
+#define CAP_FCMA       BIT(33)
+#define CAP_AFP        BIT(34)
+#define CAP_FLAGM      BIT(40)
+#define CAP_FLAGM2     BIT(41)
+#define CAP_DOTPROD    BIT(42)
+#define CAP_RDM        BIT(43)
+#define CAP_SPECRES    BIT(44)
+#define CAP_SB         BIT(45)
+#define CAP_FRINTTS    BIT(46)
+#define CAP_LRCPC      BIT(48)
+#define CAP_LRCPC2     BIT(49)
+#define CAP_JSCVT      BIT(50)
+#define CAP_DPB        BIT(52)
+#define CAP_DPB2       BIT(53)
+#define CAP_LSE2       BIT(54)
+#define CAP_CSV2       BIT(55)
+#define CAP_CSV3       BIT(56)
+#define CAP_DIT        BIT(57)
 
 /* Which four-bit field of which identification register has to be how large. Signed fields (FP) say 15 for none. */
 enum id_register { ID_ISAR0, ID_ISAR1, ID_PFR0, ID_MMFR1, ID_MMFR2, ID_REGISTERS };
@@ -114,7 +115,8 @@ cpu_capabilities(void)
 		caps |= COMMPAGE_CAP_VFP | COMMPAGE_CAP_ADVSIMD | CAP_ADVSIMD_HP | CAP_FMA;
 		caps |= id_field(id[ID_PFR0], 16) >= 1 ? CAP_FP16 : 0;
 	}
-	if (id_field(id[ID_ISAR0], 4) >= 2 && id_field(id[ID_ISAR0], 8) >= 1 && id_field(id[ID_ISAR0], 12) >= 1) {
+	if (id_field(id[ID_ISAR0], 4) >= 2 && id_field(id[ID_ISAR0], 8) >= 1 &&
+	    id_field(id[ID_ISAR0], 12) >= 1) {
 		caps |= COMMPAGE_CAP_CRYPTO;
 	}
 	if (cpu_count == 1) {

@@ -3,7 +3,6 @@
  */
 #include <arm64/copyio.h>
 
-
 extern const struct copyio_fixup copyio_fixup_start[], copyio_fixup_end[];
 
 uint64_t _copyin_mayfault(void *kaddr, user_addr_t uaddr, size_t len);

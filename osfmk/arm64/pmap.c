@@ -20,8 +20,8 @@ ZONE_DEFINE(pmap_zone, "pmap", sizeof(struct pmap), ZC_TYPESTABLE);
 static struct pmap kernel_pmap_store;
 pmap_t kernel_pmap = &kernel_pmap_store;
 
-#define PTE_COMMON    (ARM_PTE_PAGE | ARM_PTE_AF | ARM_PTE_SH_INNER)
-#define PTE_USER      (PTE_COMMON | ARM_PTE_NG | ARM_PTE_AP_USER | ARM_PTE_PXN)
+#define PTE_COMMON     (ARM_PTE_PAGE | ARM_PTE_AF | ARM_PTE_SH_INNER)
+#define PTE_USER       (PTE_COMMON | ARM_PTE_NG | ARM_PTE_AP_USER | ARM_PTE_PXN)
 #define PTE_PROTECTION (ARM_PTE_AP_RO | ARM_PTE_UXN | ARM_PTE_PXN)
 
 /* --- descriptors --- */
@@ -51,7 +51,7 @@ pte_prot(pmap_t pmap, pte_t pte)
 	uint64_t never = pmap == kernel_pmap ? ARM_PTE_PXN : ARM_PTE_UXN;
 
 	return VM_PROT_READ | ((pte & ARM_PTE_AP_RO) ? 0 : VM_PROT_WRITE) |
-	    ((pte & never) ? 0 : VM_PROT_EXECUTE);
+	       ((pte & never) ? 0 : VM_PROT_EXECUTE);
 }
 
 /* --- walking --- */
@@ -119,7 +119,8 @@ pmap_table_get(pte_t *table, unsigned index, bool noted)
 	if (noted) {
 		pte_note_used(table, index);
 	}
-	if (!os_atomic_cmpxchgv(&table[index], (pte_t)0, kvtophys((vm_offset_t)child) | ARM_PTE_TABLE, &found, release)) {
+	if (!os_atomic_cmpxchgv(
+		&table[index], (pte_t)0, kvtophys((vm_offset_t)child) | ARM_PTE_TABLE, &found, release)) {
 		pmap_table_free(child);
 		return pte_table(found);
 	}
@@ -187,7 +188,7 @@ pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t 
 		return;
 	}
 	os_atomic_store(ptep, new, release);
-	if ((new & ~old & PTE_PROTECTION) != 0) {
+	if ((new & ~old &PTE_PROTECTION) != 0) {
 		pmap_tlb_invalidate(pmap, va, va + PAGE_SIZE, false);
 	} else {
 		/* More rights, or none changed: another CPU with the old entry faults, and comes here itself. */
@@ -208,7 +209,8 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 			return KERN_RESOURCE_SHORTAGE;
 		}
 	}
-	if (os_unlikely(prot & VM_PROT_EXECUTE) && !(vm_page_from_ppnum(pn)->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
+	if (os_unlikely(prot & VM_PROT_EXECUTE) &&
+	    !(vm_page_from_ppnum(pn)->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
 		pmap_sync_instructions(vm_page_from_ppnum(pn));
 	}
 	old = os_atomic_load(ptep, relaxed);
@@ -255,7 +257,8 @@ pmap_foreach_leaf(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, pmap_
 		l2p = &pte_table(l1)[pte_index(va, ARM_L2_SHIFT)];
 		l2 = os_atomic_load(l2p, relaxed);
 		if (pte_valid(l2)) {
-			fn(l2p, &pte_table(l2)[pte_index(va, ARM_L3_SHIFT)], (unsigned)atop(next - va), va, context);
+			fn(l2p, &pte_table(l2)[pte_index(va, ARM_L3_SHIFT)], (unsigned)atop(next - va), va,
+			    context);
 		}
 	}
 }

@@ -17,16 +17,18 @@
 #endif
 static_assert(ASID_LIMIT > MAX_CPUS + 1, "every CPU may keep one over a roll-over");
 
-#define ASID_GENERATION_FIRST (1ULL << PMAP_ASID_BITS) /* 0 is the generation of a pmap that never had an ASID */
+#define ASID_GENERATION_FIRST \
+	(1ULL << PMAP_ASID_BITS) /* 0 is the generation of a pmap that never had an ASID */
 
 PERCPU_DATA(struct pmap_cpu, pmap_cpu);
 
 OS_CACHE_ALIGNED uint64_t pmap_asid_generation = ASID_GENERATION_FIRST;
 
-static LCK_CLASS_DECLARE(asid_lock_class, "asid", LCK_RANK_ASID);
+LCK_CLASS_DECLARE(asid_lock_class, "asid", LCK_RANK_ASID);
 static LCK_SPIN_DECLARE(asid_lock, &asid_lock_class);
 static uint32_t asid_next GUARDED_BY(asid_lock) = 1;
-static uint64_t asid_kept[BITMAP_WORDS(1U << PMAP_ASID_BITS)] GUARDED_BY(asid_lock); /* loaded at the last roll-over */
+static uint64_t asid_kept[BITMAP_WORDS(1U << PMAP_ASID_BITS)] GUARDED_BY(
+    asid_lock); /* loaded at the last roll-over */
 
 static pmap_t
 active_pmap(uintptr_t word)
@@ -65,7 +67,8 @@ asid_roll_over(void) REQUIRES(asid_lock)
 	os_atomic_store(&pmap_asid_generation, previous + (1ULL << PMAP_ASID_BITS), relaxed);
 	os_atomic_thread_fence(seq_cst); /* [R1] */
 	__builtin_memset(asid_kept, 0, sizeof(asid_kept));
-	percpu_foreach_cpu(cpu) {
+	percpu_foreach_cpu(cpu)
+	{
 		pmap_t pmap = tag_for_flush(PERCPU_GET_CPU(pmap_cpu, cpu));
 
 		if (pmap != NULL) {
@@ -127,7 +130,7 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 	if (flush) {
 		flush_this_cpu();
 	}
-	dsb(ish);                                    /* [C1] before [C2] */
+	dsb(ish);                                /* [C1] before [C2] */
 	pmap_load_ttbr0(pmap, pmap->pm_context); /* [C2] */
 	if (old & PMAP_TAG_DEAD) {
 		pmap_release(active_pmap(old));
@@ -141,7 +144,8 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 void
 pmap_retire(pmap_t pmap)
 {
-	percpu_foreach_cpu(cpu) {
+	percpu_foreach_cpu(cpu)
+	{
 		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
 		uintptr_t word = os_atomic_load(&pc->pc_active, relaxed);
 

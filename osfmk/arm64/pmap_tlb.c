@@ -91,7 +91,7 @@ pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, boo
 	}
 	disable_preemption();
 	pc = PERCPU_GET(pmap_cpu);
-	dsb(ish);                                        /* [T1] */
+	dsb(ish);                                       /* [T1] */
 	cpus = os_atomic_load(&pmap->pm_cpus, relaxed); /* [T2], pairs with [C1] */
 	asid = pmap_asid(pmap);
 	if (cpus == 0) {

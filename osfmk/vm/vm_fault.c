@@ -53,7 +53,8 @@ static OS_NOINLINE vm_object_t
 fault_new_object(vm_map_entry_t entry)
 {
 	vm_object_t found = NULL;
-	vm_object_t object = vm_object_allocate(vme_object_page(entry->vme_bias, os_atomic_load(&entry->vme_end, relaxed)));
+	vm_object_t object =
+	    vm_object_allocate(vme_object_page(entry->vme_bias, os_atomic_load(&entry->vme_end, relaxed)));
 
 	if (object == NULL) {
 		return NULL;
@@ -288,10 +289,10 @@ vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 
 /* --- aborts --- */
 
-#define ESR_DFSC(esr)   ((esr) & 0x3f)
-#define ESR_WNR         (1U << 6) /* data abort: write, not read */
-#define ESR_CM          (1U << 8) /* by a cache maintenance instruction, which needs read only */
-#define DFSC_TRANSLATION 0x04     /* + level */
+#define ESR_DFSC(esr)    ((esr) & 0x3f)
+#define ESR_WNR          (1U << 6) /* data abort: write, not read */
+#define ESR_CM           (1U << 8) /* by a cache maintenance instruction, which needs read only */
+#define DFSC_TRANSLATION 0x04      /* + level */
 #define DFSC_ACCESS_FLAG 0x08
 #define DFSC_PERMISSION  0x0c
 #define DFSC_LEVEL_MASK  0x03

@@ -57,8 +57,8 @@ vm_index_wake(uintptr_t *slot)
 void
 vm_map_init(void)
 {
-	vm_map_zone = zone_create(
-	    "vm maps", sizeof(struct vm_map) + cpu_count * sizeof(struct vm_map_arena), ZC_NONE);
+	vm_map_zone =
+	    zone_create("vm maps", sizeof(struct vm_map) + cpu_count * sizeof(struct vm_map_arena), ZC_NONE);
 }
 
 vm_map_t
@@ -225,7 +225,8 @@ entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
 		vm_object_reference(piece->vme_object);
 		piece->vme_bias = entry->vme_bias;
 	}
-	vm_index_set(&map->vmm_index, vm_map_page(map, piece->vme_start), vm_map_page(map, piece->vme_end), piece);
+	vm_index_set(
+	    &map->vmm_index, vm_map_page(map, piece->vme_start), vm_map_page(map, piece->vme_end), piece);
 	return KERN_SUCCESS;
 }
 
@@ -237,7 +238,8 @@ entry_crosses(vm_map_entry_t entry, vm_map_offset_t at)
 
 /* [start, end) widened to the ends of the entries that reach out of it; a hint unless the range is locked. */
 static void
-range_widen(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_map_offset_t *low, vm_map_offset_t *high)
+range_widen(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_map_offset_t *low, vm_map_offset_t *high)
 {
 	vm_map_entry_t entry;
 
@@ -349,10 +351,12 @@ current_arena(vm_map_t map)
 
 /* Space for one page or for more in the arena of this CPU. */
 static kern_return_t
-arena_search(vm_map_t map, struct vm_map_arena *arena, vm_map_size_t size, vm_map_offset_t mask, vm_map_offset_t *addr)
+arena_search(
+    vm_map_t map, struct vm_map_arena *arena, vm_map_size_t size, vm_map_offset_t mask, vm_map_offset_t *addr)
 {
 	vm_map_offset_t *hint = size == PAGE_SIZE ? &arena->vma_lowest : &arena->vma_next;
-	vm_map_offset_t start = os_atomic_load(&arena->vma_start, relaxed), end = os_atomic_load(&arena->vma_end, relaxed);
+	vm_map_offset_t start = os_atomic_load(&arena->vma_start, relaxed),
+			end = os_atomic_load(&arena->vma_end, relaxed);
 	vm_map_offset_t from = os_atomic_load(hint, relaxed);
 	kern_return_t kr = space_search(map, from, end, size, mask, addr);
 
@@ -411,7 +415,8 @@ arena_note_free(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	struct vm_map_arena *arena = current_arena(map);
 
-	if (start < os_atomic_load(&arena->vma_start, relaxed) || end > os_atomic_load(&arena->vma_end, relaxed)) {
+	if (start < os_atomic_load(&arena->vma_start, relaxed) ||
+	    end > os_atomic_load(&arena->vma_end, relaxed)) {
 		return;
 	}
 	if (start < os_atomic_load(&arena->vma_lowest, relaxed)) {
@@ -428,7 +433,7 @@ static bool
 range_valid(vm_map_t map, vm_map_offset_t start, vm_map_size_t size)
 {
 	return start >= map->vmm_min && start < map->vmm_max && size <= map->vmm_max - start &&
-	    !vm_map_reserved(map, start, start + size);
+	       !vm_map_reserved(map, start, start + size);
 }
 
 static bool
@@ -478,14 +483,15 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 
 kern_return_t
 vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
-    vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
+    vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot, vm_prot_t max_prot,
+    vm_inherit_t inherit)
 {
 	unsigned tag = (unsigned)flags >> 24;
 	vm_map_entry_t entry;
 	kern_return_t kr;
 
-	if (size == 0 || !page_aligned(size | offset) || (cur_prot & ~max_prot) || (max_prot & ~VM_PROT_ALL) ||
-	    inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
+	if (size == 0 || !page_aligned(size | offset) || (cur_prot & ~max_prot) ||
+	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	entry = vm_map_entry_create(0, 0, vme_attr_make(cur_prot, max_prot, inherit, tag));
@@ -501,9 +507,9 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 		}
 	}
 	*addr = trunc_page(*addr);
-	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask) :
-	    (*addr & mask)              ? KERN_NO_SPACE :
-					  enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask)
+	     : (*addr & mask)            ? KERN_NO_SPACE
+					 : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
 	if (kr != KERN_SUCCESS) {
 		vm_map_entry_free(entry);
 		if (copy && object != NULL) {
@@ -530,7 +536,8 @@ entry_drop_pages(vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
 {
 	uint64_t first = vme_object_page(entry->vme_bias, entry->vme_start);
 
-	if (os_atomic_load(&object->vo_refs, acquire) == 1 || !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+	if (os_atomic_load(&object->vo_refs, acquire) == 1 ||
+	    !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
 		vm_object_remove_range(object, first, first + vme_npages(entry), dead);
 	} else {
 		vm_object_quiesce(object, first, first + vme_npages(entry));

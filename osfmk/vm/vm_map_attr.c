@@ -73,8 +73,8 @@ entry_set_prot(vm_map_t map, vm_map_entry_t entry, uint32_t prot)
 static void
 entry_set_max_prot(vm_map_t map, vm_map_entry_t entry, uint32_t max)
 {
-	uint32_t attr = entry->vme_attr &
-	    ~((uint32_t)VME_PROT_MASK << VME_PROT_SHIFT | (uint32_t)VME_PROT_MASK << VME_MAX_PROT_SHIFT);
+	uint32_t attr = entry->vme_attr & ~((uint32_t)VME_PROT_MASK << VME_PROT_SHIFT |
+					      (uint32_t)VME_PROT_MASK << VME_MAX_PROT_SHIFT);
 	uint32_t prot = (uint32_t)vme_prot(entry->vme_attr) & max;
 
 	entry_protect(map, entry, attr | prot << VME_PROT_SHIFT | max << VME_MAX_PROT_SHIFT);

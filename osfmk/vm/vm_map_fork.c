@@ -27,7 +27,8 @@ entry_replace(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t with)
 {
 	vm_object_t old = os_atomic_xchg(&entry->vme_object, VME_OBJECT_DEAD, seq_cst);
 
-	vm_index_set(&map->vmm_index, vm_map_page(map, with->vme_start), vm_map_page(map, with->vme_end), with);
+	vm_index_set(
+	    &map->vmm_index, vm_map_page(map, with->vme_start), vm_map_page(map, with->vme_end), with);
 	if (old != NULL) {
 		vm_object_deallocate(old);
 	}
@@ -51,7 +52,8 @@ entry_copy_object(vm_map_t map, vm_map_entry_t entry)
 	}
 	os_atomic_store(&entry->vme_attr, attr | VME_DEAD, relaxed);
 	os_atomic_thread_fence(seq_cst); /* [M1] */
-	fresh->vme_object = vm_object_copy_range(entry->vme_object, entry_first(entry), vme_npages(entry)); /* [M2] */
+	fresh->vme_object =
+	    vm_object_copy_range(entry->vme_object, entry_first(entry), vme_npages(entry)); /* [M2] */
 	if (fresh->vme_object == NULL) {
 		os_atomic_store(&entry->vme_attr, attr, relaxed);
 		vm_map_entry_free(fresh);
@@ -113,7 +115,8 @@ entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 	}
 	entry = vm_map_lookup_entry(map, start);
 	first = entry_first(entry);
-	if (!vm_object_unshare_range(entry->vme_object, first, first + vme_npages(entry), map->vmm_pmap, start)) {
+	if (!vm_object_unshare_range(
+		entry->vme_object, first, first + vme_npages(entry), map->vmm_pmap, start)) {
 		return NULL;
 	}
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_SHARED, relaxed);
@@ -139,7 +142,8 @@ entry_freeze(vm_map_t map, vm_map_entry_t entry)
 {
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_NEEDS_COPY, relaxed);
 	os_atomic_thread_fence(seq_cst); /* [M1] */
-	vm_object_quiesce(entry->vme_object, entry_first(entry), entry_first(entry) + vme_npages(entry)); /* [M2] */
+	vm_object_quiesce(
+	    entry->vme_object, entry_first(entry), entry_first(entry) + vme_npages(entry)); /* [M2] */
 	pmap_protect(map->vmm_pmap, entry->vme_start, entry->vme_end, VM_PROT_READ | VM_PROT_EXECUTE);
 }
 
@@ -167,7 +171,8 @@ fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 	bool share = vme_inherit(entry->vme_attr) == VM_INHERIT_SHARE;
 	vm_map_entry_t child = vm_map_entry_create(start, end, entry->vme_attr);
 
-	if (child == NULL || !vm_index_lock(&new->vmm_index, vm_map_page(new, start), vm_map_page(new, end))) {
+	if (child == NULL ||
+	    !vm_index_lock(&new->vmm_index, vm_map_page(new, start), vm_map_page(new, end))) {
 		goto free_child;
 	}
 	if (share || os_atomic_load(&entry->vme_object, acquire) != NULL) {

@@ -85,8 +85,7 @@ slot_store_locked(uintptr_t *slot, uintptr_t value)
 	uintptr_t old = os_atomic_load(slot, relaxed);
 
 	while (!os_atomic_cmpxchgv(
-	    slot, old, value | VM_INDEX_LOCKED | (old & VM_INDEX_WAITERS), &old, release)) {
-	}
+	    slot, old, value | VM_INDEX_LOCKED | (old & VM_INDEX_WAITERS), &old, release)) {}
 }
 
 static uintptr_t
@@ -155,7 +154,8 @@ vm_index_lock(struct vm_map_index *index, uint64_t start, uint64_t end)
 
 	assert(start < end && end <= 1ULL << VM_INDEX_BITS);
 	for (unsigned i = 0; i < n; i++) {
-		if (!range_lock(roots[i].slots, roots[i].base, roots[i].shift, roots[i].start, roots[i].end, &done)) {
+		if (!range_lock(
+			roots[i].slots, roots[i].base, roots[i].shift, roots[i].start, roots[i].end, &done)) {
 			if (done > start) {
 				vm_index_unlock(index, start, done);
 			}
@@ -198,10 +198,10 @@ range_walk(uintptr_t *slots, uint64_t base, unsigned shift, const struct walk *w
 		}
 		word = os_atomic_load(&slots[i], acquire);
 		if (word & VM_INDEX_NODE) {
-			range_walk(vm_index_node(word)->slots, base + (i << shift), shift - VM_INDEX_SHIFT, walk);
+			range_walk(
+			    vm_index_node(word)->slots, base + (i << shift), shift - VM_INDEX_SHIFT, walk);
 		} else {
-			assert(base + (i << shift) >= walk->start &&
-			    base + ((i + 1) << shift) <= walk->end);
+			assert(base + (i << shift) >= walk->start && base + ((i + 1) << shift) <= walk->end);
 			slot_apply(&slots[i], word, walk);
 		}
 	}
@@ -296,7 +296,8 @@ vm_index_split(struct vm_map_index *index, uint64_t page)
 /* --- iteration --- */
 
 static struct vm_map_entry *
-range_next(const uintptr_t *slots, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uint64_t *page)
+range_next(
+    const uintptr_t *slots, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uint64_t *page)
 {
 	for (uint64_t i = (os_max(start, base) - base) >> shift; base + (i << shift) < end; i++) {
 		uint64_t slot_start = base + (i << shift);

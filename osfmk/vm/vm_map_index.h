@@ -114,5 +114,6 @@ void vm_index_destroy(struct vm_map_index *index);
 /* --- what the file needs --- */
 struct vm_index_node *vm_index_node_alloc(void); /* contents undefined; NULL when exhausted */
 void vm_index_node_free(struct vm_index_node *node);
-void vm_index_sleep(uintptr_t *slot); /* returns after a wake of the slot, or because it is no longer locked */
+void vm_index_sleep(
+    uintptr_t *slot); /* returns after a wake of the slot, or because it is no longer locked */
 void vm_index_wake(uintptr_t *slot);

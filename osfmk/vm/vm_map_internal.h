@@ -27,14 +27,14 @@ struct vm_map_entry {
 #define VME_OBJECT_DEAD ((vm_object_t)1)
 
 /* vme_attr. Protections and inheritance as in the interface. */
-#define VME_PROT_SHIFT     0 /* 3 bits */
-#define VME_MAX_PROT_SHIFT 3 /* 3 bits */
-#define VME_INHERIT_SHIFT  6 /* 2 bits */
-#define VME_TAG_SHIFT      8 /* 8 bits */
-#define VME_DEAD           0x10000U /* leaving the map: faults wait for the range */
-#define VME_NEEDS_COPY     0x20000U /* the object is shared for copying: no writable translations */
-#define VME_SHARED         0x40000U /* the object is shared for good */
-#define VME_PERMANENT      0x80000U /* not to be replaced or deallocated */
+#define VME_PROT_SHIFT     0         /* 3 bits */
+#define VME_MAX_PROT_SHIFT 3         /* 3 bits */
+#define VME_INHERIT_SHIFT  6         /* 2 bits */
+#define VME_TAG_SHIFT      8         /* 8 bits */
+#define VME_DEAD           0x10000U  /* leaving the map: faults wait for the range */
+#define VME_NEEDS_COPY     0x20000U  /* the object is shared for copying: no writable translations */
+#define VME_SHARED         0x40000U  /* the object is shared for good */
+#define VME_PERMANENT      0x80000U  /* not to be replaced or deallocated */
 #define VME_KERNEL         0x100000U /* kernel memory: no object, never faults */
 
 #define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
@@ -67,7 +67,7 @@ OS_INLINE uint32_t
 vme_attr_make(vm_prot_t prot, vm_prot_t max_prot, vm_inherit_t inherit, unsigned tag)
 {
 	return (uint32_t)prot << VME_PROT_SHIFT | (uint32_t)max_prot << VME_MAX_PROT_SHIFT |
-	    (uint32_t)inherit << VME_INHERIT_SHIFT | tag << VME_TAG_SHIFT;
+	       (uint32_t)inherit << VME_INHERIT_SHIFT | tag << VME_TAG_SHIFT;
 }
 
 OS_INLINE uint64_t

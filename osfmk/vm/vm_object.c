@@ -76,14 +76,15 @@ vm_object_slot_alloc(vm_object_t object, uint64_t index)
 /* --- ranges --- */
 
 /* Calls body with `slot` and `index` for each slot of [from, to) behind which there is a node. */
-#define foreach_slot(object, from, to, slot, index)                                                           \
-	for (uint64_t index = (from), run_##slot, end_##slot = (to); index < end_##slot; index += run_##slot) \
-		for (uintptr_t *slot = slot_run(object, index, end_##slot, &run_##slot),                      \
-			 *first_##slot __attribute__((unused)) = slot,                                        \
-			 *last_##slot = slot == NULL ? NULL : slot + run_##slot;                              \
+#define foreach_slot(object, from, to, slot, index)                                      \
+	for (uint64_t index = (from), run_##slot, end_##slot = (to); index < end_##slot; \
+	    index += run_##slot)                                                         \
+		for (uintptr_t *slot = slot_run(object, index, end_##slot, &run_##slot), \
+			       *first_##slot __attribute__((unused)) = slot,             \
+			       *last_##slot = slot == NULL ? NULL : slot + run_##slot;   \
 		    slot != last_##slot; slot++)
 
-#define slot_index(slot, index) ((index) + (uint64_t)((slot)-first_##slot))
+#define slot_index(slot, index) ((index) + (uint64_t)((slot) - first_##slot))
 
 static uintptr_t *
 slot_run(vm_object_t object, uint64_t index, uint64_t end, uint64_t *run)
@@ -102,7 +103,8 @@ slot_empty(uintptr_t *slot)
 
 	while (word != 0) {
 		/* acquire: pairs with the unlock of the fault that put the page there. */
-		if (!(word & VM_SLOT_LOCKED) && os_atomic_cmpxchgv(slot, word, (uintptr_t)0, &word, acquire)) {
+		if (!(word & VM_SLOT_LOCKED) &&
+		    os_atomic_cmpxchgv(slot, word, (uintptr_t)0, &word, acquire)) {
 			return (vm_page_t)word;
 		}
 		if (word & VM_SLOT_LOCKED) {
@@ -222,7 +224,8 @@ object_copy(vm_object_t object, uint64_t start, uint64_t npages, bool strict)
 	{
 		vm_page_t page = failed ? NULL : strict ? slot_copy(slot, &failed) : slot_share(slot);
 
-		if (page != NULL && vm_object_insert(copy, slot_index(slot, index) - start, page) != KERN_SUCCESS) {
+		if (page != NULL &&
+		    vm_object_insert(copy, slot_index(slot, index) - start, page) != KERN_SUCCESS) {
 			failed = true;
 			if (vm_page_unref(page)) {
 				vm_page_release(page);

@@ -35,7 +35,7 @@ struct vm_page *vm_page_bias;
 static ppnum_t vm_page_first, vm_page_end; /* frames of RAM */
 static uint32_t vm_page_batch = VM_PAGE_BATCH_MIN;
 
-static LCK_CLASS_DECLARE(vm_page_pool_class, "vm page pool", LCK_RANK_VM_PAGE);
+LCK_CLASS_DECLARE(vm_page_pool_class, "vm page pool", LCK_RANK_VM_PAGE);
 static LCK_SPIN_DECLARE(vm_page_pool_lock, &vm_page_pool_class);
 static struct vm_page *pool_batches GUARDED_BY(vm_page_pool_lock);
 static uint64_t pool_batch_pages GUARDED_BY(vm_page_pool_lock);
@@ -348,11 +348,14 @@ void
 vm_page_get_counts(struct vm_page_counts *out)
 {
 	*out = (struct vm_page_counts){ .total = vm_page_end - vm_page_first, .free = pool_free_pages() };
-	percpu_foreach_cpu(cpu) {
+	percpu_foreach_cpu(cpu)
+	{
 		const struct vm_page_cpu *pc = PERCPU_GET_CPU(vm_page_cpu, cpu);
 
-		out->free += os_atomic_load(&pc->vpc_count, relaxed) + os_atomic_load(&pc->vpc_spare_count, relaxed);
-		out->free += os_atomic_load(&pc->vpc_new_end, relaxed) - os_atomic_load(&pc->vpc_new, relaxed);
+		out->free +=
+		    os_atomic_load(&pc->vpc_count, relaxed) + os_atomic_load(&pc->vpc_spare_count, relaxed);
+		out->free +=
+		    os_atomic_load(&pc->vpc_new_end, relaxed) - os_atomic_load(&pc->vpc_new, relaxed);
 		out->faults += os_atomic_load(&pc->vpc_faults, relaxed);
 		out->zero_filled += os_atomic_load(&pc->vpc_zero_filled, relaxed);
 		out->copied += os_atomic_load(&pc->vpc_copied, relaxed);

@@ -11,7 +11,7 @@
 #define VM_PAGE_RESERVATION_BATCHES 4
 
 struct vm_page_cpu {
-	struct vm_page *vpc_free; /* through vmp_next */
+	struct vm_page *vpc_free;  /* through vmp_next */
 	struct vm_page *vpc_spare; /* a whole batch, or NULL */
 	uint32_t vpc_count;        /* pages on vpc_free */
 	uint32_t vpc_spare_count;
