@@ -45,16 +45,23 @@ struct machine_thread {
 
 #define MACHINE_THREAD_OFFSET 288
 
+#if defined(__aarch64__)
+register const uint64_t *machine_stack_pointer __asm__("sp");
+#else
+extern const uint64_t *machine_stack_pointer; /* host unit tests: they have no current thread */
+#endif
+
 /*
- * The running thread. The asm is not volatile on purpose: within one thread's flow of control the value never
- * changes, whatever CPU it moves to, so the compiler may keep it.
+ * The running thread. The asm is not volatile, so repeated uses fold into one; its memory operand, which names
+ * some word of the stack and is never read, makes the value expire at every call and memory barrier: after
+ * thread_handoff_switch() the same function runs on as another thread.
  */
 OS_INLINE struct thread *
 current_thread(void)
 {
 	struct thread *self;
 
-	__asm__("mrs %0, tpidr_el1" : "=r"(self));
+	__asm__("mrs %0, tpidr_el1" : "=r"(self) : "m"(*machine_stack_pointer));
 	return self;
 }
 
