@@ -1,41 +1,18 @@
 /*
- * Weak stand-ins for what the machine layer calls, so that the kernel links and boots while the layers above
+ * Weak stand-ins for what the lower layers call, so that the kernel links and boots while the layers above
  * arrive. Each definition elsewhere replaces one here; the file goes when none is used.
  */
 #include <arm64/copyio.h>
 #include <arm64/panic.h>
-#include <kern/ast.h>
-#include <kern/sched_prim.h>
-#include <kern/startup.h>
+#include <ipc/ipc.h>
+#include <kern/semaphore.h>
 #include <kern/thread.h>
-#include <kern/timer_call.h>
 #include <kern/upcalls.h>
-#include <kern/zalloc.h>
-#include <ktest/ktest.h>
 #include <os/panic.h>
-#include <pexpert/pexpert.h>
+#include <vm/pmap.h>
 #include <vm/vm_fault.h>
-#include <vm/vm_kern.h>
 
 #define WEAK __attribute__((weak))
-
-WEAK struct thread boot_thread;
-
-WEAK void
-timer_interrupt(void)
-{
-}
-
-WEAK void *
-zalloc_flags(zone_t zone, unsigned flags)
-{
-	return NULL;
-}
-
-WEAK void
-zfree(zone_t zone, void *elem)
-{
-}
 
 WEAK void
 bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode)
@@ -56,12 +33,6 @@ vm_fault_kernel(struct arm_saved_state *frame, uint64_t far, uint32_t esr)
 	return false;
 }
 
-WEAK vm_offset_t
-kernel_stack_alloc(void)
-{
-	return 0;
-}
-
 WEAK int
 copyin(user_addr_t uaddr, void *kaddr, size_t len)
 {
@@ -69,32 +40,85 @@ copyin(user_addr_t uaddr, void *kaddr, size_t len)
 }
 
 WEAK void
-ast_taken_user(void)
+pmap_cpu_init(void)
 {
 }
 
 WEAK void
-ast_taken_kernel(void)
+bsd_ast(thread_t thread)
 {
 }
 
 WEAK void
-sched_signal_interrupt(void)
+bsd_init(void)
+{
+	machine_halt(0);
+}
+
+WEAK kern_return_t
+bsd_thread_create(thread_t thread, task_t task)
+{
+	return KERN_SUCCESS;
+}
+
+WEAK void
+bsd_thread_exit(thread_t thread)
 {
 }
 
-WEAK OS_NORETURN void
-secondary_cpu_main(void)
+WEAK void
+bsd_task_exit(task_t task)
 {
-	for (;;) {
-		__asm__ volatile("wfi");
-	}
 }
 
-WEAK OS_NORETURN void
-machine_startup(void)
+WEAK void
+iokit_init(void)
 {
-	thread_machine(&boot_thread)->preempt_count = 0;
-	ml_set_interrupts_enabled(true);
-	machine_halt(pe_boot_arg_flag("ktest") && ktest_run("") != 0);
+}
+
+WEAK void
+ipc_init(void)
+{
+}
+
+WEAK kern_return_t
+ipc_task_init(task_t task, task_t parent)
+{
+	return KERN_SUCCESS;
+}
+
+WEAK void
+ipc_task_enable(task_t task)
+{
+}
+
+WEAK void
+ipc_task_disable(task_t task)
+{
+}
+
+WEAK void
+ipc_task_terminate(task_t task)
+{
+}
+
+WEAK kern_return_t
+ipc_thread_init(thread_t thread)
+{
+	return KERN_SUCCESS;
+}
+
+WEAK void
+ipc_thread_disable(thread_t thread)
+{
+}
+
+WEAK void
+ipc_thread_terminate(thread_t thread)
+{
+}
+
+WEAK void
+semaphore_destroy_all(task_t task)
+{
 }

@@ -42,29 +42,10 @@ add_cpu(uint64_t mpidr)
 	cpu_data_table[cpu_count++] = cpu;
 }
 
-/*
- * "reg" of a CPU's node, one cell or two. Not by dt_reg(), which walks the tree for the parent: with many CPUs
- * that would be most of the boot.
- */
-static bool
-read_affinity(dt_node_t node, uint64_t *mpidr)
-{
-	uint32_t len, high = 0, low;
-
-	if (dt_property(node, "reg", &len) == NULL || !dt_u32(node, "reg", len / 4 - 1, &low)) {
-		return false;
-	}
-	if (len == 8) {
-		dt_u32(node, "reg", 0, &high);
-	}
-	*mpidr = ((uint64_t)high << 32 | low) & MPIDR_AFFINITY;
-	return true;
-}
-
 void
 cpu_init(void)
 {
-	uint64_t self = sysreg_read(mpidr_el1) & MPIDR_AFFINITY, mpidr, limit = MAX_CPUS;
+	uint64_t self = sysreg_read(mpidr_el1) & MPIDR_AFFINITY, mpidr, size, limit = MAX_CPUS;
 	dt_node_t cpus = dt_find_path("/cpus");
 
 	pe_boot_arg_number("cpus", &limit);
@@ -75,9 +56,9 @@ cpu_init(void)
 	for (dt_node_t node = dt_child(cpus); node != DT_NONE && cpu_count < limit; node = dt_sibling(node)) {
 		const char *type = dt_string(node, "device_type");
 
-		if (type != NULL && strcmp(type, "cpu") == 0 && read_affinity(node, &mpidr) &&
-		    mpidr != self) {
-			add_cpu(mpidr);
+		if (type != NULL && strcmp(type, "cpu") == 0 && dt_reg(node, 0, &mpidr, &size) &&
+		    (mpidr & MPIDR_AFFINITY) != self) {
+			add_cpu(mpidr & MPIDR_AFFINITY);
 		}
 	}
 }

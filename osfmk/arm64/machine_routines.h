@@ -4,7 +4,6 @@
 #pragma once
 
 #include <arm64/cpu_data.h>
-#include <arm64/fp.h>
 #include <arm64/machine_thread.h>
 #include <mach/kern_return.h>
 #include <os/base.h>
@@ -86,22 +85,7 @@ _Noreturn void machine_call_continuation(void (*fn)(void *param, int wresult), v
  * `new`, and leaves by machine_call_continuation, thread_return_to_user or, when `new` kept a stack of its
  * own, machine_resume_stack. Interrupts masked.
  */
-OS_INLINE void
-machine_switch_registers(struct thread *old, struct thread *new)
-{
-	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
-	struct cpu_data *cpu = om->cpu_data;
-
-	nm->cpu_data = cpu;
-	nm->percpu_slide = om->percpu_slide;
-	if (os_unlikely((om->fp_live | nm->fp_credit) != 0)) {
-		fp_switch(om, nm);
-	}
-	/* No barriers: user mode, which reads the first two, begins with an ERET; TPIDR_EL1 is read in order. */
-	__asm__ volatile("msr tpidrro_el0, %0\n\tmsr tpidr_el0, %1\n\tmsr tpidr_el1, %2" ::"r"(nm->tsd_base),
-	    "r"((uint64_t)cpu->cpu_number), "r"(new)
-	    : "memory");
-}
+void machine_switch_registers(struct thread *old, struct thread *new);
 
 /* The kernel stack in use passes from `old` to `new`, which has none. */
 OS_INLINE void

@@ -39,6 +39,9 @@ void thread_ast_clear(uint32_t bits);
  */
 void ast_taken_user(void);
 
+/* The running thread makes room for a better one on its way to user mode; may not return, see above. */
+void thread_preempt_user(void);
+
 /* From the end of an interrupt taken in the kernel, and enable_preemption: interrupts masked on entry and
  * exit; switches threads when AST_PREEMPT is set and preemption is on. */
 void ast_taken_kernel(void);

@@ -32,6 +32,7 @@ enum lck_rank {
 	LCK_RANK_KMEM = 56,
 
 	/* spinning: ipc */
+	LCK_RANK_IPC_TASK = 68,
 	LCK_RANK_IPC_SPACE = 70,
 	LCK_RANK_IPC_PORT = 72,
 	LCK_RANK_IPC_SET = 74,

@@ -43,40 +43,45 @@ typedef struct CAPABILITY("spinlock") lck_spin {
 #endif
 } lck_spin_t;
 
+/* Where threads sleep: see <kern/waitq.h>. */
+struct waitq {
+	lck_spin_t wq_lock;
+	struct list_node wq_threads; /* thread.wait_link, oldest first; guarded by wq_lock */
+};
+
 typedef struct CAPABILITY("mutex") lck_mtx {
-	uint64_t lm_owner; /* owner thread | LCK_MTX_WAITERS; atomic */
-	lck_spin_t lm_interlock;
-	struct list_node lm_waiters; /* thread.wait_link, guarded by lm_interlock */
+	uint64_t lm_owner;       /* owner thread and waiters bit, see lck_mtx.c; atomic */
+	struct waitq lm_waiters; /* its lock is the interlock */
 #if MACH_ASSERT
 	const struct lck_class *lm_class;
 #endif
 } lck_mtx_t;
 
 typedef struct CAPABILITY("rwlock") lck_rw {
-	uint64_t lr_word; /* readers and flags, see lck_rw.c; atomic */
-	lck_spin_t lr_interlock;
-	struct list_node lr_waiters; /* guarded by lr_interlock */
+	uint64_t lr_word;        /* readers and flags, see lck_rw.c; atomic */
+	struct waitq lr_waiters; /* its lock is the interlock */
 #if MACH_ASSERT
 	const struct lck_class *lr_class;
-	thread_t lr_owner;
 #endif
 } lck_rw_t;
 
 #if MACH_ASSERT
-#define LCK_SPIN_INITIALIZER(class) { .ls_class = (class) }
-#define LCK_MTX_INITIALIZER(var, class)                                         \
-	{ .lm_class = (class),                                                  \
-		.lm_interlock = LCK_SPIN_INITIALIZER(&lck_class_mtx_interlock), \
-		.lm_waiters = LIST_HEAD_INIT((var).lm_waiters) }
-#define LCK_RW_INITIALIZER(var, class)                                         \
-	{ .lr_class = (class),                                                 \
-		.lr_interlock = LCK_SPIN_INITIALIZER(&lck_class_rw_interlock), \
-		.lr_waiters = LIST_HEAD_INIT((var).lr_waiters) }
+#define LCK_CLASS_FIELD(field, class) .field = (class),
 #else
-#define LCK_SPIN_INITIALIZER(class)     { .ls_word = { 0 } }
-#define LCK_MTX_INITIALIZER(var, class) { .lm_waiters = LIST_HEAD_INIT((var).lm_waiters) }
-#define LCK_RW_INITIALIZER(var, class)  { .lr_waiters = LIST_HEAD_INIT((var).lr_waiters) }
+#define LCK_CLASS_FIELD(field, class)
 #endif
+#define LCK_SPIN_INITIALIZER(class)                                  \
+	{                                                            \
+		LCK_CLASS_FIELD(ls_class, class).ls_word = { { 0 } } \
+	}
+#define WAITQ_INITIALIZER(wq, class) \
+	{ .wq_lock = LCK_SPIN_INITIALIZER(class), .wq_threads = LIST_HEAD_INIT((wq).wq_threads) }
+#define LCK_MTX_INITIALIZER(lock, class)                \
+	{ LCK_CLASS_FIELD(lm_class, class).lm_waiters = \
+		    WAITQ_INITIALIZER((lock).lm_waiters, &lck_class_mtx_interlock) }
+#define LCK_RW_INITIALIZER(lock, class)                 \
+	{ LCK_CLASS_FIELD(lr_class, class).lr_waiters = \
+		    WAITQ_INITIALIZER((lock).lr_waiters, &lck_class_rw_interlock) }
 
 /* Statically initialised locks. */
 #define LCK_SPIN_DECLARE(var, class) lck_spin_t var = LCK_SPIN_INITIALIZER(class)
@@ -100,6 +105,7 @@ void lck_spin_unlock_irq(lck_spin_t *lock, bool interrupts) RELEASE(lock);
 /* For code that runs with interrupts masked (or preemption off) anyway: no preemption accounting. */
 void lck_spin_lock_nopreempt(lck_spin_t *lock) ACQUIRE(lock);
 void lck_spin_unlock_nopreempt(lck_spin_t *lock) RELEASE(lock);
+bool lck_spin_try_lock_nopreempt(lck_spin_t *lock) TRY_ACQUIRE(true, lock);
 
 void lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class);
 void lck_mtx_destroy(lck_mtx_t *lock);
@@ -124,5 +130,5 @@ bool lck_rw_try_lock_exclusive(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
 void lck_rw_lock_exclusive_to_shared(lck_rw_t *lock) NO_THREAD_SAFETY;
 
 /* Assertions of ownership; checked in debug builds. */
-void lck_spin_assert_owned(const lck_spin_t *lock) ASSERT_CAPABILITY(lock);
-void lck_mtx_assert_owned(const lck_mtx_t *lock) ASSERT_CAPABILITY(lock);
+void lck_spin_assert_owned(lck_spin_t *lock) ASSERT_CAPABILITY(lock);
+void lck_mtx_assert_owned(lck_mtx_t *lock) ASSERT_CAPABILITY(lock);

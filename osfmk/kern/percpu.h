@@ -24,7 +24,6 @@
 
 #define percpu_foreach_cpu(cpu) for (unsigned cpu = 0; cpu < cpu_count; cpu++)
 
-/* Copies the template for the CPUs 1..cpu_count-1 and fills their cpu_data. Once, on the boot CPU, when
- * physical pages can be had and before any per-CPU variable of it holds state another CPU must not inherit.
- */
+/* Copies the template for the CPUs 1..cpu_count-1 and fills their cpu_data. The first thing the boot CPU does
+ * in kernel_bootstrap: nothing has been written to a per-CPU variable yet, and memory comes from boot_alloc. */
 void percpu_init(void);

@@ -5,9 +5,11 @@
  * queue lock only; another CPU takes that lock to steal, to move a bound thread or to change the priority of
  * a queued one. Wake-ups from other CPUs go through pr_inbox.
  *
- * Idle. [D1] a CPU going idle sets pr_idle, then (full fence) looks at its inbox once more before it waits
- * for an interrupt; [D2] a waker pushes, then (full fence) reads pr_idle and pr_current_pri to decide on an
- * interrupt. One of the two sees the other.
+ * Signals. [D1] a CPU that changes what it runs stores pr_current_pri, then looks at its inbox, both
+ * sequentially consistent; [D2] a waker pushes, then (full fence) reads pr_current_pri and interrupts if the
+ * thread it pushed ranks above. One of the two sees the other. An idle CPU shows IDLEPRI, below everything.
+ * pr_idle is for choosing a CPU only: a waker that sends its thread to an idle CPU takes the flag, so that
+ * two wakers choose two CPUs.
  */
 #pragma once
 
@@ -18,12 +20,16 @@
 #include <kern/runq.h>
 #include <kern/timer_heap.h>
 
+/* Kernel stacks that a CPU keeps. Each thread that blocks in mid-kernel takes one with it. */
+#define PROCESSOR_STACKS 7
+
 struct processor {
 	/* Own CPU, at every switch. */
 	thread_t pr_active;      /* the running thread */
 	thread_t pr_idle_thread; /* constant after start */
 	uint64_t pr_dispatched;  /* when pr_active was given the CPU; timebase */
 	uint64_t pr_quantum_end; /* when pr_active must make room for equals; UINT64_MAX none */
+	uint64_t pr_balance_at;  /* when a waiting thread is to be offered to an idle CPU; UINT64_MAX never */
 	uint64_t pr_switches;    /* statistics */
 	uint64_t pr_handoffs;
 	uint64_t pr_preemptions;
@@ -31,7 +37,7 @@ struct processor {
 
 	/* Own CPU; read by wakers on other CPUs. */
 	int32_t pr_current_pri OS_CACHE_ALIGNED; /* of pr_active; IDLEPRI when idle */
-	uint32_t pr_idle;                        /* in or about to enter the wait for interrupts */
+	uint32_t pr_idle;                        /* waits for interrupts and no waker has chosen it; atomic */
 	uint32_t pr_online;                      /* may be given threads */
 
 	/* Other CPUs. */
@@ -47,9 +53,9 @@ struct processor {
 	struct timer_heap pr_timers;  /* guarded by pr_timer_lock */
 	uint64_t pr_timer_programmed; /* what the hardware timer stands at; own CPU */
 
-	/* Free kernel stacks; own CPU, preemption off. */
-	uint32_t pr_nstacks;
-	uintptr_t pr_stacks[4];
+	/* Free kernel stacks; own CPU, interrupts masked. */
+	uint32_t pr_nstacks OS_CACHE_ALIGNED;
+	uintptr_t pr_stacks[PROCESSOR_STACKS];
 };
 
 PERCPU_DECLARE(struct processor, percpu_processor);

@@ -41,6 +41,10 @@ enum sched_mode {
 /* A thread runs this long before an equal gets its turn. Mach's standard quantum. */
 #define SCHED_QUANTUM_NS 10000000ULL
 
+/* A woken thread that still waits for its waker's CPU after this time is offered to an idle CPU. Longer than
+ * a wake-up followed by blocking takes, shorter than anybody notices. */
+#define SCHED_BALANCE_NS 100000ULL
+
 /*
  * Timeshare: the CPU time a thread used is halved every decay period, and each SCHED_USAGE_STEP_NS of what
  * is left costs it one level, never more than SCHED_PENALTY_MAX. One period of uninterrupted running costs

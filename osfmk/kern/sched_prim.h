@@ -6,7 +6,7 @@
  *ran on if that is idle or runs something lower, else to an idle CPU near by, else back to its last CPU. An
  *idle CPU that finds nothing looks for a queue with a thread to spare and takes it (steal).
  *
- * Switch. Three ways, all with interrupts masked and all ending in sched_switch_done() in the new thread's
+ * Switch. Three ways, all with interrupts masked and all ending in sched_let_go() in the new thread's
  * context, which lets go of the old one:
  *	old keeps its stack, new has one       machine_switch_context
  *	old keeps its stack, new has none      machine_switch_to_fresh on a stack of the CPU's cache
@@ -21,42 +21,41 @@
 #include <kern/thread.h>
 
 /*
- * May `self`, about to block with its wait prepared, give this CPU directly to `target`, whose wait it has
- * claimed or is about to claim? Interrupts masked. Racy reads are harmless: `no` costs a run queue round,
- * `yes` is re-established by whoever changes the answer (they interrupt this CPU).
+ * Gives way to another runnable thread. From kernel code, preemption on. True if another thread ran.
+ *   SCHED_YIELD_EQUAL  to threads of at least this priority
+ *   SCHED_YIELD_ANY    to any thread, by waiting behind all of them once
  */
-OS_INLINE bool
-thread_handoff_ok(thread_t self, thread_t target)
-{
-	processor_t processor = current_processor();
-
-	(void)self;
-	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
-	       run_queue_highest(&processor->pr_runq) <= target->sched_pri &&
-	       (target->bound_cpu == THREAD_CPU_ANY || target->bound_cpu == (int)processor->pr_cpu);
-}
+enum sched_yield { SCHED_YIELD_EQUAL, SCHED_YIELD_ANY };
+bool thread_yield(enum sched_yield how);
 
 /*
- * The current thread has prepared its wait and set its continuation; `target` is claimed by it and
- * thread_handoff_ok. Switches without a run queue; the quantum runs on. Interrupts masked.
+ * The same for a trap that does nothing else: interrupts masked, the thread gives up its stack, and its x0 is
+ * whether another thread ran. Returns false, without effect, when there is nobody to run.
  */
-OS_NORETURN void thread_handoff_user(thread_t target);
+bool thread_yield_user(enum sched_yield how);
 
-/* For a caller that may or may not block in a continuation: gives way to another runnable thread of at least
- * `pri`. True if another thread ran. Interrupts masked on entry for the _user form, which returns to user
- * mode with x0 = whether another thread ran. */
-bool thread_yield(void);
-
-/* Makes a new or stopped thread runnable (it is not waiting). */
+/* Makes a new or stopped thread runnable (it is not waiting). Any context. */
 void thread_setrun(thread_t thread);
+
+/* The current thread leaves its last CPU. Does not return; interrupts masked. */
+OS_NORETURN void thread_exit_switch(void);
 
 /* RESCHED interrupt: called by the machine layer with interrupts masked. */
 void sched_signal_interrupt(void);
 
-/* Start-up: this CPU's structures; the loop of an idle thread. */
-void sched_init(void);
-void processor_init(unsigned cpu, thread_t idle_thread);
-OS_NORETURN void idle_continue(void *param, wait_result_t wresult);
+/* From the timer interrupt: the quantum may be over. Returns the time of the next look, UINT64_MAX for none. */
+uint64_t sched_timer(processor_t processor, uint64_t now);
 
-/* CPUs that may run threads. */
-unsigned sched_online_count(void);
+/* Start-up: the structures of `cpu`, before it runs; the loop of an idle thread. */
+void processor_init(unsigned cpu, thread_t idle_thread);
+OS_NORETURN void idle_loop(void);
+
+/* --- kernel stacks of CPUs (kstack.c) --- */
+
+/* A stack for a thread that is switched to, 0 if the cache and the pool are empty. Interrupts masked. */
+uintptr_t kstack_take(processor_t processor);
+/* Back into the cache; it may be the stack in use, which is left before interrupts are on again. */
+void kstack_put(processor_t processor, uintptr_t stack);
+/* Start-up: fills the pool; starts the thread that keeps it filled. */
+void kstack_init(void);
+void kstack_thread_start(void);

@@ -38,7 +38,6 @@
 #include <kern/preempt.h>
 #include <kern/runq.h>
 #include <kern/timer_call.h>
-#include <kern/wait.h>
 #include <kern/wait_word.h>
 
 #define THREAD_NAME_MAX   64
@@ -66,7 +65,7 @@ struct thread {
 	int16_t sched_pri;            /* (r) what it is queued by now */
 	int16_t base_pri;             /* (r) before decay */
 	uint8_t sched_mode;           /* (r) enum sched_mode */
-	uint8_t sched_flags;          /* (r) TH_SFLAG_* */
+	uint8_t sched_flags;          /* (o) TH_SFLAG_* */
 	int16_t bound_cpu;            /* (r) the one CPU it may run on, or THREAD_CPU_ANY */
 
 	/* --- wake-up: wakers --- */
@@ -95,6 +94,8 @@ struct thread {
 	uint32_t user_stop_count;            /* (m) thread_suspend by a program */
 	bool started;                        /* (m) */
 	bool active;                         /* (m) false once terminating */
+	uint32_t exited;                     /* (a) 1: off its last CPU, joiners may go */
+	uint32_t parked;                     /* (a) 1: stopped by suspend_count */
 	lck_mtx_t mutex;                     /* LCK_RANK_THREAD_MUTEX */
 	struct list_node task_link;          /* (t) on task.threads */
 	uint64_t thread_id;                  /* (c) unique since boot */
@@ -105,6 +106,7 @@ struct thread {
 	struct {
 		const void *lock;
 		const struct lck_class *class;
+		bool spin;
 	} held_locks[THREAD_HELD_LOCKS]; /* (o) */
 	uint32_t held_count;             /* (o) */
 #endif
@@ -116,6 +118,8 @@ static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.
 #define TH_SFLAG_DEPRESS 0x01 /* gave up its turn: behind everything until it runs again */
 #define TH_SFLAG_IDLE    0x02 /* an idle thread */
 #define TH_SFLAG_DYING   0x04 /* last switch: the next thread drops its reference */
+#define TH_SFLAG_MIGRATE 0x08 /* switched out to go to bound_cpu: the next thread sends it there */
+#define TH_SFLAG_EXPIRED 0x10 /* its quantum is over: goes behind its equals */
 
 /* --- creation --- */
 
@@ -219,6 +223,8 @@ thread_syscall_return(kern_return_t kr)
 	thread_return_to_user();
 }
 
-/* Start-up. */
-void thread_bootstrap(void);
+/* Start-up: the boot thread becomes the idle thread of CPU 0; idle threads of the others, NULL without memory. */
 void thread_init(void);
+thread_t thread_create_idle(unsigned cpu);
+
+#include <kern/wait.h>

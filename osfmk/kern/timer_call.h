@@ -38,5 +38,5 @@ bool timer_call_cancel(timer_call_t call);
 /* From the timer interrupt, interrupts masked: calls what is due and arms the next deadline. */
 void timer_interrupt(void);
 
-/* Start-up: this CPU's queue. */
-void timer_queue_init_cpu(void);
+/* Start-up: an empty queue. */
+void timer_queue_init(processor_t processor);

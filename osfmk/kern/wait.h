@@ -32,36 +32,71 @@
  *    tells. Threads come from a type-stable zone, so a stale thread pointer is safe to claim through.
  *
  * A direct handoff is a claim whose winner is itself about to block: it switches to the claimed thread
- * without any run queue (thread_handoff_ok(), thread_handoff_user()).
+ * without any run queue (<kern/handoff.h>).
+ *
+ * Deadlines. The thread's own timer carries the cookie, so a timer that fires late claims nothing. A wait
+ * that ends early and goes on in the kernel cancels its timer; one that was completed on the thread's behalf
+ * leaves it to expire or to be moved by the next timed wait.
  */
 #pragma once
 
 #include <kern/kern_types.h>
+#include <kern/thread.h>
+#include <kern/wait_word.h>
+
+/* The rare halves of wait_prepare. */
+void wait_prepare_abort(thread_t self);
+void wait_set_deadline(thread_t self, uint64_t deadline);
 
 /*
  * Opens a wait of the current thread: disables preemption, publishes the claim word, arms the deadline.
  *   how       THREAD_UNINT, or THREAD_ABORTSAFE: abort bits that are already pending end the wait at once
  *   deadline  absolute time (timebase), 0 for none
  */
-void wait_prepare(thread_t self, wait_interrupt_t how, uint64_t deadline);
+OS_INLINE void
+wait_prepare(thread_t self, wait_interrupt_t how, uint64_t deadline)
+{
+	disable_preemption();
+	wait_word_begin(&self->wait_word, how); /* [A1] */
+	if (how != THREAD_UNINT &&
+	    os_unlikely(os_atomic_load(&self->machine.slow_flags, seq_cst) & AST_ABORT_MASK)) { /* [A1] */
+		wait_prepare_abort(self);
+	}
+	if (os_unlikely(deadline != 0)) {
+		wait_set_deadline(self, deadline);
+	}
+}
 
 /* Names the wait in progress; to be stored beside the queue entry. */
-uint64_t wait_cookie(thread_t self);
+OS_INLINE uint64_t
+wait_cookie(thread_t self)
+{
+	return wait_word_cookie(&self->wait_word);
+}
 
 /* Tries to end the wait that `cookie` names. Any context, any thread. See rule 2 for the winner's duty. */
-OS_WARN_RESULT bool wait_claim(thread_t thread, uint64_t cookie, wait_result_t result);
+OS_WARN_RESULT OS_INLINE bool
+wait_claim(thread_t thread, uint64_t cookie, wait_result_t result)
+{
+	return wait_word_claim(&thread->wait_word, cookie, result);
+}
 
-/* The winner's duty: run queue of this CPU, of an idle one, or the inbox of the CPU it ran on. Any context.
- */
+/* The winner's duty: run queue of this CPU, of an idle one, or the inbox of the CPU it ran on. Any context. */
 void thread_make_runnable(thread_t thread);
 
 /*
  * Waits until claimed. With a continuation does not return: the thread keeps no kernel stack and goes on in
- * continuation(param, result), param set by thread_set_continuation() or thread_block_parameter(). Without
- * one it keeps its stack and returns the result. Preemption is on afterwards.
+ * continuation(param, result). Without one it keeps its stack and returns the result. Preemption is on
+ * afterwards.
  */
 wait_result_t thread_block(thread_continue_t continuation);
 wait_result_t thread_block_parameter(thread_continue_t continuation, void *param);
+
+/*
+ * The same with the continuation that thread_set_continuation() stored before wait_prepare(): the form for
+ * waits that somebody may complete on the thread's behalf (thread_complete_syscall()).
+ */
+OS_NORETURN void thread_block_prepared(void);
 
 /*
  * The thread decided not to block (the condition came true). True: the wait is over, preemption is on again.

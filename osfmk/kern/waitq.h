@@ -12,12 +12,6 @@
 
 #include <kern/kern_types.h>
 #include <kern/locks.h>
-#include <os/list.h>
-
-struct waitq {
-	lck_spin_t wq_lock;
-	struct list_node wq_threads; /* thread.wait_link, oldest first; guarded by wq_lock */
-};
 
 void waitq_init(struct waitq *wq);
 

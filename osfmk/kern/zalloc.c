@@ -8,6 +8,7 @@
 #include <kern/smr.h>
 #include <kern/zone_core.h>
 #include <os/atomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <vm/vm_kern.h>
 #include <vm/vm_page.h>
@@ -35,13 +36,13 @@ zone_page_alloc(void)
 {
 	vm_page_t page = vm_page_grab();
 
-	return page != NULL ? (void *)phystokv((pmap_paddr_t)vm_page_get_phys(page)) : NULL;
+	return page != NULL ? vm_page_kva(page) : NULL;
 }
 
 void
 zone_page_free(void *page)
 {
-	vm_page_release(vm_page_from_kv((vm_offset_t)page));
+	vm_page_release(vm_page_from_kva(page));
 }
 
 uint64_t

@@ -301,9 +301,8 @@ alloc_slow(struct zone *zone, unsigned cpu)
 void *
 zone_core_alloc(struct zone *zone, unsigned cpu)
 {
-	struct zone_cache *cache = &zone->z_caches[cpu];
-
 	if (os_likely(zone->z_magazine != 0)) {
+		struct zone_cache *cache = &zone->z_caches[cpu];
 		struct zone_magazine *mag = cache->zca_loaded;
 
 		if (os_likely(mag != NULL && mag->zm_count != 0)) {
@@ -371,9 +370,8 @@ free_slow(struct zone *zone, unsigned cpu, void *elem)
 void
 zone_core_free(struct zone *zone, unsigned cpu, void *elem)
 {
-	struct zone_cache *cache = &zone->z_caches[cpu];
-
 	if (os_likely(zone->z_magazine != 0)) {
+		struct zone_cache *cache = &zone->z_caches[cpu];
 		struct zone_magazine *mag = cache->zca_loaded;
 
 		if (os_likely(mag != NULL && mag->zm_count < zone->z_magazine)) {

@@ -1,0 +1,111 @@
+/*
+ * Direct handoff: the running thread, about to block, gives its CPU to a thread that it has claimed, past any
+ * run queue. For message passing and semaphores.
+ *
+ *	wait_prepare(self, ...); [become visible]
+ *	if (thread_handoff_ok(self, target) && wait_claim(target, cookie, THREAD_AWAKENED)) {
+ *		thread_handoff_switch(self, target, continuation, param);
+ *		... now running as target ...
+ *		thread_return_to_user();
+ *	}
+ *
+ * The quantum runs on: a pair that hands off to each other uses up one quantum between them, and their equals
+ * get their turn. All with interrupts masked.
+ */
+#pragma once
+
+#include <arm64/machine_routines.h>
+#include <kern/processor.h>
+#include <kern/thread.h>
+#include <kern/wait.h>
+#include <vm/pmap.h>
+
+/*
+ * May `self` give this CPU directly to `target`? Not if target is still on a CPU ([O2]), keeps a stack, is
+ * bound elsewhere or outranked by a queued thread, and not if self's own turn is over. Racy reads are harmless:
+ * `no` costs a run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
+ */
+OS_INLINE bool
+thread_handoff_ok(thread_t self, thread_t target)
+{
+	processor_t processor = current_processor();
+
+	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
+	       target->machine.kstack == 0 &&
+	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
+	       run_queue_highest(&processor->pr_runq) <= target->sched_pri &&
+	       (target->bound_cpu == THREAD_CPU_ANY || target->bound_cpu == (int)processor->pr_cpu);
+}
+
+/* Charges the time since the last look to `self` and makes `target` the CPU's thread, for wakers and timers
+ * of other CPUs to see. */
+OS_INLINE void
+processor_set_active(processor_t processor, thread_t self, thread_t target)
+{
+	uint64_t now = ml_get_timebase_raw();
+
+	self->cpu_time += now - processor->pr_dispatched;
+	processor->pr_dispatched = now;
+	processor->pr_active = target;
+	target->last_cpu = processor->pr_cpu;
+	os_atomic_store(&target->on_cpu, 1, relaxed);
+}
+
+/* Inbox entries that came while the priority shown to wakers was another one. */
+void processor_recheck_inbox(processor_t processor);
+
+/*
+ * Shows the priority to wakers, then looks at the inbox: [D1], pairs with [D2] in the waker. A thread that
+ * came in between and outranks the new one is not overlooked.
+ */
+OS_INLINE void
+processor_show_priority(processor_t processor, int pri)
+{
+	if (pri != processor->pr_current_pri) {
+		os_atomic_store(&processor->pr_current_pri, pri, seq_cst);                        /* [D1] */
+		if (os_unlikely(os_atomic_load(&processor->pr_inbox.ib_head, seq_cst) != NULL)) { /* [D1] */
+			processor_recheck_inbox(processor);
+		}
+	}
+}
+
+void wait_timer_cancel(thread_t thread);
+
+/* The resumed thread takes the result of its wait. THREAD_AWAKENED when it was not waiting. */
+OS_INLINE wait_result_t
+thread_finish_wait(thread_t self)
+{
+	if (os_unlikely(os_atomic_load(&self->wait_timer.tc_cpu, relaxed) != 0)) {
+		wait_timer_cancel(self);
+	}
+	return wait_word_claimed(&self->wait_word) ? wait_word_finish(&self->wait_word) : THREAD_AWAKENED;
+}
+
+/*
+ * Switches from `self`, which will go on in continuation(param, result), to `target`, which has no stack and
+ * whose wait self has claimed. Returns as target, on the same stack, interrupts masked, preemption count 0;
+ * the result is that of target's wait.
+ */
+OS_INLINE wait_result_t
+thread_handoff_switch(thread_t self, thread_t target, thread_continue_t continuation, void *param)
+{
+	processor_t processor = current_processor();
+
+	thread_set_continuation(self, continuation, param);
+	self->machine.preempt_count = 0;
+	processor_set_active(processor, self, target);
+	os_counter_add(&processor->pr_handoffs, 1);
+	pmap_switch(target->pmap);
+	machine_stack_handoff(self, target);
+	machine_switch_registers(self, target);
+	processor_show_priority(processor, target->sched_pri);
+	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
+	return thread_finish_wait(target);
+}
+
+/* The same, and goes on in target's continuation. */
+OS_NORETURN void thread_handoff_user(thread_t target);
+
+/* For callers of thread_handoff_switch that do not complete target's call themselves: goes on where target
+ * would have gone on. Interrupts masked, running as self. */
+OS_NORETURN void thread_go_on(thread_t self, wait_result_t result);

@@ -1,0 +1,186 @@
+/*
+ * Mutexes. See <kern/locks.h>.
+ *
+ * lm_owner is 0 when free, else the owner thread with LCK_MTX_WAITERS in bit 0. Uncontended: one
+ * compare-exchange each way.
+ *
+ * Contended: spin while the owner is on a CPU, for at most LCK_MTX_SPIN steps; then, under the interlock,
+ * set the waiters bit and sleep on lm_waiters. The unlocker of a mutex with waiters frees it and wakes the
+ * oldest waiter, which competes again (a running thread may be faster; nobody's CPU time is lost to a handoff
+ * to a sleeper). The bit is set again by every thread that goes to sleep and stays while the list is not empty.
+ *
+ * No wake-up is lost: a sleeper sets the bit with a compare-exchange on the owned word, under the interlock,
+ * before it sleeps; an unlocker that finds the bit takes the interlock before it looks at the list.
+ *
+ * [M1] taking acquires, [M2] freeing releases.
+ */
+#include <kern/locks.h>
+
+#include <arm64/machine_routines.h>
+#include <kern/lock_check.h>
+#include <kern/thread.h>
+#include <kern/waitq.h>
+
+#define LCK_MTX_WAITERS 1ULL
+
+/* Steps of the adaptive spin: about two microseconds, the cost of two switches. */
+#define LCK_MTX_SPIN 256
+
+LCK_CLASS_DECLARE(lck_class_mtx_interlock, "mutex interlock", LCK_RANK_MTX_INTERLOCK);
+
+#if MACH_ASSERT
+#define MTX_CLASS(lock) ((lock)->lm_class)
+#else
+#define MTX_CLASS(lock) NULL
+#endif
+
+void
+lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class)
+{
+	*lock = (lck_mtx_t)LCK_MTX_INITIALIZER(*lock, class);
+}
+
+void
+lck_mtx_destroy(lck_mtx_t *lock)
+{
+	assert(lock->lm_owner == 0 && list_empty(&lock->lm_waiters.wq_threads));
+}
+
+static bool
+mtx_try(lck_mtx_t *lock, thread_t self)
+{
+	return os_atomic_cmpxchg(&lock->lm_owner, 0ULL, (uint64_t)(uintptr_t)self, acquire); /* [M1] */
+}
+
+/* Free but with waiters: the bit stays, for the next unlock. */
+static bool
+mtx_try_keep_waiters(lck_mtx_t *lock, thread_t self)
+{
+	uint64_t word = os_atomic_load(&lock->lm_owner, relaxed);
+
+	return (word & ~LCK_MTX_WAITERS) == 0 &&
+	       os_atomic_cmpxchg(&lock->lm_owner, word, (uint64_t)(uintptr_t)self | word, acquire); /* [M1] */
+}
+
+/* Spins while the owner runs. True when the mutex was taken. Threads are type-stable: the owner may be looked
+ * at even when it is gone. */
+static bool
+mtx_spin(lck_mtx_t *lock, thread_t self)
+{
+	for (unsigned i = 0; i < LCK_MTX_SPIN; i++) {
+		uint64_t word = os_atomic_load(&lock->lm_owner, relaxed);
+		thread_t owner = (thread_t)(uintptr_t)(word & ~LCK_MTX_WAITERS);
+
+		if (owner == NULL) {
+			if (mtx_try_keep_waiters(lock, self)) {
+				return true;
+			}
+		} else if (os_atomic_load(&owner->on_cpu, relaxed) == 0) {
+			return false;
+		}
+		cpu_relax();
+	}
+	return false;
+}
+
+/* Sets the waiters bit on an owned mutex. False when the mutex is free: try again. Interlock held. */
+static bool
+mtx_mark_waiters(lck_mtx_t *lock)
+{
+	uint64_t word = os_atomic_load(&lock->lm_owner, relaxed);
+
+	return (word & ~LCK_MTX_WAITERS) != 0 &&
+	       os_atomic_cmpxchg(&lock->lm_owner, word, word | LCK_MTX_WAITERS, relaxed);
+}
+
+static void
+mtx_sleep(lck_mtx_t *lock)
+{
+	bool irq = lck_spin_lock_irq(&lock->lm_waiters.wq_lock);
+
+	if (!mtx_mark_waiters(lock)) {
+		lck_spin_unlock_irq(&lock->lm_waiters.wq_lock, irq);
+		return;
+	}
+	waitq_wait_prepare_locked(&lock->lm_waiters, THREAD_UNINT, 0);
+	lck_spin_unlock_irq(&lock->lm_waiters.wq_lock, irq);
+	thread_block(THREAD_CONTINUE_NULL);
+}
+
+static OS_NOINLINE void
+mtx_lock_slow(lck_mtx_t *lock, thread_t self)
+{
+	while (!mtx_spin(lock, self) && !mtx_try_keep_waiters(lock, self)) {
+		mtx_sleep(lock);
+	}
+}
+
+void
+lck_mtx_lock(lck_mtx_t *lock) NO_THREAD_SAFETY
+{
+	thread_t self = current_thread();
+
+	assert(preemption_enabled());
+	lock_check_acquire(lock, MTX_CLASS(lock), false);
+	if (os_unlikely(!mtx_try(lock, self))) {
+		mtx_lock_slow(lock, self);
+	}
+}
+
+bool
+lck_mtx_try_lock(lck_mtx_t *lock) NO_THREAD_SAFETY
+{
+	thread_t self = current_thread();
+
+	if (!mtx_try(lock, self) && !mtx_try_keep_waiters(lock, self)) {
+		return false;
+	}
+	lock_check_note(lock, MTX_CLASS(lock), false);
+	return true;
+}
+
+static OS_NOINLINE void
+mtx_unlock_slow(lck_mtx_t *lock)
+{
+	struct waitq *wq = &lock->lm_waiters;
+	bool irq = lck_spin_lock_irq(&wq->wq_lock);
+	thread_t next = waitq_claim_one_locked(wq, THREAD_AWAKENED);
+
+	os_atomic_store(
+	    &lock->lm_owner, list_empty(&wq->wq_threads) ? 0 : LCK_MTX_WAITERS, release); /* [M2] */
+	lck_spin_unlock_irq(&wq->wq_lock, irq);
+	if (next != THREAD_NULL) {
+		thread_make_runnable(next);
+	}
+}
+
+void
+lck_mtx_unlock(lck_mtx_t *lock) NO_THREAD_SAFETY
+{
+	thread_t self = current_thread();
+
+	assert((os_atomic_load(&lock->lm_owner, relaxed) & ~LCK_MTX_WAITERS) == (uintptr_t)self);
+	lock_check_release(lock);
+	if (os_unlikely(
+		!os_atomic_cmpxchg(&lock->lm_owner, (uint64_t)(uintptr_t)self, 0ULL, release))) { /* [M2] */
+		mtx_unlock_slow(lock);
+	}
+}
+
+wait_result_t
+lck_mtx_sleep(lck_mtx_t *lock, event_t event, wait_interrupt_t how, uint64_t deadline) NO_THREAD_SAFETY
+{
+	wait_result_t result;
+
+	assert_wait_deadline(event, how, deadline);
+	lck_mtx_unlock(lock);
+	result = thread_block(THREAD_CONTINUE_NULL);
+	lck_mtx_lock(lock);
+	return result;
+}
+
+void
+lck_mtx_assert_owned(lck_mtx_t *lock) NO_THREAD_SAFETY
+{
+	assert((os_atomic_load(&lock->lm_owner, relaxed) & ~LCK_MTX_WAITERS) == (uintptr_t)current_thread());
+}

@@ -1,0 +1,802 @@
+/*
+ * The scheduler's verbs: choose, switch, wake. See <kern/sched_prim.h>, <kern/wait.h>, <kern/handoff.h>.
+ *
+ * Unless a function says otherwise, it runs with interrupts masked, and `processor` is this CPU.
+ */
+#include <kern/sched_prim.h>
+
+#include <arm64/machine_routines.h>
+#include <kern/clock.h>
+#include <kern/handoff.h>
+#include <kern/lock_check.h>
+#include <kern/sched_policy.h>
+#include <kern/task.h>
+#include <kern/waitq.h>
+#include <vm/pmap.h>
+
+PERCPU_DATA(struct processor, percpu_processor);
+
+LCK_CLASS_DECLARE(runq_lock_class, "run queue", LCK_RANK_RUNQ);
+
+/* How many CPUs a waker looks at for an idle one, starting behind the thread's last CPU: bounds a wake-up on
+ * a large machine, where the search would otherwise touch a line of every CPU. */
+#define SCHED_IDLE_SEARCH 16
+
+/* --- the run queue of this CPU --- */
+
+static void
+runq_insert_locked(processor_t processor, thread_t thread, int pri, enum runq_end end)
+    REQUIRES(processor->pr_runq_lock)
+{
+	assert(thread->runq == NULL && !runq_entry_queued(&thread->runq_entry));
+	os_atomic_store(&thread->runq, processor, relaxed);
+	run_queue_insert(&processor->pr_runq, &thread->runq_entry, pri, end);
+}
+
+static thread_t
+runq_entry_thread(struct runq_entry *entry)
+{
+	return os_containerof(entry, struct thread, runq_entry);
+}
+
+static void
+runq_insert(processor_t processor, thread_t thread, int pri, enum runq_end end)
+{
+	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
+	runq_insert_locked(processor, thread, pri, end);
+	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
+}
+
+/* The best thread of at least min_pri, removed; NULL if there is none. */
+static thread_t
+runq_take(processor_t processor, int min_pri)
+{
+	thread_t thread = NULL;
+	int pri;
+
+	if (os_atomic_load(&processor->pr_runq.rq_count, relaxed) == 0) {
+		return NULL; /* only this CPU inserts */
+	}
+	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
+	pri = run_queue_highest(&processor->pr_runq);
+	if (pri >= min_pri && pri >= 0) {
+		thread = runq_entry_thread(run_queue_pop(&processor->pr_runq, pri));
+		os_atomic_store(&thread->runq, NULL, relaxed);
+	}
+	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
+	return thread;
+}
+
+/* An idle CPU near `near`, taken out of the choice of others; NULL if none is found. */
+static processor_t
+choose_idle(unsigned near)
+{
+	unsigned n = os_min(cpu_count, (uint32_t)SCHED_IDLE_SEARCH), cpu = near;
+
+	for (unsigned i = 0; i < n; i++) {
+		processor_t processor = processor_get(cpu);
+
+		if (os_atomic_load(&processor->pr_idle, relaxed) &&
+		    os_atomic_cmpxchg(&processor->pr_idle, 1, 0, relaxed)) {
+			return processor;
+		}
+		cpu = cpu + 1 == cpu_count ? 0 : cpu + 1;
+	}
+	return NULL;
+}
+
+/* --- time slices --- */
+
+static void
+timer_program_no_later(processor_t processor, uint64_t deadline)
+{
+	if (deadline < processor->pr_timer_programmed) {
+		processor->pr_timer_programmed = deadline;
+		ml_set_timer(deadline);
+	}
+}
+
+/* The running thread has a competitor from now on. */
+static void
+quantum_start(processor_t processor, uint64_t now)
+{
+	processor->pr_quantum_end = now + sched_quantum_ticks;
+	timer_program_no_later(processor, processor->pr_quantum_end);
+}
+
+/* A thread begins a turn: a new quantum if somebody waits, none if it is alone. */
+static void
+quantum_renew(processor_t processor)
+{
+	if (os_atomic_load(&processor->pr_runq.rq_count, relaxed) != 0) {
+		quantum_start(processor, processor->pr_dispatched);
+	} else {
+		processor->pr_quantum_end = UINT64_MAX;
+	}
+}
+
+/* The running thread stays: it needs a quantum if somebody waits and none runs. */
+static void
+quantum_continue(processor_t processor)
+{
+	if (processor->pr_quantum_end == UINT64_MAX &&
+	    os_atomic_load(&processor->pr_runq.rq_count, relaxed) != 0) {
+		quantum_start(processor, ml_get_timebase_raw());
+	}
+}
+
+/*
+ * A thread has waited here for a while, which a waker that was about to block would have prevented: an idle
+ * CPU shall come and take it.
+ */
+static void
+balance(processor_t processor)
+{
+	processor_t idle;
+
+	processor->pr_balance_at = UINT64_MAX;
+	if (processor->pr_runq.rq_count == 0) {
+		return;
+	}
+	idle = choose_idle(processor->pr_cpu);
+	if (idle != NULL && os_atomic_xchg(&idle->pr_signalled, 1, relaxed) == 0) {
+		cpu_signal(idle->pr_cpu, CPU_SIGNAL_RESCHED);
+	}
+}
+
+uint64_t
+sched_timer(processor_t processor, uint64_t now)
+{
+	thread_t self = processor->pr_active;
+
+	if (now >= processor->pr_balance_at) {
+		balance(processor);
+	}
+	if (now < processor->pr_quantum_end) {
+		return os_min(processor->pr_quantum_end, processor->pr_balance_at);
+	}
+	processor->pr_quantum_end = UINT64_MAX;
+	if (self == processor->pr_idle_thread || processor->pr_runq.rq_count == 0) {
+		return processor->pr_balance_at;
+	}
+	sched_charge_quantum(self, now - processor->pr_dispatched, now);
+	processor_show_priority(processor, self->sched_pri);
+	if (run_queue_highest(&processor->pr_runq) >= self->sched_pri) {
+		self->sched_flags |= TH_SFLAG_EXPIRED;
+		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
+		return processor->pr_balance_at;
+	}
+	processor->pr_quantum_end = now + sched_quantum_ticks;
+	return os_min(processor->pr_quantum_end, processor->pr_balance_at);
+}
+
+static void
+balance_start(processor_t processor)
+{
+	processor->pr_balance_at = ml_get_timebase_raw() + sched_balance_ticks;
+	timer_program_no_later(processor, processor->pr_balance_at);
+}
+
+/* --- wake-up --- */
+
+/* A runnable thread joins this CPU's queue and, if it ranks above what runs, asks for the CPU. */
+static void
+enqueue_local(processor_t processor, thread_t thread)
+{
+	sched_wake_priority(thread);
+	runq_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	if (thread->sched_pri > processor->pr_current_pri) {
+		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
+	} else if (processor->pr_quantum_end == UINT64_MAX) {
+		quantum_start(processor, ml_get_timebase_raw());
+		if (cpu_count > 1) {
+			balance_start(processor);
+		}
+	}
+}
+
+/* Everything that other CPUs sent joins the queue. */
+static void
+inbox_drain(processor_t processor)
+{
+	struct inbox_entry *entry, *next;
+
+	if (os_likely(inbox_empty(&processor->pr_inbox))) {
+		return;
+	}
+	for (entry = inbox_take_all(&processor->pr_inbox); entry != NULL; entry = next) {
+		next = entry->ie_next;
+		enqueue_local(processor, os_containerof(entry, struct thread, inbox_entry));
+	}
+}
+
+void
+processor_recheck_inbox(processor_t processor)
+{
+	inbox_drain(processor);
+}
+
+void
+sched_signal_interrupt(void)
+{
+	processor_t processor = current_processor();
+
+	os_atomic_store(
+	    &processor->pr_signalled, 0, seq_cst); /* before the drain: a later push signals again */
+	inbox_drain(processor);
+}
+
+/* [D2] The thread goes to another CPU, or to this one while it is still on it. */
+static void
+inbox_send(processor_t target, thread_t thread)
+{
+	int pri = thread->sched_pri;
+
+	inbox_push(&target->pr_inbox, &thread->inbox_entry); /* the thread is the target's from here on */
+	os_atomic_thread_fence(seq_cst);                     /* [D2] pairs with [D1] */
+	if (os_atomic_load(&target->pr_current_pri, relaxed) < pri && target != current_processor() &&
+	    os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
+		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
+	}
+}
+
+/*
+ * Where a thread that is off every CPU goes. Its last CPU if that is idle or runs something lower; this CPU,
+ * if it was the last one, while nobody else waits here: the waker may be about to block; else an idle CPU; else
+ * back to the last one.
+ */
+static processor_t
+choose_processor(processor_t here, thread_t thread)
+{
+	processor_t last, idle;
+
+	if (thread->bound_cpu != THREAD_CPU_ANY) {
+		return processor_get((unsigned)thread->bound_cpu);
+	}
+	last = thread->last_cpu == here->pr_cpu ? here : processor_get(thread->last_cpu);
+	if (os_atomic_load(&last->pr_current_pri, relaxed) < thread->sched_pri ||
+	    (last == here && here->pr_runq.rq_count == 0)) {
+		return last;
+	}
+	idle = choose_idle(thread->last_cpu);
+	return idle != NULL ? idle : last;
+}
+
+/* Interrupts in any state. */
+static void
+make_runnable(thread_t thread)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	processor_t here = current_processor(), target;
+
+	if (os_unlikely(os_atomic_load(&thread->on_cpu, acquire) != 0)) { /* [O2] */
+		inbox_send(processor_get(thread->last_cpu), thread);
+	} else {
+		target = choose_processor(here, thread);
+		if (target == here) {
+			enqueue_local(here, thread);
+		} else {
+			inbox_send(target, thread);
+		}
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
+void
+thread_make_runnable(thread_t thread)
+{
+	assert(wait_word_claimed(&thread->wait_word));
+	make_runnable(thread);
+}
+
+void
+thread_setrun(thread_t thread)
+{
+	make_runnable(thread);
+}
+
+/* --- choice --- */
+
+/* The best thread of a victim's queue that may come here: off its CPU, not bound. */
+static thread_t
+steal_from_locked(processor_t victim) REQUIRES(victim->pr_runq_lock)
+{
+	for (int pri = run_queue_highest(&victim->pr_runq); pri >= 0; pri--) {
+		list_foreach (node, &victim->pr_runq.rq_list[pri]) {
+			thread_t thread = runq_entry_thread(list_entry(node, struct runq_entry, re_link));
+
+			if (thread->bound_cpu == THREAD_CPU_ANY &&
+			    os_atomic_load(&thread->on_cpu, acquire) == 0) { /* [O2] */
+				run_queue_remove(&victim->pr_runq, &thread->runq_entry);
+				os_atomic_store(&thread->runq, NULL, relaxed);
+				return thread;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* This CPU has nothing to do: takes a waiting thread from the first CPU that has one. */
+static thread_t
+steal(processor_t processor)
+{
+	thread_t thread = NULL;
+
+	for (unsigned i = 1; i < cpu_count && thread == NULL; i++) {
+		processor_t victim = processor_get((processor->pr_cpu + i) % cpu_count);
+
+		if (os_atomic_load(&victim->pr_runq.rq_count, relaxed) == 0 ||
+		    !lck_spin_try_lock_nopreempt(&victim->pr_runq_lock)) {
+			continue;
+		}
+		thread = steal_from_locked(victim);
+		lck_spin_unlock_nopreempt(&victim->pr_runq_lock);
+	}
+	return thread;
+}
+
+/* The next thread of this CPU, taken off its queue; the idle thread when there is none. */
+static thread_t
+select_thread(processor_t processor)
+{
+	thread_t thread;
+
+	inbox_drain(processor);
+	thread = runq_take(processor, 0);
+	if (thread == NULL && cpu_count > 1) {
+		thread = steal(processor);
+	}
+	return thread != NULL ? thread : processor->pr_idle_thread;
+}
+
+/* --- switch --- */
+
+/* The last words about the thread that ran before: this CPU no longer uses anything of it. */
+static void
+let_go(thread_t prev)
+{
+	uint8_t flags = prev->sched_flags;
+
+	if (os_unlikely(flags & TH_SFLAG_DYING)) {
+		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
+		os_atomic_store(&prev->exited, 1, release); /* pairs with the acquire in thread_join */
+		thread_wakeup(&prev->exited);
+		thread_deallocate(prev);
+	} else if (os_unlikely(flags & TH_SFLAG_MIGRATE)) {
+		prev->sched_flags = (uint8_t)(flags & ~TH_SFLAG_MIGRATE);
+		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
+		make_runnable(prev);
+	} else {
+		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
+	}
+}
+
+/* Accounting and what other CPUs see, for every switch but a handoff. */
+static void
+switch_prepare(processor_t processor, thread_t self, thread_t new)
+{
+	processor_set_active(processor, self, new);
+	os_counter_add(&processor->pr_switches, 1);
+	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)) {
+		os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
+	}
+	quantum_renew(processor);
+	pmap_switch(new->pmap);
+}
+
+/* Where every continuation starts: ordinary conditions first. */
+static void
+thread_continue(void *param, wait_result_t result)
+{
+	thread_t self = current_thread();
+
+	ml_set_interrupts_enabled(true);
+	waitq_finish(self);
+	self->continuation(param, result);
+	panic("continuation %p returned", (void *)self->continuation);
+}
+
+void
+thread_go_on(thread_t self, wait_result_t result)
+{
+	self->machine.preempt_count = 0;
+	if (os_likely(self->continuation == THREAD_CONTINUE_USER)) {
+		thread_return_to_user();
+	}
+	machine_call_continuation(thread_continue, self->parameter, result);
+}
+
+void
+thread_handoff_user(thread_t target)
+{
+	thread_t self = current_thread();
+	wait_result_t result;
+
+	result = thread_handoff_switch(self, target, self->continuation, self->parameter);
+	thread_go_on(target, result);
+}
+
+/* First code of a thread on a stack of its own, reached from machine_switch_to_fresh. */
+static void
+fresh_start(thread_t prev, void *arg)
+{
+	thread_t self = arg;
+
+	let_go(prev);
+	thread_go_on(self, thread_finish_wait(self));
+}
+
+/* `self` gives up its stack; it will go on in its continuation. */
+static OS_NORETURN void
+switch_stackless(processor_t processor, thread_t self, thread_t new)
+{
+	int pri = new->sched_pri;
+
+	self->machine.preempt_count = 0;
+	switch_prepare(processor, self, new);
+	if (os_likely(new->machine.kstack == 0)) {
+		machine_stack_handoff(self, new);
+		machine_switch_registers(self, new);
+		processor_show_priority(processor, pri);
+		let_go(self);
+		thread_go_on(new, thread_finish_wait(new));
+	}
+	kstack_put(processor, self->machine.kstack);
+	self->machine.kstack = 0;
+	self->machine.kstack_top = 0;
+	machine_switch_registers(self, new);
+	processor_show_priority(processor, pri);
+	machine_resume_stack(new, self);
+}
+
+/* `self` keeps its stack and returns from here when it runs again, on whatever CPU. */
+static void
+switch_stackful(processor_t processor, thread_t self, thread_t new)
+{
+	int pri = new->sched_pri;
+	thread_t prev;
+	uintptr_t stack;
+
+	self->continuation = THREAD_CONTINUE_NULL;
+	if (new->machine.kstack != 0) {
+		switch_prepare(processor, self, new);
+		processor_show_priority(processor, pri);
+		prev = machine_switch_context(self, new);
+		let_go(prev);
+		return;
+	}
+	stack = kstack_take(processor);
+	if (os_unlikely(stack == 0)) {
+		/* Let it wait until the pool is filled; the idle thread has a stack. */
+		runq_insert(processor, new, new->sched_pri, RUNQ_HEAD);
+		if (self != processor->pr_idle_thread) {
+			switch_stackful(processor, self, processor->pr_idle_thread);
+		}
+		return;
+	}
+	switch_prepare(processor, self, new);
+	processor_show_priority(processor, pri);
+	new->machine.kstack = stack;
+	new->machine.kstack_top = stack + KERNEL_STACK_SIZE;
+	prev = machine_switch_to_fresh(self, new, new->machine.kstack_top, fresh_start, new);
+	let_go(prev);
+}
+
+/* --- block --- */
+
+static OS_NORETURN void
+block_stackless(thread_t self)
+{
+	processor_t processor;
+	thread_t new;
+
+	ml_set_interrupts_enabled(false);
+	lock_check_blocking(self, 1);
+	processor = current_processor();
+	new = select_thread(processor);
+	if (os_unlikely(new == self)) {
+		quantum_renew(processor);
+		thread_go_on(self, thread_finish_wait(self));
+	}
+	switch_stackless(processor, self, new);
+}
+
+void
+thread_block_prepared(void)
+{
+	thread_t self = current_thread();
+
+	assert(self->continuation != THREAD_CONTINUE_NULL);
+	block_stackless(self);
+}
+
+/* Keeps the stack. */
+static wait_result_t
+block_stackful(thread_t self)
+{
+	wait_result_t result;
+	processor_t processor;
+	thread_t new;
+
+	ml_set_interrupts_enabled(false);
+	lock_check_blocking(self, 1);
+	processor = current_processor();
+	new = select_thread(processor);
+	if (new != self) {
+		switch_stackful(processor, self, new);
+	} else {
+		quantum_renew(processor);
+	}
+	result = thread_finish_wait(self);
+	ml_set_interrupts_enabled(true);
+	waitq_finish(self);
+	enable_preemption();
+	return result;
+}
+
+wait_result_t
+thread_block_parameter(thread_continue_t continuation, void *param)
+{
+	thread_t self = current_thread();
+
+	assert(self->machine.preempt_count == 1 && ml_get_interrupts_enabled());
+	if (continuation == THREAD_CONTINUE_NULL) {
+		return block_stackful(self);
+	}
+	thread_set_continuation(self, continuation, param);
+	block_stackless(self);
+}
+
+wait_result_t
+thread_block(thread_continue_t continuation)
+{
+	return thread_block_parameter(continuation, NULL);
+}
+
+bool
+wait_cancel(thread_t self)
+{
+	if (!wait_word_cancel(&self->wait_word)) {
+		return false;
+	}
+	if (os_atomic_load(&self->wait_timer.tc_cpu, relaxed) != 0) {
+		wait_timer_cancel(self);
+	}
+	waitq_finish(self);
+	enable_preemption();
+	return true;
+}
+
+bool
+thread_abort_wait(thread_t thread)
+{
+	if (!wait_word_abort(&thread->wait_word, THREAD_INTERRUPTED)) {
+		return false;
+	}
+	thread_make_runnable(thread);
+	return true;
+}
+
+void
+wait_prepare_abort(thread_t self)
+{
+	(void)thread_abort_wait(self); /* if somebody else was faster, that is the result */
+}
+
+/* --- timed waits --- */
+
+static void
+wait_timer_expired(void *thread, uint64_t cookie)
+{
+	if (wait_claim(thread, cookie, THREAD_TIMED_OUT)) {
+		thread_make_runnable(thread);
+	}
+}
+
+void
+wait_set_deadline(thread_t self, uint64_t deadline)
+{
+	self->wait_timer.tc_fn = wait_timer_expired;
+	self->wait_timer.tc_param0 = self;
+	timer_call_enter(&self->wait_timer, deadline, wait_cookie(self));
+}
+
+void
+wait_timer_cancel(thread_t thread)
+{
+	(void)timer_call_cancel(&thread->wait_timer);
+}
+
+/* --- yield, preemption, exit --- */
+
+/* The thread that is to run instead of `self`, which has joined the queue; NULL, with nothing changed, if
+ * there is none. */
+static thread_t
+yield_to(processor_t processor, thread_t self, enum sched_yield how)
+{
+	bool any = how == SCHED_YIELD_ANY;
+	thread_t new;
+
+	inbox_drain(processor);
+	new = runq_take(processor, any ? 0 : self->sched_pri);
+	if (new != NULL) {
+		runq_insert(processor, self, any ? DEPRESSPRI : self->sched_pri, RUNQ_TAIL);
+	}
+	return new;
+}
+
+bool
+thread_yield(enum sched_yield how)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	thread_t self = current_thread(), new;
+	processor_t processor = current_processor();
+
+	assert(preemption_enabled());
+	lock_check_blocking(self, 0);
+	new = yield_to(processor, self, how);
+	if (new != NULL) {
+		switch_stackful(processor, self, new);
+	}
+	ml_set_interrupts_enabled(irq);
+	return new != NULL;
+}
+
+bool
+thread_yield_user(enum sched_yield how)
+{
+	thread_t self = current_thread(), new;
+	processor_t processor = current_processor();
+
+	new = yield_to(processor, self, how);
+	if (new == NULL) {
+		return false;
+	}
+	thread_complete_syscall(self, true);
+	switch_stackless(processor, self, new);
+}
+
+/* The running thread joins its queue again: in front, unless its turn was over. */
+static thread_t
+preempt_to(processor_t processor, thread_t self)
+{
+	enum runq_end end = self->sched_flags & TH_SFLAG_EXPIRED ? RUNQ_TAIL : RUNQ_HEAD;
+	int highest;
+
+	os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
+	inbox_drain(processor);
+	self->sched_flags &= (uint8_t)~TH_SFLAG_EXPIRED;
+	highest = run_queue_highest(&processor->pr_runq);
+	if (highest < self->sched_pri || (highest == self->sched_pri && end == RUNQ_HEAD)) {
+		quantum_continue(processor);
+		return self;
+	}
+	runq_insert(processor, self, self->sched_pri, end);
+	os_counter_add(&processor->pr_preemptions, 1);
+	return runq_take(processor, 0);
+}
+
+void
+ast_taken_kernel(void)
+{
+	thread_t self = current_thread(), new;
+	processor_t processor = current_processor();
+
+	if (self == processor->pr_idle_thread || self->machine.preempt_count != 0) {
+		return;
+	}
+	new = preempt_to(processor, self);
+	if (new != self &&new != NULL) {
+		switch_stackful(processor, self, new);
+	}
+}
+
+void
+thread_preempt_user(void)
+{
+	thread_t self = current_thread(), new;
+	processor_t processor;
+
+	ml_set_interrupts_enabled(false);
+	processor = current_processor();
+	new = preempt_to(processor, self);
+	if (new == self) {
+		ml_set_interrupts_enabled(true);
+		return;
+	}
+	self->continuation = THREAD_CONTINUE_USER;
+	switch_stackless(processor, self, new);
+}
+
+void
+preemption_enabled_slow(void)
+{
+	if (ml_set_interrupts_enabled(false)) {
+		ast_taken_kernel();
+		ml_set_interrupts_enabled(true);
+	}
+}
+
+void
+thread_exit_switch(void)
+{
+	thread_t self = current_thread();
+	processor_t processor = current_processor();
+
+	self->sched_flags |= TH_SFLAG_DYING;
+	switch_stackless(processor, self, select_thread(processor));
+}
+
+kern_return_t
+thread_bind_self(int cpu)
+{
+	thread_t self = current_thread();
+	processor_t processor;
+
+	if (cpu != THREAD_CPU_ANY &&
+	    (cpu < 0 || (unsigned)cpu >= cpu_count || !processor_get((unsigned)cpu)->pr_online)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	ml_set_interrupts_enabled(false);
+	processor = current_processor();
+	self->bound_cpu = (int16_t)cpu;
+	if (cpu != THREAD_CPU_ANY && processor->pr_cpu != (unsigned)cpu) {
+		self->sched_flags |= TH_SFLAG_MIGRATE;
+		switch_stackful(processor, self, select_thread(processor));
+	}
+	ml_set_interrupts_enabled(true);
+	return KERN_SUCCESS;
+}
+
+/* --- idle and start-up --- */
+
+void
+processor_init(unsigned cpu, thread_t idle_thread)
+{
+	processor_t processor = processor_get(cpu);
+
+	processor->pr_cpu = cpu;
+	processor->pr_active = idle_thread;
+	processor->pr_idle_thread = idle_thread;
+	processor->pr_dispatched = ml_get_timebase();
+	processor->pr_quantum_end = UINT64_MAX;
+	processor->pr_balance_at = UINT64_MAX;
+	processor->pr_timer_programmed = UINT64_MAX;
+	processor->pr_current_pri = IDLEPRI;
+	lck_spin_init(&processor->pr_runq_lock, &runq_lock_class);
+	run_queue_init(&processor->pr_runq);
+	timer_queue_init(processor);
+}
+
+/* Waits for an interrupt unless there is something to do; then takes it. */
+static void
+idle_wait(processor_t processor)
+{
+	os_atomic_store(&processor->pr_idle, 1, relaxed);
+	if (inbox_empty(&processor->pr_inbox)) { /* a push that is not seen here has signalled: [D1] */
+		machine_idle();
+	}
+	os_atomic_store(&processor->pr_idle, 0, relaxed);
+	ml_set_interrupts_enabled(true);
+	ml_set_interrupts_enabled(false);
+}
+
+void
+idle_loop(void)
+{
+	thread_t self = current_thread(), new;
+	processor_t processor = current_processor();
+
+	self->machine.preempt_count = 1;
+	ml_set_interrupts_enabled(false);
+	os_atomic_store(&processor->pr_online, 1, release);
+	processor_show_priority(processor, IDLEPRI);
+	for (;;) {
+		new = select_thread(processor);
+		if (new != self) {
+			switch_stackful(processor, self, new);
+		} else {
+			idle_wait(processor);
+		}
+	}
+}

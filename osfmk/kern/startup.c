@@ -1,0 +1,149 @@
+/*
+ * Start-up of the machine-independent kernel: the calls, in order. osfmk/README.md has the table.
+ */
+#include <kern/startup.h>
+
+#include <arm64/commpage.h>
+#include <arm64/machine_routines.h>
+#include <arm64/panic.h>
+#include <ipc/ipc.h>
+#include <kern/clock.h>
+#include <kern/percpu.h>
+#include <kern/sched_policy.h>
+#include <kern/sched_prim.h>
+#include <kern/smr.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <kern/upcalls.h>
+#include <kern/waitq.h>
+#include <kern/zalloc.h>
+#include <ktest/ktest.h>
+#include <os/panic.h>
+#include <pexpert/pexpert.h>
+#include <vm/pmap.h>
+#include <vm/vm_kern.h>
+#include <vm/vm_map.h>
+#include <vm/vm_page.h>
+
+enum startup_phase startup_phase = STARTUP_MACHINE;
+
+void
+machine_startup(void)
+{
+	kernel_bootstrap();
+}
+
+static void
+bootstrap_memory(void)
+{
+	startup_phase = STARTUP_MEMORY;
+	vm_page_bootstrap();
+	pmap_bootstrap();
+	zone_init();
+	vm_map_init();
+	kmem_init();
+	commpage_init();
+}
+
+static void
+bootstrap_objects(void)
+{
+	startup_phase = STARTUP_OBJECTS;
+	kstack_init();
+	task_init();
+	thread_init();
+	ipc_init();
+	if (ipc_task_init(kernel_task, TASK_NULL) != KERN_SUCCESS) {
+		panic("kernel_task has no ports");
+	}
+	commpage_populate();
+}
+
+/* --- threads run from here on --- */
+
+/* Prepares a CPU's idle thread and lets the machine layer start the CPU on it. */
+static bool
+start_cpu(unsigned cpu)
+{
+	thread_t idle = thread_create_idle(cpu);
+	uintptr_t stack = kernel_stack_alloc();
+
+	if (idle == THREAD_NULL || stack == 0) {
+		return false;
+	}
+	cpu_data_get(cpu)->idle_thread = idle;
+	cpu_data_get(cpu)->boot_stack_top = stack + KERNEL_STACK_SIZE;
+	processor_init(cpu, idle);
+	return machine_cpu_start(cpu) == 0;
+}
+
+static void
+start_cpus(void)
+{
+	startup_phase = STARTUP_SMP;
+	for (unsigned cpu = 1; cpu < cpu_count; cpu++) {
+		if (!start_cpu(cpu)) {
+			kprintf("cpu %u is not used\n", cpu);
+		}
+	}
+}
+
+void
+secondary_cpu_main(void)
+{
+	pmap_cpu_init();
+	idle_loop();
+}
+
+/* Boot arguments ktest, kbench: tests end the machine, benchmarks do not. */
+static void
+run_requested_checks(void)
+{
+	char words[256] = "";
+
+	if (pe_boot_arg_flag("ktest")) {
+		pe_boot_arg_string("ktest", words, sizeof(words));
+		machine_halt(ktest_run(words) == 0 ? 0 : 1);
+	}
+	if (pe_boot_arg_flag("kbench")) {
+		words[0] = '\0';
+		pe_boot_arg_string("kbench", words, sizeof(words));
+		kbench_run(words);
+	}
+}
+
+static OS_NORETURN void
+kernel_bootstrap_thread(void *param, wait_result_t result)
+{
+	startup_phase = STARTUP_THREADS;
+	kstack_thread_start();
+	smr_thread_start();
+	start_cpus();
+	startup_phase = STARTUP_DRIVERS;
+	iokit_init();
+	run_requested_checks();
+	startup_phase = STARTUP_BSD;
+	bsd_init();
+	startup_phase = STARTUP_DONE;
+	thread_terminate_self();
+}
+
+void
+kernel_bootstrap(void)
+{
+	/* Interrupts stay masked until idle_loop, so nothing preempts; code that may block is callable, and
+	 * does not, since nobody else runs. */
+	boot_thread.machine.preempt_count = 0;
+	percpu_init();
+	processor_init(0, &boot_thread);
+	clock_init();
+	sched_policy_init();
+	waitq_bootstrap();
+	bootstrap_memory();
+	bootstrap_objects();
+	if (kernel_thread_create(kernel_bootstrap_thread, NULL, BASEPRI_KERNEL, "bootstrap", NULL) !=
+	    KERN_SUCCESS) {
+		panic("no thread for kernel_bootstrap_thread");
+	}
+	idle_loop(); /* the boot thread is the idle thread of CPU 0 */
+}

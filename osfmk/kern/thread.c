@@ -1,0 +1,377 @@
+/*
+ * Life of threads. See <kern/thread.h>.
+ *
+ * Locks: the thread's mutex (LCK_RANK_THREAD_MUTEX) for suspension and attributes; the task's for membership.
+ */
+#include <kern/thread.h>
+
+#include <arm64/machine_routines.h>
+#include <ipc/ipc.h>
+#include <kern/clock.h>
+#include <kern/sched_prim.h>
+#include <kern/task.h>
+#include <kern/upcalls.h>
+#include <kern/waitq.h>
+#include <kern/zalloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <vm/pmap.h>
+#include <vm/vm_map.h>
+
+LCK_CLASS_DECLARE(thread_mutex_class, "thread", LCK_RANK_THREAD_MUTEX);
+
+ZONE_DEFINE(thread_zone, "threads", sizeof(struct thread), ZC_TYPESTABLE);
+
+struct thread boot_thread;
+
+/* --- creation --- */
+
+/* Everything but the registers. The claim word keeps its generation: cookies of an earlier life stay void. */
+static void
+thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
+{
+	thread->task = task;
+	thread->pmap = task != TASK_NULL && task->map != NULL ? vm_map_pmap(task->map) : kernel_pmap;
+	runq_entry_init(&thread->runq_entry);
+	thread->sched_pri = thread->base_pri = (int16_t)pri;
+	thread->sched_mode = (uint8_t)mode;
+	thread->bound_cpu = THREAD_CPU_ANY;
+	list_init(&thread->wait_link);
+	list_init(&thread->task_link);
+	thread->ref_count = 1;
+	thread->active = true;
+	lck_mtx_init(&thread->mutex, &thread_mutex_class);
+	thread->thread_id = unique_id_allocate();
+	disable_preemption();
+	thread->last_cpu = current_cpu_data()->cpu_number;
+	enable_preemption();
+}
+
+static thread_t
+thread_alloc(task_t task, enum sched_mode mode, int pri)
+{
+	thread_t thread = zalloc(thread_zone);
+	uint64_t generation;
+
+	if (thread == THREAD_NULL) {
+		return THREAD_NULL;
+	}
+	generation = thread->wait_word & WAIT_GEN_MASK;
+	memset(thread, 0, sizeof(*thread));
+	os_atomic_store(&thread->wait_word, generation | WAIT_RUNNING, relaxed);
+	thread_init_fields(thread, task, mode, pri);
+	return thread;
+}
+
+static void
+thread_free(thread_t thread)
+{
+	if (os_atomic_load(&thread->wait_timer.tc_cpu, relaxed) != 0) {
+		(void)timer_call_cancel(&thread->wait_timer);
+	}
+	lck_mtx_destroy(&thread->mutex);
+	zfree(thread_zone, thread);
+}
+
+void
+thread_deallocate(thread_t thread)
+{
+	/* release: this holder's uses before the free; the acquire makes all of them precede it */
+	if (os_atomic_dec(&thread->ref_count, acq_rel) == 0) {
+		thread_free(thread);
+	}
+}
+
+/* A thread that never ran takes back the steps of its creation. */
+static void
+thread_discard(thread_t thread)
+{
+	machine_thread_destroy(thread);
+	thread_deallocate(thread);
+}
+
+kern_return_t
+kernel_thread_create(thread_continue_t fn, void *param, int pri, const char *name, thread_t *out)
+{
+	thread_t thread = thread_alloc(kernel_task, TH_MODE_FIXED, pri);
+
+	if (thread == THREAD_NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	strlcpy(thread->name, name, sizeof(thread->name));
+	thread_set_continuation(thread, fn, param);
+	if (task_add_thread(kernel_task, thread) != KERN_SUCCESS) {
+		thread_discard(thread);
+		return KERN_TERMINATED;
+	}
+	if (out != NULL) {
+		thread_reference(thread);
+		*out = thread;
+	}
+	thread->started = true;
+	thread_setrun(thread);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_create_user(task_t task, thread_t *out)
+{
+	thread_t thread = thread_alloc(task, TH_MODE_TIMESHARE, task->priority);
+	kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+
+	if (thread == THREAD_NULL) {
+		return kr;
+	}
+	machine_thread_init_user(thread);
+	thread->continuation = THREAD_CONTINUE_USER;
+	kr = ipc_thread_init(thread);
+	if (kr != KERN_SUCCESS) {
+		goto discard;
+	}
+	kr = bsd_thread_create(thread, task);
+	if (kr != KERN_SUCCESS) {
+		goto terminate_ipc;
+	}
+	kr = task_add_thread(task, thread);
+	if (kr != KERN_SUCCESS) {
+		goto terminate_bsd;
+	}
+	thread_reference(thread); /* the caller's; the first one is the running thread's */
+	*out = thread;
+	return KERN_SUCCESS;
+
+terminate_bsd:
+	bsd_thread_exit(thread);
+terminate_ipc:
+	ipc_thread_terminate(thread);
+discard:
+	thread_discard(thread);
+	return kr;
+}
+
+static bool
+thread_mark_started(thread_t thread)
+{
+	bool first;
+
+	lck_mtx_lock(&thread->mutex);
+	first = !thread->started;
+	thread->started = true;
+	lck_mtx_unlock(&thread->mutex);
+	return first;
+}
+
+void
+thread_start(thread_t thread)
+{
+	if (thread_mark_started(thread)) {
+		thread_setrun(thread);
+	}
+}
+
+/* --- the end --- */
+
+void
+thread_terminate_self(void)
+{
+	thread_t self = current_thread();
+	task_t task = self->task;
+
+	lck_mtx_lock(&self->mutex);
+	self->active = false;
+	lck_mtx_unlock(&self->mutex);
+	if (task != kernel_task) {
+		ipc_thread_terminate(self);
+		bsd_thread_exit(self);
+	}
+	task_remove_current_thread(task, self);
+	machine_thread_destroy(self);
+	ml_set_interrupts_enabled(false);
+	thread_exit_switch();
+}
+
+kern_return_t
+thread_terminate(thread_t thread)
+{
+	bool active;
+
+	lck_mtx_lock(&thread->mutex);
+	active = thread->active;
+	thread->active = false;
+	lck_mtx_unlock(&thread->mutex);
+	if (thread->task == kernel_task) {
+		return KERN_FAILURE;
+	}
+	if (!active) {
+		return KERN_TERMINATED;
+	}
+	ipc_thread_disable(thread);
+	thread_ast_set(thread, AST_TERMINATE);
+	(void)thread_abort_wait(thread);
+	thread_start(thread); /* if it never ran: to its end, through ast_taken_user */
+	return KERN_SUCCESS;
+}
+
+void
+thread_join(thread_t thread)
+{
+	while (os_atomic_load(&thread->exited, acquire) == 0) { /* pairs with let_go in sched_prim.c */
+		assert_wait(&thread->exited, THREAD_UNINT);
+		if (os_atomic_load(&thread->exited, acquire) != 0) {
+			clear_wait_self();
+			break;
+		}
+		thread_block(THREAD_CONTINUE_NULL);
+	}
+}
+
+/* --- stop and go --- */
+
+void
+thread_hold(thread_t thread)
+{
+	lck_mtx_lock(&thread->mutex);
+	if (os_atomic_inc(&thread->suspend_count, relaxed) == 1) {
+		thread_ast_set(thread, AST_SUSPEND);
+	}
+	lck_mtx_unlock(&thread->mutex);
+}
+
+void
+thread_release(thread_t thread)
+{
+	lck_mtx_lock(&thread->mutex);
+	assert(thread->suspend_count > 0);
+	if (os_atomic_dec(&thread->suspend_count, relaxed) == 0) {
+		thread_wakeup(&thread->suspend_count);
+	}
+	lck_mtx_unlock(&thread->mutex);
+}
+
+/* Off its CPU; what runs next of it is the look at AST_SUSPEND, or a wait in the kernel. */
+void
+thread_wait_stopped(thread_t thread)
+{
+	while (thread != current_thread() && os_atomic_load(&thread->on_cpu, acquire) != 0) {
+		wait_prepare(
+		    current_thread(), THREAD_UNINT, clock_interval_to_deadline_ns(20 * NSEC_PER_USEC));
+		thread_block(THREAD_CONTINUE_NULL);
+	}
+}
+
+kern_return_t
+thread_suspend(thread_t thread)
+{
+	kern_return_t kr = KERN_TERMINATED;
+	bool first = false;
+
+	lck_mtx_lock(&thread->mutex);
+	if (thread->active) {
+		first = thread->user_stop_count++ == 0;
+		kr = KERN_SUCCESS;
+	}
+	lck_mtx_unlock(&thread->mutex);
+	if (first) {
+		thread_hold(thread);
+		thread_wait_stopped(thread);
+	}
+	return kr;
+}
+
+kern_return_t
+thread_resume(thread_t thread)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	bool last = false;
+
+	lck_mtx_lock(&thread->mutex);
+	if (!thread->active) {
+		kr = KERN_TERMINATED;
+	} else if (thread->user_stop_count == 0) {
+		kr = KERN_FAILURE;
+	} else {
+		last = --thread->user_stop_count == 0;
+	}
+	lck_mtx_unlock(&thread->mutex);
+	if (last) {
+		thread_release(thread);
+		thread_start(thread); /* thread_create + thread_resume is how Mach starts a thread */
+	}
+	return kr;
+}
+
+kern_return_t
+thread_abort(thread_t thread)
+{
+	if (!os_atomic_load(&thread->active, relaxed)) {
+		return KERN_TERMINATED;
+	}
+	thread_ast_set(thread, AST_ABORT);
+	(void)thread_abort_wait(thread);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_abort_safely(thread_t thread)
+{
+	if (!os_atomic_load(&thread->active, relaxed)) {
+		return KERN_TERMINATED;
+	}
+	(void)thread_abort_wait(thread); /* a call that is under way and not waiting goes on */
+	return KERN_SUCCESS;
+}
+
+/* --- attributes --- */
+
+void
+thread_set_name(thread_t thread, const char *name)
+{
+	lck_mtx_lock(&thread->mutex);
+	strlcpy(thread->name, name, sizeof(thread->name));
+	lck_mtx_unlock(&thread->mutex);
+}
+
+uint64_t
+thread_cpu_time_ns(thread_t thread)
+{
+	uint64_t ticks = os_atomic_load(&thread->cpu_time, relaxed);
+
+	if (thread == current_thread()) {
+		disable_preemption();
+		ticks = thread->cpu_time + (ml_get_timebase() - current_processor()->pr_dispatched);
+		enable_preemption();
+	}
+	return absolutetime_to_nanoseconds(ticks);
+}
+
+/* --- start-up --- */
+
+void
+thread_init(void)
+{
+	thread_init_fields(&boot_thread, kernel_task, TH_MODE_FIXED, IDLEPRI);
+	boot_thread.pmap = kernel_pmap;
+	boot_thread.sched_flags = TH_SFLAG_IDLE;
+	boot_thread.on_cpu = 1;
+	boot_thread.started = true;
+	boot_thread.wait_word = WAIT_WORD_INIT;
+	strlcpy(boot_thread.name, "idle 0", sizeof(boot_thread.name));
+}
+
+thread_t
+thread_create_idle(unsigned cpu)
+{
+	thread_t thread = thread_alloc(kernel_task, TH_MODE_FIXED, IDLEPRI);
+
+	if (thread == THREAD_NULL) {
+		return THREAD_NULL;
+	}
+	thread->sched_flags = TH_SFLAG_IDLE;
+	thread->on_cpu = 1;
+	thread->last_cpu = cpu;
+	thread->bound_cpu = (int16_t)cpu;
+	thread->machine.preempt_count = 1;
+	thread->started = true;
+	snprintf(thread->name, sizeof(thread->name), "idle %u", cpu);
+	return thread;
+}

@@ -1,0 +1,110 @@
+/*
+ * Timers of a CPU. See <kern/timer_call.h>.
+ */
+#include <kern/timer_call.h>
+
+#include <arm64/machine_routines.h>
+#include <kern/processor.h>
+#include <kern/sched_prim.h>
+
+LCK_CLASS_DECLARE(timer_lock_class, "timer queue", LCK_RANK_TIMER);
+
+void
+timer_queue_init(processor_t processor)
+{
+	lck_spin_init(&processor->pr_timer_lock, &timer_lock_class);
+	processor->pr_timers.th_root = NULL;
+}
+
+void
+timer_call_setup(timer_call_t call, timer_call_fn_t fn, void *param0)
+{
+	*call = (struct timer_call){ .tc_fn = fn, .tc_param0 = param0 };
+}
+
+/* Takes the timer out of whatever queue it is in. Interrupts masked. */
+static bool
+timer_dequeue(timer_call_t call)
+{
+	uint32_t where;
+	bool removed = false;
+
+	while (!removed && (where = os_atomic_load(&call->tc_cpu, relaxed)) != 0) {
+		processor_t processor = processor_get(where - 1);
+
+		lck_spin_lock_nopreempt(&processor->pr_timer_lock);
+		if (os_atomic_load(&call->tc_cpu, relaxed) == where) {
+			timer_heap_remove(&processor->pr_timers, &call->tc_entry);
+			os_atomic_store(&call->tc_cpu, 0, relaxed);
+			removed = true;
+		}
+		lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
+	}
+	return removed;
+}
+
+void
+timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	processor_t processor = current_processor();
+
+	(void)timer_dequeue(call);
+	call->tc_entry.the_deadline = deadline;
+	call->tc_param1 = param1;
+	lck_spin_lock_nopreempt(&processor->pr_timer_lock);
+	timer_heap_insert(&processor->pr_timers, &call->tc_entry);
+	os_atomic_store(&call->tc_cpu, processor->pr_cpu + 1, relaxed);
+	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
+	if (deadline < processor->pr_timer_programmed) {
+		processor->pr_timer_programmed = deadline;
+		ml_set_timer(deadline);
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
+bool
+timer_call_cancel(timer_call_t call)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	bool removed = timer_dequeue(call);
+
+	ml_set_interrupts_enabled(irq);
+	return removed;
+}
+
+/* Calls what is due; returns the first deadline that is not. */
+static uint64_t
+timer_run_expired(processor_t processor, uint64_t now)
+{
+	uint64_t first;
+
+	lck_spin_lock_nopreempt(&processor->pr_timer_lock);
+	while ((first = timer_heap_first_deadline(&processor->pr_timers)) <= now) {
+		timer_call_t call = os_containerof(processor->pr_timers.th_root, struct timer_call, tc_entry);
+		timer_call_fn_t fn = call->tc_fn;
+		void *param0 = call->tc_param0;
+		uint64_t param1 = call->tc_param1;
+
+		timer_heap_remove(&processor->pr_timers, &call->tc_entry);
+		os_atomic_store(&call->tc_cpu, 0, relaxed);
+		lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
+		fn(param0, param1);
+		lck_spin_lock_nopreempt(&processor->pr_timer_lock);
+	}
+	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
+	return first;
+}
+
+void
+timer_interrupt(void)
+{
+	processor_t processor = current_processor();
+	uint64_t now = ml_get_timebase_raw(), next;
+
+	processor->pr_timer_programmed = 0; /* nobody else programs it while this function runs */
+	next = timer_run_expired(processor, now);
+	next = os_min(next, sched_timer(processor, now));
+	processor->pr_timer_programmed = next;
+	ml_set_timer(next);
+}
