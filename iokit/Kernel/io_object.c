@@ -17,6 +17,7 @@ io_object_init(struct io_object *object, const struct io_class *class)
 {
 	object->io_class = class;
 	object->io_references = 1;
+	object->io_port = NULL;
 }
 
 void

@@ -10,6 +10,7 @@
 #include <os/base.h>
 
 struct io_object;
+struct ipc_port;
 
 struct io_class {
 	const char *ioc_name; /* as programs see it: "IOService" */
@@ -19,7 +20,8 @@ struct io_class {
 
 struct io_object {
 	const struct io_class *io_class;
-	uint32_t io_references; /* atomic */
+	uint32_t io_references;   /* atomic */
+	struct ipc_port *io_port; /* what programs name it by: io_ports.h */
 };
 
 extern const struct io_class io_object_class;

@@ -21,6 +21,7 @@ enum lck_rank {
 	LCK_RANK_BSD_MISC = 24,
 
 	/* blocking: IOKit */
+	LCK_RANK_IO_ITERATOR = 28,
 	LCK_RANK_IO_REGISTRY = 30,
 	LCK_RANK_IO_SERVICE = 32,
 
@@ -30,6 +31,9 @@ enum lck_rank {
 	LCK_RANK_VM_MAP = 50,
 	LCK_RANK_VM_OBJECT = 52,
 	LCK_RANK_KMEM = 56,
+
+	/* spinning: IOKit's names, which are ports */
+	LCK_RANK_IO_PORTS = 66,
 
 	/* spinning: ipc */
 	LCK_RANK_IPC_TASK = 68,

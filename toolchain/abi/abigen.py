@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Generates everything that follows from the ABI tables; the tables' grammar is in table.py.
 
-usage: abigen.py kernel-traps|kernel-calls|kernel-mig|user GEN_DIR TABLE...
+usage: abigen.py kernel-traps|kernel-calls|kernel-mig|iokit-mig|user GEN_DIR TABLE...
 
 Each mode writes its files below GEN_DIR, at paths that BUILD.gn repeats as outputs.
 """
@@ -23,6 +23,7 @@ MODES = {
     "kernel-traps": emit_kernel.emit_traps,
     "kernel-calls": emit_kernel.emit_calls,
     "kernel-mig": emit_mig_kernel.emit,
+    "iokit-mig": emit_mig_kernel.emit_iokit,
     "user": _user,
 }
 

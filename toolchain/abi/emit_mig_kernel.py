@@ -1,16 +1,27 @@
 """Kernel side of MIG: for each routine a codec between the message and the C function, and the table of them."""
 
-from abi import text
+from abi import emit_mig_serial, text
 from abi.mig import Routine, count_of, poly_of
 
-SOURCE = "osfmk/ipc/mig_routines.c"
+# For each layer that serves: the C file, the header that declares what the codecs call, the table's name.
+OSFMK = ("osfmk/ipc/mig_routines.c", "ipc/mig_server.h", "mig_routine")
+IOKIT = ("iokit/Kernel/iokit_routines.c", "Kernel/io_server.h", "iokit_routine")
 
 
 def emit(tables, gen):
-    routines = [Routine(e) for e in tables.routines() if e.implemented]
-    body = "".join(_structs(r) + _codec(r) for r in routines)
-    text.write(f"{gen}/{SOURCE}", "".join([
-        text.banner(["osfmk/mach/mig.abi"]), text.includes("ipc/mig_server.h"), body, _table(routines)]))
+    _emit_layer([s for s in tables.subsystems if not s.name.startswith("iokit")], gen, *OSFMK)
+
+
+def emit_iokit(tables, gen):
+    _emit_layer([s for s in tables.subsystems if s.name.startswith("iokit")], gen, *IOKIT)
+
+
+def _emit_layer(subsystems, gen, source, header, table):
+    entries = sorted((r for s in subsystems for r in s.routines if r.implemented), key=lambda r: r.number)
+    routines = [Routine(e) for e in entries]
+    body = "".join(emit_mig_serial.codec(r) if r.serial else _structs(r) + _codec(r) for r in routines)
+    text.write(f"{gen}/{source}", "".join([
+        text.banner(["the MIG tables"]), text.includes(header), body, _table(routines, table)]))
 
 
 def _structs(routine):
@@ -151,8 +162,8 @@ class _Call:
         return f"mig_reply_port(rp, {index}, {port}, {kind});"
 
 
-def _table(routines):
+def _table(routines, name):
     rows = [f"\t{{{r.id}, _X{r.name}, \"{r.name}\", {r.reply_data_bytes}, {len(r.descriptors_out)}}},\n"
             for r in routines]
-    return "".join(["\n/* Sorted by id. */\nconst struct mig_routine mig_routines[] = {\n", *rows, "};\n",
-                    f"\nconst uint32_t mig_routine_count = {len(routines)};\n"])
+    return "".join(["\n/* Sorted by id. */\nconst struct mig_routine ", name, "s[] = {\n", *rows, "};\n",
+                    f"\nconst uint32_t {name}_count = {len(routines)};\n"])

@@ -1,16 +1,16 @@
 """Program side of MIG: a header for each subsystem, and a stub for each routine."""
 
-from abi import text
+from abi import emit_mig_serial, text
 from abi.mig import Routine, count_of, poly_of
 
 SOURCE = "libsystem/mig_stubs.c"
 
 # Subsystems whose header is not simply <mach/SUBSYSTEM.h>.
-HEADERS = {"clock": "clock_routines"}
+HEADERS = {"clock": "mach/clock_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
 
 
 def header_path(subsystem):
-    return f"usr/include/mach/{HEADERS.get(subsystem.name, subsystem.name)}.h"
+    return f"usr/include/{HEADERS.get(subsystem.name, 'mach/' + subsystem.name)}.h"
 
 
 def emit(tables, gen):
@@ -19,7 +19,7 @@ def emit(tables, gen):
     includes = [header_path(s).removeprefix("usr/include/") for s in tables.subsystems]
     text.write(f"{gen}/{SOURCE}", "".join([
         text.banner(["osfmk/mach/mig.abi"]),
-        text.includes("mach/mach_types.h", "string.h", *includes), '\n#include "mig_client.h"\n',
+        text.includes("mach/mach_types.h", "string.h", *includes), '\n#include "mig_client.h"\n#include "mig_serial.h"\n',
         *(_stub(Routine(e)) for e in tables.routines())]))
 
 
@@ -31,7 +31,12 @@ def _header(subsystem):
         protos += [text.prototype("kern_return_t", name, args) + ";\n" for name in names]
     return "".join([text.banner(["osfmk/mach/mig.abi"]),
                     f"/* The calls on a {subsystem.port.name}. */\n#pragma once\n\n",
-                    text.includes("mach/mach_types.h"), "\n", *protos])
+                    text.includes(*_types(subsystem), "mach/mach_types.h"), "\n", *protos])
+
+
+def _types(subsystem):
+    """Headers of types that <mach/mach_types.h> does not have."""
+    return ["IOKit/IOTypes.h"] if subsystem.name.startswith("iokit") else []
 
 
 def _declarations(routine):
@@ -43,6 +48,11 @@ def _declarations(routine):
 
 def _declare(arg):
     kind = arg.type
+    if kind.is_string:
+        return [f"char {arg.name}[{kind.limit}]" if arg.is_out else f"const char *{arg.name}"]
+    if kind.is_chars:
+        pointer = f"char *{arg.name}" if arg.is_out else f"const char *{arg.name}"
+        return [pointer, f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"]
     if kind.is_words:
         count = f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"
         return [f"{arg.ctype} {arg.name}", count]
@@ -62,6 +72,8 @@ def _port_ctype(kind):
 def _stub(routine):
     name = routine.entry.stub or routine.name
     head = "\n" + text.prototype("kern_return_t", name, _declarations(routine)).replace(" ", "\n", 1)
+    if routine.serial:
+        return head + emit_mig_serial.stub(routine)
     lines = _message(routine) + _fill(routine) + _call(routine) + _take(routine)
     return head + "\n{\n" + "".join(f"\t{line}\n" for line in lines) + "\treturn KERN_SUCCESS;\n}\n"
 

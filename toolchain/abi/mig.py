@@ -23,9 +23,12 @@ class Routine:
         self.descriptors_out = [a for a in entry.args if a.is_out and (a.type.is_port or a.type.is_ool_ports)]
         self.words_in = next((a for a in entry.args if a.is_in and a.type.is_words), None)
         self.words_out = next((a for a in entry.args if a.is_out and a.type.is_words), None)
+        # Pieces of varying length: taken and put one behind the other, by emit_mig_serial.py.
+        self.serial = any(a.type.is_string or a.type.is_chars for a in entry.args)
+        if self.serial:
+            return
         self.in_fields = self._in_fields()
         self.out_head, self.out_tail = self._out_fields()
-        self.complex_reply = bool(self.descriptors_out)
 
     def _in_fields(self):
         fields, closed = [], False
@@ -56,6 +59,10 @@ class Routine:
         return head, tail
 
     @property
+    def complex_reply(self):
+        return bool(self.descriptors_out)
+
+    @property
     def has_request_data(self):
         return bool(self.in_fields)
 
@@ -66,8 +73,19 @@ class Routine:
     @property
     def reply_data_bytes(self):
         """The most that follows RetCode, or NDR in a complex reply."""
+        if self.serial:
+            return sum(wire_limit(a.type) for a in self.args if a.is_out and not a.type.is_port)
         words = 4 * self.words_out.type.limit if self.words_out else 0
         return sum(f.bytes for f in self.out_head + self.out_tail) + words
+
+
+def wire_limit(type_):
+    """The most bytes that one argument takes."""
+    if type_.is_string:
+        return 8 + ((type_.limit + 3) & ~3)
+    if type_.is_chars:
+        return 4 + ((type_.limit + 3) & ~3)
+    return (type_.bytes + 3) & ~3
 
 
 def count_of(arg):

@@ -2,7 +2,8 @@
 
 A table is text, one declaration a line; '#' starts a comment, '\\' at the end joins the next line.
 
-  type NAME KIND [KEY=VALUE...]          a scalar or wire type; KIND is s8..u64, bytes:N, words:N, port or ool_ports
+  type NAME KIND [KEY=VALUE...]          a scalar or wire type; KIND is s8..u64, bytes:N, words:N, string:N, chars:N,
+                                         port or ool_ports
   trap NUMBER RESULT NAME(ARGS) [ATTR]   Mach trap, x16 = -NUMBER
   call NUMBER RESULT NAME(ARGS) [ATTR]   BSD system call, x16 = NUMBER
   subsystem NAME BASE TYPE               the MIG routines that follow: request port of TYPE, ids from BASE
@@ -48,6 +49,16 @@ class Type:
     def is_words(self):
         """Up to N 32-bit words in line, with a count."""
         return self.kind.startswith("words:")
+
+    @property
+    def is_string(self):
+        """Up to N characters with the closing NUL; on the wire an offset (0), a count and the padded characters."""
+        return self.kind.startswith("string:")
+
+    @property
+    def is_chars(self):
+        """Up to N bytes; on the wire a count and the padded bytes."""
+        return self.kind.startswith("chars:")
 
     @property
     def is_ool_ports(self):
