@@ -55,6 +55,10 @@ mount_root(void)
 		kprintf("ramdisk: damaged at offset %zu, the rest is ignored\n", bad);
 	}
 	vfs_mount_root(&root_fs.rf_mount);
+	error = ramfs_make_directory(&root_fs, "dev");
+	if (error != 0) {
+		panic("no /dev: error %d", error);
+	}
 	kernproc->p_cdir = vnode_ref(rootvnode);
 	kernproc->p_rdir = vnode_ref(rootvnode);
 	devfs_mount();

@@ -319,6 +319,18 @@ ramfs_build(struct ramfs *fs, const void *archive, size_t size, ramfs_alloc_t al
 	return error;
 }
 
+int
+ramfs_make_directory(struct ramfs *fs, const char *path)
+{
+	bool skip;
+	struct ramfs_node *n = node_for_path(fs, path, &skip);
+
+	if (n == NULL) {
+		return skip ? EINVAL : ENOMEM;
+	}
+	return n->rn_vnode.v_type == VDIR ? 0 : EINVAL;
+}
+
 /* ---- Operations: any thread, no locks ---- */
 
 static int

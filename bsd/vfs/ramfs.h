@@ -29,3 +29,6 @@ struct ramfs {
  */
 OS_WARN_RESULT int ramfs_build(
     struct ramfs *fs, const void *archive, size_t size, ramfs_alloc_t alloc, size_t *bad);
+
+/* Makes a directory, and its parents, unless it is there: a place to mount on. bsd_init. ENOMEM, EINVAL. */
+OS_WARN_RESULT int ramfs_make_directory(struct ramfs *fs, const char *path);
