@@ -193,7 +193,7 @@ tty_wait_take(struct tty *tp, uint8_t *buf, size_t room, bool nonblock, size_t *
 			return EAGAIN;
 		}
 		if (thread_block(THREAD_CONTINUE_NULL) == THREAD_INTERRUPTED) {
-			return EINTR;
+			return signal_interrupted();
 		}
 	}
 }

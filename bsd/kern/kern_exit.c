@@ -164,7 +164,7 @@ wait_for_child(struct wait_request *wr, struct proc *p)
 		waitq_wait_prepare(&p->p_wait, THREAD_ABORTSAFE, 0);
 		lck_mtx_unlock(&proc_tree_lock);
 		if (thread_block(THREAD_CONTINUE_NULL) == THREAD_INTERRUPTED) {
-			return EINTR;
+			return signal_interrupted();
 		}
 	}
 	lck_mtx_unlock(&proc_tree_lock);

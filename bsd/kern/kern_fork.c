@@ -88,7 +88,7 @@ fork_thread_state(thread_t child, thread_t parent)
 	to->uu_sigmask = from->uu_sigmask;
 	to->uu_sigstk_base = from->uu_sigstk_base;
 	to->uu_sigstk_size = from->uu_sigstk_size;
-	to->uu_sigstk_flags = from->uu_sigstk_flags;
+	to->uu_on_sigstk = from->uu_on_sigstk;
 	return 0;
 }
 

@@ -4,8 +4,6 @@
  * Posting sets a pending bit, then raises AST_BSD on a thread and ends its wait; the thread clears the bit
  * when it takes the signal. [G1] the bit is set before the AST bit; [G2] the thread reads the pending sets
  * after its AST bits were read and cleared (ast_taken_user), so a signal posted later raises the AST anew.
- *
- * Frames for handlers are not built yet: a caught signal stays pending for whoever asks with sigpending.
  */
 #include <bsd/kern/proc.h>
 
@@ -99,20 +97,88 @@ siglist_take(uint32_t *siglist, uint32_t deliverable)
 	return (os_atomic_and_orig(siglist, ~SIG_BIT(sig), acquire) & SIG_BIT(sig)) != 0 ? sig : 0;
 }
 
+/* One signal that may be taken now, off the thread's or the process's set; 0: none. */
+static int
+signal_next(struct uthread *uth)
+{
+	uint32_t deliverable = ~os_atomic_load(&uth->uu_sigmask, relaxed);
+	int sig = siglist_take(&uth->uu_siglist, deliverable);
+
+	return sig != 0 ? sig : siglist_take(&uth->uu_proc->p_siglist, deliverable);
+}
+
+/* The action as it is now; the mask of the handler takes effect. */
+static void
+signal_begin_delivery(struct uthread *uth, int sig, struct signal_delivery *sd)
+{
+	struct proc *p = uth->uu_proc;
+	struct sigacts *sa = &p->p_sigacts;
+	unsigned i = (unsigned)sig - 1;
+	uint32_t block;
+
+	lck_mtx_lock(&p->p_lock);
+	*sd = (struct signal_delivery){
+		.sd_sig = sig,
+		.sd_handler = sa->ps_handler[i],
+		.sd_tramp = sa->ps_tramp[i],
+		.sd_flags = sa->ps_flags[i],
+		.sd_old_mask = uth->uu_sigmask,
+	};
+	block = sa->ps_mask[i] | ((sd->sd_flags & SA_NODEFER) != 0 ? 0 : SIG_BIT(sig));
+	if (sd->sd_handler > SA_IGNORE) {
+		os_atomic_store(&uth->uu_sigmask, sd->sd_old_mask | block, relaxed);
+		if ((sd->sd_flags & SA_RESETHAND) != 0) {
+			sa->ps_handler[i] = SA_DEFAULT;
+			os_atomic_store(&sa->ps_caught, sa->ps_caught & ~SIG_BIT(sig), relaxed);
+		}
+	}
+	lck_mtx_unlock(&p->p_lock);
+}
+
+static void
+signal_deliver(struct uthread *uth, int sig)
+{
+	struct signal_delivery sd;
+
+	if (signal_is_dropped(uth->uu_proc, sig)) {
+		return;
+	}
+	signal_begin_delivery(uth, sig, &sd);
+	if (sd.sd_handler == SA_IGNORE) {
+		return;
+	}
+	if (sd.sd_handler == SA_DEFAULT) {
+		exit1(W_EXITCODE(0, sig));
+	}
+	if (!sendsig(uth, &sd)) {
+		exit1(W_EXITCODE(0, SIGILL));
+	}
+}
+
 void
 signals_take(struct uthread *uth)
 {
-	struct proc *p = uth->uu_proc;
-	uint32_t deliverable =
-	    ~os_atomic_load(&uth->uu_sigmask, relaxed) & ~os_atomic_load(&p->p_sigacts.ps_caught, relaxed);
-	int sig = siglist_take(&uth->uu_siglist, deliverable);
+	int sig;
 
-	if (sig == 0) {
-		sig = siglist_take(&p->p_siglist, deliverable);
+	while ((sig = signal_next(uth)) != 0) {
+		signal_deliver(uth, sig);
 	}
-	if (sig != 0 && !signal_is_dropped(p, sig)) {
-		exit1(W_EXITCODE(0, sig));
+}
+
+int
+signal_interrupted(void)
+{
+	struct uthread *uth = current_uthread();
+	struct proc *p = uth->uu_proc;
+	uint32_t pending =
+	    (os_atomic_load(&uth->uu_siglist, relaxed) | os_atomic_load(&p->p_siglist, relaxed)) &
+	    ~uth->uu_sigmask & os_atomic_load(&p->p_sigacts.ps_caught, relaxed);
+
+	/* The one that will be delivered first decides. */
+	if (pending != 0 && (p->p_sigacts.ps_flags[__builtin_ctz(pending)] & SA_RESTART) != 0) {
+		return ERESTART;
 	}
+	return EINTR;
 }
 
 void
@@ -144,20 +210,52 @@ exception_signal(int exception, uint64_t code)
 	}
 }
 
+static int
+exception_sicode(int sig, uint64_t code)
+{
+	switch (sig) {
+	case SIGSEGV:
+		return code == KERN_PROTECTION_FAILURE ? SEGV_ACCERR : SEGV_MAPERR;
+	case SIGBUS:
+		return BUS_ADRALN;
+	case SIGILL:
+		return ILL_ILLTRP;
+	case SIGTRAP:
+		return TRAP_BRKPT;
+	default:
+		return 0;
+	}
+}
+
+/* A handler that is installed and not masked takes it; else the instruction would fault again at once. */
+static bool
+exception_is_caught(const struct uthread *uth, int sig)
+{
+	return (os_atomic_load(&uth->uu_proc->p_sigacts.ps_caught, relaxed) & SIG_BIT(sig)) != 0 &&
+	       (uth->uu_sigmask & SIG_BIT(sig)) == 0;
+}
+
+/*
+ * Neither a mask, nor "ignore", nor being process 1 keeps the default action away.
+ */
 void
 bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode)
 {
 	struct uthread *uth = thread->uthread;
 	struct proc *p = uth->uu_proc;
+	const struct arm_saved_state *frame = thread_frame(thread);
 	int sig = exception_signal(exception, code);
 
-	/*
-	 * The instruction would fault again at once: neither a mask, nor "ignore", nor being process 1 keeps
-	 * the default action away.
-	 */
+	if (exception_is_caught(uth, sig)) {
+		uth->uu_exc_signal = sig;
+		uth->uu_exc_sicode = exception_sicode(sig, code);
+		uth->uu_exc_addr = exception == EXC_BAD_ACCESS ? subcode : frame->pc;
+		uthread_signal(uth, sig);
+		return;
+	}
 	kprintf("%s[%d]: %s: exception %d, code 0x%llx, address 0x%llx, pc 0x%llx, lr 0x%llx\n", p->p_comm,
 	    p->p_pid, signal_names[sig], exception, (unsigned long long)code, (unsigned long long)subcode,
-	    (unsigned long long)thread_frame(thread)->pc, (unsigned long long)thread_frame(thread)->lr);
+	    (unsigned long long)frame->pc, (unsigned long long)frame->lr);
 	exit1(W_EXITCODE(0, sig));
 }
 
@@ -307,7 +405,9 @@ sys_sigaltstack(user_addr_t new, user_addr_t old)
 	struct sigaltstack ss = {
 		.ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
 		.ss_size = uth->uu_sigstk_size,
-		.ss_flags = uth->uu_sigstk_size == 0 ? SS_DISABLE : (int)uth->uu_sigstk_flags,
+		.ss_flags = uth->uu_sigstk_size == 0 ? SS_DISABLE
+			    : uth->uu_on_sigstk      ? SS_ONSTACK
+						     : 0,
 	};
 	int error = old != 0 ? copyout(&ss, old, sizeof(ss)) : 0;
 
@@ -317,6 +417,9 @@ sys_sigaltstack(user_addr_t new, user_addr_t old)
 	error = copyin(new, &ss, sizeof(ss));
 	if (error != 0) {
 		return (sysret_t){ .error = error };
+	}
+	if (uth->uu_on_sigstk) {
+		return (sysret_t){ .error = EPERM };
 	}
 	if ((ss.ss_flags & ~SS_DISABLE) != 0) {
 		return (sysret_t){ .error = EINVAL };

@@ -125,8 +125,11 @@ struct uthread {
 	uint64_t uu_sigreturn_token; /* (o) */
 	uint64_t uu_sigstk_base;     /* (o) sigaltstack */
 	uint64_t uu_sigstk_size;     /* (o) */
-	uint32_t uu_sigstk_flags;    /* (o) */
-	bool uu_exit_unlinked;       /* (p) no longer on p_uthreads */
+	bool uu_on_sigstk;           /* (o) a handler runs on it */
+	/* (o) what the exception behind the pending signal uu_exc_signal told; 0: none */
+	int32_t uu_exc_signal;
+	int32_t uu_exc_sicode;
+	uint64_t uu_exc_addr;
 };
 
 extern lck_mtx_t proc_tree_lock;

@@ -3,7 +3,7 @@
  *
  * A signal is pending on a process or on one of its threads, as a bit; posting it sets the bit, raises
  * AST_BSD on a thread that does not block it and interrupts its wait. The thread takes it on its way back to
- * user mode (bsd_ast), where the default action is carried out.
+ * user mode (bsd_ast): the default action is carried out, or a frame for the handler is built (sendsig.c).
  */
 #pragma once
 
@@ -34,5 +34,23 @@ void psignal(struct proc *p, int sig);
 void uthread_signal(struct uthread *uth, int sig);
 /* From bsd_ast: carries out what is pending for the current thread. May not return. */
 void signals_take(struct uthread *uth);
+/*
+ * What a call returns whose wait a signal ended: ERESTART when the handler to be run asks for it, so that the
+ * call is made again afterwards; else EINTR.
+ */
+OS_WARN_RESULT int signal_interrupted(void);
+
+/* What sendsig needs to know of one delivery. */
+struct signal_delivery {
+	int sd_sig;
+	uint64_t sd_handler;
+	uint64_t sd_tramp;
+	uint32_t sd_flags;    /* SA_* */
+	uint32_t sd_old_mask; /* to be restored by sigreturn */
+};
+
+/* Makes the current thread enter its handler on its return to user mode. False: the frame cannot be written. */
+OS_WARN_RESULT bool sendsig(struct uthread *uth, const struct signal_delivery *sd);
+
 /* exec: caught signals go back to their default. */
 void sigacts_exec(struct proc *p);

@@ -59,7 +59,7 @@ pipe_wait_locked(struct pipe *pi, struct file *fp, enum pipe_end end) REQUIRES(p
 	lck_mtx_unlock(&pi->pi_lock);
 	result = thread_block(THREAD_CONTINUE_NULL);
 	lck_mtx_lock(&pi->pi_lock);
-	return result == THREAD_INTERRUPTED ? EINTR : 0;
+	return result == THREAD_INTERRUPTED ? signal_interrupted() : 0;
 }
 
 /* Moves up to `limit` bytes between the ring at `at` and the uio; a stretch ends at the ring's edge. */

@@ -1,0 +1,168 @@
+/*
+ * Frames of signal handlers.
+ *
+ *	sp ->	siginfo		104 bytes
+ *		ucontext	 56
+ *		mcontext64	816	exception, integer and NEON state
+ *
+ * The frame lies below the interrupted stack pointer and its red zone, or at the top of the alternate stack.
+ * The handler's trampoline ends with sigreturn, which puts back what the frame holds. Its token, the frame's
+ * context address XOR a number only this thread has, keeps a program from being made to "return" to a frame
+ * that the kernel never built.
+ */
+#include <bsd/kern/proc.h>
+
+#include <arm64/copyio.h>
+#include <arm64/machine_routines.h>
+#include <bsd/kern/kern_random.h>
+#include <kern/assert.h>
+#include <string.h>
+#include <sys/errno.h>
+#include <sys/signal.h>
+#include <sys/sysproto.h>
+
+#define RED_ZONE 128U /* bytes below the stack pointer that leaf functions may use */
+
+/* What the trampoline is told of the handler's form. */
+#define INFOSTYLE_TRADITIONAL  1
+#define INFOSTYLE_FLAVOR       30
+#define INFOSTYLE_SET_ALTSTACK 0x40000000
+#define INFOSTYLE_END_ALTSTACK ((int)0x80000000)
+
+struct signal_frame {
+	siginfo_t sf_info;
+	ucontext_t sf_uctx;
+	arm_mcontext64_t sf_mctx;
+};
+_Static_assert(sizeof(struct signal_frame) == 976, "frame of the public interface");
+_Static_assert(sizeof(arm_mcontext64_t) == 816, "frame of the public interface");
+
+static user_addr_t
+frame_address(const struct uthread *uth, const struct arm_saved_state *state, bool alternate)
+{
+	user_addr_t top = alternate ? uth->uu_sigstk_base + uth->uu_sigstk_size : state->sp - RED_ZONE;
+
+	return (top - sizeof(struct signal_frame)) & ~15ULL;
+}
+
+static bool
+get_state(thread_t thread, int flavor, void *state, uint32_t words)
+{
+	return machine_thread_get_state(thread, flavor, state, &words) == KERN_SUCCESS;
+}
+
+static bool
+frame_save_registers(struct signal_frame *frame, thread_t thread)
+{
+	return get_state(thread, ARM_EXCEPTION_STATE64, &frame->sf_mctx.es, ARM_EXCEPTION_STATE64_COUNT) &&
+	       get_state(thread, ARM_THREAD_STATE64, &frame->sf_mctx.ss, ARM_THREAD_STATE64_COUNT) &&
+	       get_state(thread, ARM_NEON_STATE64, &frame->sf_mctx.ns, ARM_NEON_STATE64_COUNT);
+}
+
+static void
+frame_fill(
+    struct signal_frame *frame, struct uthread *uth, const struct signal_delivery *sd, user_addr_t address)
+{
+	const struct arm_saved_state *state = thread_frame(uth->uu_thread);
+
+	frame->sf_info = (siginfo_t){ .si_signo = sd->sd_sig, .si_addr = (void *)(uintptr_t)state->pc };
+	frame->sf_info.pad[0] = state->sp;
+	if (uth->uu_exc_signal == sd->sd_sig) {
+		frame->sf_info.si_code = uth->uu_exc_sicode;
+		frame->sf_info.si_addr = (void *)(uintptr_t)uth->uu_exc_addr;
+		uth->uu_exc_signal = 0;
+	}
+	frame->sf_uctx = (ucontext_t){
+		.uc_onstack = uth->uu_on_sigstk,
+		.uc_sigmask = sd->sd_old_mask,
+		.uc_stack = { .ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
+		    .ss_size = uth->uu_sigstk_size },
+		.uc_mcsize = sizeof(frame->sf_mctx),
+		.uc_mcontext = (void *)(uintptr_t)(address + offsetof(struct signal_frame, sf_mctx)),
+	};
+}
+
+/* The registers with which the trampoline is entered. */
+static void
+enter_trampoline(struct uthread *uth, const struct signal_delivery *sd, user_addr_t address)
+{
+	struct arm_saved_state *state = thread_frame(uth->uu_thread);
+	user_addr_t uctx = address + offsetof(struct signal_frame, sf_uctx);
+
+	state->x[0] = sd->sd_handler;
+	state->x[1] = (sd->sd_flags & SA_SIGINFO) != 0 ? INFOSTYLE_FLAVOR : INFOSTYLE_TRADITIONAL;
+	state->x[2] = (uint64_t)sd->sd_sig;
+	state->x[3] = address;
+	state->x[4] = uctx;
+	state->x[5] = uctx ^ uth->uu_sigreturn_token;
+	state->sp = address;
+	state->pc = sd->sd_tramp;
+	state->cpsr = PSR64_USER_DEFAULT;
+	machine_thread_frame_changed(uth->uu_thread);
+}
+
+bool
+sendsig(struct uthread *uth, const struct signal_delivery *sd)
+{
+	struct signal_frame frame;
+	bool alternate = (sd->sd_flags & SA_ONSTACK) != 0 && uth->uu_sigstk_size != 0 && !uth->uu_on_sigstk;
+	user_addr_t address = frame_address(uth, thread_frame(uth->uu_thread), alternate);
+
+	if (uth->uu_sigreturn_token == 0) {
+		uth->uu_sigreturn_token = read_random_u64() | 1;
+	}
+	if (!frame_save_registers(&frame, uth->uu_thread)) {
+		return false;
+	}
+	frame_fill(&frame, uth, sd, address);
+	if (copyout(&frame, address, sizeof(frame)) != 0) {
+		return false;
+	}
+	uth->uu_on_sigstk |= alternate;
+	enter_trampoline(uth, sd, address);
+	return true;
+}
+
+static int
+restore_context(struct uthread *uth, user_addr_t uctx_address)
+{
+	arm_mcontext64_t mctx;
+	ucontext_t uctx;
+	int error = copyin(uctx_address, &uctx, sizeof(uctx));
+
+	if (error == 0 && uctx.uc_mcsize != sizeof(mctx)) {
+		error = EINVAL;
+	}
+	if (error == 0) {
+		error = copyin((uintptr_t)uctx.uc_mcontext, &mctx, sizeof(mctx));
+	}
+	if (error != 0) {
+		return error;
+	}
+	if (machine_thread_set_state(uth->uu_thread, ARM_NEON_STATE64, (const uint32_t *)&mctx.ns,
+		ARM_NEON_STATE64_COUNT) != KERN_SUCCESS ||
+	    machine_thread_set_state(uth->uu_thread, ARM_THREAD_STATE64, (const uint32_t *)&mctx.ss,
+		ARM_THREAD_STATE64_COUNT) != KERN_SUCCESS) {
+		return EINVAL;
+	}
+	uth->uu_on_sigstk = uctx.uc_onstack != 0;
+	os_atomic_store(&uth->uu_sigmask, uctx.uc_sigmask & ~SIG_CANTMASK, relaxed);
+	/* What was blocked while the handler ran may be due. */
+	thread_ast_set(uth->uu_thread, AST_BSD);
+	return EJUSTRETURN;
+}
+
+sysret_t
+sys_sigreturn(user_addr_t uctx, int infostyle, user_addr_t token)
+{
+	struct uthread *uth = current_uthread();
+
+	if (infostyle == INFOSTYLE_SET_ALTSTACK || infostyle == INFOSTYLE_END_ALTSTACK) {
+		uth->uu_on_sigstk = infostyle == INFOSTYLE_SET_ALTSTACK;
+		return (sysret_t){ .error = 0 };
+	}
+	if (token != (uctx ^ uth->uu_sigreturn_token)) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	return (sysret_t){ .error = restore_context(uth, uctx) };
+}
