@@ -24,7 +24,6 @@
 #include <pexpert/pexpert.h>
 #include <string.h>
 #include <sys/fcntl.h>
-#include <vm/vm_map.h>
 
 #define INIT_PATH "/sbin/launchd"
 
@@ -135,7 +134,6 @@ void
 bsd_init(void)
 {
 	random_init();
-	vm_map_random_seed(read_random_u64());
 	ulock_init();
 	proc_init();
 	tty_init(&console_tty, pe_console_write);

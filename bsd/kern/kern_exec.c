@@ -204,6 +204,13 @@ vnode_object(vnode_t vp, vm_object_t *object)
 
 /* ---- Mapping ---- */
 
+/* Bytes: a whole number of pages. */
+static uint64_t
+random_slide(void)
+{
+	return ptoa(read_random_u64() & ((1ULL << SLIDE_BITS) - 1));
+}
+
 /* Takes over the reference to the object when the entry shares it, and always drops the caller's. */
 static kern_return_t
 map_file_pages(
@@ -317,7 +324,7 @@ exec_map_stack(struct exec_image *image)
 		return EBADMACHO;
 	}
 	image->ei_stack_size = round_page(size);
-	image->ei_stack_top = STACK_TOP - ptoa(vm_map_random_pages(SLIDE_BITS));
+	image->ei_stack_top = STACK_TOP - random_slide();
 	base = image->ei_stack_top - image->ei_stack_size;
 	guard = base - PAGE_SIZE;
 	kr = vm_map_enter(image->ei_map, &base, image->ei_stack_size, 0,
@@ -344,7 +351,7 @@ exec_create_map(struct exec_image *image)
 		pmap_destroy(pmap);
 		return ENOMEM;
 	}
-	vm_map_set_search_base(image->ei_map, HEAP_BASE + ptoa(vm_map_random_pages(SLIDE_BITS)));
+	vm_map_set_search_base(image->ei_map, HEAP_BASE + random_slide());
 	return 0;
 }
 
@@ -354,7 +361,7 @@ exec_image_map(struct exec_image *image)
 	struct macho_image *macho = &image->ei_macho;
 	int error = exec_create_map(image);
 
-	image->ei_slide = macho->pie ? ptoa(vm_map_random_pages(SLIDE_BITS)) : 0;
+	image->ei_slide = macho->pie ? random_slide() : 0;
 	if (macho->vm_high > MACHO_VM_LIMIT - image->ei_slide) {
 		image->ei_slide = 0;
 	}

@@ -5,6 +5,7 @@
 #include <arm64/copyio.h>
 #include <arm64/panic.h>
 #include <ipc/ipc.h>
+#include <ipc/ipc_kobject.h>
 #include <kern/semaphore.h>
 #include <kern/thread.h>
 #include <kern/upcalls.h>
@@ -120,5 +121,35 @@ ipc_thread_terminate(thread_t thread)
 
 WEAK void
 semaphore_destroy_all(task_t task)
+{
+}
+
+WEAK ipc_port_t
+convert_thread_to_port(thread_t thread)
+{
+	thread_deallocate(thread);
+	return IP_NULL;
+}
+
+WEAK mach_port_name_t
+ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space)
+{
+	return MACH_PORT_NULL;
+}
+
+WEAK kern_return_t
+port_name_to_semaphore(mach_port_name_t name, semaphore_t *semaphore)
+{
+	return KERN_INVALID_NAME;
+}
+
+WEAK kern_return_t
+semaphore_signal(semaphore_t semaphore)
+{
+	return KERN_FAILURE;
+}
+
+WEAK void
+semaphore_dereference(semaphore_t semaphore)
 {
 }
