@@ -121,15 +121,15 @@
 	.globl	exception_vectors
 	.hidden	exception_vectors
 exception_vectors:
-	/* current EL with SP_EL0: never used */
+	/* current EL with SP_EL0: never used; BRK comes back through the vectors below */
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 	/* current EL with SP_EL1 */
 	EL1_VECTOR	fleh_el1_sync
 	EL1_VECTOR	fleh_el1_irq
@@ -163,13 +163,13 @@ exception_vectors:
 	b	fleh_el0_unexpected
 	/* EL0, 32-bit: cannot be entered */
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 	.balign	128
-	b	.
+	brk	#1
 
 /* Mach trap w13; x9 is the thread. */
 svc_mach:
