@@ -159,3 +159,10 @@ pmap_retire(pmap_t pmap)
 		}
 	}
 }
+
+/* The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0. */
+void
+pmap_cpu_init(void)
+{
+	assert(PERCPU_GET(pmap_cpu)->pc_active == 0);
+}

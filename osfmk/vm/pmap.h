@@ -59,7 +59,7 @@ bool pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot);
 /* Pages mapped in the range; walks the tables. */
 uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 
-/* Brings kernel_pmap up on a secondary CPU. */
+/* A secondary CPU has come up. */
 void pmap_cpu_init(void);
 
 #include <arm64/pmap.h> /* pmap_switch */
