@@ -150,6 +150,11 @@ semaphore_signal(semaphore_t semaphore)
 }
 
 WEAK void
+semaphore_reference(semaphore_t semaphore)
+{
+}
+
+WEAK void
 semaphore_dereference(semaphore_t semaphore)
 {
 }

@@ -13,6 +13,21 @@
 #include <kern/kern_types.h>
 #include <vm/vm_types.h>
 
+/* The host and the clocks exist once; a pointer says which. */
+struct host {
+	ipc_port_t host_port;
+	ipc_port_t host_priv_port;
+};
+typedef struct host *host_t;
+
+struct clock_service {
+	int clock_id; /* SYSTEM_CLOCK, CALENDAR_CLOCK */
+	ipc_port_t clock_port;
+};
+typedef struct clock_service *clock_serv_t;
+
+extern struct host realhost;
+
 /* A port for `kobject`, with one reference for the caller, who kills it with ipc_kobject_dealloc_port. */
 ipc_port_t ipc_kobject_alloc_port(void *kobject, ipc_kobject_type_t type);
 void ipc_kobject_dealloc_port(ipc_port_t port);
@@ -25,14 +40,13 @@ void ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *reply);
 
 /* Rights to objects, with a reference on the object; NULL when the port is something else or dead. */
 task_t convert_port_to_task(ipc_port_t port);
-task_t convert_port_to_task_read(ipc_port_t port);
-task_t convert_port_to_task_inspect(ipc_port_t port);
 task_t convert_port_to_task_name(ipc_port_t port);
 ipc_space_t convert_port_to_space(ipc_port_t port);
 vm_map_t convert_port_to_map(ipc_port_t port);
 thread_t convert_port_to_thread(ipc_port_t port);
-thread_t convert_port_to_thread_inspect(ipc_port_t port);
 semaphore_t convert_port_to_semaphore(ipc_port_t port);
+host_t convert_port_to_host(ipc_port_t port);
+clock_serv_t convert_port_to_clock(ipc_port_t port);
 
 /* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */
 ipc_port_t convert_task_to_port(task_t task);

@@ -21,6 +21,10 @@ struct exception_action {
 struct ipc_task_state {
 	ipc_space_t space;
 
+	security_token_t
+	    sec_token;             /* for trailers: {uid, gid}; bsd writes whole words, racy reads are fine */
+	audit_token_t audit_token; /* the same: auid, euid, egid, ruid, rgid, pid, asid, pidversion */
+
 	lck_spin_t lock;
 	ipc_port_t self;                                      /* (l) control port of the task */
 	ipc_port_t name_port;                                 /* (l) identity only */

@@ -18,29 +18,27 @@ struct thread;
 
 /* Where a receiver stands, from its own and its waker's view. */
 enum ith_place {
-	ITH_NOWHERE, /* not waiting */
-	ITH_WORD,    /* the thread reference of a port's queue word */
-	ITH_LIST,    /* on the receiver list of a port or set */
-	ITH_SENDING, /* on the list of blocked senders of a port */
-	ITH_REMOVED, /* taken off by a waker that has not yet tried its claim */
-	ITH_SETTLED, /* that claim lost; the waker is done with this thread */
+	ITH_NOWHERE,  /* on nothing */
+	ITH_WORD,     /* the thread reference of a port's queue word, or just taken out of it */
+	ITH_LIST,     /* on the receiver list of a port */
+	ITH_SET_LIST, /* on the receiver list of a set */
+	ITH_SENDING,  /* on the list of blocked senders of a port */
+	ITH_SETTLED,  /* was taken out of the word by a waker whose claim lost; that waker is done */
 };
 
 struct ipc_thread_state {
 	/* The receive in progress. */
-	struct ipc_kmsg *ith_kmsg;   /* (c) message handed over, or the fast path's transit message */
-	void *ith_object;            /* (o) port or set waited on, with a reference */
-	uint64_t ith_cookie;         /* (c) wait_cookie() of the wait that ith_place speaks of */
-	user_addr_t ith_msg_addr;    /* (o) where the message goes */
-	uint32_t ith_option;         /* (o) 32-bit options */
-	uint32_t ith_rcv_size;       /* (o) bytes at ith_msg_addr */
-	mach_port_name_t ith_name;   /* (o) name received from */
-	uint32_t ith_place;          /* (c)(q) enum ith_place */
-	uint32_t ith_slot;           /* (q) blocked sender: 1 once a queue slot was passed to it */
-	uint32_t ith_fast;           /* (c) 1: waits so that the fast path may complete it */
-	mach_port_name_t ith_reply;  /* (c) fast path: name of the reply right it was given */
-	mach_port_seqno_t ith_seqno; /* (c) sequence number of the message */
-	struct list_node ith_link;   /* (q) receiver or blocked-sender list */
+	struct ipc_kmsg *ith_kmsg; /* (c) message handed over, or the fast path's transit message */
+	void *ith_object;          /* (o) port or set waited on, with a reference */
+	uint64_t ith_cookie;       /* (c) wait_cookie() of the wait that ith_place speaks of */
+	user_addr_t ith_msg_addr;  /* (o) where the message goes */
+	uint32_t ith_option;       /* (o) 32-bit options */
+	uint32_t ith_rcv_size;     /* (o) bytes at ith_msg_addr */
+	mach_port_name_t ith_name; /* (c) with ith_msize: name of the port that has it */
+	uint32_t ith_place;        /* (c)(q) enum ith_place */
+	uint32_t ith_fast;         /* (c) 1: waits so that the fast path may complete it */
+	uint32_t ith_msize;        /* (c) no message but RCV_TOO_LARGE: what it would have needed */
+	struct list_node ith_link; /* (q) receiver or blocked-sender list */
 
 	/* Reserves. */
 	struct ipc_entry *ith_entry; /* (c) free entry of the task's space that only this thread may fill */

@@ -10,8 +10,12 @@
  */
 #pragma once
 
+#include <ipc/ipc.h>
+#include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_tt.h>
 #include <ipc/kmsg.h>
+#include <ipc/mach_port.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/kern_types.h>

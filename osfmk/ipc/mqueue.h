@@ -49,6 +49,11 @@
  *  [Q4] take the receiver: acquire on the word.
  *  [Q5] kill: acq_rel on the word. Later senders see DEAD in the word itself; no further order is needed.
  *
+ *  [Q6] A receive right that moves away changes the name's entry first and takes the receiver out of the word
+ *       (acq_rel) after that; a receiver sets WAITING (acq_rel) first and looks at its entry again after
+ *       that. The two meet in the word: either the mover finds the receiver, or the receiver sees that the
+ *       right is gone.
+ *
  * Costs. Send: one compare-exchange on the word, two lines touched (word, message). Receive of a lone
  * message: one compare-exchange. Nothing here allocates, blocks or takes a lock: the caller holds the port's
  * lock where a function's name ends in _locked. The file builds for the host too (mqueue_test.c).
@@ -170,8 +175,8 @@ mq_wait(struct mqueue *mq, void *receiver)
 	if ((word & ~(MQ_IN_SET)) != 0) {
 		return false;
 	}
-	/* [Q3] */
-	return os_atomic_cmpxchg(&mq->mq_word, word, word | mq_bits(receiver) | MQ_WAITING, release);
+	/* [Q3] [Q6] */
+	return os_atomic_cmpxchg(&mq->mq_word, word, word | mq_bits(receiver) | MQ_WAITING, acq_rel);
 }
 
 /* The same with the lock held: slots may be out. */

@@ -15,7 +15,7 @@
  *
  * rights   MACH_PORT_TYPE_* >> 16 (SEND 1, RECEIVE 2, SEND_ONCE 4, PORT_SET 8, DEAD_NAME 16), 0 = free
  * gen      bits 7..2 of the name's low byte; the low two bits of every name are set
- * flags    NT_REQUEST: a dead-name request is registered, NT_RESERVED: set aside by a thread
+ * flags    NT_REQUEST: a dead-name request is registered
  *
  * Lifetime rule (model in tests/models/name_table.pml). A reader does all of this inside one SMR section:
  * load the word [N1], check generation and rights, use the object. A remover changes the word first [N2] and
@@ -59,7 +59,7 @@ struct ipc_entry {
 	uint32_t ie_urefs; /* (s) user references, 1..MACH_PORT_UREFS_MAX */
 	uint32_t ie_next;  /* (s) free: next free index; send right: next in its hash chain */
 	uint32_t ie_index; /* constant */
-	uint32_t ie_pad;
+	uint32_t ie_prev;  /* (s) free: previous free index, 0 for the first; NT_NOT_FREE off the list */
 	struct ipc_space *ie_space; /* constant */
 	struct ipc_request ie_request;
 } OS_CACHE_ALIGNED;
@@ -71,13 +71,17 @@ static_assert(sizeof(struct ipc_entry) == OS_CACHELINE, "one entry, one line");
 #define NT_CHUNKS      17
 #define NT_MAX         (1U << (NT_FIRST_SHIFT + NT_CHUNKS - 1)) /* 2^20 names in a space */
 
+/* Names of the caller's choice end here: a table is as large as its largest index. */
+#define NT_NAMED_MAX (1U << 17)
+
 #define NT_RIGHTS_MASK 0x3fULL
 #define NT_PTR_MASK    0x00007fffffffffc0ULL
 #define NT_GEN_SHIFT   48
 #define NT_GEN_ONE     (1ULL << NT_GEN_SHIFT)
 #define NT_GEN_MASK    (0x3fULL << NT_GEN_SHIFT)
 #define NT_REQUEST     (1ULL << 54)
-#define NT_RESERVED    (1ULL << 55)
+
+#define NT_NOT_FREE UINT32_MAX
 
 #define NT_SEND      0x01U
 #define NT_RECEIVE   0x02U
@@ -205,8 +209,11 @@ nt_lookup(const struct name_table *nt, mach_port_name_t name, uint64_t *word)
 /* Bytes of the next chunk to be added; 0 when the table cannot grow. */
 size_t nt_next_chunk_size(const struct name_table *nt, unsigned *chunk);
 
-/* Adds memory (zeroed) for chunk `chunk`; false if somebody else did already. Space lock held. */
-bool nt_add_chunk(struct name_table *nt, unsigned chunk, struct ipc_entry *memory, struct ipc_space *space);
+/* Makes zeroed memory the free entries of chunk `chunk`. No lock: nobody sees it yet. */
+void nt_prepare_chunk(struct ipc_entry *memory, unsigned chunk, struct ipc_space *space);
+
+/* Adds it to the table; false if somebody else added that chunk already. Space lock held. */
+bool nt_add_chunk(struct name_table *nt, unsigned chunk, struct ipc_entry *memory);
 
 /* A free entry, off the free list, its word still free (the new generation is in it); NULL: grow first. */
 struct ipc_entry *nt_alloc(struct name_table *nt);

@@ -26,7 +26,6 @@
 #include <ipc/ipc_types.h>
 #include <ipc/mqueue.h>
 #include <kern/locks.h>
-#include <kern/smr.h>
 #include <os/list.h>
 
 #include <ipc/kobject_types.h>
@@ -59,7 +58,6 @@ struct ipc_port {
 	ipc_port_t ip_pdrequest; /* (p) send-once right for port-destroyed */
 	ipc_port_t
 	    ip_destination; /* ipc_transit_lock: port whose queue the receive right is in, reference held */
-	struct smr_node ip_smr; /* freeing */
 } OS_CACHE_ALIGNED;
 
 #define IOT_PORT 1
@@ -80,8 +78,6 @@ struct ipc_port {
 #define IP_SRIGHTS  0x7fffffffULL /* mask */
 #define IP_NS_ARMED 0x80000000ULL
 #define IP_MSCOUNT  (1ULL << 32)
-
-/* Bytes kept in the kernel for a queued message beside its body; see kmsg.h. */
 
 OS_INLINE bool
 ip_active(ipc_port_t port)
@@ -165,6 +161,9 @@ ipc_port_t ipc_port_request_destroyed(ipc_port_t port, ipc_port_t notify, bool *
 /* True when moving `port`'s receive right into a message to `dest` would close a loop; else records it. */
 bool ipc_port_check_circularity(ipc_port_t port, ipc_port_t dest);
 void ipc_port_end_transit(ipc_port_t port);
+
+/* A guarded descriptor arrives: before the right gets its new name. */
+void ipc_port_guard_on_arrival(ipc_port_t port, uint64_t context, uint32_t flags);
 
 void ipc_port_set_qlimit(ipc_port_t port, uint32_t qlimit);
 void ipc_port_get_status(ipc_port_t port, mach_port_status_t *status);

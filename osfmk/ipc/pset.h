@@ -12,21 +12,18 @@
 #pragma once
 
 #include <ipc/ipc_types.h>
+#include <ipc/port.h>
 #include <kern/locks.h>
-#include <kern/smr.h>
 #include <os/list.h>
 
 struct ipc_pset {
-	uint64_t ips_refs;           /* (a) */
-	uint8_t ips_type;            /* (c) IOT_PSET */
-	bool ips_dead;               /* (l) */
-	mach_port_name_t ips_name;   /* (c) in its space */
-	struct ipc_space *ips_space; /* (c) not referenced: for comparison only */
+	uint64_t ips_refs; /* (a) */
+	uint8_t ips_type;  /* (c) IOT_PSET */
+	bool ips_dead;     /* (l) */
 	lck_spin_t ips_lock;
 	struct list_node ips_members; /* (l) psl_set_link */
 	struct list_node ips_ready;   /* (l) psl_ready_link */
 	struct list_node ips_waiters; /* (l) ith_link */
-	struct smr_node ips_smr;
 } OS_CACHE_ALIGNED;
 
 struct ipc_pset_link {
@@ -37,7 +34,7 @@ struct ipc_pset_link {
 	struct ipc_pset *psl_set;        /* constant, reference */
 };
 
-ipc_pset_t ipc_pset_alloc(ipc_space_t space, mach_port_name_t name);
+ipc_pset_t ipc_pset_alloc(void);
 OS_WARN_RESULT bool ips_try_reference(ipc_pset_t pset);
 void ips_release(ipc_pset_t pset);
 
@@ -51,5 +48,11 @@ kern_return_t ipc_pset_remove(ipc_pset_t pset, ipc_port_t port);
 /* Takes the port out of every set; true if it was in any. */
 bool ipc_pset_remove_from_all(ipc_port_t port);
 
+/*
+ * Takes the first posted port off the ready list, with a reference; IP_NULL if none is posted. The caller
+ * receives from it and posts it again (ipc_pset_post_locked) while it has messages.
+ */
+ipc_port_t ipc_pset_next_ready(ipc_pset_t pset);
+
 /* Port lock held, a message is queued: posts the port to its sets, waking a receiver if one waits. */
-void ipc_pset_post_locked(ipc_port_t port);
+void ipc_pset_post_locked(ipc_port_t port) REQUIRES(port->ip_lock);

@@ -12,6 +12,7 @@
 
 #include <ipc/ipc_types.h>
 #include <ipc/name_table.h>
+#include <kern/kern_types.h>
 #include <kern/locks.h>
 
 struct task;
@@ -47,21 +48,44 @@ is_write_unlock(ipc_space_t space) RELEASE(space->is_lock)
 void is_reference(ipc_space_t space);
 
 /*
- * Entries. All with the space locked unless stated.
- * alloc: on success the space is locked and the entry is off the free list; on failure unlocked.
- * KERN_RESOURCE_SHORTAGE, KERN_NO_SPACE, KERN_INVALID_TASK.
+ * A free entry, off the free list. The lock may be dropped and taken again to grow the table: what the caller
+ * knew about the space is stale afterwards. KERN_RESOURCE_SHORTAGE, KERN_NO_SPACE, KERN_INVALID_TASK.
  */
-kern_return_t ipc_entry_alloc(ipc_space_t space, ipc_entry_t *entry);
-kern_return_t ipc_entry_alloc_name(ipc_space_t space, mach_port_name_t name, ipc_entry_t *entry);
-ipc_entry_t ipc_entry_lookup_locked(ipc_space_t space, mach_port_name_t name, uint64_t *word);
-void ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs);
-void ipc_entry_dealloc(ipc_space_t space, ipc_entry_t entry);
-mach_port_name_t ipc_entry_name(ipc_entry_t entry);
+kern_return_t ipc_entry_alloc(ipc_space_t space, ipc_entry_t *entry) REQUIRES(space->is_lock);
+
+/* The same for a name of the caller's choice: KERN_NAME_EXISTS, KERN_INVALID_VALUE, KERN_FAILURE. */
+kern_return_t ipc_entry_alloc_name(ipc_space_t space, mach_port_name_t name, ipc_entry_t *entry)
+    REQUIRES(space->is_lock);
+
+/* Makes a free entry valid; returns its name. The right and its reference belong to the entry from now on. */
+mach_port_name_t ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs);
+
+/* Makes an entry free again, next generation; what it held is the caller's. */
+void ipc_entry_dealloc(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);
+
+/* The calling thread's reserve: an entry to fill without the lock. False: no memory. */
+bool ipc_entry_reserve(thread_t self, ipc_space_t space);
+void ipc_entry_unreserve(thread_t self, ipc_space_t space);
+
+/* An entry that a compare-exchange made free: becomes the thread's reserve, or goes to the free list. */
+void ipc_entry_recycle(thread_t self, ipc_space_t space, ipc_entry_t entry);
+
+OS_INLINE mach_port_name_t
+ipc_entry_name(ipc_entry_t entry)
+{
+	return nt_name(entry->ie_index, os_atomic_load(&entry->ie_word, relaxed));
+}
+
+/* Look-up with the lock held. */
+OS_INLINE ipc_entry_t
+ipc_entry_lookup(ipc_space_t space, mach_port_name_t name, uint64_t *word) REQUIRES(space->is_lock)
+{
+	return nt_lookup(&space->is_table, name, word);
+}
 
 /* The reverse hash; only entries whose rights are exactly NT_SEND. */
-void ipc_hash_insert(ipc_space_t space, ipc_entry_t entry);
-void ipc_hash_remove(ipc_space_t space, ipc_entry_t entry);
-ipc_entry_t ipc_hash_lookup(ipc_space_t space, ipc_port_t port);
+void ipc_hash_insert(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);
+void ipc_hash_remove(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);
 
 /* Under which name `port` is known here as send or receive right; NULL if it is not. */
-ipc_entry_t ipc_entry_of_port(ipc_space_t space, ipc_port_t port);
+ipc_entry_t ipc_entry_of_port(ipc_space_t space, ipc_port_t port) REQUIRES(space->is_lock);

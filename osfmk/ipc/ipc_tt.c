@@ -1,0 +1,582 @@
+/*
+ * The ports of tasks and threads: self ports, special ports, conversion both ways, the self traps.
+ *
+ * A control port is made when it is first asked for: a thread that nobody names has none. The owner holds the
+ * receive right; termination clears ip_kobject first, so no conversion can begin after it, and a conversion
+ * that has begun has taken its reference under the port's lock.
+ *
+ * Locks: ipc_task_state.lock guards the port pointers of a task; it is a leaf but for atomics on ports.
+ */
+#include <ipc/ipc.h>
+
+#include <ipc/ipc_kobject.h>
+#include <ipc/ipc_tt.h>
+#include <ipc/port.h>
+#include <ipc/right.h>
+#include <ipc/space.h>
+#include <kern/assert.h>
+#include <kern/mach_traps.h>
+#include <kern/semaphore.h>
+#include <kern/smr.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <mach/task_special_ports.h>
+#include <mach/thread_special_ports.h>
+#include <vm/vm_map.h>
+
+static LCK_CLASS_DECLARE(ipc_task_lock_class, "ipc task ports", LCK_RANK_IPC_MISC);
+
+/* --- objects to ports --- */
+
+/*
+ * A port made on first use and published by compare-exchange; IP_DEAD in the slot means that the object has
+ * ended. The result is a send right.
+ */
+static ipc_port_t
+ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+{
+	ipc_port_t port = os_atomic_load(slot, acquire), made; /* pairs with the exchange below */
+
+	if (port == IP_NULL) {
+		made = ipc_kobject_alloc_port(kobject, type);
+		if (made == IP_NULL) {
+			return IP_NULL;
+		}
+		if (os_atomic_cmpxchgv(slot, IP_NULL, made, &port, acq_rel)) {
+			port = made;
+		} else {
+			ipc_kobject_dealloc_port(made);
+		}
+	}
+	return ipc_port_make_send(port);
+}
+
+/* The object ends: nobody finds it through this port any more, and none will be made. */
+static ipc_port_t
+ipc_self_port_disable(ipc_port_t *slot)
+{
+	ipc_port_t port = os_atomic_xchg(slot, IP_DEAD, acq_rel);
+
+	if (IP_VALID(port)) {
+		ipc_kobject_disable(port);
+		return port;
+	}
+	return IP_NULL;
+}
+
+ipc_port_t
+convert_task_to_port(task_t task)
+{
+	ipc_port_t port;
+
+	if (task == TASK_NULL) {
+		return IP_NULL;
+	}
+	port = ipc_self_port_send(&task->ipc.self, task, IKOT_TASK_CONTROL);
+	task_deallocate(task);
+	return port;
+}
+
+ipc_port_t
+convert_task_name_to_port(task_t task)
+{
+	ipc_port_t port;
+
+	if (task == TASK_NULL) {
+		return IP_NULL;
+	}
+	port = ipc_self_port_send(&task->ipc.name_port, task, IKOT_TASK_NAME);
+	task_deallocate(task);
+	return port;
+}
+
+ipc_port_t
+convert_thread_to_port(thread_t thread)
+{
+	ipc_port_t port;
+
+	if (thread == THREAD_NULL) {
+		return IP_NULL;
+	}
+	port = ipc_self_port_send(&thread->ipc.ith_self, thread, IKOT_THREAD_CONTROL);
+	thread_deallocate(thread);
+	return port;
+}
+
+ipc_port_t
+convert_semaphore_to_port(semaphore_t semaphore)
+{
+	ipc_port_t port;
+
+	if (semaphore == SEMAPHORE_NULL) {
+		return IP_NULL;
+	}
+	port = ipc_self_port_send(&semaphore->ss_port, semaphore, IKOT_SEMAPHORE);
+	semaphore_dereference(semaphore);
+	return port;
+}
+
+/* --- ports to objects --- */
+
+/* Object of a port of kind `type`, with a reference by `reference`; NULL if it is no such port. */
+static void *
+ipc_kobject_convert(ipc_port_t port, ipc_kobject_type_t type, void (*reference)(void *))
+{
+	void *object = NULL;
+
+	if (!IP_VALID(port) || port->ip_kotype != type) {
+		return NULL;
+	}
+	lck_spin_lock(&port->ip_lock);
+	if (ip_active(port) && port->ip_kobject != NULL) {
+		object = port->ip_kobject;
+		reference(object);
+	}
+	lck_spin_unlock(&port->ip_lock);
+	return object;
+}
+
+static void
+reference_task(void *task)
+{
+	task_reference(task);
+}
+
+static void
+reference_thread(void *thread)
+{
+	thread_reference(thread);
+}
+
+static void
+reference_semaphore(void *semaphore)
+{
+	semaphore_reference(semaphore);
+}
+
+task_t
+convert_port_to_task(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, reference_task);
+}
+
+task_t
+convert_port_to_task_name(ipc_port_t port)
+{
+	task_t task = convert_port_to_task(port);
+
+	return task != TASK_NULL ? task : ipc_kobject_convert(port, IKOT_TASK_NAME, reference_task);
+}
+
+thread_t
+convert_port_to_thread(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_THREAD_CONTROL, reference_thread);
+}
+
+semaphore_t
+convert_port_to_semaphore(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_SEMAPHORE, reference_semaphore);
+}
+
+ipc_space_t
+convert_port_to_space(ipc_port_t port)
+{
+	task_t task = convert_port_to_task(port);
+	ipc_space_t space = IS_NULL;
+
+	if (task != TASK_NULL) {
+		space = task->ipc.space;
+		is_reference(space);
+		task_deallocate(task);
+	}
+	return space;
+}
+
+vm_map_t
+convert_port_to_map(ipc_port_t port)
+{
+	task_t task = convert_port_to_task(port);
+	vm_map_t map = VM_MAP_NULL;
+
+	if (task != TASK_NULL) {
+		lck_mtx_lock(&task->lock); /* the map goes with the last thread */
+		map = task->map;
+		if (map != VM_MAP_NULL) {
+			vm_map_reference(map);
+		}
+		lck_mtx_unlock(&task->lock);
+		task_deallocate(task);
+	}
+	return map;
+}
+
+/* --- names to objects --- */
+
+/* The kernel object that a send right of the current task denotes. Inside an SMR section. */
+static ipc_port_t
+ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
+{
+	uint64_t word = 0;
+	ipc_port_t port;
+
+	if (nt_lookup(&current_task()->ipc.space->is_table, name, &word) == NULL ||
+	    !(nt_rights(word) & NT_SEND)) {
+		return IP_NULL;
+	}
+	port = nt_object(word);
+	return port->ip_kotype == type ? port : IP_NULL;
+}
+
+bool
+port_name_is_current_task(mach_port_name_t name)
+{
+	ipc_port_t port;
+	bool mine;
+
+	smr_enter();
+	port = ipc_name_to_kobject_port(name, IKOT_TASK_CONTROL);
+	mine = port != IP_NULL && port->ip_kobject == current_task();
+	smr_leave();
+	return mine;
+}
+
+task_t
+port_name_to_task(mach_port_name_t name)
+{
+	task_t task;
+
+	smr_enter();
+	task = convert_port_to_task(ipc_name_to_kobject_port(name, IKOT_TASK_CONTROL));
+	smr_leave();
+	return task;
+}
+
+task_t
+port_name_to_task_name(mach_port_name_t name)
+{
+	task_t task = port_name_to_task(name);
+
+	if (task == TASK_NULL) {
+		smr_enter();
+		task = convert_port_to_task_name(ipc_name_to_kobject_port(name, IKOT_TASK_NAME));
+		smr_leave();
+	}
+	return task;
+}
+
+thread_t
+port_name_to_thread(mach_port_name_t name)
+{
+	thread_t thread;
+
+	smr_enter();
+	thread = convert_port_to_thread(ipc_name_to_kobject_port(name, IKOT_THREAD_CONTROL));
+	smr_leave();
+	return thread;
+}
+
+kern_return_t
+port_name_to_semaphore(mach_port_name_t name, semaphore_t *semaphore)
+{
+	smr_enter();
+	*semaphore = convert_port_to_semaphore(ipc_name_to_kobject_port(name, IKOT_SEMAPHORE));
+	smr_leave();
+	return *semaphore != SEMAPHORE_NULL ? KERN_SUCCESS : KERN_INVALID_NAME;
+}
+
+semaphore_t
+ipc_semaphore_lookup(mach_port_name_t name)
+{
+	ipc_port_t port = ipc_name_to_kobject_port(name, IKOT_SEMAPHORE);
+
+	return port == IP_NULL ? SEMAPHORE_NULL : os_atomic_load((semaphore_t *)&port->ip_kobject, relaxed);
+}
+
+void
+ipc_semaphore_disable(ipc_port_t port)
+{
+	if (IP_VALID(port)) {
+		ipc_kobject_disable(port);
+		ipc_kobject_dealloc_port(port);
+	}
+}
+
+/* --- life of the IPC half of tasks and threads --- */
+
+/* Ports that a child gets copies of. Its lock is not needed yet. */
+static void
+ipc_task_inherit(struct ipc_task_state *ipc, struct ipc_task_state *parent)
+{
+	lck_spin_lock(&parent->lock);
+	ipc->host = ipc_port_copy_send(parent->host);
+	ipc->bootstrap = ipc_port_copy_send(parent->bootstrap);
+	ipc->access = ipc_port_copy_send(parent->access);
+	for (unsigned i = 0; i < TASK_PORT_REGISTER_MAX; i++) {
+		ipc->registered[i] = ipc_port_copy_send(parent->registered[i]);
+	}
+	for (unsigned i = 0; i < EXC_TYPES_COUNT; i++) {
+		ipc->exc_actions[i] = parent->exc_actions[i];
+		ipc->exc_actions[i].port = ipc_port_copy_send(parent->exc_actions[i].port);
+	}
+	ipc->sec_token = parent->sec_token;
+	ipc->audit_token = parent->audit_token;
+	lck_spin_unlock(&parent->lock);
+}
+
+kern_return_t
+ipc_task_init(task_t task, task_t parent)
+{
+	struct ipc_task_state *ipc = &task->ipc;
+	kern_return_t kr;
+
+	*ipc = (struct ipc_task_state){ .sec_token = { { 0, 1 } } };
+	lck_spin_init(&ipc->lock, &ipc_task_lock_class);
+	kr = ipc_space_create(task, &ipc->space);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (parent != TASK_NULL) {
+		ipc_task_inherit(ipc, &parent->ipc);
+	} else {
+		ipc->host = ipc_port_make_send(realhost.host_port);
+	}
+	return KERN_SUCCESS;
+}
+
+void
+ipc_task_enable(task_t task)
+{
+	(void)task; /* its ports are made when they are first asked for, which is not before this */
+}
+
+static void
+ipc_task_release_ports(struct ipc_task_state *ipc)
+{
+	ipc_port_t *ports[] = { &ipc->host, &ipc->bootstrap, &ipc->access, &ipc->debug_control,
+		&ipc->resource_notify, &ipc->registered[0], &ipc->registered[1], &ipc->registered[2] };
+
+	for (unsigned i = 0; i < os_countof(ports); i++) {
+		ipc_port_release_send(*ports[i]);
+		*ports[i] = IP_NULL;
+	}
+	for (unsigned i = 0; i < EXC_TYPES_COUNT; i++) {
+		ipc_port_release_send(ipc->exc_actions[i].port);
+		ipc->exc_actions[i].port = IP_NULL;
+	}
+}
+
+void
+ipc_task_disable(task_t task)
+{
+	ipc_port_t self = ipc_self_port_disable(&task->ipc.self);
+	ipc_port_t name = ipc_self_port_disable(&task->ipc.name_port);
+
+	ipc_kobject_dealloc_port(self);
+	ipc_kobject_dealloc_port(name);
+	ipc_space_terminate(task->ipc.space);
+}
+
+void
+ipc_task_terminate(task_t task)
+{
+	ipc_task_disable(task); /* once more: a reserved entry may have been filled by a sender meanwhile */
+	ipc_task_release_ports(&task->ipc);
+	ipc_space_release(task->ipc.space);
+	task->ipc.space = IS_NULL;
+	lck_spin_destroy(&task->ipc.lock);
+}
+
+kern_return_t
+ipc_thread_init(thread_t thread)
+{
+	thread->ipc = (struct ipc_thread_state){ 0 };
+	list_init(&thread->ipc.ith_link);
+	return KERN_SUCCESS;
+}
+
+void
+ipc_thread_disable(thread_t thread)
+{
+	ipc_kobject_dealloc_port(ipc_self_port_disable(&thread->ipc.ith_self));
+}
+
+void
+ipc_thread_terminate(thread_t thread)
+{
+	ipc_thread_disable(thread);
+	ipc_entry_unreserve(thread, thread->task->ipc.space);
+}
+
+/* --- traps --- */
+
+mach_port_name_t
+ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space)
+{
+	mach_port_name_t name = MACH_PORT_NULL;
+
+	if (!IP_VALID(sright)) {
+		return sright == IP_DEAD ? MACH_PORT_DEAD : MACH_PORT_NULL;
+	}
+	if (ipc_right_copyout(space, sright, MACH_MSG_TYPE_PORT_SEND, &name) != KERN_SUCCESS) {
+		ipc_port_release_send(sright);
+		return MACH_PORT_NULL;
+	}
+	return name;
+}
+
+mach_port_name_t
+task_self_trap(void)
+{
+	task_t task = current_task();
+
+	task_reference(task);
+	return ipc_port_copyout_send(convert_task_to_port(task), task->ipc.space);
+}
+
+mach_port_name_t
+thread_self_trap(void)
+{
+	thread_t self = current_thread();
+	ipc_port_t port = ipc_self_port_send(&self->ipc.ith_self, self, IKOT_THREAD_CONTROL);
+
+	return ipc_port_copyout_send(port, self->task->ipc.space);
+}
+
+mach_port_name_t
+host_self_trap(void)
+{
+	struct ipc_task_state *ipc = &current_task()->ipc;
+	ipc_port_t port;
+
+	lck_spin_lock(&ipc->lock);
+	port = ipc_port_copy_send(ipc->host);
+	lck_spin_unlock(&ipc->lock);
+	return ipc_port_copyout_send(port, ipc->space);
+}
+
+mach_port_name_t
+mach_reply_port(void)
+{
+	mach_port_name_t name = MACH_PORT_NULL;
+
+	if (ipc_right_alloc_port(current_task()->ipc.space, &name, IP_REPLY_PORT, false, NULL) !=
+	    KERN_SUCCESS) {
+		return MACH_PORT_NULL;
+	}
+	return name;
+}
+
+/* One per thread; the same one as long as the thread still has it. */
+mach_port_name_t
+thread_get_special_reply_port(void)
+{
+	thread_t self = current_thread();
+	ipc_space_t space = self->task->ipc.space;
+	mach_port_name_t name = self->ipc.ith_special_reply;
+	ipc_port_t port;
+	bool ours;
+
+	if (name != MACH_PORT_NULL && ipc_right_reference_receive(space, name, &port) == KERN_SUCCESS) {
+		ours = (port->ip_flags & IP_SPECIAL_REPLY) != 0;
+		ip_release(port);
+		if (ours) {
+			return name;
+		}
+	}
+	name = MACH_PORT_NULL;
+	if (ipc_right_alloc_port(space, &name, IP_REPLY_PORT | IP_SPECIAL_REPLY, false, NULL) !=
+	    KERN_SUCCESS) {
+		name = MACH_PORT_NULL;
+	}
+	self->ipc.ith_special_reply = name;
+	return name;
+}
+
+/* --- special ports --- */
+
+/* The slot of a settable special port, NULL for the others. */
+static ipc_port_t *
+ipc_task_special_slot(struct ipc_task_state *ipc, int which)
+{
+	switch (which) {
+	case TASK_HOST_PORT:
+		return &ipc->host;
+	case TASK_BOOTSTRAP_PORT:
+		return &ipc->bootstrap;
+	case TASK_ACCESS_PORT:
+		return &ipc->access;
+	case TASK_DEBUG_CONTROL_PORT:
+		return &ipc->debug_control;
+	case TASK_RESOURCE_NOTIFY_PORT:
+		return &ipc->resource_notify;
+	default:
+		return NULL;
+	}
+}
+
+kern_return_t
+task_get_special_port(task_t task, int which, ipc_port_t *port)
+{
+	ipc_port_t *slot = ipc_task_special_slot(&task->ipc, which);
+
+	switch (which) {
+	case TASK_KERNEL_PORT:
+		task_reference(task);
+		*port = convert_task_to_port(task);
+		return KERN_SUCCESS;
+	case TASK_NAME_PORT:
+		task_reference(task);
+		*port = convert_task_name_to_port(task);
+		return KERN_SUCCESS;
+	default:
+		break;
+	}
+	if (slot == NULL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_spin_lock(&task->ipc.lock);
+	*port = ipc_port_copy_send(*slot);
+	lck_spin_unlock(&task->ipc.lock);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_set_special_port(task_t task, int which, ipc_port_t port)
+{
+	ipc_port_t *slot = ipc_task_special_slot(&task->ipc, which), old;
+
+	if (slot == NULL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (which == TASK_RESOURCE_NOTIFY_PORT && port == IP_DEAD) {
+		return KERN_INVALID_RIGHT;
+	}
+	lck_spin_lock(&task->ipc.lock);
+	old = *slot;
+	*slot = port;
+	lck_spin_unlock(&task->ipc.lock);
+	ipc_port_release_send(old);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_get_special_port(thread_t thread, int which, ipc_port_t *port)
+{
+	if (which != THREAD_KERNEL_PORT) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	thread_reference(thread);
+	*port = convert_thread_to_port(thread);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_set_special_port(thread_t thread, int which, ipc_port_t port)
+{
+	(void)thread;
+	(void)which;
+	(void)port;
+	return KERN_INVALID_ARGUMENT; /* the three there are belong to the kernel */
+}

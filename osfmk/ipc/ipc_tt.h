@@ -1,0 +1,16 @@
+/*
+ * MIG routines on the ports of tasks and threads.
+ */
+#pragma once
+
+#include <ipc/ipc_types.h>
+#include <kern/kern_types.h>
+
+/* Rights handed out are send rights; a right handed in is taken over on KERN_SUCCESS. */
+kern_return_t task_get_special_port(task_t task, int which, ipc_port_t *port);
+kern_return_t task_set_special_port(task_t task, int which, ipc_port_t port);
+kern_return_t thread_get_special_port(thread_t thread, int which, ipc_port_t *port);
+kern_return_t thread_set_special_port(thread_t thread, int which, ipc_port_t port);
+
+/* A semaphore has ended: its port, if it had one, dies. Takes what was in semaphore.ss_port. */
+void ipc_semaphore_disable(ipc_port_t port);

@@ -1,0 +1,514 @@
+/*
+ * Messages in the kernel: memory, copyin, copyout, destruction. See kmsg.h.
+ *
+ * Nothing here holds a lock over a function of another file. User memory is copied with preemption on.
+ */
+#include <ipc/kmsg.h>
+
+#include <arm64/copyio.h>
+#include <ipc/ool.h>
+#include <ipc/port.h>
+#include <ipc/right.h>
+#include <kern/assert.h>
+#include <kern/task.h>
+#include <kern/zalloc.h>
+#include <string.h>
+
+ZONE_DEFINE(ipc_kmsg_zone, "ipc messages", IKM_SIZE, ZC_NONE);
+
+static_assert(sizeof(struct ipc_kmsg) + sizeof(mach_msg_header_t) + 64 + IKM_TRAILER_ROOM <= IKM_SIZE,
+    "a header with 64 bytes travels inline");
+
+/* --- memory --- */
+
+static void
+ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size)
+{
+	kmsg->ikm_remote = IP_NULL;
+	kmsg->ikm_local = IP_NULL;
+	kmsg->ikm_desc = NULL;
+	kmsg->ikm_msg = (uint8_t *)kmsg->ikm_inline;
+	kmsg->ikm_space = IKM_INLINE;
+	kmsg->ikm_size = size;
+	kmsg->ikm_bits = 0;
+	kmsg->ikm_ndesc = 0;
+	kmsg->ikm_qos = 0;
+	kmsg->ikm_seqno = 0;
+}
+
+ipc_kmsg_t
+ipc_kmsg_alloc_nowait(uint32_t size)
+{
+	ipc_kmsg_t kmsg = zalloc_flags(ipc_kmsg_zone, Z_NOWAIT);
+
+	assert(size + IKM_TRAILER_ROOM <= IKM_INLINE);
+	if (kmsg != IKM_NULL) {
+		ipc_kmsg_init(kmsg, size);
+		kmsg->ikm_sender = (security_token_t){ { 0, 1 } };
+		memset(&kmsg->ikm_audit, 0, sizeof(kmsg->ikm_audit));
+	}
+	return kmsg;
+}
+
+ipc_kmsg_t
+ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
+{
+	ipc_kmsg_t kmsg = zalloc(ipc_kmsg_zone);
+
+	if (kmsg == IKM_NULL) {
+		return IKM_NULL;
+	}
+	ipc_kmsg_init(kmsg, size);
+	if (size + IKM_TRAILER_ROOM > IKM_INLINE) {
+		kmsg->ikm_space = os_round_up(size, 4U) + MAX_TRAILER_SIZE;
+		kmsg->ikm_msg = kalloc(kmsg->ikm_space);
+		if (kmsg->ikm_msg == NULL) {
+			zfree(ipc_kmsg_zone, kmsg);
+			return IKM_NULL;
+		}
+	}
+	if (ndesc != 0) {
+		kmsg->ikm_ndesc = ndesc;
+		kmsg->ikm_desc = kalloc_flags(ndesc * sizeof(struct ipc_kmsg_desc), Z_ZERO);
+		if (kmsg->ikm_desc == NULL) {
+			ipc_kmsg_free(kmsg);
+			return IKM_NULL;
+		}
+	}
+	return kmsg;
+}
+
+void
+ipc_kmsg_free(ipc_kmsg_t kmsg)
+{
+	if (kmsg->ikm_desc != NULL) {
+		kfree(kmsg->ikm_desc, kmsg->ikm_ndesc * sizeof(struct ipc_kmsg_desc));
+	}
+	if (kmsg->ikm_msg != (uint8_t *)kmsg->ikm_inline) {
+		kfree(kmsg->ikm_msg, kmsg->ikm_space);
+	}
+	zfree(ipc_kmsg_zone, kmsg);
+}
+
+/* --- destruction --- */
+
+static void
+ipc_kmsg_desc_destroy(struct ipc_kmsg_desc *desc)
+{
+	switch (desc->ikd_type) {
+	case MACH_MSG_PORT_DESCRIPTOR:
+	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+		ipc_right_destroy_naked(desc->ikd_port, desc->ikd_disposition);
+		desc->ikd_port = IP_NULL;
+		break;
+	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+		ipc_ool_ports_destroy(desc);
+		break;
+	default:
+		ipc_ool_destroy(desc);
+		break;
+	}
+}
+
+static void
+ipc_kmsg_clean_body(ipc_kmsg_t kmsg)
+{
+	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
+		ipc_kmsg_desc_destroy(&kmsg->ikm_desc[i]);
+	}
+}
+
+static void
+ipc_kmsg_clean(ipc_kmsg_t kmsg)
+{
+	ipc_right_destroy_naked(kmsg->ikm_remote, MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits));
+	ipc_right_destroy_naked(kmsg->ikm_local, MACH_MSGH_BITS_LOCAL(kmsg->ikm_bits));
+	kmsg->ikm_remote = IP_NULL;
+	kmsg->ikm_local = IP_NULL;
+	ipc_kmsg_clean_body(kmsg);
+}
+
+/*
+ * A message may carry a receive right whose queue holds messages that carry receive rights: the chain through
+ * ith_reap makes that a loop instead of a recursion.
+ */
+void
+ipc_kmsg_destroy(ipc_kmsg_t kmsg)
+{
+	struct ipc_thread_state *ith = &current_thread()->ipc;
+
+	if (ith->ith_reaping) {
+		kmsg->ikm_link.next = (struct mq_node *)ith->ith_reap;
+		ith->ith_reap = kmsg;
+		return;
+	}
+	ith->ith_reaping = true;
+	while (kmsg != IKM_NULL) {
+		ipc_kmsg_clean(kmsg);
+		ipc_kmsg_free(kmsg);
+		kmsg = ith->ith_reap;
+		if (kmsg != IKM_NULL) {
+			ith->ith_reap = ikm_of_node(kmsg->ikm_link.next);
+		}
+	}
+	ith->ith_reaping = false;
+}
+
+/* --- from the sender --- */
+
+mach_msg_return_t
+ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *out)
+{
+	uint32_t size = args->send_size, ndesc = 0, skip = sizeof(mach_msg_header_t);
+	task_t task = current_task();
+	ipc_kmsg_t kmsg;
+
+	if (size < sizeof(mach_msg_header_t) || (size & 3) != 0) {
+		return MACH_SEND_MSG_TOO_SMALL;
+	}
+	if (size > MACH_MSG_BODY_MAX_BYTES) {
+		return MACH_SEND_TOO_LARGE;
+	}
+	if (args->header.msgh_bits & MACH_MSGH_BITS_COMPLEX) {
+		skip = sizeof(mach_msg_base_t);
+		ndesc = args->ndesc;
+		if (size < skip || ndesc > (size - skip) / sizeof(mach_msg_type_descriptor_t)) {
+			return MACH_SEND_MSG_TOO_SMALL;
+		}
+	}
+	kmsg = ipc_kmsg_alloc(size, ndesc);
+	if (kmsg == IKM_NULL) {
+		return MACH_SEND_NO_BUFFER;
+	}
+	*ikm_header(kmsg) = args->header;
+	if (skip == sizeof(mach_msg_base_t)) {
+		((mach_msg_base_t *)(void *)kmsg->ikm_msg)->body.msgh_descriptor_count = ndesc;
+	}
+	if (size > skip && copyin(args->msg_addr + skip, kmsg->ikm_msg + skip, size - skip) != 0) {
+		ipc_kmsg_free(kmsg);
+		return MACH_SEND_INVALID_DATA;
+	}
+	kmsg->ikm_qos = args->priority;
+	kmsg->ikm_sender = task->ipc.sec_token;
+	kmsg->ikm_audit = task->ipc.audit_token;
+	*out = kmsg;
+	return MACH_MSG_SUCCESS;
+}
+
+/* The kinds of right in the header, before anything is taken. */
+static mach_msg_return_t
+ipc_kmsg_check_header(const mach_msg_header_t *header)
+{
+	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+	mach_msg_type_name_t voucher = MACH_MSGH_BITS_VOUCHER(header->msgh_bits);
+
+	if (!MACH_MSG_TYPE_PORT_ANY_SEND(remote)) {
+		return MACH_SEND_INVALID_HEADER;
+	}
+	if (local == 0 ? header->msgh_local_port != MACH_PORT_NULL : !MACH_MSG_TYPE_PORT_ANY_SEND(local)) {
+		return MACH_SEND_INVALID_HEADER;
+	}
+	if (voucher != 0 && voucher != MACH_MSG_TYPE_MOVE_SEND && voucher != MACH_MSG_TYPE_COPY_SEND) {
+		return MACH_SEND_INVALID_HEADER;
+	}
+	if (!MACH_PORT_VALID(header->msgh_remote_port)) {
+		return MACH_SEND_INVALID_DEST;
+	}
+	/* There are no vouchers yet, so no name can be one. */
+	return voucher != 0 && MACH_PORT_VALID(header->msgh_voucher_port) ? MACH_SEND_INVALID_VOUCHER
+									  : MACH_MSG_SUCCESS;
+}
+
+/*
+ * Both header rights or none: each is checked before either is taken. Only a race with another thread of the
+ * task can make the second fail after that; the first is then put back.
+ */
+static mach_msg_return_t
+ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	mach_msg_header_t *header = ikm_header(kmsg);
+	mach_msg_bits_t bits = header->msgh_bits & MACH_MSGH_BITS_USER;
+	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(bits), local = MACH_MSGH_BITS_LOCAL(bits);
+	mach_port_name_t dest_name = header->msgh_remote_port, reply_name = header->msgh_local_port;
+	mach_port_name_t ignored;
+	bool has_reply = MACH_PORT_VALID(reply_name);
+	mach_msg_return_t mr = ipc_kmsg_check_header(header);
+
+	if (mr != MACH_MSG_SUCCESS) {
+		return mr;
+	}
+	if (!has_reply) {
+		kmsg->ikm_local = reply_name == MACH_PORT_DEAD ? IP_DEAD : IP_NULL;
+	} else if (!ipc_right_copyin_possible(space, reply_name, local, dest_name, remote)) {
+		return MACH_SEND_INVALID_REPLY;
+	}
+	if (ipc_right_copyin_live(space, dest_name, remote, &kmsg->ikm_remote) != KERN_SUCCESS) {
+		kmsg->ikm_remote = IP_NULL;
+		return MACH_SEND_INVALID_DEST;
+	}
+	remote = ipc_object_copyin_type(remote);
+	if (has_reply && ipc_right_copyin(space, reply_name, local, &kmsg->ikm_local) != KERN_SUCCESS) {
+		kmsg->ikm_local = IP_NULL;
+		if (ipc_right_copyout(space, kmsg->ikm_remote, remote, &ignored) != KERN_SUCCESS) {
+			ipc_right_destroy_naked(kmsg->ikm_remote, remote);
+		}
+		kmsg->ikm_remote = IP_NULL;
+		return MACH_SEND_INVALID_REPLY;
+	}
+	local = local == 0 ? 0 : ipc_object_copyin_type(local);
+	kmsg->ikm_bits = MACH_MSGH_BITS_SET(remote, local, 0, bits & MACH_MSGH_BITS_COMPLEX);
+	return MACH_MSG_SUCCESS;
+}
+
+static mach_msg_return_t
+ipc_kmsg_copyin_port(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t space, mach_port_name_t name,
+    mach_msg_type_name_t disposition)
+{
+	desc->ikd_disposition = (uint8_t)ipc_object_copyin_type(disposition);
+	if (!MACH_PORT_VALID(name)) {
+		desc->ikd_port = name == MACH_PORT_DEAD ? IP_DEAD : IP_NULL;
+		return MACH_MSG_SUCCESS;
+	}
+	if (ipc_right_copyin(space, name, disposition, &desc->ikd_port) != KERN_SUCCESS) {
+		desc->ikd_port = IP_NULL;
+		return MACH_SEND_INVALID_RIGHT;
+	}
+	if (desc->ikd_disposition == MACH_MSG_TYPE_PORT_RECEIVE &&
+	    ipc_port_check_circularity(desc->ikd_port, kmsg->ikm_remote)) {
+		kmsg->ikm_bits |= MACH_MSGH_BITS_CIRCULAR;
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+static mach_msg_return_t
+ipc_kmsg_copyin_desc(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t space,
+    const mach_msg_descriptor_t *user, uint32_t *rights)
+{
+	desc->ikd_type = (uint8_t)user->type.type;
+	switch (user->type.type) {
+	case MACH_MSG_PORT_DESCRIPTOR:
+		*rights += 1;
+		return ipc_kmsg_copyin_port(kmsg, desc, space, user->port.name, user->port.disposition);
+	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+		desc->ikd_context = user->guarded_port.context;
+		desc->ikd_flags = user->guarded_port.flags;
+		if ((desc->ikd_flags & ~MACH_MSG_GUARD_FLAGS_MASK) != 0 ||
+		    user->guarded_port.disposition != MACH_MSG_TYPE_MOVE_RECEIVE) {
+			return MACH_SEND_INVALID_TYPE;
+		}
+		*rights += 1;
+		return ipc_kmsg_copyin_port(
+		    kmsg, desc, space, user->guarded_port.name, MACH_MSG_TYPE_MOVE_RECEIVE);
+	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+		if (user->ool_ports.count > MACH_MSG_RIGHTS_MAX) {
+			return MACH_SEND_TOO_LARGE;
+		}
+		*rights += user->ool_ports.count;
+		return ipc_ool_ports_copyin(kmsg, desc, space, &user->ool_ports);
+	case MACH_MSG_OOL_DESCRIPTOR:
+	case MACH_MSG_OOL_VOLATILE_DESCRIPTOR:
+		return ipc_ool_copyin(desc, &user->out_of_line);
+	default:
+		return MACH_SEND_INVALID_TYPE;
+	}
+}
+
+/* Bytes of a descriptor on the wire. */
+static uint32_t
+ipc_desc_size(const mach_msg_descriptor_t *user)
+{
+	return user->type.type == MACH_MSG_PORT_DESCRIPTOR ? sizeof(mach_msg_port_descriptor_t)
+							   : sizeof(mach_msg_ool_descriptor_t);
+}
+
+static mach_msg_return_t
+ipc_kmsg_copyin_body(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	uint32_t offset = sizeof(mach_msg_base_t), rights = 0;
+
+	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
+		mach_msg_descriptor_t *user = (mach_msg_descriptor_t *)(void *)(kmsg->ikm_msg + offset);
+		mach_msg_return_t mr;
+
+		if (offset + sizeof(mach_msg_type_descriptor_t) > kmsg->ikm_size ||
+		    offset + ipc_desc_size(user) > kmsg->ikm_size) {
+			return MACH_SEND_MSG_TOO_SMALL;
+		}
+		mr = ipc_kmsg_copyin_desc(kmsg, &kmsg->ikm_desc[i], space, user, &rights);
+		if (mr != MACH_MSG_SUCCESS) {
+			return mr;
+		}
+		if (rights > MACH_MSG_RIGHTS_MAX) {
+			return MACH_SEND_TOO_LARGE;
+		}
+		offset += ipc_desc_size(user);
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t
+ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	mach_msg_return_t mr = ipc_kmsg_copyin_header(kmsg, space);
+
+	if (mr == MACH_MSG_SUCCESS && kmsg->ikm_ndesc != 0) {
+		mr = ipc_kmsg_copyin_body(kmsg, space);
+	}
+	if (mr != MACH_MSG_SUCCESS) {
+		ipc_kmsg_destroy(kmsg);
+	}
+	return mr;
+}
+
+/* --- to the receiver --- */
+
+/* What a failure to place a right means for the receiver: no room in the space, or in the kernel. */
+static mach_msg_return_t
+ipc_kmsg_resource_bits(kern_return_t kr)
+{
+	return kr == KERN_RESOURCE_SHORTAGE ? MACH_MSG_IPC_KERNEL : MACH_MSG_IPC_SPACE;
+}
+
+/* Places a right and says under which name; on failure the right is destroyed and the name is null. */
+static mach_msg_return_t
+ipc_kmsg_place_right(ipc_space_t space, ipc_port_t port, mach_msg_type_name_t type, mach_port_name_t *name)
+{
+	kern_return_t kr;
+
+	if (!IP_VALID(port)) {
+		*name = port == IP_DEAD ? MACH_PORT_DEAD : MACH_PORT_NULL;
+		return MACH_MSG_SUCCESS;
+	}
+	kr = ipc_right_copyout(space, port, type, name);
+	if (kr == KERN_SUCCESS) {
+		return MACH_MSG_SUCCESS;
+	}
+	ipc_right_destroy_naked(port, type);
+	*name = MACH_PORT_NULL;
+	return ipc_kmsg_resource_bits(kr);
+}
+
+static mach_msg_return_t
+ipc_kmsg_copyout_desc(struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_descriptor_t *user)
+{
+	mach_msg_return_t bits;
+	mach_port_name_t name;
+
+	switch (desc->ikd_type) {
+	case MACH_MSG_PORT_DESCRIPTOR:
+		bits = ipc_kmsg_place_right(space, desc->ikd_port, desc->ikd_disposition, &name);
+		desc->ikd_port = IP_NULL;
+		user->port = (mach_msg_port_descriptor_t){
+			.name = name, .disposition = desc->ikd_disposition, .type = MACH_MSG_PORT_DESCRIPTOR
+		};
+		return bits;
+	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+		if (IP_VALID(desc->ikd_port)) {
+			ipc_port_guard_on_arrival(desc->ikd_port, desc->ikd_context, desc->ikd_flags);
+		}
+		bits = ipc_kmsg_place_right(space, desc->ikd_port, desc->ikd_disposition, &name);
+		desc->ikd_port = IP_NULL;
+		user->guarded_port = (mach_msg_guarded_port_descriptor_t){ .context = desc->ikd_context,
+			.flags = desc->ikd_flags,
+			.disposition = desc->ikd_disposition,
+			.type = MACH_MSG_GUARDED_PORT_DESCRIPTOR,
+			.name = name };
+		return bits;
+	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+		return ipc_ool_ports_copyout(desc, space, &user->ool_ports);
+	default:
+		return ipc_ool_copyout(desc, &user->out_of_line);
+	}
+}
+
+static mach_msg_return_t
+ipc_kmsg_copyout_body(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	mach_msg_return_t bits = MACH_MSG_SUCCESS;
+	uint32_t offset = sizeof(mach_msg_base_t);
+
+	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
+		mach_msg_descriptor_t *user = (mach_msg_descriptor_t *)(void *)(kmsg->ikm_msg + offset);
+		uint32_t size = ipc_desc_size(user);
+
+		bits |= ipc_kmsg_copyout_desc(&kmsg->ikm_desc[i], space, user);
+		offset += size;
+	}
+	return bits;
+}
+
+/* The destination right ends with the receive; its port's name is what the receiver is told. */
+static mach_port_name_t
+ipc_kmsg_consume_dest(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	ipc_port_t dest = kmsg->ikm_remote;
+	mach_port_name_t name = dest->ip_receiver == space ? dest->ip_receiver_name : MACH_PORT_NULL;
+
+	kmsg->ikm_remote = IP_NULL;
+	if (MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE) {
+		ipc_port_discard_sonce(dest);
+	} else {
+		ipc_port_release_send(dest);
+	}
+	return name;
+}
+
+mach_msg_return_t
+ipc_kmsg_copyout(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	mach_msg_header_t *header = ikm_header(kmsg);
+	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits);
+	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(kmsg->ikm_bits);
+	mach_port_name_t reply_name;
+	mach_msg_return_t bits;
+
+	bits = ipc_kmsg_place_right(space, kmsg->ikm_local, local, &reply_name);
+	kmsg->ikm_local = IP_NULL;
+	header->msgh_bits = MACH_MSGH_BITS_SET(local, remote, 0, kmsg->ikm_bits & MACH_MSGH_BITS_COMPLEX);
+	header->msgh_size = kmsg->ikm_size;
+	header->msgh_local_port = ipc_kmsg_consume_dest(kmsg, space);
+	header->msgh_remote_port = reply_name;
+	header->msgh_voucher_port = MACH_PORT_NULL;
+	if (os_unlikely(bits != MACH_MSG_SUCCESS)) {
+		ipc_kmsg_strip(kmsg);
+		return MACH_RCV_HEADER_ERROR | bits;
+	}
+	if (os_likely(!(kmsg->ikm_bits & MACH_MSGH_BITS_COMPLEX))) {
+		return MACH_MSG_SUCCESS;
+	}
+	bits = ipc_kmsg_copyout_body(kmsg, space);
+	return bits == MACH_MSG_SUCCESS ? MACH_MSG_SUCCESS : MACH_RCV_BODY_ERROR | bits;
+}
+
+mach_msg_return_t
+ipc_kmsg_copyout_pseudo(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	mach_msg_header_t *header = ikm_header(kmsg);
+	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits);
+	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(kmsg->ikm_bits);
+	mach_msg_return_t bits;
+
+	bits = ipc_kmsg_place_right(space, kmsg->ikm_remote, remote, &header->msgh_remote_port);
+	bits |= ipc_kmsg_place_right(space, kmsg->ikm_local, local, &header->msgh_local_port);
+	kmsg->ikm_remote = IP_NULL;
+	kmsg->ikm_local = IP_NULL;
+	header->msgh_bits = MACH_MSGH_BITS_SET(remote, local, 0, kmsg->ikm_bits & MACH_MSGH_BITS_COMPLEX);
+	header->msgh_size = kmsg->ikm_size;
+	return bits | ipc_kmsg_copyout_body(kmsg, space);
+}
+
+void
+ipc_kmsg_strip(ipc_kmsg_t kmsg)
+{
+	ipc_kmsg_clean_body(kmsg);
+	kmsg->ikm_size = sizeof(mach_msg_header_t);
+	kmsg->ikm_bits &= ~MACH_MSGH_BITS_COMPLEX;
+	ikm_header(kmsg)->msgh_size = kmsg->ikm_size;
+	ikm_header(kmsg)->msgh_bits &= ~MACH_MSGH_BITS_COMPLEX;
+	if (kmsg->ikm_desc != NULL) {
+		kfree(kmsg->ikm_desc, kmsg->ikm_ndesc * sizeof(struct ipc_kmsg_desc));
+		kmsg->ikm_desc = NULL;
+		kmsg->ikm_ndesc = 0;
+	}
+}

@@ -1,0 +1,201 @@
+/*
+ * Out-of-line memory and port arrays; see ool.h. No locks; may block.
+ */
+#include <ipc/ool.h>
+
+#include <arm64/copyio.h>
+#include <ipc/port.h>
+#include <ipc/right.h>
+#include <kern/task.h>
+#include <kern/zalloc.h>
+#include <mach/vm_statistics.h>
+#include <vm/vm_user.h>
+
+/* Memory in one message that must fit the kernel: XNU's kernel copy map holds 7 MiB of it. */
+#define IPC_OOL_MAX (7U << 20)
+
+/* --- memory --- */
+
+mach_msg_return_t
+ipc_ool_copyin(struct ipc_kmsg_desc *desc, const mach_msg_ool_descriptor_t *user)
+{
+	user_addr_t addr = (user_addr_t)(uintptr_t)user->address;
+	uint32_t size = user->size;
+
+	desc->ikd_copy_object = NULL;
+	desc->ikd_size = 0;
+	desc->ikd_copy = (uint8_t)user->copy;
+	if (user->copy != MACH_MSG_PHYSICAL_COPY && user->copy != MACH_MSG_VIRTUAL_COPY) {
+		return MACH_SEND_INVALID_TYPE;
+	}
+	if (size == 0) {
+		return MACH_MSG_SUCCESS;
+	}
+	if (size > IPC_OOL_MAX) {
+		return MACH_MSG_VM_KERNEL;
+	}
+	desc->ikd_copy_object = kalloc(size);
+	if (desc->ikd_copy_object == NULL) {
+		return MACH_MSG_VM_KERNEL;
+	}
+	desc->ikd_size = size;
+	if (copyin(addr, desc->ikd_copy_object, size) != 0) {
+		return MACH_SEND_INVALID_MEMORY; /* the buffer goes with the message */
+	}
+	if (user->deallocate) {
+		(void)mach_vm_deallocate(current_task()->map, addr, size);
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+/* Bytes of the kernel to fresh memory of the current task. */
+static mach_msg_return_t
+ipc_ool_place(const void *data, uint32_t size, user_addr_t *addr)
+{
+	mach_vm_offset_t where = 0;
+
+	*addr = 0;
+	if (size == 0) {
+		return MACH_MSG_SUCCESS;
+	}
+	if (mach_vm_allocate(current_task()->map, &where, size, VM_FLAGS_ANYWHERE) != KERN_SUCCESS) {
+		return MACH_MSG_VM_SPACE;
+	}
+	if (copyout(data, where, size) != 0) {
+		(void)mach_vm_deallocate(current_task()->map, where, size);
+		return MACH_MSG_VM_KERNEL;
+	}
+	*addr = where;
+	return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t
+ipc_ool_copyout(struct ipc_kmsg_desc *desc, mach_msg_ool_descriptor_t *user)
+{
+	user_addr_t addr;
+	mach_msg_return_t bits = ipc_ool_place(desc->ikd_copy_object, desc->ikd_size, &addr);
+
+	*user = (mach_msg_ool_descriptor_t){ .address = (void *)(uintptr_t)addr,
+		.deallocate = addr != 0,
+		.copy = desc->ikd_copy,
+		.type = desc->ikd_type,
+		.size = bits == MACH_MSG_SUCCESS ? desc->ikd_size : 0 };
+	ipc_ool_destroy(desc);
+	return bits;
+}
+
+void
+ipc_ool_destroy(struct ipc_kmsg_desc *desc)
+{
+	if (desc->ikd_copy_object != NULL) {
+		kfree(desc->ikd_copy_object, desc->ikd_size);
+		desc->ikd_copy_object = NULL;
+	}
+}
+
+/* --- port arrays: names are 4 bytes, so they are read into the tail of the array of pointers --- */
+
+mach_msg_return_t
+ipc_ool_ports_copyin(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t space,
+    const mach_msg_ool_ports_descriptor_t *user)
+{
+	user_addr_t addr = (user_addr_t)(uintptr_t)user->address;
+	uint32_t count = user->count;
+	mach_port_name_t *names;
+
+	desc->ikd_ports = NULL;
+	desc->ikd_size = 0;
+	desc->ikd_disposition = (uint8_t)ipc_object_copyin_type(user->disposition);
+	if (desc->ikd_disposition == 0) {
+		return MACH_SEND_INVALID_TYPE;
+	}
+	if (count == 0) {
+		return MACH_MSG_SUCCESS;
+	}
+	desc->ikd_ports = kalloc_flags(count * sizeof(ipc_port_t), Z_ZERO);
+	if (desc->ikd_ports == NULL) {
+		return MACH_MSG_VM_KERNEL;
+	}
+	desc->ikd_size = count;
+	names = kalloc(count * sizeof(*names));
+	if (names == NULL) {
+		return MACH_MSG_VM_KERNEL;
+	}
+	if (copyin(addr, names, count * sizeof(*names)) != 0) {
+		kfree(names, count * sizeof(*names));
+		return MACH_SEND_INVALID_MEMORY;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!MACH_PORT_VALID(names[i])) {
+			desc->ikd_ports[i] = names[i] == MACH_PORT_DEAD ? IP_DEAD : IP_NULL;
+		} else if (ipc_right_copyin(space, names[i], user->disposition, &desc->ikd_ports[i]) !=
+			   KERN_SUCCESS) {
+			desc->ikd_ports[i] = IP_NULL;
+			kfree(names, count * sizeof(*names));
+			return MACH_SEND_INVALID_RIGHT;
+		} else if (desc->ikd_disposition == MACH_MSG_TYPE_PORT_RECEIVE &&
+			   ipc_port_check_circularity(desc->ikd_ports[i], kmsg->ikm_remote)) {
+			kmsg->ikm_bits |= MACH_MSGH_BITS_CIRCULAR;
+		}
+	}
+	kfree(names, count * sizeof(*names));
+	if (user->deallocate) {
+		(void)mach_vm_deallocate(current_task()->map, addr, count * sizeof(*names));
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t
+ipc_ool_ports_copyout(struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_ool_ports_descriptor_t *user)
+{
+	mach_msg_return_t bits = MACH_MSG_SUCCESS;
+	uint32_t count = desc->ikd_size;
+	mach_port_name_t *names = count == 0 ? NULL : kalloc_flags(count * sizeof(*names), Z_ZERO);
+	user_addr_t addr = 0;
+
+	if (count != 0 && names == NULL) {
+		bits = MACH_MSG_VM_KERNEL;
+	} else {
+		for (uint32_t i = 0; i < count; i++) {
+			ipc_port_t port = desc->ikd_ports[i];
+
+			if (!IP_VALID(port)) {
+				names[i] = port == IP_DEAD ? MACH_PORT_DEAD : MACH_PORT_NULL;
+				continue;
+			}
+			if (ipc_right_copyout(space, port, desc->ikd_disposition, &names[i]) !=
+			    KERN_SUCCESS) {
+				bits |= MACH_MSG_IPC_SPACE;
+				continue;
+			}
+			desc->ikd_ports[i] = IP_NULL;
+		}
+		bits |= ipc_ool_place(names, count * (uint32_t)sizeof(*names), &addr);
+	}
+	if (names != NULL) {
+		kfree(names, count * sizeof(*names));
+	}
+	*user = (mach_msg_ool_ports_descriptor_t){ .address = (void *)(uintptr_t)addr,
+		.deallocate = addr != 0,
+		.copy = desc->ikd_copy,
+		.disposition = desc->ikd_disposition,
+		.type = MACH_MSG_OOL_PORTS_DESCRIPTOR,
+		.count = addr == 0 ? 0 : count };
+	ipc_ool_ports_destroy(desc);
+	return bits;
+}
+
+void
+ipc_ool_ports_destroy(struct ipc_kmsg_desc *desc)
+{
+	if (desc->ikd_ports == NULL) {
+		return;
+	}
+	for (uint32_t i = 0; i < desc->ikd_size; i++) {
+		if (IP_VALID(desc->ikd_ports[i])) {
+			ipc_right_destroy_naked(desc->ikd_ports[i], desc->ikd_disposition);
+		}
+	}
+	kfree(desc->ikd_ports, desc->ikd_size * sizeof(ipc_port_t));
+	desc->ikd_ports = NULL;
+}

@@ -1,0 +1,368 @@
+/*
+ * Receiving. The queue word decides whether a message is there or the thread becomes the waiting receiver;
+ * see mqueue.h. A receive that waits ends in ipc_receive_continue.
+ *
+ * Look-up of the name, the attempt on the queue and becoming a waiter are one SMR section: the port found
+ * cannot be reused before its end, and [Q6] tells if the receive right left meanwhile.
+ */
+#include <ipc/receive.h>
+
+#include <arm64/copyio.h>
+#include <ipc/ipc_wait.h>
+#include <ipc/mach_msg.h>
+#include <ipc/pset.h>
+#include <ipc/space.h>
+#include <kern/assert.h>
+#include <kern/smr.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <string.h>
+
+/* --- a message in hand --- */
+
+/* Fills the longest trailer; the first `size` bytes count. */
+static void
+ipc_trailer_fill(mach_msg_mac_trailer_t *trailer, ipc_kmsg_t kmsg, uint32_t size, uint64_t context)
+{
+	*trailer = (mach_msg_mac_trailer_t){ .msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0,
+		.msgh_trailer_size = size,
+		.msgh_seqno = kmsg->ikm_seqno,
+		.msgh_sender = kmsg->ikm_sender,
+		.msgh_audit = kmsg->ikm_audit,
+		.msgh_context = context };
+}
+
+/* Message and trailer to the user. */
+static mach_msg_return_t
+ipc_kmsg_put(ipc_kmsg_t kmsg, user_addr_t addr, uint32_t tsize, uint64_t context)
+{
+	uint32_t offset = os_round_up(kmsg->ikm_size, 4U);
+	mach_msg_mac_trailer_t trailer;
+	mach_msg_trailer_t *behind;
+
+	if (os_likely(tsize == sizeof(mach_msg_trailer_t) && offset + tsize <= kmsg->ikm_space)) {
+		behind = (mach_msg_trailer_t *)(void *)(kmsg->ikm_msg + offset);
+		*behind = (mach_msg_trailer_t){ MACH_MSG_TRAILER_FORMAT_0, tsize };
+		return copyout(kmsg->ikm_msg, addr, offset + tsize) == 0 ? MACH_MSG_SUCCESS
+									 : MACH_RCV_INVALID_DATA;
+	}
+	ipc_trailer_fill(&trailer, kmsg, tsize, context);
+	if (copyout(kmsg->ikm_msg, addr, offset) != 0 || copyout(&trailer, addr + offset, tsize) != 0) {
+		return MACH_RCV_INVALID_DATA;
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t
+ipc_receive_finish(thread_t self, ipc_kmsg_t kmsg)
+{
+	struct ipc_thread_state *ith = &self->ipc;
+	uint32_t tsize = ipc_trailer_size(ith->ith_option);
+	uint64_t context = kmsg->ikm_remote->ip_context;
+	mach_msg_return_t mr, put;
+
+	if (os_unlikely(kmsg->ikm_size + tsize > ith->ith_rcv_size)) {
+		if (sizeof(mach_msg_header_t) + tsize > ith->ith_rcv_size) {
+			ipc_kmsg_destroy(kmsg);
+			return MACH_RCV_TOO_LARGE;
+		}
+		ipc_kmsg_strip(kmsg);
+		(void)ipc_kmsg_copyout(kmsg, self->task->ipc.space);
+		mr = MACH_RCV_TOO_LARGE;
+	} else {
+		mr = ipc_kmsg_copyout(kmsg, self->task->ipc.space);
+	}
+	put = ipc_kmsg_put(kmsg, ith->ith_msg_addr, tsize, context);
+	ipc_kmsg_free(kmsg);
+	return put == MACH_MSG_SUCCESS ? mr : put;
+}
+
+/* The message stays queued; the caller learns how much room it needs. */
+static mach_msg_return_t
+ipc_receive_report_size(thread_t self)
+{
+	struct ipc_thread_state *ith = &self->ipc;
+	user_addr_t addr = ith->ith_msg_addr;
+
+	if (copyout(&ith->ith_msize, addr + offsetof(mach_msg_header_t, msgh_size), sizeof(ith->ith_msize)) !=
+	    0) {
+		return MACH_RCV_INVALID_DATA;
+	}
+	if ((ith->ith_option & MACH_RCV_LARGE_IDENTITY) &&
+	    copyout(&ith->ith_name, addr + offsetof(mach_msg_header_t, msgh_local_port),
+		sizeof(ith->ith_name)) != 0) {
+		return MACH_RCV_INVALID_DATA;
+	}
+	return MACH_RCV_TOO_LARGE;
+}
+
+/* What an ended wait comes to. */
+static mach_msg_return_t
+ipc_receive_result(thread_t self, wait_result_t wresult)
+{
+	switch (wresult) {
+	case THREAD_AWAKENED:
+		self->ipc.ith_place = ITH_NOWHERE;
+		return self->ipc.ith_kmsg != IKM_NULL ? ipc_receive_finish(self, self->ipc.ith_kmsg)
+						      : ipc_receive_report_size(self);
+	case THREAD_RESTART:
+		self->ipc.ith_place = ITH_NOWHERE;
+		return MACH_RCV_PORT_DIED;
+	case THREAD_TIMED_OUT:
+		ipc_wait_withdraw(self);
+		return MACH_RCV_TIMED_OUT;
+	default:
+		ipc_wait_withdraw(self);
+		return MACH_RCV_INTERRUPTED;
+	}
+}
+
+void
+ipc_receive_continue(void *param, wait_result_t wresult)
+{
+	(void)param;
+	thread_syscall_return(ipc_receive_result(current_thread(), wresult));
+}
+
+/* --- a port --- */
+
+/* What a receive found out without a message in hand. */
+enum receive_step {
+	RECEIVE_MESSAGE, /* *kmsg is it */
+	RECEIVE_LARGE,   /* ith_msize is set */
+	RECEIVE_EMPTY,   /* nothing, and the caller does not want to wait */
+	RECEIVE_GONE,    /* the right moved away or the port died */
+	RECEIVE_WAITING, /* this thread is the or a receiver: block */
+};
+
+static enum receive_step
+ipc_port_take_locked(thread_t self, ipc_port_t port, ipc_kmsg_t *kmsg) REQUIRES(port->ip_lock)
+{
+	struct mq_node *node = mq_peek_locked(&port->ip_mqueue);
+
+	if (node == NULL) {
+		return RECEIVE_EMPTY;
+	}
+	if (!ipc_receiver_fits(&self->ipc, ikm_of_node(node))) {
+		self->ipc.ith_msize = ikm_of_node(node)->ikm_size;
+		self->ipc.ith_name = port->ip_receiver_name;
+		return RECEIVE_LARGE;
+	}
+	*kmsg = ipc_port_receive_locked(port);
+	(*kmsg)->ikm_seqno = os_atomic_inc_orig(&port->ip_seqno, relaxed);
+	return RECEIVE_MESSAGE;
+}
+
+/* Opens the wait. From here on the thread may be claimed; it is not findable yet. */
+static void
+ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t deadline)
+{
+	self->ipc.ith_object = object;
+	self->ipc.ith_place = place;
+	thread_set_continuation(self, ipc_receive_continue, NULL);
+	wait_prepare(self, THREAD_ABORTSAFE, deadline);
+	self->ipc.ith_cookie = wait_cookie(self);
+}
+
+/* Becomes the receiver in the word, or joins the list, with the lock held and no message there. */
+static bool
+ipc_port_enlist_locked(thread_t self, ipc_port_t port, uint64_t deadline) REQUIRES(port->ip_lock)
+{
+	void *receiver = NULL;
+
+	ipc_receive_prepare(self, port, ITH_WORD, deadline);
+	if (list_empty(&port->ip_waiters) && mq_wait_locked(&port->ip_mqueue, self)) {
+		return true;
+	}
+	if (!mq_set_waiters_locked(&port->ip_mqueue, &receiver)) {
+		return false; /* a message slipped in */
+	}
+	if (receiver != NULL) {
+		thread_t first = receiver;
+
+		list_push_back(&port->ip_waiters, &first->ipc.ith_link);
+		os_atomic_store(&first->ipc.ith_place, ITH_LIST, release); /* pairs with ipc_wait_withdraw */
+	}
+	self->ipc.ith_place = ITH_LIST;
+	list_push_back(&port->ip_waiters, &self->ipc.ith_link);
+	return true;
+}
+
+/* The wait was opened for nothing; true if a claim came first and must be blocked for. */
+static bool
+ipc_receive_abandon(thread_t self)
+{
+	self->ipc.ith_place = ITH_NOWHERE;
+	return !wait_cancel(self);
+}
+
+static enum receive_step
+ipc_port_receive_slow(
+    thread_t self, ipc_port_t port, ipc_space_t space, bool wait, uint64_t deadline, ipc_kmsg_t *kmsg)
+{
+	enum receive_step step;
+
+	for (;;) {
+		lck_spin_lock(&port->ip_lock);
+		if (!ip_active(port) || port->ip_receiver != space) {
+			step = RECEIVE_GONE;
+		} else {
+			step = ipc_port_take_locked(self, port, kmsg);
+		}
+		if (step != RECEIVE_EMPTY || !wait) {
+			lck_spin_unlock(&port->ip_lock);
+			return step;
+		}
+		if (ipc_port_enlist_locked(self, port, deadline)) {
+			lck_spin_unlock(&port->ip_lock);
+			return RECEIVE_WAITING;
+		}
+		lck_spin_unlock(&port->ip_lock);
+		if (ipc_receive_abandon(self)) {
+			return RECEIVE_WAITING;
+		}
+	}
+}
+
+/*
+ * Without the lock: waits in the word of a queue that shows nothing at all. False: look closer. [Q6]: the
+ * entry is looked at again once the thread is visible.
+ */
+static bool
+ipc_port_wait_direct(
+    thread_t self, ipc_port_t port, ipc_entry_t entry, uint64_t entry_word, uint64_t deadline)
+{
+	if (os_atomic_load(&port->ip_mqueue.mq_word, relaxed) & ~MQ_IN_SET) {
+		return false;
+	}
+	ipc_receive_prepare(self, port, ITH_WORD, deadline);
+	if (mq_wait(&port->ip_mqueue, self)) {
+		if (os_likely(((os_atomic_load(&entry->ie_word, relaxed) ^ entry_word) & ~NT_REQUEST &
+				  ~(uint64_t)NT_SEND) == 0)) {
+			return true;
+		}
+		if (!mq_unwait(&port->ip_mqueue, self)) {
+			return true; /* taken out already: the claim decides */
+		}
+	}
+	return ipc_receive_abandon(self);
+}
+
+static enum receive_step
+ipc_port_receive(
+    thread_t self, ipc_entry_t entry, uint64_t word, bool wait, uint64_t deadline, ipc_kmsg_t *kmsg)
+{
+	ipc_port_t port = nt_object(word);
+	struct mq_node *node;
+
+	if (!(self->ipc.ith_option & MACH_RCV_LARGE)) {
+		node = mq_receive_lone(&port->ip_mqueue);
+		if (os_likely(node != NULL)) {
+			*kmsg = ikm_of_node(node);
+			(*kmsg)->ikm_seqno = os_atomic_inc_orig(&port->ip_seqno, relaxed);
+			return RECEIVE_MESSAGE;
+		}
+	}
+	if (wait && ipc_port_wait_direct(self, port, entry, word, deadline)) {
+		return RECEIVE_WAITING;
+	}
+	return ipc_port_receive_slow(self, port, entry->ie_space, wait, deadline, kmsg);
+}
+
+/* --- a set --- */
+
+/* A posted port is taken off the ready list, gives a message, and is posted again if it has more. */
+static enum receive_step
+ipc_pset_take(thread_t self, ipc_pset_t pset, ipc_kmsg_t *kmsg)
+{
+	enum receive_step step = RECEIVE_EMPTY;
+	ipc_port_t port;
+
+	while (step == RECEIVE_EMPTY && (port = ipc_pset_next_ready(pset)) != IP_NULL) {
+		lck_spin_lock(&port->ip_lock);
+		step = ipc_port_take_locked(self, port, kmsg);
+		if (mq_has_message_locked(&port->ip_mqueue)) {
+			ipc_pset_post_locked(port);
+		}
+		lck_spin_unlock(&port->ip_lock);
+		ip_release(port);
+	}
+	return step;
+}
+
+static enum receive_step
+ipc_pset_receive(thread_t self, ipc_pset_t pset, bool wait, uint64_t deadline, ipc_kmsg_t *kmsg)
+{
+	for (;;) {
+		enum receive_step step = ipc_pset_take(self, pset, kmsg);
+
+		if (step != RECEIVE_EMPTY || !wait) {
+			return step;
+		}
+		lck_spin_lock(&pset->ips_lock);
+		if (pset->ips_dead) {
+			lck_spin_unlock(&pset->ips_lock);
+			return RECEIVE_GONE;
+		}
+		if (list_empty(&pset->ips_ready)) {
+			ipc_receive_prepare(self, pset, ITH_SET_LIST, deadline);
+			list_push_back(&pset->ips_waiters, &self->ipc.ith_link);
+			lck_spin_unlock(&pset->ips_lock);
+			return RECEIVE_WAITING;
+		}
+		lck_spin_unlock(&pset->ips_lock);
+	}
+}
+
+/* --- entry --- */
+
+mach_msg_return_t
+ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t size, uint32_t option,
+    uint32_t timeout_ms)
+{
+	ipc_space_t space = self->task->ipc.space;
+	bool wait = !(option & MACH_RCV_TIMEOUT) || timeout_ms != 0;
+	uint64_t deadline = wait && (option & MACH_RCV_TIMEOUT) ? ipc_timeout_deadline(timeout_ms) : 0;
+	enum receive_step step = RECEIVE_GONE;
+	ipc_kmsg_t kmsg = IKM_NULL;
+	ipc_entry_t entry;
+	uint64_t word = 0;
+
+	if (option >> 28 != 0 || ipc_trailer_size(option) == 0) {
+		return MACH_RCV_INVALID_TRAILER;
+	}
+	self->ipc.ith_kmsg = IKM_NULL;
+	self->ipc.ith_msg_addr = addr;
+	self->ipc.ith_rcv_size = size;
+	self->ipc.ith_option = option;
+	if (wait && self->ipc.ith_entry == NULL) {
+		(void)ipc_entry_reserve(self, space); /* without it the fast path does not apply, no more */
+	}
+
+	smr_enter();
+	entry = nt_lookup(&space->is_table, name, &word);
+	if (os_unlikely(entry == NULL || !(nt_rights(word) & (NT_RECEIVE | NT_PORT_SET)))) {
+		smr_leave();
+		return MACH_RCV_INVALID_NAME;
+	}
+	if (nt_rights(word) & NT_RECEIVE) {
+		step = ipc_port_receive(self, entry, word, wait, deadline, &kmsg);
+	} else {
+		step = ipc_pset_receive(self, nt_object(word), wait, deadline, &kmsg);
+	}
+	smr_leave();
+
+	switch (step) {
+	case RECEIVE_MESSAGE:
+		return ipc_receive_finish(self, kmsg);
+	case RECEIVE_LARGE:
+		return ipc_receive_report_size(self);
+	case RECEIVE_EMPTY:
+		return MACH_RCV_TIMED_OUT;
+	case RECEIVE_WAITING:
+		thread_block(ipc_receive_continue);
+		__builtin_unreachable();
+	default:
+		return MACH_RCV_PORT_DIED;
+	}
+}

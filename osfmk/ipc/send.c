@@ -1,0 +1,159 @@
+/*
+ * Sending: the queue word decides (mqueue.h), this file acts on the decision.
+ *
+ * Locks: none on the way of a message that is queued or taken by a directly waiting receiver; the port's for
+ * everything else.
+ */
+#include <ipc/send.h>
+
+#include <ipc/ipc_kobject.h>
+#include <ipc/ipc_wait.h>
+#include <ipc/mach_msg.h>
+#include <ipc/port.h>
+#include <ipc/receive.h>
+#include <kern/assert.h>
+
+#include <kern/thread.h>
+
+/*
+ * One try. Preemption is off from the moment a receiver is taken out of the word until it is claimed or given
+ * up (rule I5). A receiver that cannot take the message costs another round.
+ */
+static enum mq_result
+ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot)
+{
+	enum mq_result result;
+	void *receiver = NULL;
+
+	disable_preemption();
+	for (;;) {
+		result = mq_send(&port->ip_mqueue, &kmsg->ikm_link, limit, *slot, &receiver);
+		if (result != MQ_RECEIVER) {
+			break;
+		}
+		/* The slot went with the receiver; a message that had one must not be refused now. */
+		limit = *slot ? UINT32_MAX : limit;
+		*slot = false;
+		if (!ipc_wait_claim(receiver, THREAD_AWAKENED)) {
+			continue;
+		}
+		if (os_likely(ipc_receiver_fits(&((thread_t)receiver)->ipc, kmsg))) {
+			ipc_receiver_deliver(receiver, port, kmsg);
+			break;
+		}
+		ipc_receiver_too_large(receiver, port, kmsg);
+	}
+	if (os_unlikely(result == MQ_DISPATCH)) {
+		lck_spin_lock(&port->ip_lock);
+		ipc_port_dispatch_locked(port);
+		lck_spin_unlock(&port->ip_lock);
+	}
+	enable_preemption();
+	return result;
+}
+
+/*
+ * The queue is full: sleeps until a slot is passed over (true in *slot), or something changed. Keeps the
+ * kernel stack: what a sender has in hand is not worth a continuation.
+ */
+static mach_msg_return_t
+ipc_mqueue_wait_for_slot(ipc_port_t port, uint64_t deadline, bool *slot)
+{
+	thread_t self = current_thread();
+
+	lck_spin_lock(&port->ip_lock);
+	if (!mq_set_blocked_locked(&port->ip_mqueue, port->ip_qlimit)) {
+		lck_spin_unlock(&port->ip_lock);
+		return MACH_MSG_SUCCESS; /* room, a receiver, or death: try again */
+	}
+	self->ipc.ith_object = port;
+	self->ipc.ith_place = ITH_SENDING;
+	list_push_back(&port->ip_senders, &self->ipc.ith_link);
+	wait_prepare(self, THREAD_ABORTSAFE, deadline);
+	self->ipc.ith_cookie = wait_cookie(self);
+	lck_spin_unlock(&port->ip_lock);
+
+	switch (thread_block(THREAD_CONTINUE_NULL)) {
+	case THREAD_AWAKENED:
+		*slot = true;
+		return MACH_MSG_SUCCESS;
+	case THREAD_RESTART:
+		return MACH_MSG_SUCCESS;
+	case THREAD_TIMED_OUT:
+		ipc_wait_withdraw(self);
+		return MACH_SEND_TIMED_OUT;
+	default:
+		ipc_wait_withdraw(self);
+		return MACH_SEND_INTERRUPTED;
+	}
+}
+
+static mach_msg_return_t
+ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
+{
+	ipc_port_t port = kmsg->ikm_remote;
+	bool promised = MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE;
+	uint64_t deadline = 0;
+	bool slot = false;
+
+	for (;;) {
+		mach_msg_return_t mr;
+
+		switch (ipc_mqueue_try_send(port, kmsg, promised ? UINT32_MAX : port->ip_qlimit, &slot)) {
+		case MQ_FULL:
+			break;
+		case MQ_DEAD_PORT:
+			ipc_kmsg_destroy(kmsg);
+			return MACH_MSG_SUCCESS;
+		default:
+			return MACH_MSG_SUCCESS;
+		}
+		if (option & MACH_SEND_TIMEOUT) {
+			if (timeout_ms == 0) {
+				return MACH_SEND_TIMED_OUT;
+			}
+			deadline = deadline != 0 ? deadline : ipc_timeout_deadline(timeout_ms);
+		}
+		mr = ipc_mqueue_wait_for_slot(port, deadline, &slot);
+		if (mr != MACH_MSG_SUCCESS) {
+			return mr;
+		}
+	}
+}
+
+/* The sender's thread is the server. Its answer goes to the reply port whatever the limit there. */
+static void
+ipc_kmsg_send_to_kobject(ipc_kmsg_t kmsg)
+{
+	ipc_kmsg_t reply = IKM_NULL;
+
+	ipc_kobject_server(kmsg, &reply);
+	if (reply != IKM_NULL) {
+		ipc_kmsg_send_always(reply);
+	}
+}
+
+mach_msg_return_t
+ipc_kmsg_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
+{
+	if (os_unlikely(kmsg->ikm_bits & MACH_MSGH_BITS_CIRCULAR)) {
+		ipc_kmsg_destroy(kmsg);
+		return MACH_MSG_SUCCESS;
+	}
+	if (os_unlikely(ip_is_kobject(kmsg->ikm_remote))) {
+		ipc_kmsg_send_to_kobject(kmsg);
+		return MACH_MSG_SUCCESS;
+	}
+	return ipc_mqueue_send(kmsg, option, timeout_ms);
+}
+
+void
+ipc_kmsg_send_always(ipc_kmsg_t kmsg)
+{
+	bool slot = false;
+
+	if (ip_is_kobject(kmsg->ikm_remote) ||
+	    ipc_mqueue_try_send(kmsg->ikm_remote, kmsg, UINT32_MAX, &slot) == MQ_DEAD_PORT) {
+		ipc_kmsg_destroy(kmsg);
+	}
+}
