@@ -33,7 +33,7 @@ class Suite:
     limit_s: float
     env: dict = dataclasses.field(default_factory=dict)
     machine: qemu.Machine = None  # of a boot
-    filtered: bool = False  # a boot that may find no case to run
+    filter: str = ""  # of a boot: the cases that are wanted
     cases: list = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     log: str = ""
@@ -84,8 +84,7 @@ def guest_suites(options, folder):
         out = build.build(variant, quiet=True)
         for cpus in options.cpus:
             where = f"guest/{variant}/cpus{cpus}"
-            # A filter that names the suite runs all of it; any other is for the cases.
-            pattern = "" if re.search(options.filter, where) else options.filter
+            pattern = _guest_words(options.filter, where)
             suites.append(_boot(f"{where}/kernel", options, folder,
                                 qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest",))))
             argv = ["/bin/ktap_run"] + ([pattern] if pattern else [])
@@ -96,13 +95,23 @@ def guest_suites(options, folder):
     return suites
 
 
+def _guest_words(pattern, where):
+    """A filter as the guest takes it: words of which a name contains one, "" for all.
+
+    A filter that names the suite, or that is more than alternatives, runs everything; _judge sorts out the cases.
+    """
+    if re.search(pattern, where) or not re.fullmatch(r"[\w|]+", pattern):
+        return ""
+    return pattern.replace("|", ",")
+
+
 def _boot(name, options, folder, machine):
     short = name.replace("/", "-")
     machine.monitor = os.path.join(folder, f"{short}.mon")
     logs = os.path.join(ROOT, "out", "test")
     machine.log = os.path.join(logs, f"{short}.log")
     limit = GUEST_LIMIT_S * (LONG_FACTOR if options.long else 1)
-    return Suite(name, qemu.command(machine), limit, machine=machine, filtered=bool(options.filter), log=machine.log)
+    return Suite(name, qemu.command(machine), limit, machine=machine, filter=options.filter, log=machine.log)
 
 
 # ---- running one ----
@@ -142,7 +151,7 @@ def _judge(suite, said, status, note):
     lines = said.splitlines()
     for line in lines:
         reader.line(line)
-    suite.cases = reader.finish()
+    suite.cases = [case for case in reader.finish() if re.search(suite.filter, f"{suite.name}/{case.name}")]
     if suite.machine:
         status = qemu.status_of_console(said, status)
         panic = symbols.panic_lines(lines)
@@ -152,7 +161,7 @@ def _judge(suite, said, status, note):
             note = note or "the kernel panicked"
     if status and not note and not suite.failed:
         note = f"ended with status {status}"
-    if not suite.cases and not note and suite.machine and not suite.filtered:
+    if not suite.cases and not note and suite.machine and not suite.filter:
         note = "gave no result"
     detail = "\n".join(lines[-TAIL_LINES:])
     if note:
