@@ -4,9 +4,12 @@
  */
 #include <kern/clock.h>
 
+#include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
+#include <kern/mach_traps.h>
 #include <kern/thread.h>
 #include <kern/wait.h>
+#include <mach/mach_time.h>
 #include <os/atomic.h>
 
 /* Constant after clock_init. */
@@ -122,4 +125,29 @@ clock_wait_until(uint64_t deadline)
 	}
 	wait_prepare(current_thread(), THREAD_ABORTSAFE, deadline);
 	return clock_wait_result(thread_block(THREAD_CONTINUE_NULL));
+}
+
+static OS_NORETURN void
+mach_wait_until_continue(void *param, wait_result_t wresult)
+{
+	(void)param;
+	thread_syscall_return(clock_wait_result(wresult));
+}
+
+kern_return_t
+mach_wait_until_trap(uint64_t deadline)
+{
+	if (deadline > mach_absolute_time()) {
+		wait_prepare(current_thread(), THREAD_ABORTSAFE, deadline);
+		thread_block(mach_wait_until_continue);
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_timebase_info_trap(user_addr_t info)
+{
+	mach_timebase_info_data_t data = { .numer = timebase.numer, .denom = timebase.denom };
+
+	return copyout(&data, info, sizeof(data)) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
