@@ -37,6 +37,15 @@ table_below(uint64_t *table, unsigned index)
 }
 
 static void
+flush_tlb(void)
+{
+	dsb(ishst);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
+	dsb(ish);
+	isb();
+}
+
+static void
 physmap_map_ram(const struct boot_range *ram)
 {
 	for (uint64_t pa = os_round_down(ram->start, BLOCK_SIZE); pa < ram->end; pa += BLOCK_SIZE) {
@@ -48,15 +57,16 @@ physmap_map_ram(const struct boot_range *ram)
 }
 
 /*
- * The block that holds the image becomes a table, so that text and read-only data are not writable through
- * the physical map. The table is complete before it takes the block's place; break-before-make is not
- * possible for memory in use, and not needed where only permissions of unused pages differ.
+ * The block that holds the image becomes a table, so that text and read-only data are not writable through the
+ * physical map. Break before make: nothing uses the block between the two writes, since the image itself, with
+ * both tables and the stack in it, is reached through its own mapping.
  */
 static void
 physmap_protect_image(void)
 {
 	uint64_t block = os_round_down(kernel_phys_base, BLOCK_SIZE);
 	uint64_t ro_end = kernel_phys_base + (uint64_t)(kernel_rodata_end - kernel_text_start);
+	volatile uint64_t *entry = &physmap_l2[table_index(PHYSMAP_BASE + block, ARM_L2_SHIFT)];
 
 	for (unsigned i = 0; i < ARM_PTE_COUNT; i++) {
 		uint64_t pa = block + (uint64_t)i * ARM_PAGE_SIZE;
@@ -64,9 +74,9 @@ physmap_protect_image(void)
 
 		physmap_image_l3[i] = pa | PTE_NORMAL | ro | ARM_PTE_PAGE;
 	}
-	dsb(ishst);
-	physmap_l2[table_index(PHYSMAP_BASE + block, ARM_L2_SHIFT)] =
-	    static_vtop((uintptr_t)physmap_image_l3) | ARM_PTE_TABLE;
+	*entry = 0;
+	flush_tlb();
+	*entry = static_vtop((uintptr_t)physmap_image_l3) | ARM_PTE_TABLE;
 }
 
 void
@@ -74,10 +84,7 @@ arm_vm_init(void)
 {
 	physmap_map_ram(&boot_info.ram);
 	physmap_protect_image();
-	dsb(ishst);
-	__asm__ volatile("tlbi vmalle1" ::: "memory");
-	dsb(ish);
-	isb();
+	flush_tlb();
 }
 
 volatile void *

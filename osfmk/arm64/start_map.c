@@ -55,7 +55,7 @@ image_protection(const char *page)
 	return page < kernel_text_end ? PTE_RX : page < kernel_rodata_end ? PTE_RO : PTE_RW;
 }
 
-/* The tables written here are read by a walker that sees caches, which are still off: drop stale lines. */
+/* What was written with caches off is about to be read through them: drop stale lines. */
 static void
 discard_cached(const char *start, const char *end)
 {
@@ -97,5 +97,5 @@ start_map(pmap_paddr_t dtb, pmap_paddr_t phys_base, uintptr_t slide)
 	identity_root[table_index(image_block, ARM_L1_SHIFT)] = table_entry(identity_l2);
 	identity_l2[table_index(image_block, ARM_L2_SHIFT)] = image_block | PTE_RX | ARM_PTE_BLOCK;
 
-	discard_cached(kernel_data_start, kernel_bss_end);
+	discard_cached(kernel_rodata_start, kernel_bss_end);
 }
