@@ -2,7 +2,6 @@
  * Weak stand-ins for what the lower layers call, so that the kernel links and boots while the layers above
  * arrive. Each definition elsewhere replaces one here; the file goes when none is used.
  */
-#include <arm64/copyio.h>
 #include <arm64/panic.h>
 #include <ipc/ipc.h>
 #include <ipc/ipc_kobject.h>
@@ -10,8 +9,6 @@
 #include <kern/thread.h>
 #include <kern/upcalls.h>
 #include <os/panic.h>
-#include <vm/pmap.h>
-#include <vm/vm_fault.h>
 
 #define WEAK __attribute__((weak))
 
@@ -20,29 +17,6 @@ bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t 
 {
 	panic("exception %d code %#llx %#llx of a user thread", exception, (unsigned long long)code,
 	    (unsigned long long)subcode);
-}
-
-WEAK kern_return_t
-vm_fault_user(struct thread *thread, uint64_t far, uint32_t esr)
-{
-	return KERN_FAILURE;
-}
-
-WEAK bool
-vm_fault_kernel(struct arm_saved_state *frame, uint64_t far, uint32_t esr)
-{
-	return false;
-}
-
-WEAK int
-copyin(user_addr_t uaddr, void *kaddr, size_t len)
-{
-	return 14;
-}
-
-WEAK void
-pmap_cpu_init(void)
-{
 }
 
 WEAK void
@@ -157,4 +131,10 @@ semaphore_reference(semaphore_t semaphore)
 WEAK void
 semaphore_dereference(semaphore_t semaphore)
 {
+}
+
+WEAK task_t
+port_name_to_task(mach_port_name_t name)
+{
+	return TASK_NULL;
 }
