@@ -481,6 +481,14 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 	return kr;
 }
 
+static bool
+object_covers(vm_object_t object, uint64_t offset, vm_map_size_t size)
+{
+	uint64_t bytes = ptoa(object->vo_npages);
+
+	return size <= bytes && offset <= bytes - size;
+}
+
 kern_return_t
 vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
     vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot, vm_prot_t max_prot,
@@ -490,7 +498,8 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	vm_map_entry_t entry;
 	kern_return_t kr;
 
-	if (size == 0 || !page_aligned(size | offset) || (cur_prot & ~max_prot) ||
+	if (size == 0 || !page_aligned(size | offset) ||
+	    (object != NULL && !object_covers(object, offset, size)) || (cur_prot & ~max_prot) ||
 	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
 		return KERN_INVALID_ARGUMENT;
 	}
@@ -522,6 +531,12 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	entry->vme_object = object;
 	entry->vme_bias = atop(offset) - atop(*addr);
 	entry->vme_attr |= (flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0;
+	if (object != NULL && !copy) {
+		entry->vme_attr |= VME_SHARED;
+		if (max_prot & VM_PROT_WRITE) {
+			vm_object_set_write_shared(object);
+		}
+	}
 	vm_index_set_unlock(&map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
 	return KERN_SUCCESS;
 }

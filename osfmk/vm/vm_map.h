@@ -61,10 +61,12 @@ uint64_t vm_map_random_pages(unsigned bits);
 void vm_map_random_seed(uint64_t seed);
 
 /*
- * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or
- * above *addr if that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in the
- * top byte. mask: bits that must be clear in the address. Takes over the caller's reference to the object on
- * success only. `copy`: the entry gets a copy-on-write copy instead, the object stays the caller's.
+ * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or above *addr if
+ * that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in the top byte. mask: bits that
+ * must be clear in the address.
+ * The entry maps the object itself and takes over the caller's reference, on success only; others may map it too. With
+ * `copy` it gets a copy-on-write copy, and the object stays the caller's. An object that is to be mapped itself with
+ * VM_PROT_WRITE in max_prot must not have been copied from before.
  * KERN_NO_SPACE, KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. May block.
  */
 OS_WARN_RESULT kern_return_t vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,

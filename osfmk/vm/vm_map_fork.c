@@ -119,6 +119,7 @@ entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 		entry->vme_object, first, first + vme_npages(entry), map->vmm_pmap, start)) {
 		return NULL;
 	}
+	vm_object_set_write_shared(entry->vme_object);
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_SHARED, relaxed);
 	return entry;
 }
@@ -150,11 +151,12 @@ entry_freeze(vm_map_t map, vm_map_entry_t entry)
 static vm_object_t
 fork_copy(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
 {
-	if (entry->vme_attr & VME_SHARED) {
+	if ((entry->vme_attr & VME_SHARED) && (vme_max_prot(entry->vme_attr) & VM_PROT_WRITE)) {
 		child->vme_attr = entry->vme_attr & ~(uint32_t)VME_SHARED;
-		return vm_object_copy_range_strict(entry->vme_object, entry_first(entry), vme_npages(entry));
+		return vm_object_copy_range(entry->vme_object, entry_first(entry), vme_npages(entry));
 	}
-	if (!(entry->vme_attr & VME_NEEDS_COPY)) {
+	/* What nobody can write to through this entry (a program's text) needs no copy. */
+	if (!(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
 		entry_freeze(map, entry);
 	}
 	child->vme_attr = entry->vme_attr;

@@ -214,15 +214,16 @@ slot_copy(uintptr_t *slot, bool *failed)
 	return copy;
 }
 
-static vm_object_t
-object_copy(vm_object_t object, uint64_t start, uint64_t npages, bool strict)
+vm_object_t
+vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages)
 {
+	bool now = (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
 	vm_object_t copy = vm_object_allocate(npages);
 	bool failed = copy == NULL;
 
 	foreach_slot(object, start, start + npages, slot, index)
 	{
-		vm_page_t page = failed ? NULL : strict ? slot_copy(slot, &failed) : slot_share(slot);
+		vm_page_t page = failed ? NULL : now ? slot_copy(slot, &failed) : slot_share(slot);
 
 		if (page != NULL &&
 		    vm_object_insert(copy, slot_index(slot, index) - start, page) != KERN_SUCCESS) {
@@ -239,16 +240,10 @@ object_copy(vm_object_t object, uint64_t start, uint64_t npages, bool strict)
 	return copy;
 }
 
-vm_object_t
-vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages)
+void
+vm_object_set_write_shared(vm_object_t object)
 {
-	return object_copy(object, start, npages, false);
-}
-
-vm_object_t
-vm_object_copy_range_strict(vm_object_t object, uint64_t start, uint64_t npages)
-{
-	return object_copy(object, start, npages, true);
+	os_atomic_or(&object->vo_flags, VO_WRITE_SHARED, relaxed);
 }
 
 /* The page of a locked slot becomes `copy`; nobody maps the old one here any more. */

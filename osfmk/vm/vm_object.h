@@ -11,9 +11,10 @@
  * pages (vmp_refs counts the slots); a write to a page with more than one reference copies that page. So
  * there are no shadow chains to walk or collapse: a look-up is one tree walk.
  *
- * An object mapped by several entries for sharing (VME_SHARED) holds only pages of its own (vmp_refs == 1)
- * and is never marked NEEDS_COPY: a copy of it is made at once. A delayed copy, and a pager below the slots,
- * fit in vo_backing without changing the users of this interface.
+ * An object that several entries map and may write to (VO_WRITE_SHARED) holds only pages of its own (vmp_refs 1), since
+ * whoever replaced a page would have to find all its translations: a copy of it is made at once. Objects that are
+ * mapped by several but written by none of them (a program's text) are copied like any other. A delayed copy, and a
+ * pager below the slots, fit in vo_backing without changing the users of this interface.
  *
  * Locks: the slot lock (bit 0 of the slot word, preemption off, never held while blocking, rank: object)
  * covers the slot and the page-table entries that map it. An object that is being freed is unreachable; its
@@ -26,15 +27,19 @@
 #include <vm/vm_types.h>
 
 struct vm_object {
-	uint32_t vo_refs;             /* atomic: map entries, and transient holders */
-	uint32_t vo_height;           /* levels of nodes under vo_tree; const */
+	uint32_t vo_refs;   /* atomic: map entries, and transient holders */
+	uint32_t vo_height; /* levels of nodes under vo_tree; const */
+	uint32_t vo_flags;  /* VO_*; atomic, only ever set */
+	uint32_t vo_unused0;
 	uint64_t vo_npages;           /* size; const */
 	struct vm_object *vo_backing; /* unused until pagers exist; const */
-	uint64_t vo_unused[5];
+	uint64_t vo_unused[4];
 	struct vm_object_tree vo_tree; /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
 
 static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the reference count is not beside slots");
+
+#define VO_WRITE_SHARED 0x1 /* see the head of the file */
 
 /* A page slot: page | lock bit. */
 #define VM_SLOT_LOCKED 1UL
@@ -103,11 +108,14 @@ void vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm
 /* Waits until no slot of the range is locked: what a fault that began earlier installed is then visible. */
 void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 
-/* A new object of `npages` pages that shares, copy-on-write, the pages of [start, start + npages). */
+/*
+ * A new object of `npages` pages with the contents of [start, start + npages): sharing the pages copy-on-write, or, if
+ * the object is VO_WRITE_SHARED, with pages of its own, copied now. NULL when memory is exhausted.
+ */
 vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages);
 
-/* The same with pages of its own, copied now; for shared memory. */
-vm_object_t vm_object_copy_range_strict(vm_object_t object, uint64_t start, uint64_t npages);
+/* From now on several entries may write to the object's own pages. All of them have one reference. */
+void vm_object_set_write_shared(vm_object_t object);
 
 /* Puts a page (one reference, the caller's) in an empty slot of an object nobody else can see yet. */
 kern_return_t vm_object_insert(vm_object_t object, uint64_t index, vm_page_t page);
