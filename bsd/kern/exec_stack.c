@@ -15,13 +15,12 @@
 
 #include <bsd/kern/kern_random.h>
 #include <kern/zalloc.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/errno.h>
 #include <vm/vm_map.h>
 
-#define APPLE_STRINGS     7
-#define APPLE_STRING_SIZE 1060 /* the path is the longest */
+/* Room for the path, and for the six others, which need at most 240 bytes. */
+#define APPLE_SIZE (sizeof(((struct exec_args *)0)->ea_path) + 512)
 
 struct stack_block {
 	char *buf;          /* the block in kernel memory */
@@ -42,85 +41,119 @@ block_string(struct stack_block *block, const char *string, size_t len)
 	return address;
 }
 
+/* Copies `count` strings that lie one after the other, and their addresses into the vector. */
 static void
 block_vector(struct stack_block *block, const char **strings, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		size_t len = strlen(*strings) + 1;
+	const char *from = *strings;
+	char *to = block->buf + block->string_used;
 
-		*block->vector++ = block_string(block, *strings, len);
-		*strings += len;
+	for (uint32_t i = 0; i < count; i++) {
+		*block->vector++ = block->base + (size_t)(to - block->buf);
+		do {
+			*to++ = *from;
+		} while (*from++ != '\0');
 	}
 	*block->vector++ = 0;
+	block->string_used = (size_t)(to - block->buf);
+	*strings = from;
 }
 
-/* A stack guard has a zero byte, which no string copy can forge. */
-static uint64_t
-random_guard(void)
-{
-	return read_random_u64() & ~0xff00ULL;
-}
+/* The apple strings while they are written, one after the other. */
+struct apple {
+	char *at;
+	uint32_t count;
+	char strings[APPLE_SIZE];
+};
 
-/* Writes the apple strings one after the other into `strings`; the first is the path. Returns the count. */
-static uint32_t
-apple_strings(const struct exec_image *image, const struct exec_args *args, uint32_t thread_port,
-    char *strings, size_t size)
+static void
+apple_text(struct apple *apple, const char *text)
 {
-	char *at = strings, *end = strings + size;
-	uint32_t count = 6;
-
-#define APPLE(...) (at += snprintf(at, (size_t)(end - at), __VA_ARGS__) + 1)
-	APPLE("executable_path=%s", args->ea_path);
-	APPLE("pfz=0x0");
-	APPLE("stack_guard=0x%llx", (unsigned long long)random_guard());
-	APPLE("malloc_entropy=0x%llx,0x%llx", (unsigned long long)read_random_u64(),
-	    (unsigned long long)read_random_u64());
-	APPLE("ptr_munge=0x%llx", (unsigned long long)read_random_u64());
-	APPLE("main_stack=0x%llx,0x%llx,0x%llx,0x%llx", (unsigned long long)image->ei_stack_top,
-	    (unsigned long long)image->ei_stack_size,
-	    (unsigned long long)(image->ei_stack_top - image->ei_stack_size - PAGE_SIZE),
-	    (unsigned long long)(image->ei_stack_size + PAGE_SIZE));
-	if (thread_port != 0) {
-		APPLE("th_port=0x%x", thread_port);
-		count = APPLE_STRINGS;
+	while (*text != '\0') {
+		*apple->at++ = *text++;
 	}
-#undef APPLE
-	return count;
-}
-
-static size_t
-strings_length(const char *strings, uint32_t count)
-{
-	const char *at = strings;
-
-	for (uint32_t i = 0; i < count; i++) {
-		at += strlen(at) + 1;
-	}
-	return (size_t)(at - strings);
 }
 
 static void
-block_fill(struct stack_block *block, const struct exec_args *args, const char *apple, uint32_t napple)
+apple_hex(struct apple *apple, uint64_t value)
 {
-	const char *strings = args->ea_buf;
+	unsigned digits = value == 0 ? 1 : (67 - (unsigned)__builtin_clzll(value)) / 4;
+
+	apple_text(apple, "0x");
+	while (digits-- > 0) {
+		*apple->at++ = "0123456789abcdef"[value >> digits * 4 & 0xf];
+	}
+}
+
+/* key=value[,value...] */
+static void
+apple_numbers(struct apple *apple, const char *key, const uint64_t *values, unsigned count)
+{
+	apple_text(apple, key);
+	for (unsigned i = 0; i < count; i++) {
+		*apple->at++ = i == 0 ? '=' : ',';
+		apple_hex(apple, values[i]);
+	}
+	*apple->at++ = '\0';
+	apple->count++;
+}
+
+static void
+apple_number(struct apple *apple, const char *key, uint64_t value)
+{
+	apple_numbers(apple, key, &value, 1);
+}
+
+static void
+apple_fill(
+    struct apple *apple, const struct exec_image *image, const struct exec_args *args, uint32_t thread_port)
+{
+	uint64_t random[4];
+	const uint64_t stack[] = { image->ei_stack_top, image->ei_stack_size,
+		image->ei_stack_top - image->ei_stack_size - PAGE_SIZE, image->ei_stack_size + PAGE_SIZE };
+
+	read_random(random, sizeof(random));
+	apple->at = apple->strings;
+	apple->count = 1;
+	apple_text(apple, "executable_path=");
+	apple_text(apple, args->ea_path);
+	*apple->at++ = '\0';
+	apple_number(apple, "pfz", 0);
+	/* A guard has a zero byte, which no string copy can forge. */
+	apple_number(apple, "stack_guard", random[0] & ~0xff00ULL);
+	apple_numbers(apple, "malloc_entropy", &random[1], 2);
+	apple_number(apple, "ptr_munge", random[3]);
+	apple_numbers(apple, "main_stack", stack, os_countof(stack));
+	if (thread_port != 0) {
+		apple_number(apple, "th_port", thread_port);
+	}
+}
+
+static void
+block_fill(struct stack_block *block, const struct exec_args *args, const struct apple *apple)
+{
+	const char *strings = args->ea_buf, *extra = apple->strings;
+	const char *path = args->ea_path;
 
 	*block->vector++ = args->ea_argc;
-	(void)block_string(block, args->ea_path, strlen(args->ea_path) + 1);
+	(void)block_string(block, path, strlen(path) + 1);
 	block_vector(block, &strings, args->ea_argc);
 	block_vector(block, &strings, args->ea_envc);
-	block_vector(block, &apple, napple);
+	block_vector(block, &extra, apple->count);
 }
 
 int
 exec_image_stack(struct exec_image *image, const struct exec_args *args, uint32_t thread_port)
 {
-	char apple[APPLE_STRING_SIZE + 512];
-	uint32_t napple = apple_strings(image, args, thread_port, apple, sizeof(apple));
-	size_t pointers = 1 + args->ea_argc + 1 + args->ea_envc + 1 + napple + 1;
-	size_t strings = strlen(args->ea_path) + 1 + args->ea_used + strings_length(apple, napple);
-	struct stack_block block = { .size = os_round_up(pointers * 8 + strings, 16) };
+	struct apple apple;
+	struct stack_block block;
+	size_t pointers, strings;
 	kern_return_t kr;
 
+	apple_fill(&apple, image, args, thread_port);
+	pointers = 1 + args->ea_argc + 1 + args->ea_envc + 1 + apple.count + 1;
+	strings = strlen(args->ea_path) + 1 + args->ea_used + (size_t)(apple.at - apple.strings);
+	block.size = os_round_up(pointers * sizeof(uint64_t) + strings, 16);
 	if (block.size > EXEC_ARG_MAX || block.size > image->ei_stack_size / 2) {
 		return E2BIG;
 	}
@@ -130,8 +163,8 @@ exec_image_stack(struct exec_image *image, const struct exec_args *args, uint32_
 	}
 	block.base = image->ei_stack_top - block.size;
 	block.vector = (uint64_t *)(void *)block.buf;
-	block.string_used = pointers * 8;
-	block_fill(&block, args, apple, napple);
+	block.string_used = pointers * sizeof(uint64_t);
+	block_fill(&block, args, &apple);
 	kr = vm_map_write_user(image->ei_map, block.buf, block.base, block.size);
 	kfree(block.buf, block.size);
 	image->ei_sp = block.base;

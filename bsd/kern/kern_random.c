@@ -15,14 +15,16 @@
 #define CHACHA_ROUNDS    20
 #define ENTROPY_MAX      256 /* bytes of one getentropy, as documented */
 #define RANDOM_KEY_WORDS 8
-#define RANDOM_OUT_BYTES 32 /* of a 64-byte block; the rest is the next key */
+#define BLOCK_WORDS      16
+#define RANDOM_BLOCKS    8 /* made at a time: half a block is the next key, the rest is handed out */
+#define RANDOM_OUT_WORDS (RANDOM_BLOCKS * BLOCK_WORDS - RANDOM_KEY_WORDS)
 
 LCK_CLASS_DECLARE(random_class, "random", LCK_RANK_NONE);
 static LCK_SPIN_DECLARE(random_lock, &random_class);
 
-static uint32_t random_key[RANDOM_KEY_WORDS]; /* random_lock */
-static uint8_t random_out[RANDOM_OUT_BYTES];  /* random_lock */
-static size_t random_left;                    /* random_lock: bytes of random_out not handed out */
+static uint32_t random_key[RANDOM_KEY_WORDS];               /* random_lock */
+static uint32_t random_blocks[RANDOM_BLOCKS * BLOCK_WORDS]; /* random_lock */
+static size_t random_left; /* random_lock: bytes of random_blocks not handed out */
 
 static uint32_t
 rotate_left(uint32_t x, unsigned n)
@@ -43,13 +45,14 @@ quarter_round(uint32_t *s, unsigned a, unsigned b, unsigned c, unsigned d)
 	s[b] = rotate_left(s[b] ^ s[c], 7);
 }
 
-/* One block for counter and nonce zero: the key is used once. */
+/* Block number `counter`, nonce zero: a key is used for RANDOM_BLOCKS blocks only. */
 static void
-chacha_block(const uint32_t key[RANDOM_KEY_WORDS], uint32_t out[16])
+chacha_block(const uint32_t key[RANDOM_KEY_WORDS], uint32_t counter, uint32_t out[BLOCK_WORDS])
 {
-	uint32_t start[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
+	uint32_t start[BLOCK_WORDS] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
 
 	memcpy(start + 4, key, RANDOM_KEY_WORDS * sizeof(uint32_t));
+	start[12] = counter;
 	memcpy(out, start, sizeof(start));
 	for (unsigned i = 0; i < CHACHA_ROUNDS; i += 2) {
 		for (unsigned j = 0; j < 4; j++) {
@@ -59,20 +62,21 @@ chacha_block(const uint32_t key[RANDOM_KEY_WORDS], uint32_t out[16])
 			quarter_round(out, j, 4 + (j + 1) % 4, 8 + (j + 2) % 4, 12 + (j + 3) % 4);
 		}
 	}
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < BLOCK_WORDS; i++) {
 		out[i] += start[i];
 	}
 }
 
+/* The end of the last block is the next key and is never handed out. */
 static void
 random_refill_locked(void) REQUIRES(random_lock)
 {
-	uint32_t block[16];
-
-	chacha_block(random_key, block);
-	memcpy(random_key, block, sizeof(random_key));
-	memcpy(random_out, block + RANDOM_KEY_WORDS, RANDOM_OUT_BYTES);
-	random_left = RANDOM_OUT_BYTES;
+	for (uint32_t i = 0; i < RANDOM_BLOCKS; i++) {
+		chacha_block(random_key, i, random_blocks + i * BLOCK_WORDS);
+	}
+	memcpy(random_key, random_blocks + RANDOM_OUT_WORDS, sizeof(random_key));
+	memset(random_blocks + RANDOM_OUT_WORDS, 0, sizeof(random_key));
+	random_left = RANDOM_OUT_WORDS * sizeof(uint32_t);
 }
 
 void
@@ -89,8 +93,8 @@ read_random(void *buf, size_t size)
 		}
 		n = os_min(size, random_left);
 		random_left -= n;
-		memcpy(at, random_out + random_left, n);
-		memset(random_out + random_left, 0, n);
+		memcpy(at, (uint8_t *)random_blocks + random_left, n);
+		memset((uint8_t *)random_blocks + random_left, 0, n);
 		at += n;
 		size -= n;
 	}

@@ -267,10 +267,10 @@ sigacts_exec(struct proc *p)
 	struct sigacts *sa = &p->p_sigacts;
 
 	lck_mtx_lock(&p->p_lock);
-	for (unsigned i = 0; i < SIG_COUNT; i++) {
-		if (sa->ps_handler[i] != SA_IGNORE) {
-			sa->ps_handler[i] = SA_DEFAULT;
-		}
+	for (uint32_t caught = sa->ps_caught; caught != 0; caught &= caught - 1) {
+		unsigned i = (unsigned)__builtin_ctz(caught);
+
+		sa->ps_handler[i] = SA_DEFAULT;
 		sa->ps_flags[i] = 0;
 		sa->ps_mask[i] = 0;
 	}

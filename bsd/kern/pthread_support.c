@@ -14,6 +14,7 @@
 #include <ipc/ipc.h>
 #include <ipc/ipc_kobject.h>
 #include <ipc/ipc_task.h>
+#include <ipc/right.h>
 #include <kern/assert.h>
 #include <kern/semaphore.h>
 #include <kern/upcalls.h>
@@ -215,6 +216,9 @@ sys_bsdthread_terminate(user_addr_t stackaddr, size_t freesize, uint32_t port, u
 	if (freesize != 0) {
 		(void)vm_map_remove(
 		    current_task()->map, trunc_page(stackaddr), round_page(stackaddr + freesize));
+	}
+	if (port != 0) {
+		(void)ipc_right_deallocate(current_task()->ipc.space, port);
 	}
 	if (notify > UINT32_MAX) {
 		if (copyout(&done, notify, sizeof(done)) == 0) {
