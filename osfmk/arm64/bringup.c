@@ -138,3 +138,9 @@ port_name_to_task(mach_port_name_t name)
 {
 	return TASK_NULL;
 }
+
+WEAK thread_t
+port_name_to_thread(mach_port_name_t name)
+{
+	return THREAD_NULL;
+}

@@ -389,11 +389,12 @@ static void
 thread_continue(void *param, wait_result_t result)
 {
 	thread_t self = current_thread();
+	thread_continue_t continuation = self->continuation; /* a preemption clears the field */
 
 	ml_set_interrupts_enabled(true);
 	waitq_finish(self);
-	self->continuation(param, result);
-	panic("continuation %p returned", (void *)self->continuation);
+	continuation(param, result);
+	panic("continuation %p returned", (void *)continuation);
 }
 
 void
@@ -643,7 +644,7 @@ thread_yield(enum sched_yield how)
 }
 
 bool
-thread_yield_user(enum sched_yield how)
+thread_yield_user(enum sched_yield how, uint64_t result)
 {
 	thread_t self = current_thread(), new;
 	processor_t processor = current_processor();
@@ -652,8 +653,39 @@ thread_yield_user(enum sched_yield how)
 	if (new == NULL) {
 		return false;
 	}
-	thread_complete_syscall(self, true);
+	thread_complete_syscall(self, result);
 	switch_stackless(processor, self, new);
+}
+
+/* Takes a thread out of this CPU's queue; false if it is not in it. */
+static bool
+runq_take_thread(processor_t processor, thread_t thread)
+{
+	bool taken = false;
+
+	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
+	if (os_atomic_load(&thread->runq, relaxed) == processor) {
+		run_queue_remove(&processor->pr_runq, &thread->runq_entry);
+		os_atomic_store(&thread->runq, NULL, relaxed);
+		taken = true;
+	}
+	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
+	return taken;
+}
+
+bool
+thread_yield_to_user(thread_t target, uint64_t result)
+{
+	thread_t self = current_thread();
+	processor_t processor = current_processor();
+
+	inbox_drain(processor);
+	if (target == self || !runq_take_thread(processor, target)) {
+		return false;
+	}
+	runq_insert(processor, self, self->sched_pri, RUNQ_TAIL);
+	thread_complete_syscall(self, result);
+	switch_stackless(processor, self, target);
 }
 
 /* The running thread joins its queue again: in front, unless its turn was over. */

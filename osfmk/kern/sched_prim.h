@@ -29,10 +29,13 @@ enum sched_yield { SCHED_YIELD_EQUAL, SCHED_YIELD_ANY };
 bool thread_yield(enum sched_yield how);
 
 /*
- * The same for a trap that does nothing else: interrupts masked, the thread gives up its stack, and its x0 is
- * whether another thread ran. Returns false, without effect, when there is nobody to run.
+ * The same for a trap that does nothing else: interrupts masked; the thread gives up its stack and returns to
+ * user mode with `result` in x0. Returns false, without effect, when there is nobody to run.
  */
-bool thread_yield_user(enum sched_yield how);
+bool thread_yield_user(enum sched_yield how, uint64_t result);
+
+/* Likewise, to one thread, which must be waiting for this CPU; else false. */
+bool thread_yield_to_user(thread_t target, uint64_t result);
 
 /* Makes a new or stopped thread runnable (it is not waiting). Any context. */
 void thread_setrun(thread_t thread);
