@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Generates everything that follows from the ABI tables; the tables' grammar is in table.py.
 
-usage: abigen.py kernel-traps|kernel-calls|kernel-mig|iokit-mig|user GEN_DIR TABLE...
+usage: abigen.py kernel-traps|kernel-calls|kernel-mig|iokit-mig|user GEN_DIR SYSROOT TABLE...
 
-Each mode writes its files below GEN_DIR, at paths that BUILD.gn repeats as outputs.
+Each mode writes its files below GEN_DIR, and headers of the SDK below SYSROOT, at paths that BUILD.gn repeats.
 """
 
 import os
@@ -14,9 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from abi import emit_kernel, emit_mig_kernel, emit_mig_user, emit_user  # noqa: E402
 from abi.table import TableError, Tables  # noqa: E402
 
-def _user(tables, gen):
-    emit_user.emit(tables, gen)
-    emit_mig_user.emit(tables, gen)
+def _user(tables, gen, sysroot):
+    emit_user.emit(tables, gen, sysroot)
+    emit_mig_user.emit(tables, gen, sysroot)
 
 
 MODES = {
@@ -29,17 +29,17 @@ MODES = {
 
 
 def main(argv):
-    if len(argv) < 4 or argv[1] not in MODES:
+    if len(argv) < 5 or argv[1] not in MODES:
         sys.stderr.write(__doc__)
         return 64
     tables = Tables()
     try:
-        for path in argv[3:]:
+        for path in argv[4:]:
             tables.load(path)
     except TableError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    MODES[argv[1]](tables, argv[2])
+    MODES[argv[1]](tables, argv[2], argv[3])
     return 0
 
 

@@ -11,12 +11,12 @@ CALLS_TABLE = "bsd/kern/bsd_syscall_table.c"
 USER_POINTER = "user_addr_t"
 
 
-def emit_traps(tables, gen):
+def emit_traps(tables, gen, _sysroot):
     text.write(f"{gen}/{TRAPS_HEADER}", _traps_header(tables))
     text.write(f"{gen}/{TRAPS_TABLE}", _traps_table(tables))
 
 
-def emit_calls(tables, gen):
+def emit_calls(tables, gen, _sysroot):
     text.write(f"{gen}/{CALLS_HEADER}", _calls_header(tables))
     text.write(f"{gen}/{CALLS_TABLE}", _calls_table(tables))
 

@@ -8,11 +8,11 @@ OSFMK = ("osfmk/ipc/mig_routines.c", "ipc/mig_server.h", "mig_routine")
 IOKIT = ("iokit/Kernel/iokit_routines.c", "Kernel/io_server.h", "iokit_routine")
 
 
-def emit(tables, gen):
+def emit(tables, gen, _sysroot):
     _emit_layer([s for s in tables.subsystems if not s.name.startswith("iokit")], gen, *OSFMK)
 
 
-def emit_iokit(tables, gen):
+def emit_iokit(tables, gen, _sysroot):
     _emit_layer([s for s in tables.subsystems if s.name.startswith("iokit")], gen, *IOKIT)
 
 

@@ -13,9 +13,9 @@ def header_path(subsystem):
     return f"usr/include/{HEADERS.get(subsystem.name, 'mach/' + subsystem.name)}.h"
 
 
-def emit(tables, gen):
+def emit(tables, gen, sysroot):
     for subsystem in tables.subsystems:
-        text.write(f"{gen}/{header_path(subsystem)}", _header(subsystem))
+        text.write(f"{sysroot}/{header_path(subsystem)}", _header(subsystem))
     includes = [header_path(s).removeprefix("usr/include/") for s in tables.subsystems]
     text.write(f"{gen}/{SOURCE}", "".join([
         text.banner(["osfmk/mach/mig.abi"]),

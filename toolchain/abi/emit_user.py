@@ -11,9 +11,9 @@ CALL_STUBS = "libsystem/bsd_syscalls.S"
 SUBSECTIONS = "\n\t.subsections_via_symbols\n"
 
 
-def emit(tables, gen):
-    text.write(f"{gen}/{TRAPS_HEADER}", _traps_header(tables))
-    text.write(f"{gen}/{NUMBERS_HEADER}", _numbers(tables))
+def emit(tables, gen, sysroot):
+    text.write(f"{sysroot}/{TRAPS_HEADER}", _traps_header(tables))
+    text.write(f"{sysroot}/{NUMBERS_HEADER}", _numbers(tables))
     text.write(f"{gen}/{TRAP_STUBS}", _trap_stubs(tables))
     text.write(f"{gen}/{CALL_STUBS}", _call_stubs(tables))
 

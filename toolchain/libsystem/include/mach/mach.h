@@ -1,0 +1,25 @@
+/* The Mach interface. */
+#pragma once
+
+#include <mach/clock_routines.h>
+#include <mach/exception_types.h>
+#include <mach/mach_host.h>
+#include <mach/mach_init.h>
+#include <mach/mach_port.h>
+#include <mach/mach_time.h>
+#include <mach/mach_traps.h>
+#include <mach/mach_types.h>
+#include <mach/mach_vm.h>
+#include <mach/mig_errors.h>
+#include <mach/notify.h>
+#include <mach/semaphore.h>
+#include <mach/sync_policy.h>
+#include <mach/task.h>
+#include <mach/task_special_ports.h>
+#include <mach/thread_act.h>
+#include <mach/thread_special_ports.h>
+#include <mach/thread_switch.h>
+#include <mach/vm_map.h>
+
+const char *mach_error_string(kern_return_t kr);
+kern_return_t host_page_size(host_t host, vm_size_t *size);

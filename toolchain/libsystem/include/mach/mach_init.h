@@ -1,0 +1,24 @@
+/* The ports that every program has. */
+#pragma once
+
+#include <mach/mach_types.h>
+
+extern mach_port_t mach_task_self_;
+#define mach_task_self() mach_task_self_
+#define current_task()   mach_task_self_
+
+extern mach_port_t bootstrap_port;
+
+extern vm_size_t vm_page_size;
+extern vm_size_t vm_page_mask;
+extern int vm_page_shift;
+extern vm_size_t vm_kernel_page_size;
+
+/* A send right to the calling thread; each call adds a user reference. */
+mach_port_t mach_thread_self(void);
+mach_port_t mach_host_self(void);
+
+/* The calling thread's reply port, made on first use. */
+mach_port_t mig_get_reply_port(void);
+void mig_dealloc_reply_port(mach_port_t port);
+void mig_put_reply_port(mach_port_t port);

@@ -1,0 +1,200 @@
+/*
+ * What newlib asks of the system below it: per-thread state, memory, files, locks.
+ *
+ * This file is compiled with newlib's headers, not with the SDK's, so it declares what it uses of ours.
+ */
+#include <errno.h>
+#include <reent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/lock.h>
+#include <sys/stat.h>
+
+#include "../src/pthread/lock.h"
+#include "../src/pthread/slots.h"
+#include "glue.h"
+
+_Static_assert(sizeof(struct _reent) <= REENT_BYTES, "a thread has room for its part");
+
+int open(const char *path, int flags, ...);
+int close(int fd);
+_ssize_t read(int fd, void *buf, size_t len);
+_ssize_t write(int fd, const void *buf, size_t len);
+_off_t lseek(int fd, _off_t offset, int whence);
+int unlink(const char *path);
+int rename(const char *from, const char *to);
+int isatty(int fd);
+int _stream_kind(int fd, unsigned *mode, int *block_size);
+
+/* The three streams every program has; Darwin's names for them. */
+__FILE *__stdinp = &__sf[0];
+__FILE *__stdoutp = &__sf[1];
+__FILE *__stderrp = &__sf[2];
+
+/* The state that no thread owns: the list of streams. */
+static struct _reent global_reent = _REENT_INIT(global_reent);
+struct _reent *const _global_impure_ptr = &global_reent;
+
+/* newlib's locks: recursive ones remember the thread that holds them. */
+struct __lock {
+	os_light_lock_t lock;
+	uint32_t depth; /* under lock */
+	void *owner;    /* only the owner finds itself here, so it reads without order */
+};
+
+struct __lock __lock___sfp_recursive_mutex;
+struct __lock __lock___sinit_recursive_mutex;
+
+void
+__retarget_lock_init_recursive(_LOCK_T *lock)
+{
+	*lock = calloc(1, sizeof(**lock));
+}
+
+void
+__retarget_lock_close_recursive(_LOCK_T lock)
+{
+	free(lock);
+}
+
+void
+__retarget_lock_acquire_recursive(_LOCK_T lock)
+{
+	void *self = tsd_base()[TSD_THREAD_SELF];
+
+	if (lock == NULL) {
+		return; /* no memory when the stream was made */
+	}
+	if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != self) {
+		os_light_lock(&lock->lock);
+		__atomic_store_n(&lock->owner, self, __ATOMIC_RELAXED);
+	}
+	lock->depth++;
+}
+
+void
+__retarget_lock_release_recursive(_LOCK_T lock)
+{
+	if (lock != NULL && --lock->depth == 0) {
+		__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
+		os_light_unlock(&lock->lock);
+	}
+}
+
+int *
+_newlib_thread_init(void *reent)
+{
+	struct _reent *r = reent;
+
+	_REENT_INIT_PTR_ZEROED(r);
+	return &r->_errno;
+}
+
+void
+_newlib_thread_fini(void *reent)
+{
+	struct _reent *r = reent;
+
+	r->__cleanup = NULL; /* streams belong to the process */
+	_reclaim_reent(r);
+}
+
+void
+_newlib_flush(void)
+{
+	(void)fflush(NULL);
+}
+
+struct _reent *
+__getreent(void)
+{
+	return tsd_base()[TSD_REENT];
+}
+
+void *
+_malloc_r(struct _reent *r, size_t size)
+{
+	return malloc(size);
+}
+
+void *
+_calloc_r(struct _reent *r, size_t count, size_t size)
+{
+	return calloc(count, size);
+}
+
+void *
+_realloc_r(struct _reent *r, void *p, size_t size)
+{
+	return realloc(p, size);
+}
+
+void
+_free_r(struct _reent *r, void *p)
+{
+	free(p);
+}
+
+int
+_open_r(struct _reent *r, const char *path, int flags, int mode)
+{
+	return open(path, flags, mode);
+}
+
+int
+_close_r(struct _reent *r, int fd)
+{
+	return close(fd);
+}
+
+_ssize_t
+_read_r(struct _reent *r, int fd, void *buf, size_t len)
+{
+	return read(fd, buf, len);
+}
+
+_ssize_t
+_write_r(struct _reent *r, int fd, const void *buf, size_t len)
+{
+	return write(fd, buf, len);
+}
+
+_off_t
+_lseek_r(struct _reent *r, int fd, _off_t offset, int whence)
+{
+	return lseek(fd, offset, whence);
+}
+
+int
+_fstat_r(struct _reent *r, int fd, struct stat *st)
+{
+	unsigned mode;
+	int block_size;
+
+	if (_stream_kind(fd, &mode, &block_size) < 0) {
+		return -1;
+	}
+	memset(st, 0, sizeof(*st));
+	st->st_mode = (mode_t)mode; /* the S_IFMT values are the same */
+	st->st_blksize = block_size;
+	return 0;
+}
+
+int
+_isatty_r(struct _reent *r, int fd)
+{
+	return isatty(fd);
+}
+
+int
+_unlink_r(struct _reent *r, const char *path)
+{
+	return unlink(path);
+}
+
+int
+_rename_r(struct _reent *r, const char *from, const char *to)
+{
+	return rename(from, to);
+}

@@ -1,0 +1,11 @@
+/* A thread's share of newlib's state. */
+#pragma once
+
+/* `reent` is REENT_BYTES of zeroed memory. Returns where the thread's errno is. */
+int *_newlib_thread_init(void *reent);
+
+/* Frees what newlib allocated for the thread. */
+void _newlib_thread_fini(void *reent);
+
+/* Writes out all streams; at exit. */
+void _newlib_flush(void);

@@ -1,0 +1,3 @@
+/* newlib's formatter a second time, writing to memory. */
+#define STRING_ONLY
+#include "vfprintf.c"

@@ -1,0 +1,79 @@
+/* Signals. The kernel enters handlers through a trampoline that ends with sigreturn. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define INFOSTYLE_SIGINFO 30
+
+/* The token proves to sigreturn that the kernel made the frame. */
+static void
+trampoline(void *handler, int infostyle, int number, siginfo_t *info, void *uctx, void *token)
+{
+	if (infostyle == INFOSTYLE_SIGINFO) {
+		((void (*)(int, siginfo_t *, void *))handler)(number, info, uctx);
+	} else {
+		((void (*)(int))handler)(number);
+	}
+	(void)__sigreturn(uctx, infostyle, token);
+	abort();
+}
+
+int
+sigaction(int signal, const struct sigaction *restrict action, struct sigaction *restrict old)
+{
+	struct __sigaction new;
+
+	if (action == NULL) {
+		return __sigaction(signal, NULL, old);
+	}
+	new = (struct __sigaction){
+	    .__sigaction_u = action->__sigaction_u,
+	    .sa_tramp = (void (*)(void *, int, int, siginfo_t *, void *))(void *)trampoline,
+	    .sa_mask = action->sa_mask,
+	    .sa_flags = action->sa_flags,
+	};
+	return __sigaction(signal, &new, old);
+}
+
+void (*signal(int number, void (*handler)(int)))(int)
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+	struct sigaction old;
+
+	return sigaction(number, &action, &old) < 0 ? SIG_ERR : old.sa_handler;
+}
+
+int
+kill(pid_t pid, int signal)
+{
+	return __kill(pid, signal, 1);
+}
+
+int
+raise(int signal)
+{
+	return kill(getpid(), signal);
+}
+
+int
+sigsuspend(const sigset_t *mask)
+{
+	return __sigsuspend(*mask);
+}
+
+int
+pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
+{
+	return __pthread_sigmask(how, set, old) < 0 ? errno : 0;
+}
+
+/* If the signal does not end the program, an instruction that cannot be executed does. */
+void
+abort(void)
+{
+	(void)raise(SIGABRT);
+	__builtin_trap();
+}

@@ -1,0 +1,196 @@
+/* Clocks on top of the commpage, and sleeping. */
+#include <errno.h>
+#include <mach/clock_types.h>
+#include <mach/mach_time.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../mach/internal.h"
+#include "internal.h"
+
+/* The high 64 bits of frac * units: units of 2^-64 seconds to microseconds or nanoseconds. */
+static inline uint64_t
+scale_frac(uint64_t frac, uint64_t units_per_sec)
+{
+	return (uint64_t)(((__uint128_t)frac * units_per_sec) >> 64);
+}
+
+int
+gettimeofday(struct timeval *restrict tp, void *restrict tzp)
+{
+	uint64_t sec, frac;
+
+	if (__builtin_expect(tp == NULL || tzp != NULL || !_commpage_timeofday(&sec, &frac), 0)) {
+		return __gettimeofday(tp, tzp, NULL);
+	}
+	tp->tv_sec = (time_t)sec;
+	tp->tv_usec = (suseconds_t)scale_frac(frac, USEC_PER_SEC);
+	return 0;
+}
+
+static uint64_t
+absolute_to_ns(uint64_t ticks)
+{
+	mach_timebase_info_data_t ratio;
+
+	(void)mach_timebase_info(&ratio);
+	return (uint64_t)((__uint128_t)ticks * ratio.numer / ratio.denom);
+}
+
+static uint64_t
+cpu_time_ns(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) < 0) {
+		return 0;
+	}
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NSEC_PER_SEC +
+	    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NSEC_PER_USEC;
+}
+
+static int
+realtime(struct timespec *ts)
+{
+	uint64_t sec, frac;
+	struct timeval tv;
+
+	if (_commpage_timeofday(&sec, &frac)) {
+		*ts = (struct timespec){.tv_sec = (time_t)sec, .tv_nsec = (long)scale_frac(frac, NSEC_PER_SEC)};
+		return 0;
+	}
+	if (gettimeofday(&tv, NULL) < 0) {
+		return -1;
+	}
+	*ts = (struct timespec){.tv_sec = tv.tv_sec, .tv_nsec = tv.tv_usec * (long)NSEC_PER_USEC};
+	return 0;
+}
+
+/* Nanoseconds of a clock that counts them; false: no such clock. */
+static bool
+clock_ns(clockid_t clock, uint64_t *ns)
+{
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+		*ns = absolute_to_ns(mach_continuous_time());
+		return true;
+	case CLOCK_UPTIME_RAW:
+		*ns = absolute_to_ns(mach_absolute_time());
+		return true;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		*ns = cpu_time_ns();
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	uint64_t ns;
+
+	if (clock == CLOCK_REALTIME) {
+		return realtime(ts);
+	}
+	if (!clock_ns(clock, &ns)) {
+		errno = EINVAL;
+		return -1;
+	}
+	*ts = (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+	return 0;
+}
+
+unsigned long long
+clock_gettime_nsec_np(clockid_t clock)
+{
+	struct timespec ts;
+
+	return clock_gettime(clock, &ts) < 0
+	    ? 0
+	    : (unsigned long long)ts.tv_sec * NSEC_PER_SEC + (unsigned long long)ts.tv_nsec;
+}
+
+int
+clock_getres(clockid_t clock, struct timespec *ts)
+{
+	struct timespec now;
+
+	if (clock_gettime(clock, &now) < 0) {
+		return -1;
+	}
+	if (ts != NULL) {
+		*ts = (struct timespec){.tv_nsec = clock == CLOCK_REALTIME ? (long)NSEC_PER_USEC : 1};
+	}
+	return 0;
+}
+
+time_t
+time(time_t *out)
+{
+	struct timeval tv = {0};
+
+	(void)gettimeofday(&tv, NULL);
+	if (out != NULL) {
+		*out = tv.tv_sec;
+	}
+	return tv.tv_sec;
+}
+
+clock_t
+clock(void)
+{
+	return (clock_t)(cpu_time_ns() / NSEC_PER_USEC);
+}
+
+double
+difftime(time_t end, time_t start)
+{
+	return (double)end - (double)start;
+}
+
+/* Sleeps until an absolute time; a signal's handler ends it early with EINTR and the rest in *remain. */
+int
+nanosleep(const struct timespec *request, struct timespec *remain)
+{
+	mach_timebase_info_data_t ratio;
+	uint64_t ns, deadline, now;
+
+	if (request->tv_sec < 0 || request->tv_nsec < 0 || request->tv_nsec >= (long)NSEC_PER_SEC) {
+		errno = EINVAL;
+		return -1;
+	}
+	(void)mach_timebase_info(&ratio);
+	ns = (uint64_t)request->tv_sec * NSEC_PER_SEC + (uint64_t)request->tv_nsec;
+	deadline = mach_absolute_time() + (uint64_t)((__uint128_t)ns * ratio.denom / ratio.numer);
+	if (mach_wait_until(deadline) == KERN_SUCCESS) {
+		return 0;
+	}
+	now = mach_absolute_time();
+	if (remain != NULL) {
+		ns = now < deadline ? absolute_to_ns(deadline - now) : 0;
+		*remain = (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+	}
+	errno = EINTR;
+	return -1;
+}
+
+unsigned int
+sleep(unsigned int seconds)
+{
+	struct timespec request = {.tv_sec = seconds}, remain = {0};
+
+	return nanosleep(&request, &remain) == 0 ? 0 : (unsigned int)remain.tv_sec + (remain.tv_nsec != 0);
+}
+
+int
+usleep(useconds_t us)
+{
+	struct timespec request = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+
+	return nanosleep(&request, NULL);
+}

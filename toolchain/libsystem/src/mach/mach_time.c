@@ -1,0 +1,156 @@
+/*
+ * Time without a trap, by the commpage's reader protocols (<mach/arm/commpage.h>).
+ *
+ * The order of the counter read against the loads around it is what makes the protocols right: with counter 1 the
+ * ISB orders it, counter 2 is self-synchronising.
+ */
+#include <mach/arm/commpage.h>
+#include <mach/mach.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "internal.h"
+
+#define COMMPAGE_FIELD(type, offset) (*(const volatile type *)(COMMPAGE_ADDRESS + (offset)))
+
+/* The trap behind a machine that gives programs no counter: x16 = -3. */
+static uint64_t __attribute__((noinline))
+absolute_time_trap(void)
+{
+	register uint64_t number __asm__("x16") = (uint64_t)-3;
+	register uint64_t time __asm__("x0");
+
+	__asm__ volatile("svc #0x80" : "=r"(time) : "r"(number) : "memory", "x1");
+	return time;
+}
+
+static inline uint64_t
+read_cntvct(void)
+{
+	uint64_t ticks;
+
+	__asm__ volatile("isb\n\tmrs %0, CNTVCT_EL0" : "=r"(ticks) : : "memory");
+	return ticks;
+}
+
+static inline uint64_t
+read_cntvctss(void)
+{
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, S3_3_C14_C0_6" : "=r"(ticks) : : "memory");
+	return ticks;
+}
+
+static uint64_t __attribute__((noinline))
+absolute_time_other(void)
+{
+	uint64_t offset, ticks;
+
+	if (COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT) {
+		return absolute_time_trap();
+	}
+	do {
+		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
+		ticks = read_cntvct();
+	} while (COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset);
+	return ticks + offset;
+}
+
+static inline uint64_t
+absolute_time(void)
+{
+	uint64_t offset, ticks;
+
+	if (__builtin_expect(COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCTSS, 0)) {
+		return absolute_time_other();
+	}
+	do {
+		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
+		ticks = read_cntvctss();
+	} while (__builtin_expect(COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset, 0));
+	return ticks + offset;
+}
+
+uint64_t
+mach_absolute_time(void)
+{
+	return absolute_time();
+}
+
+uint64_t
+mach_approximate_time(void)
+{
+	if (COMMPAGE_FIELD(uint8_t, COMMPAGE_APPROX_TIME_OK)) {
+		return COMMPAGE_FIELD(uint64_t, COMMPAGE_APPROX_TIME);
+	}
+	return absolute_time();
+}
+
+uint64_t
+mach_continuous_time(void)
+{
+	uint64_t base, time;
+
+	do {
+		base = COMMPAGE_FIELD(uint64_t, COMMPAGE_CONT_TIMEBASE);
+		time = absolute_time();
+	} while (COMMPAGE_FIELD(uint64_t, COMMPAGE_CONT_TIMEBASE) != base);
+	return base + time;
+}
+
+/* The ratio never changes, so threads that fetch it at once store the same word. */
+kern_return_t
+mach_timebase_info(mach_timebase_info_t info)
+{
+	static _Atomic(uint64_t) cached; /* both halves; 0: not fetched yet */
+	union {
+		uint64_t word;
+		mach_timebase_info_data_t ratio;
+	} value = {.word = atomic_load_explicit(&cached, memory_order_relaxed)};
+
+	if (value.word == 0) {
+		kern_return_t kr = mach_timebase_info_trap(&value.ratio);
+
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
+		atomic_store_explicit(&cached, value.word, memory_order_relaxed);
+	}
+	*info = value.ratio;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_wait_until(uint64_t deadline)
+{
+	return mach_wait_until_trap(deadline);
+}
+
+bool
+_commpage_timeofday(uint64_t *sec, uint64_t *frac)
+{
+	const volatile struct commpage_timeofday *tod =
+	    (const volatile void *)(COMMPAGE_ADDRESS + COMMPAGE_TIMEOFDAY);
+	uint64_t tick, now, base_sec, base_frac, scale, per_sec, delta;
+	__uint128_t passed;
+
+	do {
+		tick = tod->tick;
+		now = absolute_time();
+		base_sec = tod->sec;
+		base_frac = tod->frac;
+		scale = tod->ticks_scale;
+		per_sec = tod->ticks_per_sec;
+		__asm__ volatile("dmb ishld" : : : "memory");
+	} while (__builtin_expect(tod->tick != tick, 0));
+	delta = now - tick;
+	if (__builtin_expect(tick == 0 || delta >= per_sec, 0)) {
+		return false;
+	}
+	passed = (__uint128_t)scale * delta + base_frac;
+	*frac = (uint64_t)passed;
+	*sec = base_sec + (uint64_t)(passed >> 64);
+	return true;
+}
