@@ -25,6 +25,7 @@ _off_t lseek(int fd, _off_t offset, int whence);
 int unlink(const char *path);
 int rename(const char *from, const char *to);
 int isatty(int fd);
+_Noreturn void __assert_rtn(const char *func, const char *file, int line, const char *expression);
 int _stream_kind(int fd, unsigned *mode, int *block_size);
 
 /* The three streams every program has; Darwin's names for them. */
@@ -35,6 +36,7 @@ __FILE *__stderrp = &__sf[2];
 /* The state that no thread owns: the list of streams. */
 static struct _reent global_reent = _REENT_INIT(global_reent);
 struct _reent *const _global_impure_ptr = &global_reent;
+struct _reent *_impure_ptr = &global_reent;
 
 /* newlib's locks: recursive ones remember the thread that holds them. */
 struct __lock {
@@ -110,6 +112,18 @@ struct _reent *
 __getreent(void)
 {
 	return tsd_base()[TSD_REENT];
+}
+
+void
+__assert_func(const char *file, int line, const char *func, const char *expression)
+{
+	__assert_rtn(func, file, line, expression);
+}
+
+int
+iswspace(wint_t c)
+{
+	return c == ' ' || c - '\t' < 5;
 }
 
 void *

@@ -23,3 +23,5 @@
 
 const char *mach_error_string(kern_return_t kr);
 kern_return_t host_page_size(host_t host, vm_size_t *size);
+kern_return_t mach_port_construct(
+    ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name);

@@ -5,6 +5,7 @@
  * asks for the report. An interrupted receive has sent its message already, so only the receive is repeated.
  */
 #include <mach/mach.h>
+#include <stddef.h>
 
 #define LIBRARY_OPTIONS (MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT)
 

@@ -43,17 +43,18 @@ read_cntvctss(void)
 	return ticks;
 }
 
+/* Everything but a counter that needs an ISB. */
 static uint64_t __attribute__((noinline))
 absolute_time_other(void)
 {
 	uint64_t offset, ticks;
 
-	if (COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT) {
+	if (COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCTSS) {
 		return absolute_time_trap();
 	}
 	do {
 		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
-		ticks = read_cntvct();
+		ticks = read_cntvctss();
 	} while (COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset);
 	return ticks + offset;
 }
@@ -63,12 +64,12 @@ absolute_time(void)
 {
 	uint64_t offset, ticks;
 
-	if (__builtin_expect(COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCTSS, 0)) {
+	if (__builtin_expect(COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT, 0)) {
 		return absolute_time_other();
 	}
 	do {
 		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
-		ticks = read_cntvctss();
+		ticks = read_cntvct();
 	} while (__builtin_expect(COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset, 0));
 	return ticks + offset;
 }
