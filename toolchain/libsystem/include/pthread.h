@@ -79,29 +79,35 @@ _Static_assert(sizeof(pthread_cond_t) == 48, "pthread_cond_t");
 _Static_assert(sizeof(pthread_rwlock_t) == 200, "pthread_rwlock_t");
 _Static_assert(sizeof(pthread_once_t) == 16, "pthread_once_t");
 
-#define PTHREAD_MUTEX_INITIALIZER            \
-	{                                    \
-		0x32AAABA7, { { 0 } }        \
+#define PTHREAD_MUTEX_INITIALIZER     \
+	{                             \
+		0x32AAABA7,           \
+		{ { 0 } } \
 	}
-#define PTHREAD_RECURSIVE_MUTEX_INITIALIZER  \
-	{                                    \
-		0x32AAABA2, { { 0 } }        \
+#define PTHREAD_RECURSIVE_MUTEX_INITIALIZER \
+	{                                   \
+		0x32AAABA2,                 \
+		{ { 0 } }       \
 	}
 #define PTHREAD_ERRORCHECK_MUTEX_INITIALIZER \
 	{                                    \
-		0x32AAABA1, { { 0 } }        \
+		0x32AAABA1,                  \
+		{ { 0 } }        \
 	}
-#define PTHREAD_COND_INITIALIZER             \
-	{                                    \
-		0x3CB0B1BB, { { 0 } }        \
+#define PTHREAD_COND_INITIALIZER      \
+	{                             \
+		0x3CB0B1BB,           \
+		{ { 0 } } \
 	}
-#define PTHREAD_RWLOCK_INITIALIZER           \
-	{                                    \
-		0x2DA8B3B4, { { 0 } }        \
+#define PTHREAD_RWLOCK_INITIALIZER    \
+	{                             \
+		0x2DA8B3B4,           \
+		{ { 0 } } \
 	}
-#define PTHREAD_ONCE_INIT                    \
-	{                                    \
-		0x30B1BCBA, { { 0 } }        \
+#define PTHREAD_ONCE_INIT             \
+	{                             \
+		0x30B1BCBA,           \
+		{ { 0 } } \
 	}
 
 #define PTHREAD_MUTEX_NORMAL     0
@@ -179,10 +185,10 @@ struct __darwin_pthread_handler_rec {
 void __pthread_cleanup_push(struct __darwin_pthread_handler_rec *handler);
 void __pthread_cleanup_pop(struct __darwin_pthread_handler_rec *handler, int execute);
 
-#define pthread_cleanup_push(routine, arg)                                                    \
-	{                                                                                     \
+#define pthread_cleanup_push(routine, arg)                                                       \
+	{                                                                                        \
 		struct __darwin_pthread_handler_rec __handler = { (routine), (arg), (void *)0 }; \
 		__pthread_cleanup_push(&__handler);
-#define pthread_cleanup_pop(execute)                    \
-	__pthread_cleanup_pop(&__handler, (execute));   \
+#define pthread_cleanup_pop(execute)                  \
+	__pthread_cleanup_pop(&__handler, (execute)); \
 	}

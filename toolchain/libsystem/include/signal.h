@@ -15,8 +15,8 @@ int sigsuspend(const sigset_t *mask);
 int sigaltstack(const stack_t *restrict stack, stack_t *restrict old);
 int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old);
 
-#define sigemptyset(set)       (*(set) = 0, 0)
-#define sigfillset(set)        (*(set) = ~(sigset_t)0, 0)
-#define sigaddset(set, sig)    (*(set) |= sigmask(sig), 0)
-#define sigdelset(set, sig)    (*(set) &= ~sigmask(sig), 0)
-#define sigismember(set, sig)  ((*(set) & sigmask(sig)) != 0)
+#define sigemptyset(set)      (*(set) = 0, 0)
+#define sigfillset(set)       (*(set) = ~(sigset_t)0, 0)
+#define sigaddset(set, sig)   (*(set) |= sigmask(sig), 0)
+#define sigdelset(set, sig)   (*(set) &= ~sigmask(sig), 0)
+#define sigismember(set, sig) ((*(set) & sigmask(sig)) != 0)

@@ -55,8 +55,8 @@ ldiv_t ldiv(long num, long den);
 lldiv_t lldiv(long long num, long long den);
 
 void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
-void *bsearch(const void *key, const void *base, size_t count, size_t size,
-    int (*compare)(const void *, const void *));
+void *bsearch(
+    const void *key, const void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
 
 int rand(void);
 void srand(unsigned seed);

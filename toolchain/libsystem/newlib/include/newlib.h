@@ -18,4 +18,4 @@
 #define _FSEEK_OPTIMIZATION              1
 #define _UNBUF_STREAM_OPT                1
 #define _LDBL_EQ_DBL                     1
-#define _REENT_GLOBAL_ATEXIT              1 /* exit handlers are ours */
+#define _REENT_GLOBAL_ATEXIT             1 /* exit handlers are ours */

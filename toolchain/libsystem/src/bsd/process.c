@@ -14,7 +14,7 @@
 #include "../pthread/internal.h"
 #include "internal.h"
 
-#define DEFAULT_PATH "/bin"
+#define DEFAULT_PATH  "/bin"
 #define EXEC_ARGS_MAX 256 /* arguments of execl */
 
 pid_t
@@ -195,7 +195,7 @@ int
 posix_spawnp(pid_t *restrict pid, const char *restrict file, const posix_spawn_file_actions_t *actions,
     const posix_spawnattr_t *restrict attr, char *const argv[restrict], char *const envp[restrict])
 {
-	struct spawn_context context = {pid, actions, attr, argv, envp};
+	struct spawn_context context = { pid, actions, attr, argv, envp };
 
 	return for_each_path(file, try_spawn, &context);
 }

@@ -30,17 +30,17 @@ sigaction(int signal, const struct sigaction *restrict action, struct sigaction 
 		return __sigaction(signal, NULL, old);
 	}
 	new = (struct __sigaction){
-	    .__sigaction_u = action->__sigaction_u,
-	    .sa_tramp = (void (*)(void *, int, int, siginfo_t *, void *))(void *)trampoline,
-	    .sa_mask = action->sa_mask,
-	    .sa_flags = action->sa_flags,
+		.__sigaction_u = action->__sigaction_u,
+		.sa_tramp = (void (*)(void *, int, int, siginfo_t *, void *))(void *)trampoline,
+		.sa_mask = action->sa_mask,
+		.sa_flags = action->sa_flags,
 	};
 	return __sigaction(signal, &new, old);
 }
 
 void (*signal(int number, void (*handler)(int)))(int)
 {
-	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	struct sigaction old;
 
 	return sigaction(number, &action, &old) < 0 ? SIG_ERR : old.sa_handler;

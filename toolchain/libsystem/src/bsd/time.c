@@ -49,7 +49,7 @@ cpu_time_ns(void)
 		return 0;
 	}
 	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NSEC_PER_SEC +
-	    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NSEC_PER_USEC;
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NSEC_PER_USEC;
 }
 
 static int
@@ -59,13 +59,14 @@ realtime(struct timespec *ts)
 	struct timeval tv;
 
 	if (_commpage_timeofday(&sec, &frac)) {
-		*ts = (struct timespec){.tv_sec = (time_t)sec, .tv_nsec = (long)scale_frac(frac, NSEC_PER_SEC)};
+		*ts = (struct timespec){ .tv_sec = (time_t)sec,
+			.tv_nsec = (long)scale_frac(frac, NSEC_PER_SEC) };
 		return 0;
 	}
 	if (gettimeofday(&tv, NULL) < 0) {
 		return -1;
 	}
-	*ts = (struct timespec){.tv_sec = tv.tv_sec, .tv_nsec = tv.tv_usec * (long)NSEC_PER_USEC};
+	*ts = (struct timespec){ .tv_sec = tv.tv_sec, .tv_nsec = tv.tv_usec * (long)NSEC_PER_USEC };
 	return 0;
 }
 
@@ -101,7 +102,8 @@ clock_gettime(clockid_t clock, struct timespec *ts)
 		errno = EINVAL;
 		return -1;
 	}
-	*ts = (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+	*ts =
+	    (struct timespec){ .tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC) };
 	return 0;
 }
 
@@ -111,8 +113,8 @@ clock_gettime_nsec_np(clockid_t clock)
 	struct timespec ts;
 
 	return clock_gettime(clock, &ts) < 0
-	    ? 0
-	    : (unsigned long long)ts.tv_sec * NSEC_PER_SEC + (unsigned long long)ts.tv_nsec;
+		   ? 0
+		   : (unsigned long long)ts.tv_sec * NSEC_PER_SEC + (unsigned long long)ts.tv_nsec;
 }
 
 int
@@ -124,7 +126,7 @@ clock_getres(clockid_t clock, struct timespec *ts)
 		return -1;
 	}
 	if (ts != NULL) {
-		*ts = (struct timespec){.tv_nsec = clock == CLOCK_REALTIME ? (long)NSEC_PER_USEC : 1};
+		*ts = (struct timespec){ .tv_nsec = clock == CLOCK_REALTIME ? (long)NSEC_PER_USEC : 1 };
 	}
 	return 0;
 }
@@ -132,7 +134,7 @@ clock_getres(clockid_t clock, struct timespec *ts)
 time_t
 time(time_t *out)
 {
-	struct timeval tv = {0};
+	struct timeval tv = { 0 };
 
 	(void)gettimeofday(&tv, NULL);
 	if (out != NULL) {
@@ -173,7 +175,8 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 	now = mach_absolute_time();
 	if (remain != NULL) {
 		ns = now < deadline ? absolute_to_ns(deadline - now) : 0;
-		*remain = (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+		*remain = (struct timespec){ .tv_sec = (time_t)(ns / NSEC_PER_SEC),
+			.tv_nsec = (long)(ns % NSEC_PER_SEC) };
 	}
 	errno = EINTR;
 	return -1;
@@ -182,7 +185,7 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 unsigned int
 sleep(unsigned int seconds)
 {
-	struct timespec request = {.tv_sec = seconds}, remain = {0};
+	struct timespec request = { .tv_sec = seconds }, remain = { 0 };
 
 	return nanosleep(&request, &remain) == 0 ? 0 : (unsigned int)remain.tv_sec + (remain.tv_nsec != 0);
 }
@@ -190,7 +193,7 @@ sleep(unsigned int seconds)
 int
 usleep(useconds_t us)
 {
-	struct timespec request = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+	struct timespec request = { .tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000 };
 
 	return nanosleep(&request, NULL);
 }

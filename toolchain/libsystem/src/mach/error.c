@@ -2,10 +2,29 @@
 #include <mach/mach.h>
 
 static const char *const kern_names[] = {
-    "success", "invalid address", "protection failure", "no space available", "invalid argument", "failure",
-    "resource shortage", "not receiver", "no access", "memory failure", "memory error", "already in set",
-    "not in set", "name exists", "aborted", "invalid name", "invalid task", "invalid right", "invalid value",
-    "user references overflow", "invalid capability", "right exists", "invalid host",
+	"success",
+	"invalid address",
+	"protection failure",
+	"no space available",
+	"invalid argument",
+	"failure",
+	"resource shortage",
+	"not receiver",
+	"no access",
+	"memory failure",
+	"memory error",
+	"already in set",
+	"not in set",
+	"name exists",
+	"aborted",
+	"invalid name",
+	"invalid task",
+	"invalid right",
+	"invalid value",
+	"user references overflow",
+	"invalid capability",
+	"right exists",
+	"invalid host",
 };
 
 const char *

@@ -5,13 +5,13 @@
  */
 #include <mach/mach.h>
 
-#define TRAP_OR_MESSAGE(name, trap_args, message_args)       \
-	do {                                                 \
-		kern_return_t kr = name##_trap trap_args;    \
-		if (kr == MACH_SEND_INVALID_DEST) {          \
-			kr = name message_args;              \
-		}                                            \
-		return kr;                                   \
+#define TRAP_OR_MESSAGE(name, trap_args, message_args)    \
+	do {                                              \
+		kern_return_t kr = name##_trap trap_args; \
+		if (kr == MACH_SEND_INVALID_DEST) {       \
+			kr = name message_args;           \
+		}                                         \
+		return kr;                                \
 	} while (0)
 
 kern_return_t
@@ -37,9 +37,9 @@ mach_vm_protect(vm_map_t target, mach_vm_address_t address, mach_vm_size_t size,
 
 /* The trap maps fresh memory only. */
 kern_return_t
-mach_vm_map(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
-    mem_entry_name_port_t object, memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_protection,
-    vm_prot_t max_protection, vm_inherit_t inheritance)
+mach_vm_map(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, mach_vm_offset_t mask,
+    int flags, mem_entry_name_port_t object, memory_object_offset_t offset, boolean_t copy,
+    vm_prot_t cur_protection, vm_prot_t max_protection, vm_inherit_t inheritance)
 {
 	if (object == MACH_PORT_NULL && max_protection == VM_PROT_ALL && inheritance == VM_INHERIT_DEFAULT) {
 		kern_return_t kr =
@@ -48,8 +48,8 @@ mach_vm_map(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, ma
 			return kr;
 		}
 	}
-	return _kernelrpc_mach_vm_map(target, address, size, mask, flags, object, offset, copy, cur_protection,
-	    max_protection, inheritance);
+	return _kernelrpc_mach_vm_map(target, address, size, mask, flags, object, offset, copy,
+	    cur_protection, max_protection, inheritance);
 }
 
 kern_return_t
@@ -87,7 +87,8 @@ mach_port_deallocate(ipc_space_t target, mach_port_name_t name)
 }
 
 kern_return_t
-mach_port_mod_refs(ipc_space_t target, mach_port_name_t name, mach_port_right_t right, mach_port_delta_t delta)
+mach_port_mod_refs(
+    ipc_space_t target, mach_port_name_t name, mach_port_right_t right, mach_port_delta_t delta)
 {
 	TRAP_OR_MESSAGE(
 	    _kernelrpc_mach_port_mod_refs, (target, name, right, delta), (target, name, right, delta));
@@ -103,8 +104,8 @@ kern_return_t
 mach_port_insert_right(
     ipc_space_t target, mach_port_name_t name, mach_port_t poly, mach_msg_type_name_t polyPoly)
 {
-	TRAP_OR_MESSAGE(
-	    _kernelrpc_mach_port_insert_right, (target, name, poly, polyPoly), (target, name, poly, polyPoly));
+	TRAP_OR_MESSAGE(_kernelrpc_mach_port_insert_right, (target, name, poly, polyPoly),
+	    (target, name, poly, polyPoly));
 }
 
 kern_return_t
@@ -137,7 +138,8 @@ mach_port_get_attributes(ipc_space_t target, mach_port_name_t name, mach_port_fl
 kern_return_t
 mach_port_guard(ipc_space_t target, mach_port_name_t name, uint64_t guard, boolean_t strict)
 {
-	TRAP_OR_MESSAGE(_kernelrpc_mach_port_guard, (target, name, guard, strict), (target, name, guard, strict));
+	TRAP_OR_MESSAGE(
+	    _kernelrpc_mach_port_guard, (target, name, guard, strict), (target, name, guard, strict));
 }
 
 kern_return_t
@@ -163,7 +165,8 @@ mach_port_request_notification(ipc_space_t target, mach_port_name_t name, mach_m
 
 /* No trap has an out-of-line argument but this one, and no message is needed: it is for the caller alone. */
 kern_return_t
-mach_port_construct(ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name)
+mach_port_construct(
+    ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name)
 {
 	return _kernelrpc_mach_port_construct_trap(target, options, context, name);
 }

@@ -17,7 +17,8 @@ pair(uint32_t low, uint32_t high)
 
 static inline mach_msg_return_t
 msg2(void *data, mach_msg_option64_t option, const mach_msg_header_t *header, mach_msg_size_t send_size,
-    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
+    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
+    mach_msg_priority_t priority)
 {
 	uint32_t desc_count = 0;
 
@@ -33,8 +34,8 @@ msg2(void *data, mach_msg_option64_t option, const mach_msg_header_t *header, ma
 /* What is left to do after an interruption that the caller did not ask to see. */
 static mach_msg_return_t __attribute__((noinline))
 msg2_again(mach_msg_return_t mr, void *data, mach_msg_option64_t option, mach_msg_header_t *header,
-    mach_msg_size_t send_size, mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
-    mach_msg_priority_t priority)
+    mach_msg_size_t send_size, mach_msg_size_t rcv_size, mach_port_name_t rcv_name,
+    mach_msg_timeout_t timeout, mach_msg_priority_t priority)
 {
 	const mach_msg_option64_t trap_option = option & ~(mach_msg_option64_t)LIBRARY_OPTIONS;
 
@@ -42,18 +43,19 @@ msg2_again(mach_msg_return_t mr, void *data, mach_msg_option64_t option, mach_ms
 		mr = msg2(data, trap_option, header, send_size, rcv_size, rcv_name, timeout, priority);
 	}
 	while (mr == MACH_RCV_INTERRUPTED && !(option & MACH_RCV_INTERRUPT)) {
-		mr = msg2(data, trap_option & ~(mach_msg_option64_t)(MACH_SEND_MSG | MACH_RCV_SYNC_WAIT), header, 0,
-		    rcv_size, rcv_name, timeout, priority);
+		mr = msg2(data, trap_option & ~(mach_msg_option64_t)(MACH_SEND_MSG | MACH_RCV_SYNC_WAIT),
+		    header, 0, rcv_size, rcv_name, timeout, priority);
 	}
 	return mr;
 }
 
 mach_msg_return_t
-mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
-    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
+mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option, mach_msg_size_t send_size,
+    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
+    mach_msg_priority_t priority)
 {
-	mach_msg_return_t mr = msg2(msg, option & ~(mach_msg_option64_t)LIBRARY_OPTIONS, msg, send_size, rcv_size,
-	    rcv_name, timeout, priority);
+	mach_msg_return_t mr = msg2(msg, option & ~(mach_msg_option64_t)LIBRARY_OPTIONS, msg, send_size,
+	    rcv_size, rcv_name, timeout, priority);
 
 	if (__builtin_expect(mr == MACH_SEND_INTERRUPTED || mr == MACH_RCV_INTERRUPTED, 0)) {
 		mr = msg2_again(mr, msg, option, msg, send_size, rcv_size, rcv_name, timeout, priority);
@@ -62,8 +64,8 @@ mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option, mach_msg_size_t se
 }
 
 mach_msg_return_t
-mach_msg(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
-    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify)
+mach_msg(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size,
+    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify)
 {
 	return mach_msg2(
 	    msg, (uint32_t)option | MACH64_SEND_MQ_CALL, send_size, rcv_size, rcv_name, timeout, notify);
@@ -76,20 +78,21 @@ mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_si
     mach_msg_header_t *rcv_msg, mach_msg_size_t rcv_limit)
 {
 	mach_msg_vector_t vector = {
-	    .msgv_data = (mach_vm_address_t)msg,
-	    .msgv_rcv_addr = (mach_vm_address_t)rcv_msg,
-	    .msgv_send_size = send_size,
-	    .msgv_rcv_size = rcv_size,
+		.msgv_data = (mach_vm_address_t)msg,
+		.msgv_rcv_addr = (mach_vm_address_t)rcv_msg,
+		.msgv_send_size = send_size,
+		.msgv_rcv_size = rcv_size,
 	};
 	mach_msg_option64_t option64 = (uint32_t)option | MACH64_SEND_MQ_CALL | MACH64_MSG_VECTOR;
-	mach_msg_header_t none = {0};
+	mach_msg_header_t none = { 0 };
 	mach_msg_header_t *header = msg != NULL ? msg : &none;
 	mach_msg_return_t mr;
 
 	if (rcv_msg == NULL) {
 		return mach_msg(msg, option, send_size, rcv_size, rcv_name, timeout, notify);
 	}
-	mr = msg2(&vector, option64 & ~(mach_msg_option64_t)LIBRARY_OPTIONS, header, 1, 1, rcv_name, timeout, notify);
+	mr = msg2(&vector, option64 & ~(mach_msg_option64_t)LIBRARY_OPTIONS, header, 1, 1, rcv_name, timeout,
+	    notify);
 	if (mr == MACH_SEND_INTERRUPTED || mr == MACH_RCV_INTERRUPTED) {
 		mr = msg2_again(mr, &vector, option64, header, 1, 1, rcv_name, timeout, notify);
 	}
@@ -99,7 +102,8 @@ mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_si
 mach_msg_return_t
 mach_msg_send(mach_msg_header_t *msg)
 {
-	return mach_msg(msg, MACH_SEND_MSG, msg->msgh_size, 0, MACH_PORT_NULL, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+	return mach_msg(
+	    msg, MACH_SEND_MSG, msg->msgh_size, 0, MACH_PORT_NULL, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
 }
 
 mach_msg_return_t
@@ -159,8 +163,8 @@ destroy_descriptor(const mach_msg_descriptor_t *desc)
 		return (const uint8_t *)desc + sizeof(desc->guarded_port);
 	default:
 		if (desc->out_of_line.size != 0) {
-			(void)mach_vm_deallocate(
-			    mach_task_self(), (mach_vm_address_t)desc->out_of_line.address, desc->out_of_line.size);
+			(void)mach_vm_deallocate(mach_task_self(),
+			    (mach_vm_address_t)desc->out_of_line.address, desc->out_of_line.size);
 		}
 		return (const uint8_t *)desc + sizeof(desc->out_of_line);
 	}

@@ -64,7 +64,8 @@ absolute_time(void)
 {
 	uint64_t offset, ticks;
 
-	if (__builtin_expect(COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT, 0)) {
+	if (__builtin_expect(
+		COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT, 0)) {
 		return absolute_time_other();
 	}
 	do {
@@ -109,7 +110,7 @@ mach_timebase_info(mach_timebase_info_t info)
 	union {
 		uint64_t word;
 		mach_timebase_info_data_t ratio;
-	} value = {.word = atomic_load_explicit(&cached, memory_order_relaxed)};
+	} value = { .word = atomic_load_explicit(&cached, memory_order_relaxed) };
 
 	if (value.word == 0) {
 		kern_return_t kr = mach_timebase_info_trap(&value.ratio);

@@ -8,7 +8,7 @@ static bool
 keeps_reply_port(mach_msg_return_t mr)
 {
 	return mr == MACH_MSG_SUCCESS || mr == MACH_SEND_INVALID_DATA || mr == MACH_SEND_INVALID_DEST ||
-	    mr == MACH_SEND_INVALID_HEADER;
+	       mr == MACH_SEND_INVALID_HEADER;
 }
 
 static kern_return_t
@@ -16,7 +16,8 @@ check_complex(const mach_msg_header_t *head, const struct mig_call *call)
 {
 	const mach_msg_base_t *base = (const mach_msg_base_t *)head;
 
-	if (head->msgh_size < call->reply_bytes || base->body.msgh_descriptor_count != call->reply_descriptors) {
+	if (head->msgh_size < call->reply_bytes ||
+	    base->body.msgh_descriptor_count != call->reply_descriptors) {
 		return MIG_TYPE_ERROR;
 	}
 	return KERN_SUCCESS;
@@ -33,7 +34,8 @@ check_simple(const mach_msg_header_t *head, const struct mig_call *call)
 	if (reply->RetCode != KERN_SUCCESS) {
 		return reply->RetCode;
 	}
-	return call->reply_descriptors == 0 && head->msgh_size >= call->reply_bytes ? KERN_SUCCESS : MIG_TYPE_ERROR;
+	return call->reply_descriptors == 0 && head->msgh_size >= call->reply_bytes ? KERN_SUCCESS
+										    : MIG_TYPE_ERROR;
 }
 
 static kern_return_t
@@ -60,12 +62,12 @@ mig_client_call(mach_msg_header_t *head, const struct mig_call *call)
 	mach_msg_return_t mr;
 
 	*head = (mach_msg_header_t){
-	    .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
-	        (call->request_ports != 0 ? MACH_MSGH_BITS_COMPLEX : 0),
-	    .msgh_size = call->send_bytes,
-	    .msgh_remote_port = call->target,
-	    .msgh_local_port = reply_port,
-	    .msgh_id = call->id,
+		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
+			     (call->request_ports != 0 ? MACH_MSGH_BITS_COMPLEX : 0),
+		.msgh_size = call->send_bytes,
+		.msgh_remote_port = call->target,
+		.msgh_local_port = reply_port,
+		.msgh_id = call->id,
 	};
 	mr = mach_msg2(head, MACH_SEND_MSG | MACH_RCV_MSG | MACH64_SEND_KOBJECT_CALL, call->send_bytes,
 	    call->rcv_bytes, reply_port, MACH_MSG_TIMEOUT_NONE, 0);

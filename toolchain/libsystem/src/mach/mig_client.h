@@ -29,8 +29,8 @@ static inline mach_msg_port_descriptor_t
 mig_port(mach_port_t name, mach_msg_type_name_t disposition)
 {
 	return (mach_msg_port_descriptor_t){
-	    .name = name,
-	    .disposition = disposition,
-	    .type = MACH_MSG_PORT_DESCRIPTOR,
+		.name = name,
+		.disposition = disposition,
+		.type = MACH_MSG_PORT_DESCRIPTOR,
 	};
 }

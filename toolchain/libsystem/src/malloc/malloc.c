@@ -25,8 +25,9 @@
 #define REGION_BYTES (16 * SPAN_BYTES) /* asked of the kernel at once */
 #define SMALL_MAX    16384u
 #define CLASSES      36u
-#define BATCH_BYTES  8192u /* what moves at once between a thread and the spans, in blocks of at most BATCH_MAX */
-#define BATCH_MAX    32u
+#define BATCH_BYTES \
+	8192u /* what moves at once between a thread and the spans, in blocks of at most BATCH_MAX */
+#define BATCH_MAX 32u
 
 #define SPAN_SMALL 0x5350414eu /* "SPAN" */
 #define SPAN_LARGE 0x4c524745u /* "LRGE" */
@@ -44,9 +45,9 @@ struct span {
 	struct block *free;  /* small */
 	struct span *next;   /* small: on partial[class] or free_spans */
 	struct span *prev;
-	uint64_t map_base;   /* large: the mapping */
-	uint64_t map_bytes;  /* large */
-	uint64_t size;       /* large: usable bytes */
+	uint64_t map_base;  /* large: the mapping */
+	uint64_t map_bytes; /* large */
+	uint64_t size;      /* large: usable bytes */
 };
 
 #define SPAN_HEADER 80u
@@ -107,8 +108,8 @@ map_memory(size_t bytes, mach_vm_offset_t mask)
 {
 	mach_vm_address_t address = 0;
 	kern_return_t kr = mach_vm_map(mach_task_self(), &address, bytes, mask,
-	    VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_MALLOC), MACH_PORT_NULL, 0, FALSE, VM_PROT_DEFAULT, VM_PROT_ALL,
-	    VM_INHERIT_DEFAULT);
+	    VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_MALLOC), MACH_PORT_NULL, 0, FALSE, VM_PROT_DEFAULT,
+	    VM_PROT_ALL, VM_INHERIT_DEFAULT);
 
 	return kr == KERN_SUCCESS ? address : 0;
 }
@@ -169,7 +170,7 @@ new_span(uint32_t class)
 	if (span == NULL) {
 		return NULL;
 	}
-	*span = (struct span){.kind = SPAN_SMALL, .class = class, .block_size = size};
+	*span = (struct span){ .kind = SPAN_SMALL, .class = class, .block_size = size };
 	for (uint32_t at = SPAN_HEADER; at + size <= SPAN_BYTES; at += size) {
 		struct block *block = (struct block *)(void *)((uint8_t *)span + at);
 
@@ -239,7 +240,7 @@ drain(struct store *store, uint32_t class, uint32_t n)
 static struct store *__attribute__((noinline))
 make_store(void)
 {
-	struct store first = {0};
+	struct store first = { 0 };
 	uint32_t class = class_of(sizeof(struct store));
 	struct store *store;
 
@@ -337,7 +338,8 @@ huge_aligned_alloc(size_t align, size_t size)
 static inline struct span *
 header_of(void *p)
 {
-	return ((uintptr_t)p & (SPAN_BYTES - 1)) == 0 ? (struct span *)(void *)((uint8_t *)p - SPAN_HEADER) : span_of(p);
+	return ((uintptr_t)p & (SPAN_BYTES - 1)) == 0 ? (struct span *)(void *)((uint8_t *)p - SPAN_HEADER)
+						      : span_of(p);
 }
 
 static void *

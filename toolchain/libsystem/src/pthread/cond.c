@@ -107,7 +107,8 @@ pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struc
 }
 
 int
-pthread_cond_timedwait_relative_np(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *timeout)
+pthread_cond_timedwait_relative_np(
+    pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *timeout)
 {
 	return is_time(timeout) ? wait_ns(cond, mutex, to_ns(timeout)) : EINVAL;
 }

@@ -22,21 +22,21 @@
 
 struct _opaque_pthread_t {
 	long signature;
-	void *(*start)(void *); /* (c) */
-	void *arg;              /* (c) */
-	void *result;           /* (o) until exit_gate is 0 */
+	void *(*start)(void *);                       /* (c) */
+	void *arg;                                    /* (c) */
+	void *result;                                 /* (o) until exit_gate is 0 */
 	struct __darwin_pthread_handler_rec *cleanup; /* (o) innermost pthread_cleanup_push */
 	vm_address_t alloc_base; /* (c) the allocation: guard, stack, this struct; 0 for the first thread */
 	vm_size_t alloc_size;    /* (c) bytes */
 	vm_address_t stack_top;  /* (c) */
 	vm_size_t stack_size;    /* (c) bytes, without the guard */
-	uint32_t exit_gate;      /* (a) 1 while the thread may use its stack; the kernel clears and wakes it */
-	uint32_t detached;       /* (a) THREAD_* below */
+	uint32_t exit_gate; /* (a) 1 while the thread may use its stack; the kernel clears and wakes it */
+	uint32_t detached;  /* (a) THREAD_* below */
 	struct _opaque_pthread_t *next_free; /* cache of finished threads' stacks, under its lock */
-	int error;               /* (o) errno */
+	int error;                           /* (o) errno */
 	char name[64];
 	_Alignas(16) unsigned char reent[REENT_BYTES]; /* (o) newlib's state */
-	void *tsd[TSD_SLOTS];    /* (o) */
+	void *tsd[TSD_SLOTS];                          /* (o) */
 };
 
 #define THREAD_JOINABLE 0u

@@ -17,7 +17,8 @@ os_light_lock(os_light_lock_t *lock)
 	uint32_t expected = 0;
 
 	if (__builtin_expect(!__atomic_compare_exchange_n(
-	                         &lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), 0)) {
+				 &lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+		0)) {
 		_light_lock_wait(&lock->word);
 	}
 }

@@ -154,7 +154,8 @@ pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 
 	memset(mutex, 0, sizeof(*mutex));
 	mutex->impl.type = impl != NULL ? (unsigned int)impl->type : PTHREAD_MUTEX_DEFAULT;
-	mutex->sig = mutex->impl.type == PTHREAD_MUTEX_NORMAL ? MUTEX_SIGNATURE_NORMAL : MUTEX_SIGNATURE_TYPED;
+	mutex->sig =
+	    mutex->impl.type == PTHREAD_MUTEX_NORMAL ? MUTEX_SIGNATURE_NORMAL : MUTEX_SIGNATURE_TYPED;
 	return 0;
 }
 
@@ -171,7 +172,7 @@ pthread_mutex_destroy(pthread_mutex_t *mutex)
 int
 pthread_mutexattr_init(pthread_mutexattr_t *attr)
 {
-	*(struct mutexattr_impl *)(void *)attr = (struct mutexattr_impl){.sig = MUTEXATTR_SIGNATURE};
+	*(struct mutexattr_impl *)(void *)attr = (struct mutexattr_impl){ .sig = MUTEXATTR_SIGNATURE };
 	return 0;
 }
 

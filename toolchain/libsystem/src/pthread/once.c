@@ -12,22 +12,21 @@ pthread_once(pthread_once_t *once, void (*init)(void))
 
 	while (state != ONCE_DONE) {
 		if (state == ONCE_NEW) {
-			if (__atomic_compare_exchange_n(
-			        &once->state, &state, ONCE_RUNNING, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+			if (__atomic_compare_exchange_n(&once->state, &state, ONCE_RUNNING, false,
+				__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 				init();
 				/* release: pairs with the acquire loads; what init did is seen with DONE */
 				state = __atomic_exchange_n(&once->state, ONCE_DONE, __ATOMIC_RELEASE);
 				if (state == ONCE_WAITED) {
-					(void)__ulock_wake(
-					    UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | ULF_WAKE_ALL, &once->state, 0);
+					(void)__ulock_wake(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | ULF_WAKE_ALL,
+					    &once->state, 0);
 				}
 				return 0;
 			}
 			continue;
 		}
-		if (state == ONCE_RUNNING &&
-		    !__atomic_compare_exchange_n(
-		        &once->state, &state, ONCE_WAITED, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+		if (state == ONCE_RUNNING && !__atomic_compare_exchange_n(&once->state, &state, ONCE_WAITED,
+						 false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 			continue;
 		}
 		(void)__ulock_wait(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO, &once->state, ONCE_WAITED, 0);

@@ -35,7 +35,7 @@ try_read(pthread_rwlock_t *lock)
 	while (state < WRITER - 1) {
 		/* acquire: pairs with the release in unlock */
 		if (__atomic_compare_exchange_n(
-		        &lock->impl.state, &state, state + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			&lock->impl.state, &state, state + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
 			return true;
 		}
 	}

@@ -16,16 +16,16 @@
 #include <sys/ulock.h>
 #include <unistd.h>
 
+#include "../../newlib/glue.h"
 #include "../bsd/internal.h"
 #include "../malloc/internal.h"
-#include "../../newlib/glue.h"
 #include "../start/start.h"
 #include "internal.h"
 #include "lock.h"
 
-#define STACK_DEFAULT      (512 * 1024)
-#define STACK_CACHE_MAX    16 /* finished threads kept for the next ones */
-#define ATTR_SIGNATURE     0x54484441L /* "THDA" */
+#define STACK_DEFAULT       (512 * 1024)
+#define STACK_CACHE_MAX     16          /* finished threads kept for the next ones */
+#define ATTR_SIGNATURE      0x54484441L /* "THDA" */
 #define CREATE_CUSTOM_STACK 0x01000000u
 
 struct attr_impl {
@@ -51,7 +51,7 @@ struct registration {
 
 static struct _opaque_pthread_t main_thread;
 static os_light_lock_t stack_cache_lock;
-static pthread_t stack_cache;   /* free allocations of the default size */
+static pthread_t stack_cache; /* free allocations of the default size */
 static unsigned stack_cached;
 static pthread_t detached_dead; /* ended or ending detached threads */
 
@@ -103,9 +103,9 @@ void
 _pthread_register(void)
 {
 	struct registration data = {
-	    .version = sizeof(data),
-	    .tsd_offset = offsetof(struct _opaque_pthread_t, tsd),
-	    .mach_thread_self_offset = TSD_MACH_THREAD_SELF * sizeof(void *),
+		.version = sizeof(data),
+		.tsd_offset = offsetof(struct _opaque_pthread_t, tsd),
+		.mach_thread_self_offset = TSD_MACH_THREAD_SELF * sizeof(void *),
 	};
 
 	(void)__bsdthread_register((void *)thread_start, NULL, (int)sizeof(struct _opaque_pthread_t), &data,
@@ -196,8 +196,8 @@ new_allocation(size_t stack_size)
 	mach_vm_address_t base = 0;
 	pthread_t thread;
 
-	if (mach_vm_allocate(mach_task_self(), &base, alloc, VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_STACK)) !=
-	    KERN_SUCCESS) {
+	if (mach_vm_allocate(mach_task_self(), &base, alloc,
+		VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_STACK)) != KERN_SUCCESS) {
 		return NULL;
 	}
 	if (mach_vm_protect(mach_task_self(), base, guard, FALSE, VM_PROT_NONE) != KERN_SUCCESS) {
@@ -236,7 +236,8 @@ pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
 	}
 	_pthread_setup(thread);
 	thread->exit_gate = 1;
-	thread->detached = impl != NULL && impl->detach_state == PTHREAD_CREATE_DETACHED ? THREAD_DETACHED : THREAD_JOINABLE;
+	thread->detached =
+	    impl != NULL && impl->detach_state == PTHREAD_CREATE_DETACHED ? THREAD_DETACHED : THREAD_JOINABLE;
 	*out = thread; /* before it runs: it may look at the variable */
 	if (__bsdthread_create((void *)start, arg, (void *)thread->stack_top, thread, CREATE_CUSTOM_STACK) ==
 	    (void *)-1) {
@@ -275,7 +276,7 @@ pthread_exit(void *result)
 	self->result = result;
 	/* release: the joiner reads the result; a detach that comes later puts the thread on the list itself */
 	if (!__atomic_compare_exchange_n(
-	        &self->detached, &state, THREAD_EXITING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		&self->detached, &state, THREAD_EXITING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		os_light_lock(&stack_cache_lock);
 		self->next_free = detached_dead;
 		detached_dead = self;
@@ -325,7 +326,7 @@ pthread_detach(pthread_t thread)
 		return ESRCH;
 	}
 	if (__atomic_compare_exchange_n(
-	        &thread->detached, &state, THREAD_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		&thread->detached, &state, THREAD_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		return 0;
 	}
 	if (state == THREAD_DETACHED) {
@@ -358,8 +359,8 @@ int
 pthread_setname_np(const char *name)
 {
 	return strlcpy(thread_self_fast()->name, name, sizeof(main_thread.name)) < sizeof(main_thread.name)
-	    ? 0
-	    : ENAMETOOLONG;
+		   ? 0
+		   : ENAMETOOLONG;
 }
 
 int
@@ -401,9 +402,9 @@ pthread_attr_init(pthread_attr_t *attr)
 {
 	memset(attr, 0, sizeof(*attr));
 	*(struct attr_impl *)(void *)attr = (struct attr_impl){
-	    .sig = ATTR_SIGNATURE,
-	    .stack_size = STACK_DEFAULT,
-	    .detach_state = PTHREAD_CREATE_JOINABLE,
+		.sig = ATTR_SIGNATURE,
+		.stack_size = STACK_DEFAULT,
+		.detach_state = PTHREAD_CREATE_JOINABLE,
 	};
 	return 0;
 }

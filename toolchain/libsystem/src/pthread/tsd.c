@@ -28,7 +28,7 @@ pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 		uintptr_t expected = KEY_FREE;
 
 		if (__atomic_compare_exchange_n(
-		        &destructors[i], &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			&destructors[i], &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
 			*key = i;
 			return 0;
 		}
@@ -40,7 +40,7 @@ static bool
 is_key(pthread_key_t key)
 {
 	return key >= TSD_FIRST_KEY && key < TSD_SLOTS &&
-	    __atomic_load_n(&destructors[key], __ATOMIC_RELAXED) != KEY_FREE;
+	       __atomic_load_n(&destructors[key], __ATOMIC_RELAXED) != KEY_FREE;
 }
 
 int
@@ -91,8 +91,7 @@ run_destructors(pthread_t thread)
 void
 _pthread_tsd_cleanup(pthread_t thread)
 {
-	for (unsigned pass = 0; pass < PTHREAD_DESTRUCTOR_ITERATIONS && run_destructors(thread); pass++) {
-	}
+	for (unsigned pass = 0; pass < PTHREAD_DESTRUCTOR_ITERATIONS && run_destructors(thread); pass++) {}
 }
 
 void

@@ -17,7 +17,8 @@
 struct image {
 	uint8_t *base;
 	uint64_t slide;
-	const uint8_t *linkedit; /* where file offset 0 would be if all of the file were mapped as __LINKEDIT is */
+	const uint8_t
+	    *linkedit; /* where file offset 0 would be if all of the file were mapped as __LINKEDIT is */
 	const struct segment_command_64 *segments[SEGMENTS_MAX];
 	uint32_t segment_count;
 	const struct dyld_info_command *opcodes;
@@ -161,14 +162,16 @@ rebase_segment_chains(const struct image *image, const struct dyld_chained_start
 {
 	uint8_t *segment = image->base + starts->segment_offset;
 
-	if (starts->pointer_format != DYLD_CHAINED_PTR_64 && starts->pointer_format != DYLD_CHAINED_PTR_64_OFFSET) {
+	if (starts->pointer_format != DYLD_CHAINED_PTR_64 &&
+	    starts->pointer_format != DYLD_CHAINED_PTR_64_OFFSET) {
 		return false;
 	}
 	for (uint32_t page = 0; page < starts->page_count; page++) {
 		uint16_t start = starts->page_start[page];
 
 		if (start != DYLD_CHAINED_PTR_START_NONE &&
-		    !rebase_chain(image, segment + (uint64_t)page * starts->page_size + start, starts->pointer_format)) {
+		    !rebase_chain(image, segment + (uint64_t)page * starts->page_size + start,
+			starts->pointer_format)) {
 			return false;
 		}
 	}
@@ -186,7 +189,8 @@ rebase_chains(const struct image *image)
 	for (uint32_t i = 0; i < starts->seg_count; i++) {
 		uint32_t offset = starts->seg_info_offset[i];
 
-		if (offset != 0 && !rebase_segment_chains(image, (const void *)((const uint8_t *)starts + offset))) {
+		if (offset != 0 &&
+		    !rebase_segment_chains(image, (const void *)((const uint8_t *)starts + offset))) {
 			return false;
 		}
 	}

@@ -101,7 +101,8 @@ static void
 protect_final_data(const struct segment_command_64 *segment, uint64_t slide)
 {
 	if (segment->flags & SG_READ_ONLY) {
-		(void)mach_vm_protect(mach_task_self(), segment->vmaddr + slide, segment->vmsize, FALSE, VM_PROT_READ);
+		(void)mach_vm_protect(
+		    mach_task_self(), segment->vmaddr + slide, segment->vmsize, FALSE, VM_PROT_READ);
 	}
 }
 
@@ -142,8 +143,7 @@ _libsystem_start(const uintptr_t *stack, const struct mach_header_64 *header)
 	if (!_image_rebase(header)) {
 		_exit(127);
 	}
-	while (*apple++ != NULL) {
-	}
+	while (*apple++ != NULL) {}
 	start_argc = argc;
 	start_argv = argv;
 	environ = envp;

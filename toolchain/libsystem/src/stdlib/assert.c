@@ -1,8 +1,8 @@
 /* A failed assertion, and the names of signals and errors for people. */
 #include <assert.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdint.h>
 #include <string.h>
 
 void
@@ -19,12 +19,38 @@ strerror_r(int error, char *buf, size_t len)
 }
 
 static const char *const signal_names[] = {
-    "no signal", "hang-up", "interrupt", "quit", "illegal instruction", "trace trap", "abort", "EMT trap",
-    "floating point exception", "killed", "bus error", "segmentation fault", "bad system call", "broken pipe",
-    "alarm clock", "terminated", "urgent I/O condition", "stopped (signal)", "stopped", "continued", "child exited",
-    "stopped (tty input)", "stopped (tty output)", "I/O possible", "CPU time limit exceeded",
-    "file size limit exceeded", "virtual timer expired", "profiling timer expired", "window size changed",
-    "information request", "user signal 1", "user signal 2",
+	"no signal",
+	"hang-up",
+	"interrupt",
+	"quit",
+	"illegal instruction",
+	"trace trap",
+	"abort",
+	"EMT trap",
+	"floating point exception",
+	"killed",
+	"bus error",
+	"segmentation fault",
+	"bad system call",
+	"broken pipe",
+	"alarm clock",
+	"terminated",
+	"urgent I/O condition",
+	"stopped (signal)",
+	"stopped",
+	"continued",
+	"child exited",
+	"stopped (tty input)",
+	"stopped (tty output)",
+	"I/O possible",
+	"CPU time limit exceeded",
+	"file size limit exceeded",
+	"virtual timer expired",
+	"profiling timer expired",
+	"window size changed",
+	"information request",
+	"user signal 1",
+	"user signal 2",
 };
 
 char *

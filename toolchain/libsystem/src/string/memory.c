@@ -32,7 +32,8 @@ copy_short(uint8_t *d, const uint8_t *s, size_t len)
 		store(d, first);
 		store(d + len - 8, last);
 	} else if (len >= 4) {
-		uint32_t first = *(const half_t *)(const void *)s, last = *(const half_t *)(const void *)(s + len - 4);
+		uint32_t first = *(const half_t *)(const void *)s,
+			 last = *(const half_t *)(const void *)(s + len - 4);
 		*(half_t *)(void *)d = first;
 		*(half_t *)(void *)(d + len - 4) = last;
 	} else if (len != 0) {

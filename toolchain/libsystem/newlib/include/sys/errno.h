@@ -3,5 +3,5 @@
 
 #include "../../../../../bsd/sys/errno.h"
 
-#define __errno_r(ptr) ((ptr)->_errno)
+#define __errno_r(ptr)   ((ptr)->_errno)
 #define __IMPL_UNIMPL(x) (x)
