@@ -2,6 +2,7 @@
  * The framework's place in the boot order: kernel_bootstrap_thread calls iokit_init, before bsd_init.
  */
 #include <Kernel/io_platform.h>
+#include <Kernel/io_ports.h>
 #include <kern/upcalls.h>
 #include <os/panic.h>
 #include <pexpert/pexpert.h>
@@ -13,6 +14,7 @@ PE_init_iokit(void)
 	IOReturn result;
 
 	io_registry_init();
+	io_ports_init();
 	result = io_platform_publish();
 	if (result != kIOReturnSuccess) {
 		panic("PE_init_iokit: no registry: 0x%x", result);

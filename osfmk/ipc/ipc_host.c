@@ -71,6 +71,19 @@ _host_page_size(host_t host, vm_size_t *size)
 	return KERN_SUCCESS;
 }
 
+void
+host_set_io_main(ipc_port_t port)
+{
+	realhost.io_main_port = port;
+}
+
+kern_return_t
+host_get_io_main(host_t host, ipc_port_t *io_main)
+{
+	*io_main = ipc_port_make_send(host->io_main_port);
+	return KERN_SUCCESS;
+}
+
 static uint64_t
 host_memory_bytes(void)
 {

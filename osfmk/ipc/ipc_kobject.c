@@ -12,6 +12,7 @@
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
+#include <kern/upcalls.h>
 #include <string.h>
 
 ipc_port_t
@@ -42,6 +43,40 @@ ipc_kobject_dealloc_port(ipc_port_t port)
 	}
 }
 
+void *
+ipc_kobject_get(ipc_port_t port, ipc_kobject_type_t type)
+{
+	void *kobject = NULL;
+
+	if (IP_VALID(port) && port->ip_kotype == type) {
+		lck_spin_lock(&port->ip_lock);
+		kobject = port->ip_kobject;
+		lck_spin_unlock(&port->ip_lock);
+	}
+	return kobject;
+}
+
+ipc_port_t
+ipc_kobject_make_send(ipc_port_t port)
+{
+	return ipc_port_make_send(port);
+}
+
+bool
+ipc_kobject_has_senders(ipc_port_t port)
+{
+	return ip_srights(port) != 0;
+}
+
+void
+ipc_kobject_arm_no_senders(ipc_port_t port)
+{
+	/* Whoever takes the count to zero from here on sees the flag in the same word. */
+	if ((os_atomic_or(&port->ip_rights, IP_NS_ARMED, relaxed) & IP_SRIGHTS) == 0) {
+		ipc_port_check_no_senders(port);
+	}
+}
+
 /* --- requests --- */
 
 /* Where the inline data of a message starts: behind the header and the descriptors as the sender laid them out. */
@@ -64,18 +99,10 @@ mig_data_offset(ipc_kmsg_t kmsg)
 static const struct mig_routine *
 mig_find_routine(mach_msg_id_t id)
 {
-	uint32_t low = 0, high = mig_routine_count;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (mig_routines[middle].id < id) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
+	if (id >= IOKIT_ROUTINE_FIRST && id <= IOKIT_ROUTINE_LAST) {
+		return iokit_find_routine(id);
 	}
-	return low < mig_routine_count && mig_routines[low].id == id ? &mig_routines[low] : NULL;
+	return mig_search_routine(mig_routines, mig_routine_count, id);
 }
 
 /* --- replies: header, NDR, RetCode, data; or header, count, descriptors, NDR, data --- */

@@ -17,6 +17,7 @@
 struct host {
 	ipc_port_t host_port;
 	ipc_port_t host_priv_port;
+	ipc_port_t io_main_port; /* set once, by iokit */
 };
 typedef struct host *host_t;
 
@@ -31,6 +32,16 @@ extern struct host realhost;
 /* A port for `kobject`, with one reference for the caller, who kills it with ipc_kobject_dealloc_port. */
 ipc_port_t ipc_kobject_alloc_port(void *kobject, ipc_kobject_type_t type);
 void ipc_kobject_dealloc_port(ipc_port_t port);
+
+/*
+ * For kinds that iokit serves. The object behind a port of that kind, without a reference (the caller's own lock
+ * keeps it); a send right; whether there is one; and the request to call iokit_no_senders when there is none left,
+ * at once if so.
+ */
+void *ipc_kobject_get(ipc_port_t port, ipc_kobject_type_t type);
+ipc_port_t ipc_kobject_make_send(ipc_port_t port);
+bool ipc_kobject_has_senders(ipc_port_t port);
+void ipc_kobject_arm_no_senders(ipc_port_t port);
 
 /* After this no conversion finds the object. The port itself lives on. */
 void ipc_kobject_disable(ipc_port_t port);

@@ -58,6 +58,24 @@ struct mig_routine {
 extern const struct mig_routine mig_routines[]; /* sorted by id */
 extern const uint32_t mig_routine_count;
 
+/* The row of an id in such a table, or NULL. */
+OS_INLINE const struct mig_routine *
+mig_search_routine(const struct mig_routine *table, uint32_t count, mach_msg_id_t id)
+{
+	uint32_t low = 0, high = count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (table[middle].id < id) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low < count && table[low].id == id ? &table[low] : NULL;
+}
+
 /* Any disposition will do. */
 #define MIG_PORT_ANY 0
 

@@ -14,6 +14,7 @@
 #include <ipc/space.h>
 #include <kern/assert.h>
 #include <kern/thread.h>
+#include <kern/upcalls.h>
 #include <kern/zalloc.h>
 
 ZONE_DEFINE(ipc_port_zone, "ipc ports", sizeof(struct ipc_port), ZC_TYPESTABLE);
@@ -116,24 +117,41 @@ ipc_port_make_sonce(ipc_port_t port)
 	return port;
 }
 
-/* The last send right went while a request was armed. */
-static OS_COLD void
-ipc_port_no_senders(ipc_port_t port)
+/* Takes the armed request if there is still no sender: a kernel object's goes to its owner, any other port's is the
+ * send-once right *notify. */
+static bool
+ipc_port_take_nsrequest(ipc_port_t port, ipc_port_t *notify, uint32_t *mscount)
 {
-	ipc_port_t notify = IP_NULL;
+	bool take, owner = port->ip_kotype == IKOT_IOKIT_OBJECT;
 	uint64_t rights;
 
 	lck_spin_lock(&port->ip_lock);
 	rights = os_atomic_load(&port->ip_rights, relaxed);
-	if ((rights & IP_SRIGHTS) == 0 && port->ip_nsrequest != IP_NULL &&
-	    (uint32_t)(rights >> 32) >= port->ip_ns_sync) {
-		notify = port->ip_nsrequest;
+	*notify = port->ip_nsrequest;
+	*mscount = (uint32_t)(rights >> 32);
+	take = (rights & (IP_SRIGHTS | IP_NS_ARMED)) == IP_NS_ARMED &&
+	       (owner || (*notify != IP_NULL && *mscount >= port->ip_ns_sync));
+	if (take) {
 		port->ip_nsrequest = IP_NULL;
 		os_atomic_and(&port->ip_rights, ~IP_NS_ARMED, relaxed);
 	}
 	lck_spin_unlock(&port->ip_lock);
-	if (notify != IP_NULL) {
-		ipc_notify_no_senders(notify, (mach_port_mscount_t)(rights >> 32));
+	return take;
+}
+
+OS_COLD void
+ipc_port_check_no_senders(ipc_port_t port)
+{
+	ipc_port_t notify;
+	uint32_t mscount;
+
+	if (!ipc_port_take_nsrequest(port, &notify, &mscount)) {
+		return;
+	}
+	if (port->ip_kotype == IKOT_IOKIT_OBJECT) {
+		iokit_no_senders(port);
+	} else {
+		ipc_notify_no_senders(notify, mscount);
 	}
 }
 
@@ -148,7 +166,7 @@ ipc_port_release_send(ipc_port_t port)
 	/* One word: who takes the count to zero sees whether anybody asked (NS_ARMED). */
 	rights = os_atomic_sub(&port->ip_rights, IP_SRIGHT, acq_rel);
 	if (os_unlikely((rights & (IP_SRIGHTS | IP_NS_ARMED)) == IP_NS_ARMED)) {
-		ipc_port_no_senders(port);
+		ipc_port_check_no_senders(port);
 	}
 	ip_release(port);
 }
@@ -224,7 +242,7 @@ ipc_port_request_no_senders(ipc_port_t port, ipc_port_t notify, mach_port_mscoun
 	}
 	lck_spin_unlock(&port->ip_lock);
 	if (fire) {
-		ipc_port_no_senders(port);
+		ipc_port_check_no_senders(port);
 	}
 	return previous;
 }

@@ -154,6 +154,9 @@ void ipc_port_release_receive(ipc_port_t port);
 /* Releases a right of the given kind (MACH_MSG_TYPE_PORT_*). */
 void ipc_right_destroy_naked(ipc_port_t port, mach_msg_type_name_t type);
 
+/* The send rights of a port with IP_NS_ARMED are seen to be gone: notifies, if they still are. */
+void ipc_port_check_no_senders(ipc_port_t port);
+
 /* Takes the no-senders request's registration: `notify` is consumed. Returns the previous one. */
 ipc_port_t ipc_port_request_no_senders(ipc_port_t port, ipc_port_t notify, mach_port_mscount_t sync);
 ipc_port_t ipc_port_request_destroyed(ipc_port_t port, ipc_port_t notify, bool *refused);

@@ -4,7 +4,10 @@
  */
 #pragma once
 
+#include <ipc/ipc_types.h>
 #include <kern/kern_types.h>
+
+struct mig_routine;
 
 /* Result of a BSD call: in registers x0, x1. error 0 is success; ERESTART and EJUSTRETURN are the machine
  * layer's business. */
@@ -41,6 +44,15 @@ void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint
 
 /* PE_init_iokit and StartIOKitMatching. */
 void iokit_init(void);
+
+/* The MIG routine of an id from IOKIT_ROUTINE_FIRST to IOKIT_ROUTINE_LAST, or NULL. */
+#define IOKIT_ROUTINE_FIRST 2800
+#define IOKIT_ROUTINE_LAST  2899
+const struct mig_routine *iokit_find_routine(int32_t id);
+
+/* The last send right to a port of kind IKOT_IOKIT_OBJECT has gone, after ipc_kobject_arm_no_senders. No locks
+ * held; the caller has a reference to the port. */
+void iokit_no_senders(ipc_port_t port);
 
 /* Boot argument kbench: the benchmarks inside the kernel, in bench/kernel. kernel_bootstrap_thread, right
  * before bsd_init. `names` is the argument's value, a list with commas; an empty one means all. */
