@@ -8,6 +8,7 @@
 
 #include <arm64/copyio.h>
 #include <ipc/kmsg.h>
+#include <ipc/mach_msg_fastpath.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
 #include <ipc/send.h>
@@ -248,9 +249,22 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
     uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
     uint64_t rcv_size_and_priority, uint64_t timeout)
 {
+	struct mach_msg_fast_args fast = { .addr = data,
+		.option = (uint32_t)options,
+		.send_size = (uint32_t)(bits_and_send_size >> 32),
+		.rcv_size = (uint32_t)rcv_size_and_priority,
+		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
+		.bits_and_size = bits_and_send_size,
+		.remote_and_local = remote_and_local_port,
+		.voucher_and_id = voucher_and_id };
 	struct mach_msg2_args args;
 
+	if ((options >> 32 == MACH64_SEND_MQ_CALL >> 32 || options >> 32 == MACH64_SEND_ANY >> 32) &&
+	    mach_msg_fast(current_thread(), &fast) == MACH_MSG_FAST_SENT) {
+		options &= ~(uint64_t)MACH_SEND_MSG;
+	}
 	(void)ml_set_interrupts_enabled(true);
+	mach_msg_fast_refill();
 	args = (struct mach_msg2_args){
 		.send = {
 			.header = {

@@ -335,6 +335,7 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	self->ipc.ith_msg_addr = addr;
 	self->ipc.ith_rcv_size = size;
 	self->ipc.ith_option = option;
+	self->ipc.ith_fast = (option & (uint32_t)MACH_RCV_TRAILER_MASK) == 0;
 	if (wait && self->ipc.ith_entry == NULL) {
 		(void)ipc_entry_reserve(self, space); /* without it the fast path does not apply, no more */
 	}
@@ -360,8 +361,7 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	case RECEIVE_EMPTY:
 		return MACH_RCV_TIMED_OUT;
 	case RECEIVE_WAITING:
-		thread_block(ipc_receive_continue);
-		__builtin_unreachable();
+		thread_block_prepared();
 	default:
 		return MACH_RCV_PORT_DIED;
 	}
