@@ -18,10 +18,10 @@ struct semaphore {
 	int32_t ss_count;         /* > 0: waits that will not block; guarded by ss_waitq.wq_lock */
 	bool ss_active;           /* false once destroyed; guarded by ss_waitq.wq_lock */
 	bool ss_by_priority;      /* wakes the waiter of the highest priority, not the oldest; constant */
-	uint32_t ss_refs;         /* atomic: 1 for the owning task's list, 1 for the port */
+	uint32_t ss_refs;         /* atomic: 1 for the owning task's list, 1 for each user */
 	task_t ss_owner;          /* NULL once destroyed; guarded by the owner's task lock */
 	struct list_node ss_link; /* on the owner's task.semaphores; guarded by the owner's task lock */
-	struct ipc_port *ss_port; /* made on first use, by ipc, holding a reference; atomic */
+	struct ipc_port *ss_port; /* made on first use, by ipc; IP_DEAD once destroyed; atomic */
 };
 
 /* MIG routines: 3418, 3419 and the 617200 family. The semaphore comes back with a reference. */
