@@ -27,9 +27,6 @@ extern pmap_t kernel_pmap;
 /* Adopts the tables of the boot code as kernel_pmap. Boot CPU, after vm_page_bootstrap. */
 void pmap_bootstrap(void);
 
-/* Zones, after kern's zone_bootstrap. */
-void pmap_init(void);
-
 /* NULL when memory is exhausted. The commpage is mapped in every pmap from the start. */
 pmap_t pmap_create(void);
 

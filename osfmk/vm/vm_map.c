@@ -307,6 +307,29 @@ vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return KERN_SUCCESS;
 }
 
+/* The entry cannot go away between the look-up and the lock: an SMR section. */
+vm_map_entry_t
+vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run)
+{
+	uint64_t first = vm_map_page(map, start), last = vm_map_page(map, end);
+	vm_map_entry_t entry = NULL;
+
+	if (os_unlikely(start >= end || !vm_index_find_run(&map->vmm_index, first, last, run))) {
+		return NULL;
+	}
+	smr_enter();
+	entry = vm_index_entry(os_atomic_load_dependency(run->slots));
+	if (entry != NULL && !vm_index_lock_run(run, entry)) {
+		entry = NULL;
+	}
+	smr_leave();
+	if (entry != NULL && (entry->vme_start != start || entry->vme_end != end)) {
+		vm_index_unlock_run(run, entry);
+		return NULL;
+	}
+	return entry;
+}
+
 /* --- space --- */
 
 /* The lowest place for `size` bytes in [from, to), locked. */
@@ -349,12 +372,18 @@ current_arena(vm_map_t map)
 	return &map->vmm_arenas[ml_get_cpu_number()];
 }
 
+static vm_map_offset_t *
+arena_hint(struct vm_map_arena *arena, vm_map_size_t size)
+{
+	return size == PAGE_SIZE ? &arena->vma_lowest : &arena->vma_next;
+}
+
 /* Space for one page or for more in the arena of this CPU. */
 static kern_return_t
 arena_search(
     vm_map_t map, struct vm_map_arena *arena, vm_map_size_t size, vm_map_offset_t mask, vm_map_offset_t *addr)
 {
-	vm_map_offset_t *hint = size == PAGE_SIZE ? &arena->vma_lowest : &arena->vma_next;
+	vm_map_offset_t *hint = arena_hint(arena, size);
 	vm_map_offset_t start = os_atomic_load(&arena->vma_start, relaxed),
 			end = os_atomic_load(&arena->vma_end, relaxed);
 	vm_map_offset_t from = os_atomic_load(hint, relaxed);
@@ -373,8 +402,11 @@ arena_search(
 static bool
 arena_replace(vm_map_t map, struct vm_map_arena *arena)
 {
-	vm_map_offset_t start = os_atomic_add_orig(&map->vmm_arena_next, VM_MAP_ARENA, relaxed);
+	vm_map_offset_t start;
 
+	do {
+		start = os_atomic_add_orig(&map->vmm_arena_next, VM_MAP_ARENA, relaxed);
+	} while (vm_map_reserved(map, start, start + VM_MAP_ARENA));
 	if (start >= map->vmm_max || map->vmm_max - start < VM_MAP_ARENA) {
 		os_atomic_store(&map->vmm_arena_next, map->vmm_max, relaxed);
 		return false;
@@ -481,6 +513,33 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 	return kr;
 }
 
+/*
+ * The common case of VM_FLAGS_ANYWHERE: the place that the arena's hint names is free and a run. False: nothing is
+ * entered.
+ */
+static bool
+enter_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_offset_t mask)
+{
+	struct vm_map_arena *arena = current_arena(map);
+	vm_map_offset_t *hint = arena_hint(arena, size);
+	vm_map_offset_t at = (os_atomic_load(hint, relaxed) + mask) & ~mask;
+	uint64_t page = vm_map_page(map, at);
+	struct vm_index_run run;
+
+	if (size > os_atomic_load(&arena->vma_end, relaxed) - at ||
+	    at > os_atomic_load(&arena->vma_end, relaxed) ||
+	    !vm_index_find_run(&map->vmm_index, page, page + atop(size), &run) ||
+	    !vm_index_lock_run(&run, NULL)) {
+		return false;
+	}
+	entry->vme_start = at;
+	entry->vme_end = at + size;
+	entry->vme_bias = -atop(at);
+	vm_index_unlock_run(&run, entry);
+	os_atomic_store(hint, at + size, relaxed);
+	return true;
+}
+
 static bool
 object_covers(vm_object_t object, uint64_t offset, vm_map_size_t size)
 {
@@ -503,9 +562,16 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	entry = vm_map_entry_create(0, 0, vme_attr_make(cur_prot, max_prot, inherit, tag));
+	entry = vm_map_entry_create(0, 0,
+	    vme_attr_make(cur_prot, max_prot, inherit, tag) |
+		((flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0));
 	if (entry == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (object == NULL && (flags & VM_FLAGS_ANYWHERE) && *addr <= map->vmm_min &&
+	    enter_at_hint(map, entry, size, mask)) {
+		*addr = entry->vme_start;
+		return KERN_SUCCESS;
 	}
 	if (copy && object != NULL) {
 		object = vm_object_copy_range(object, atop(offset), atop(size));
@@ -530,7 +596,6 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	entry->vme_end = *addr + size;
 	entry->vme_object = object;
 	entry->vme_bias = atop(offset) - atop(*addr);
-	entry->vme_attr |= (flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0;
 	if (object != NULL && !copy) {
 		entry->vme_attr |= VME_SHARED;
 		if (max_prot & VM_PROT_WRITE) {
@@ -613,12 +678,38 @@ vm_map_clear_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	}
 }
 
+/* The range is one entry: the common case. False: it is not, and nothing has changed. */
+static bool
+remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	struct vm_index_run run;
+	vm_map_entry_t entry = vm_map_lock_entry(map, start, end, &run);
+
+	if (entry == NULL) {
+		return false;
+	}
+	if (entry->vme_attr & VME_PERMANENT) {
+		vm_index_unlock_run(&run, entry);
+		return false;
+	}
+	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_DEAD, relaxed);
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	entry_teardown(map, entry);
+	vm_index_unlock_run(&run, NULL);
+	zfree_smr(vm_map_entry_zone, entry);
+	return true;
+}
+
 kern_return_t
 vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	kern_return_t kr;
 
 	assert(page_aligned(start | end));
+	if (os_likely(remove_entry(map, start, end))) {
+		arena_note_free(map, start, end);
+		return KERN_SUCCESS;
+	}
 	start = os_max(start, map->vmm_min);
 	end = os_min(end, map->vmm_max);
 	if (start >= end) {

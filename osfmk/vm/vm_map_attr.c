@@ -95,6 +95,25 @@ range_in_map(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return start >= map->vmm_min && start < end && end <= map->vmm_max;
 }
 
+/* The range is one entry. False: it is not, nothing has changed. */
+static bool
+protect_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, kern_return_t *kr)
+{
+	struct vm_index_run run;
+	vm_map_entry_t entry = vm_map_lock_entry(map, start, end, &run);
+
+	if (entry == NULL) {
+		return false;
+	}
+	*kr = KERN_PROTECTION_FAILURE;
+	if (!(prot & ~vme_max_prot(entry->vme_attr))) {
+		entry_set_prot(map, entry, (uint32_t)prot);
+		*kr = KERN_SUCCESS;
+	}
+	vm_index_unlock_run(&run, entry);
+	return true;
+}
+
 kern_return_t
 vm_map_protect(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool set_max)
 {
@@ -103,6 +122,9 @@ vm_map_protect(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot
 	assert(page_aligned(start | end));
 	if (!range_in_map(map, start, end)) {
 		return start == end ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+	}
+	if (!set_max && protect_entry(map, start, end, prot, &kr)) {
+		return kr;
 	}
 	kr = vm_map_lock_range(map, start, end);
 	if (kr != KERN_SUCCESS) {

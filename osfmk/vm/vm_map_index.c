@@ -207,41 +207,12 @@ range_walk(uintptr_t *slots, uint64_t base, unsigned shift, const struct walk *w
 	}
 }
 
-/*
- * The slot of a locked range that starts and ends like one slot: the common case of small entries. NULL when the range is
- * covered by several.
- */
-static uintptr_t *
-single_slot(struct vm_map_index *index, uint64_t start, uint64_t end, uintptr_t *word)
-{
-	uintptr_t *slots = index->low.slots, *slot;
-	unsigned shift = VM_INDEX_LOW_SHIFT;
-
-	if (end > 1ULL << VM_INDEX_LOW_BITS || end - start > 1ULL << VM_INDEX_SHIFT) {
-		return NULL;
-	}
-	for (;; shift -= VM_INDEX_SHIFT) {
-		slot = &slots[(start >> shift) % VM_INDEX_SLOTS];
-		*word = os_atomic_load(slot, acquire);
-		if (!(*word & VM_INDEX_NODE)) {
-			return end - start == 1ULL << shift ? slot : NULL;
-		}
-		slots = vm_index_node(*word)->slots;
-	}
-}
-
 static void
 index_walk(struct vm_map_index *index, const struct walk *walk)
 {
 	struct root roots[2];
-	uintptr_t word, *slot = single_slot(index, walk->start, walk->end, &word);
-	unsigned n;
+	unsigned n = index_roots(index, walk->start, walk->end, roots);
 
-	if (os_likely(slot != NULL)) {
-		slot_apply(slot, word, walk);
-		return;
-	}
-	n = index_roots(index, walk->start, walk->end, roots);
 	for (unsigned i = 0; i < n; i++) {
 		struct walk part = { roots[i].start, roots[i].end, walk->op, walk->value };
 
@@ -291,6 +262,30 @@ vm_index_split(struct vm_map_index *index, uint64_t page)
 		slots = vm_index_node(word)->slots;
 	}
 	return true;
+}
+
+/* --- runs --- */
+
+bool
+vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
+{
+	for (uint64_t i = 0; i < run->count; i++) {
+		/* acquire: pairs with the release of the unlock. */
+		if (os_unlikely(!os_atomic_cmpxchg(
+			&run->slots[i], (uintptr_t)entry, (uintptr_t)entry | VM_INDEX_LOCKED, acquire))) {
+			vm_index_unlock_run(&(struct vm_index_run){ run->slots, i }, entry);
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
+{
+	for (uint64_t i = 0; i < run->count; i++) {
+		slot_store_unlock(&run->slots[i], (uintptr_t)entry);
+	}
 }
 
 /* --- iteration --- */

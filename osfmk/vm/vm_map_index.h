@@ -108,6 +108,52 @@ void vm_index_unlock(struct vm_map_index *index, uint64_t start, uint64_t end);
 void vm_index_set_unlock(
     struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
 
+/*
+ * Runs: the quick way for a range that neighbouring slots of one node cover exactly, which most small ranges are. A run
+ * is found without a lock and stays right, because nodes are never taken away; but a slot of it may turn into a node, so
+ * only a locked run says anything.
+ */
+struct vm_index_run {
+	uintptr_t *slots;
+	uint64_t count;
+};
+
+/* False: the range is not a run; use the functions above. */
+OS_INLINE bool
+vm_index_find_run(struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_index_run *run)
+{
+	uintptr_t *slots = index->low.slots;
+	unsigned shift = VM_INDEX_LOW_SHIFT;
+
+	if (os_unlikely(end > 1ULL << VM_INDEX_LOW_BITS)) {
+		return false;
+	}
+	while (((start ^ (end - 1)) >> shift) == 0) {
+		uintptr_t word;
+
+		run->slots = &slots[(start >> shift) % VM_INDEX_SLOTS];
+		run->count = 1;
+		word = os_atomic_load_dependency(run->slots);
+		if (!(word & VM_INDEX_NODE)) {
+			return end - start == 1ULL << shift;
+		}
+		slots = vm_index_node(word)->slots;
+		shift -= VM_INDEX_SHIFT;
+	}
+	run->slots = &slots[(start >> shift) % VM_INDEX_SLOTS];
+	run->count = (end - start) >> shift;
+	return ((start | end) & ((1ULL << shift) - 1)) == 0;
+}
+
+/*
+ * Locks a run whose slots all hold `entry` (NULL: nothing) and are not locked. False, with nothing locked, if one of
+ * them is anything else.
+ */
+OS_WARN_RESULT bool vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
+
+/* The slots of a locked run hold `entry`, unlocked. */
+void vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
+
 /* Frees all nodes. Nobody else looks. */
 void vm_index_destroy(struct vm_map_index *index);
 

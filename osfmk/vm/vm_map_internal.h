@@ -134,6 +134,13 @@ vm_map_lookup_entry(const struct vm_map *map, vm_map_offset_t va)
 OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
+/*
+ * Locks the range if one entry covers exactly that and the index has it in a run that nobody else has locked; else NULL,
+ * with nothing locked. Unlock with vm_index_unlock_run. Does not sleep.
+ */
+vm_map_entry_t vm_map_lock_entry(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run);
+
 /* First entry in [from, end) of a range the caller has locked (or inside an SMR section), or NULL. */
 vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end);
 

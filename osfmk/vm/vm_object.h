@@ -82,8 +82,6 @@ vm_object_slot(vm_object_t object, uint64_t index)
 	return vm_tree_lookup(&object->vo_tree, object->vo_height, index);
 }
 
-void vm_object_init(void); /* zones */
-
 /* An empty anonymous object with one reference, or NULL. */
 vm_object_t vm_object_allocate(uint64_t npages);
 
