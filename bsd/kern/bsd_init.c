@@ -2,8 +2,8 @@
  * The start of the BSD layer, called once by kernel_bootstrap_thread when drivers have been matched:
  *
  *	random_init, ulock_init, proc_init	the tables; the kernel's own task becomes process 0
+ *	tty_init, console_attach		the terminal on the serial port
  *	mount_root				the ramdisk, /dev on it
- *	console_init				the terminal
  *	load_init_program			process 1: its program, descriptors 0-2 on the console, and go
  *
  * Until the last step nothing here runs concurrently. A machine that cannot start process 1 has no purpose:
@@ -11,6 +11,7 @@
  */
 #include <bsd/dev/devfs.h>
 #include <bsd/dev/tty.h>
+#include <bsd/iokit_glue/console.h>
 #include <bsd/kern/exec.h>
 #include <bsd/kern/kern_random.h>
 #include <bsd/kern/proc.h>
@@ -137,6 +138,7 @@ bsd_init(void)
 	ulock_init();
 	proc_init();
 	tty_init(&console_tty, pe_console_write);
+	console_attach();
 	mount_root();
 	load_init_program();
 }
