@@ -116,11 +116,12 @@ load_init_program(void)
 	int error;
 
 	load_init_image(&image, &args);
-	error = proc_make(kernproc, false, &initproc, &thread);
+	error = proc_make(kernproc, image.ei_map, &initproc, &thread);
 	if (error != 0) {
 		panic("process 1: cannot make it: error %d", error);
 	}
-	exec_install(initproc, thread, &image, &args);
+	image.ei_map = VM_MAP_NULL; /* the task's now */
+	exec_begin(initproc, thread, &image, &args);
 	open_console(initproc);
 	proc_publish(initproc, kernproc);
 	release_assert(initproc->p_pid == 1);

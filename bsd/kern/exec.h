@@ -67,11 +67,11 @@ void exec_image_start_state(const struct exec_image *image, struct thread *threa
 void exec_image_destroy(struct exec_image *image);
 
 /*
- * Gives the image to process p, whose only thread is `thread` and is the caller or has not started: address
- * space, descriptors, signals, name, registers. Cannot fail.
+ * Process p, whose only thread is `thread` and is the caller or has not started, and which has the image's
+ * address space, becomes the program: descriptors, signals, name, registers. Cannot fail.
  */
-void exec_install(
-    struct proc *p, struct thread *thread, struct exec_image *image, const struct exec_args *args);
+void exec_begin(
+    struct proc *p, struct thread *thread, const struct exec_image *image, const struct exec_args *args);
 
 /* Replaces the program of the calling process. 0: the thread's registers are the new program's. */
 OS_WARN_RESULT int exec_current(struct exec_args *args);

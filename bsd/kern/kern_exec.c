@@ -389,12 +389,8 @@ exec_image_start_state(const struct exec_image *image, thread_t thread)
 }
 
 void
-exec_install(struct proc *p, thread_t thread, struct exec_image *image, const struct exec_args *args)
+exec_begin(struct proc *p, thread_t thread, const struct exec_image *image, const struct exec_args *args)
 {
-	vm_map_t old = task_swap_map(p->p_task, thread, image->ei_map);
-
-	image->ei_map = VM_MAP_NULL;
-	vm_map_deallocate(old);
 	filedesc_close(&p->p_fd, false);
 	sigacts_exec(p);
 	p->p_pthread = (struct pthread_registration){ 0 };
@@ -402,6 +398,18 @@ exec_install(struct proc *p, thread_t thread, struct exec_image *image, const st
 	os_atomic_or(&p->p_flag, P_EXEC, relaxed);
 	proc_set_name(p, args->ea_path);
 	exec_image_start_state(image, thread);
+}
+
+/* The point of no return: the calling process, single-threaded, gives up its old address space. */
+static void
+exec_replace(struct exec_image *image, const struct exec_args *args)
+{
+	struct proc *p = current_proc();
+	vm_map_t old = task_swap_map(p->p_task, current_thread(), image->ei_map);
+
+	image->ei_map = VM_MAP_NULL;
+	vm_map_deallocate(old);
+	exec_begin(p, current_thread(), image, args);
 }
 
 int
@@ -422,8 +430,7 @@ exec_current(struct exec_args *args)
 		error = EINTR;
 	}
 	if (error == 0) {
-		/* The point of no return. */
-		exec_install(current_proc(), current_thread(), &image, args);
+		exec_replace(&image, args);
 	}
 	exec_image_destroy(&image);
 	return error;

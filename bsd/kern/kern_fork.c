@@ -35,7 +35,7 @@ proc_fork_state(struct proc *child, struct proc *parent)
 }
 
 int
-proc_make(struct proc *parent, bool inherit_memory, struct proc **child, thread_t *thread)
+proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t *thread)
 {
 	struct proc *p = proc_create(parent);
 	task_t task;
@@ -44,7 +44,8 @@ proc_make(struct proc *parent, bool inherit_memory, struct proc **child, thread_
 	if (p == NULL) {
 		return ENOMEM;
 	}
-	kr = task_create_internal(parent->p_task, inherit_memory, &task);
+	kr = map == NULL ? task_create_internal(parent->p_task, true, &task)
+			 : task_create_with_map(parent->p_task, map, &task);
 	if (kr != KERN_SUCCESS) {
 		proc_discard(p);
 		return kr == KERN_RESOURCE_SHORTAGE ? ENOMEM : EAGAIN;
@@ -109,7 +110,7 @@ sys_fork(void)
 	struct proc *parent = current_proc(), *child;
 	thread_t thread;
 	int64_t pid;
-	int error = proc_make(parent, true, &child, &thread);
+	int error = proc_make(parent, NULL, &child, &thread);
 
 	if (error != 0) {
 		return (sysret_t){ .error = error };

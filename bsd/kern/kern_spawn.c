@@ -218,11 +218,12 @@ spawn_make(struct spawn_request *sr, struct proc **child, thread_t *thread)
 		error = exec_image_stack(&sr->sr_image, &sr->sr_args, 0);
 	}
 	if (error == 0) {
-		error = proc_make(current_proc(), false, child, thread);
+		error = proc_make(current_proc(), sr->sr_image.ei_map, child, thread);
 	}
 	if (error != 0) {
 		return error;
 	}
+	sr->sr_image.ei_map = VM_MAP_NULL; /* the task's now */
 	if ((sr->sr_attr.psa_flags & POSIX_SPAWN_CLOEXEC_DEFAULT) != 0) {
 		filedesc_mark_cloexec(&(*child)->p_fd);
 	}
@@ -232,7 +233,7 @@ spawn_make(struct spawn_request *sr, struct proc **child, thread_t *thread)
 		return error;
 	}
 	spawn_set_signals(sr, *child, *thread);
-	exec_install(*child, *thread, &sr->sr_image, &sr->sr_args);
+	exec_begin(*child, *thread, &sr->sr_image, &sr->sr_args);
 	return 0;
 }
 

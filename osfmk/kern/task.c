@@ -111,33 +111,40 @@ task_new_map(task_t parent, bool inherit_memory)
 }
 
 kern_return_t
-task_create_internal(task_t parent, bool inherit_memory, task_t *out)
+task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 {
 	task_t task = zalloc(task_zone);
-	struct vm_map *map;
 
 	if (task == TASK_NULL) {
 		return KERN_RESOURCE_SHORTAGE;
-	}
-	map = task_new_map(parent, inherit_memory);
-	if (map == NULL) {
-		goto free_task;
 	}
 	task_setup(task, map, parent->priority);
 	task->sec_token = parent->sec_token;
 	task->audit_token = parent->audit_token;
 	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
-		goto free_map;
+		lck_mtx_destroy(&task->lock);
+		zfree(task_zone, task);
+		return KERN_RESOURCE_SHORTAGE;
 	}
 	ipc_task_enable(task);
 	*out = task;
 	return KERN_SUCCESS;
+}
 
-free_map:
-	vm_map_deallocate(map);
-free_task:
-	zfree(task_zone, task);
-	return KERN_RESOURCE_SHORTAGE;
+kern_return_t
+task_create_internal(task_t parent, bool inherit_memory, task_t *out)
+{
+	struct vm_map *map = task_new_map(parent, inherit_memory);
+	kern_return_t kr;
+
+	if (map == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	kr = task_create_with_map(parent, map, out);
+	if (kr != KERN_SUCCESS) {
+		vm_map_deallocate(map);
+	}
+	return kr;
 }
 
 void

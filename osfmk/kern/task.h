@@ -52,6 +52,9 @@ extern task_t kernel_task;
  */
 kern_return_t task_create_internal(task_t parent, bool inherit_memory, task_t *task);
 
+/* The same with a map that the caller made; taken over on success. */
+kern_return_t task_create_with_map(task_t parent, struct vm_map *map, task_t *task);
+
 /*
  * Terminates: no new threads, every thread but the current one asked to die, ports disabled. Names and map
  * go with the last thread. Does not wait. KERN_TERMINATED if it was under way already.
