@@ -10,6 +10,7 @@
 
 #include <arm64/machine_routines.h>
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_tt.h>
 #include <kern/clock.h>
 #include <kern/handoff.h>
 #include <kern/mach_traps.h>
@@ -83,7 +84,6 @@ semaphore_kill(semaphore_t semaphore)
 {
 	struct list_node claimed = LIST_HEAD_INIT(claimed);
 	bool interrupts = lck_spin_lock_irq(&semaphore->ss_waitq.wq_lock);
-	ipc_port_t port;
 
 	semaphore->ss_active = false;
 	waitq_claim_all_locked(&semaphore->ss_waitq, THREAD_RESTART, &claimed);
@@ -91,11 +91,7 @@ semaphore_kill(semaphore_t semaphore)
 	waitq_run_claimed(&claimed);
 
 	/* IP_DEAD keeps a port from being made later; conversions that have begun hold references. */
-	port = os_atomic_xchg(&semaphore->ss_port, IP_DEAD, acq_rel);
-	if (IP_VALID(port)) {
-		ipc_kobject_disable(port);
-		ipc_kobject_dealloc_port(port);
-	}
+	ipc_semaphore_disable(os_atomic_xchg(&semaphore->ss_port, IP_DEAD, acq_rel));
 	semaphore_dereference(semaphore);
 }
 
