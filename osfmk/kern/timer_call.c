@@ -3,6 +3,7 @@
  */
 #include <kern/timer_call.h>
 
+#include <arm64/commpage.h>
 #include <arm64/machine_routines.h>
 #include <kern/processor.h>
 #include <kern/sched_prim.h>
@@ -102,6 +103,9 @@ timer_interrupt(void)
 	processor_t processor = current_processor();
 	uint64_t now = ml_get_timebase_raw(), next;
 
+	if (processor->pr_cpu == 0) {
+		commpage_update_approximate_time(now);
+	}
 	processor->pr_timer_programmed = 0; /* nobody else programs it while this function runs */
 	next = timer_run_expired(processor, now);
 	next = os_min(next, sched_timer(processor, now));

@@ -1,0 +1,53 @@
+"""The models of the lock-free algorithms, checked exhaustively with Spin.
+
+Each .pml must hold, and each twin that its head names in a line ` * broken: MACRO  what` must be rejected:
+a model that cannot fail says nothing.
+"""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def check(path, *defines):
+    """True if no error is found; the verifier's last words."""
+    with tempfile.TemporaryDirectory() as work:
+        flags = ["-D" + d for d in defines]
+        subprocess.run(["spin", *flags, "-a", path], cwd=work, check=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+        subprocess.run(["clang-19", "-O2", "-w", "-DSAFETY", "-DNOFAIR", "-o", "pan", "pan.c"], cwd=work,
+                       check=True)
+        done = subprocess.run(["./pan", "-m1000000"], cwd=work, stdout=subprocess.PIPE, text=True, check=False)
+    found = re.search(r"errors: (\d+)", done.stdout)
+    complete = "max search depth too small" not in done.stdout
+    return done.returncode == 0 and complete and found and found.group(1) == "0", done.stdout
+
+
+def models():
+    return sorted(name for name in os.listdir(HERE) if name.endswith(".pml"))
+
+
+@unittest.skipUnless(shutil.which("spin"), "spin is not installed")
+class Models(unittest.TestCase):
+    def test_models_hold_and_twins_fail(self):
+        self.assertTrue(models())
+        for name in models():
+            path = os.path.join(HERE, name)
+            with self.subTest(model=name):
+                holds, said = check(path)
+                self.assertTrue(holds, said)
+            with open(path, encoding="utf-8") as file:
+                twins = re.findall(r"^ \* broken: (\w+)", file.read(), re.MULTILINE)
+            self.assertTrue(twins, f"{name} names no broken twin")
+            for twin in twins:
+                with self.subTest(model=name, twin=twin):
+                    holds, said = check(path, twin)
+                    self.assertFalse(holds, f"the twin {twin} is not rejected\n{said}")
+
+
+if __name__ == "__main__":
+    unittest.main()
