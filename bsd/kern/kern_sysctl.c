@@ -264,11 +264,6 @@ sysctl_find_name(const char *name)
 			return &sysctl_rows[i];
 		}
 	}
-	for (size_t i = 0; i < sysctl_iokit_count; i++) {
-		if (strcmp(sysctl_iokit_rows[i].name, name) == 0) {
-			return &sysctl_iokit_rows[i];
-		}
-	}
 	return NULL;
 }
 

@@ -35,6 +35,3 @@ OS_WARN_RESULT int sysctl_out_quad(struct sysctl_request *req, uint64_t value);
 /* EINVAL unless the caller gave exactly `size` bytes. */
 OS_WARN_RESULT int sysctl_in(struct sysctl_request *req, void *value, size_t size);
 
-/* The driver framework's rows, from iokit_glue. */
-extern const struct sysctl_row sysctl_iokit_rows[];
-extern const size_t sysctl_iokit_count;

@@ -48,8 +48,7 @@ def execute(machine, timeout=0):
     kernel = symbols.Kernel(os.path.join(machine.out, "pluot.elf"))
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
         machine.monitor = os.path.join(folder, "monitor")
-        terminal = sys.stdin.isatty()
-        process = subprocess.Popen(qemu.command(machine), stdin=None if terminal else subprocess.DEVNULL)
+        process = subprocess.Popen(qemu.command(machine))
         try:
             status = process.wait(timeout or None)
         except subprocess.TimeoutExpired:
