@@ -1,6 +1,6 @@
 /*
- * The POSIX memory calls over vm_map: anonymous mappings, unmapping, protection. Mapping files comes with
- * the pager; MAP_SHARED anonymous memory with shared objects.
+ * The POSIX memory calls over vm_map: anonymous mappings, private or shared with what is forked later,
+ * unmapping, protection. Mapping files comes with the pager.
  */
 #include <bsd/kern/proc.h>
 
@@ -10,7 +10,7 @@
 #include <sys/sysproto.h>
 #include <vm/vm_map.h>
 
-#define MMAP_FLAGS (MAP_PRIVATE | MAP_FIXED | MAP_ANON | MAP_NORESERVE)
+#define MMAP_FLAGS (MAP_PRIVATE | MAP_SHARED | MAP_FIXED | MAP_ANON | MAP_NORESERVE)
 
 static int
 mach_errno(kern_return_t kr)
@@ -41,31 +41,40 @@ user_pages(user_addr_t addr, size_t len, vm_map_offset_t *start, vm_map_offset_t
 	return true;
 }
 
+/* fd without a file: -1, or VM flags of which only the tag in the top byte is known. */
+static bool
+mmap_arguments_ok(user_addr_t addr, size_t len, int prot, int flags, int fd)
+{
+	const int kind = flags & (MAP_PRIVATE | MAP_SHARED);
+	vm_map_offset_t start, end;
+
+	return len != 0 && kind != (MAP_PRIVATE | MAP_SHARED) &&
+	       (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) == 0 &&
+	       (fd == -1 || ((uint32_t)fd << 8) == 0) && ((flags & MAP_FIXED) == 0 || page_aligned(addr)) &&
+	       user_pages(addr, len, &start, &end);
+}
+
 sysret_t
 sys_mmap(user_addr_t addr, size_t len, int prot, int flags, int fd, int64_t pos)
 {
-	vm_map_offset_t start, end;
-	bool fixed = (flags & MAP_FIXED) != 0;
+	vm_map_offset_t at = trunc_page(addr);
+	int place = (flags & MAP_FIXED) != 0 ? VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE : VM_FLAGS_ANYWHERE;
 	unsigned tag = fd == -1 ? 0 : (uint32_t)fd >> 24;
+	vm_inherit_t inherit = (flags & MAP_SHARED) != 0 ? VM_INHERIT_SHARE : VM_INHERIT_COPY;
 	kern_return_t kr;
 
 	if ((flags & MAP_ANON) == 0) {
 		return (sysret_t){ .error = ENODEV };
 	}
-	if ((flags & (MAP_PRIVATE | MAP_SHARED)) == MAP_SHARED || (flags & ~(MMAP_FLAGS | MAP_SHARED)) != 0) {
+	if ((flags & ~MMAP_FLAGS) != 0) {
 		return (sysret_t){ .error = ENOTSUP };
 	}
-	if (len == 0 || (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) != 0 ||
-	    (fixed && !page_aligned(addr)) || !user_pages(addr, len, &start, &end) ||
-	    (fd != -1 && ((uint32_t)fd & 0x00ffffffU) != 0)) {
+	if (!mmap_arguments_ok(addr, len, prot, flags, fd)) {
 		return (sysret_t){ .error = EINVAL };
 	}
-	end = start + round_page(len);
-	addr = start;
-	kr = vm_map_enter(current_task()->map, &addr, end - start, 0,
-	    (fixed ? VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE : VM_FLAGS_ANYWHERE) | (int)VM_MAKE_TAG(tag),
-	    VM_OBJECT_NULL, 0, false, prot, VM_PROT_ALL, VM_INHERIT_DEFAULT);
-	return (sysret_t){ .value = (int64_t)addr, .error = mach_errno(kr) };
+	kr = vm_map_enter(current_task()->map, &at, round_page(len), 0, place | (int)VM_MAKE_TAG(tag),
+	    VM_OBJECT_NULL, 0, false, prot, VM_PROT_ALL, inherit);
+	return (sysret_t){ .value = (int64_t)at, .error = mach_errno(kr) };
 }
 
 sysret_t

@@ -22,6 +22,7 @@ sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
 	struct timezone tz = { 0 };
 	int error = 0;
 
+	clock_publish_time_of_day();
 	clock_get_calendar_ns(&seconds, &nanoseconds);
 	tv.tv_sec = (int64_t)seconds;
 	tv.tv_usec = (int32_t)(nanoseconds / NSEC_PER_USEC);

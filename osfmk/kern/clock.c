@@ -4,8 +4,10 @@
  */
 #include <kern/clock.h>
 
+#include <arm64/commpage.h>
 #include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
+#include <kern/locks.h>
 #include <kern/mach_traps.h>
 #include <kern/thread.h>
 #include <kern/wait.h>
@@ -17,6 +19,10 @@ static struct clock_timebase timebase = { 1, 1 };
 
 /* Nanoseconds since 1970 at absolute time 0; modulo 2^64. Atomic. */
 static uint64_t calendar_offset_ns;
+
+/* Serialises writers of the commpage's time of day. */
+static LCK_CLASS_DECLARE(time_of_day_class, "time of day", LCK_RANK_TIMER);
+static LCK_SPIN_DECLARE(time_of_day_lock, &time_of_day_class);
 
 static uint64_t
 gcd(uint64_t a, uint64_t b)
@@ -106,6 +112,25 @@ clock_set_calendar_ns(uint64_t seconds, uint32_t nanoseconds)
 
 	os_atomic_store(
 	    &calendar_offset_ns, wall - absolutetime_to_nanoseconds(mach_absolute_time()), relaxed);
+	clock_publish_time_of_day();
+}
+
+/* Nanoseconds below one second as a fraction of 2^64: 2^64 / 10^9 is 18446744073.709551616. */
+static uint64_t
+second_fraction(uint64_t ns)
+{
+	return ns * 18446744073ULL + ns * 709551616ULL / NSEC_PER_SEC;
+}
+
+void
+clock_publish_time_of_day(void)
+{
+	bool interrupts = lck_spin_lock_irq(&time_of_day_lock);
+	uint64_t now = mach_absolute_time();
+	uint64_t wall = clock_calendar_offset_ns() + absolutetime_to_nanoseconds(now);
+
+	commpage_set_timestamp(now, wall / NSEC_PER_SEC, second_fraction(wall % NSEC_PER_SEC));
+	lck_spin_unlock_irq(&time_of_day_lock, interrupts);
 }
 
 /* --- sleeping until a time --- */

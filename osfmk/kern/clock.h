@@ -31,6 +31,12 @@ void clock_get_calendar_ns(uint64_t *seconds, uint32_t *nanoseconds);
 void clock_set_calendar_ns(uint64_t seconds, uint32_t nanoseconds);
 
 /*
+ * Tells programs the time of day, through the commpage. They trust it for one second and then call the kernel,
+ * which calls this. Any context.
+ */
+void clock_publish_time_of_day(void);
+
+/*
  * The pair behind the calendar: wall-clock nanoseconds since 1970 at absolute time 0. The commpage is filled
  * from it. Readers take no lock.
  */
