@@ -8,9 +8,30 @@
 #include <mach/kern_return.h>
 #include <os/base.h>
 
+#define DAIF_I 0x80UL /* interrupts are masked */
+
+OS_INLINE bool
+ml_get_interrupts_enabled(void)
+{
+	uint64_t daif;
+
+	__asm__ volatile("mrs %0, daif" : "=r"(daif)::"memory");
+	return (daif & DAIF_I) == 0;
+}
+
 /* Interrupts of this CPU. Returns the previous state, to be handed back. */
-bool ml_set_interrupts_enabled(bool enable);
-bool ml_get_interrupts_enabled(void);
+OS_INLINE bool
+ml_set_interrupts_enabled(bool enable)
+{
+	bool before = ml_get_interrupts_enabled();
+
+	if (enable) {
+		__asm__ volatile("msr daifclr, #2" ::: "memory");
+	} else {
+		__asm__ volatile("msr daifset, #2" ::: "memory");
+	}
+	return before;
+}
 
 /* Number of this CPU; preemption must be off for it to mean anything. */
 OS_INLINE unsigned

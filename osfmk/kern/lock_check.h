@@ -7,7 +7,9 @@
  */
 #pragma once
 
-#include <kern/locks.h>
+#include <kern/kern_types.h>
+
+struct lck_class;
 
 #if MACH_ASSERT
 void lock_check_acquire(const void *lock, const struct lck_class *class, bool spin);

@@ -16,8 +16,10 @@
  */
 #pragma once
 
+#include <arm64/machine_routines.h>
 #include <kern/kern_types.h>
 #include <kern/lock_ranks.h>
+#include <kern/preempt.h>
 #include <kern/qspin.h>
 #include <os/list.h>
 
@@ -90,22 +92,105 @@ typedef struct CAPABILITY("rwlock") lck_rw {
 
 extern const struct lck_class lck_class_mtx_interlock, lck_class_rw_interlock;
 
+#include <kern/lock_check.h>
+
+/* What only debug builds keep of a spin lock. */
+OS_INLINE const struct lck_class *
+lck_spin_class(const lck_spin_t *lock)
+{
+#if MACH_ASSERT
+	return lock->ls_class;
+#else
+	return NULL;
+#endif
+}
+
+OS_INLINE void
+lck_spin_set_owner(lck_spin_t *lock, thread_t owner)
+{
+#if MACH_ASSERT
+	lock->ls_owner = owner;
+#endif
+}
+
 void lck_spin_init(lck_spin_t *lock, const struct lck_class *class);
 void lck_spin_destroy(lck_spin_t *lock);
 
-/* Preemption is off from lock to unlock; locks nest. */
-void lck_spin_lock(lck_spin_t *lock) ACQUIRE(lock);
-void lck_spin_unlock(lck_spin_t *lock) RELEASE(lock);
-bool lck_spin_try_lock(lck_spin_t *lock) TRY_ACQUIRE(true, lock);
-
-/* Interrupts are masked as well. Returns their previous state for the unlock. */
-OS_WARN_RESULT bool lck_spin_lock_irq(lck_spin_t *lock) ACQUIRE(lock);
-void lck_spin_unlock_irq(lck_spin_t *lock, bool interrupts) RELEASE(lock);
+/* Somebody else has the lock: waits in its queue. */
+void lck_spin_lock_contended(lck_spin_t *lock);
 
 /* For code that runs with interrupts masked (or preemption off) anyway: no preemption accounting. */
-void lck_spin_lock_nopreempt(lck_spin_t *lock) ACQUIRE(lock);
-void lck_spin_unlock_nopreempt(lck_spin_t *lock) RELEASE(lock);
-bool lck_spin_try_lock_nopreempt(lck_spin_t *lock) TRY_ACQUIRE(true, lock);
+OS_INLINE void
+lck_spin_lock_nopreempt(lck_spin_t *lock) ACQUIRE(lock) NO_THREAD_SAFETY
+{
+	lock_check_acquire(lock, lck_spin_class(lock), true);
+	if (os_unlikely(!qspin_try_lock(&lock->ls_word))) {
+		lck_spin_lock_contended(lock);
+	}
+	lck_spin_set_owner(lock, current_thread());
+}
+
+OS_INLINE void
+lck_spin_unlock_nopreempt(lck_spin_t *lock) RELEASE(lock) NO_THREAD_SAFETY
+{
+	lck_spin_set_owner(lock, THREAD_NULL);
+	lock_check_release(lock);
+	qspin_unlock(&lock->ls_word);
+}
+
+OS_INLINE bool
+lck_spin_try_lock_nopreempt(lck_spin_t *lock) TRY_ACQUIRE(true, lock) NO_THREAD_SAFETY
+{
+	if (!qspin_try_lock(&lock->ls_word)) {
+		return false;
+	}
+	lock_check_note(lock, lck_spin_class(lock), true);
+	lck_spin_set_owner(lock, current_thread());
+	return true;
+}
+
+/* Preemption is off from lock to unlock; locks nest. */
+OS_INLINE void
+lck_spin_lock(lck_spin_t *lock) ACQUIRE(lock) NO_THREAD_SAFETY
+{
+	disable_preemption();
+	lck_spin_lock_nopreempt(lock);
+}
+
+OS_INLINE void
+lck_spin_unlock(lck_spin_t *lock) RELEASE(lock) NO_THREAD_SAFETY
+{
+	lck_spin_unlock_nopreempt(lock);
+	enable_preemption();
+}
+
+OS_INLINE bool
+lck_spin_try_lock(lck_spin_t *lock) TRY_ACQUIRE(true, lock) NO_THREAD_SAFETY
+{
+	disable_preemption();
+	if (lck_spin_try_lock_nopreempt(lock)) {
+		return true;
+	}
+	enable_preemption();
+	return false;
+}
+
+/* Interrupts are masked as well. Returns their previous state for the unlock. */
+OS_INLINE OS_WARN_RESULT bool
+lck_spin_lock_irq(lck_spin_t *lock) ACQUIRE(lock) NO_THREAD_SAFETY
+{
+	bool interrupts = ml_set_interrupts_enabled(false);
+
+	lck_spin_lock_nopreempt(lock);
+	return interrupts;
+}
+
+OS_INLINE void
+lck_spin_unlock_irq(lck_spin_t *lock, bool interrupts) RELEASE(lock) NO_THREAD_SAFETY
+{
+	lck_spin_unlock_nopreempt(lock);
+	ml_set_interrupts_enabled(interrupts);
+}
 
 void lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class);
 void lck_mtx_destroy(lck_mtx_t *lock);
