@@ -94,7 +94,7 @@ bool bench_next(struct bench *b);
 
 /* The measured region. bench_start waits until all workers are there; it returns b->iterations. */
 void bench_start_together(struct bench *b);
-void bench_stop_together(struct bench *b);
+void bench_stop_together(struct bench *b, uint64_t after);
 void bench_stop_alone(struct bench *b, uint64_t after);
 
 static inline uint64_t
@@ -113,7 +113,7 @@ bench_stop(struct bench *b)
 	uint64_t after = counter_read();
 
 	if (b->workers > 1) {
-		bench_stop_together(b);
+		bench_stop_together(b, after);
 	} else {
 		bench_stop_alone(b, after);
 	}

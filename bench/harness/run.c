@@ -25,7 +25,7 @@
 /* Time mode. A batch is long against the 16 ns steps of the clock, and short enough for percentiles of slow
  * operations to be those of single ones. With workers it is long against their coming together. */
 #define TIME_BATCH_NS       20000ULL
-#define TIME_TEAM_BATCH_NS  2000000ULL
+#define TIME_TEAM_BATCH_NS  10000000ULL
 #define TIME_ROW_NS         200000000ULL
 #define TIME_WALL_NS        2000000000ULL /* set-up of batches included */
 #define TIME_MIN_BATCHES    10
@@ -33,7 +33,8 @@
 
 #define WORKERS_MAX        64 /* what options.c admits */
 #define OVERHEAD_READINGS  100
-#define SPINS_BEFORE_YIELD 100
+#define SPINS_BEFORE_YIELD 10000
+#define CALIBRATE_TRIES    3 /* batches of each size: the shortest tells, since a host may stall any one */
 
 #define NS_PER_SECOND 1000000000ULL
 
@@ -47,18 +48,20 @@ enum phase {
 
 /* One run of a row with a number of workers. (L) leader writes, others read after [T2]; (a) atomic. */
 struct bench_team {
-	const struct bench_row *row;   /* constant */
-	unsigned workers;              /* constant */
-	enum phase phase;              /* (L) leader only */
-	uint64_t iterations;           /* (L) */
-	bool more;                     /* (L) */
-	uint64_t before;               /* (L) leader only: counter when the batch began */
-	uint64_t amount;               /* (L) leader only: what the last batch took, overhead taken off */
-	uint64_t overhead;             /* (L) leader only: an empty batch */
-	uint64_t spent_ns;             /* (L) leader only: measured so far */
-	uint64_t began_ns;             /* (L) leader only: wall time when measuring began */
-	uint64_t reported;             /* bench_report's figure */
-	bool has_report;               /* rows with one worker only, like bench_skip of a whole row */
+	const struct bench_row *row; /* constant */
+	unsigned workers;            /* constant */
+	enum phase phase;            /* (L) leader only */
+	uint64_t iterations;         /* (L) */
+	uint64_t shortest;           /* (L) leader only: least amount of the batches of this size */
+	unsigned tries;              /* (L) leader only: batches of this size */
+	bool more;                   /* (L) */
+	uint64_t before;             /* (L) leader only: counter when the batch began */
+	uint64_t own;      /* (L) leader only: what its own part of the last batch took, waiting excluded */
+	uint64_t overhead; /* (L) leader only: an empty batch */
+	uint64_t spent_ns; /* (L) leader only: measured so far */
+	uint64_t began_ns; /* (L) leader only: wall time when measuring began */
+	uint64_t reported; /* bench_report's figure */
+	bool has_report;   /* rows with one worker only, like bench_skip of a whole row */
 	_Atomic unsigned turn;         /* (a) the leader's signal */
 	_Atomic unsigned arrived;      /* (a) the others' answers, counted from the start of the run */
 	unsigned expected;             /* (L) leader only: value of `arrived` when all have answered */
@@ -174,30 +177,32 @@ record(struct bench_team *t, uint64_t amount)
 {
 	uint64_t operations = t->iterations * row_ops(t->row);
 
-	t->amount = amount > t->overhead ? amount - t->overhead : 0;
+	amount = amount > t->overhead ? amount - t->overhead : 0;
 	if (t->phase != PHASE_MEASURE) {
 		return;
 	}
 	if (counter_is_instructions) {
 		/* the counter counts everybody's work */
-		sample_add(&t->samples, sample_hundredths(t->amount, operations * t->workers));
+		sample_add(&t->samples, sample_hundredths(amount, operations * t->workers));
 	} else {
-		sample_add(&t->samples, sample_hundredths(ticks_to_ns(t->amount), operations));
-		t->spent_ns += ticks_to_ns(t->amount);
+		sample_add(&t->samples, sample_hundredths(ticks_to_ns(amount), operations));
+		t->spent_ns += ticks_to_ns(amount);
 	}
 }
 
 void
 bench_stop_alone(struct bench *b, uint64_t after)
 {
-	record(b->team, counter_since(b->before, after));
+	b->team->own = counter_since(b->before, after);
+	record(b->team, b->team->own);
 }
 
 /* The batch ends when the last worker is through; the leader's clock tells. */
 void
-bench_stop_together(struct bench *b)
+bench_stop_together(struct bench *b, uint64_t after)
 {
 	if (b->worker == 0) {
+		b->team->own = counter_since(b->before, after);
 		team_gather(b->team);
 		record(b->team, counter_since(b->before, counter_read()));
 		team_signal(b->team);
@@ -233,10 +238,13 @@ calibrate(struct bench_team *t)
 	uint64_t wanted = t->workers > 1 ? TIME_TEAM_BATCH_NS : TIME_BATCH_NS;
 	uint64_t most = t->row->most != 0 ? t->row->most : TIME_MAX_ITERATIONS;
 
-	if (ticks_to_ns(t->amount) >= wanted || t->iterations * 2 > most) {
-		begin_measuring(t);
-	} else {
+	t->shortest = t->tries == 0 || t->own < t->shortest ? t->own : t->shortest;
+	t->tries++;
+	if (ticks_to_ns(t->shortest) < wanted && t->iterations * 2 <= most) {
 		t->iterations *= 2;
+		t->tries = 0;
+	} else if (t->tries == CALIBRATE_TRIES || t->iterations * 2 > most) {
+		begin_measuring(t);
 	}
 }
 
