@@ -368,19 +368,10 @@ team_member(struct bench_team *t, unsigned worker)
 	return (struct bench){ .arg = t->row->arg, .worker = worker, .workers = t->workers, .team = t };
 }
 
-static void
-start_workers(struct bench_team *t, struct bench *members, pthread_t *threads)
-{
-	for (unsigned i = 1; i < t->workers; i++) {
-		members[i] = team_member(t, i);
-		if (pthread_create(&threads[i], NULL, worker_main, &members[i]) != 0) {
-			/* those that run wait for a full team: there is no way on */
-			fprintf(stderr, "bench: cannot make worker %u\n", i);
-			exit(1);
-		}
-	}
-}
-
+/*
+ * Every worker is a fresh thread, the leader too: what an earlier row did to its thread (vector registers in use,
+ * decayed priority) is not charged to the next.
+ */
 static void
 run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, uint64_t overhead)
 {
@@ -389,10 +380,15 @@ run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, ui
 
 	team_init(t, row, workers);
 	t->overhead = overhead;
-	members[0] = team_member(t, 0);
-	start_workers(t, members, threads);
-	worker_main(&members[0]);
-	for (unsigned i = 1; i < workers; i++) {
+	for (unsigned i = 0; i < workers; i++) {
+		members[i] = team_member(t, i);
+		if (pthread_create(&threads[i], NULL, worker_main, &members[i]) != 0) {
+			/* those that run wait for a full team: there is no way on */
+			fprintf(stderr, "bench: cannot make worker %u\n", i);
+			exit(1);
+		}
+	}
+	for (unsigned i = 0; i < workers; i++) {
 		pthread_join(threads[i], NULL);
 	}
 }
