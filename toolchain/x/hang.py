@@ -6,6 +6,8 @@ The kernel keeps frame pointers: a record of the caller's frame and return addre
 import re
 import socket
 
+from . import symbols
+
 PROMPT = b"(qemu) "
 DEPTH = 24
 REPLY_S = 5
@@ -96,8 +98,7 @@ def _one_cpu(monitor, kernel, cpu, registers):
         return [f"CPU {cpu}: in user space at {registers.get('PC', 0):#x}"]
     monitor.ask(f"cpu {cpu}")
     addresses = _frames(monitor, registers)
-    # A return address may be the next function's: the call is what stands before it.
-    calls = addresses[:1] + [address - 4 for address in addresses[1:]]
+    calls = addresses[:1] + [address - symbols.CALL_BYTES for address in addresses[1:]]
     names = dict(zip(addresses, kernel.names(calls)))
     lines = [f"CPU {cpu}: EL{level}"]
     return lines + [f"  {address:#x}  {names.get(address, '?')}" for address in addresses]

@@ -6,6 +6,10 @@ SYMBOLIZER = "llvm-symbolizer-19"
 READELF = "llvm-readelf-19"
 
 _ADDRESS = re.compile(r"\b(?:0x)?(ffff[0-9a-f]{12})\b")
+_PANIC = re.compile(r"\s*panic\(cpu \d+\): ")
+# A return address may belong to the next function: the call is the instruction before it.
+_RETURN = re.compile(r"\b(frame|lr)\b")
+CALL_BYTES = 4
 # The kernel prints how far from its link address it runs.
 _SLIDE = re.compile(r"slide[:= ]+0x([0-9a-f]+)")
 
@@ -51,7 +55,7 @@ class Kernel:
         """Console lines with the names of the code addresses in them."""
         for line in lines:
             self.see(line)
-        found = [[int(a, 16) for a in _ADDRESS.findall(line)] for line in lines]
+        found = [_addresses(line) for line in lines]
         wanted = sorted({a for row in found for a in row if self.is_text(a)})
         names = dict(zip(wanted, self.names(wanted)))
         out = []
@@ -59,6 +63,12 @@ class Kernel:
             told = [names[a] for a in row if a in names]
             out.append(line + ("  " + "; ".join(told) if told else ""))
         return out
+
+
+def _addresses(line):
+    """The addresses in a line; of return addresses, where the call was."""
+    back = CALL_BYTES if _RETURN.search(line) else 0
+    return [int(address, 16) - back for address in _ADDRESS.findall(line)]
 
 
 def _join(answer):
@@ -70,6 +80,6 @@ def _join(answer):
 def panic_lines(console_lines):
     """From the panic on; nothing when the kernel did not panic."""
     for index, line in enumerate(console_lines):
-        if "panic" in line.split(":")[0].split("(")[0]:
+        if _PANIC.match(line):
             return console_lines[index:]
     return []
