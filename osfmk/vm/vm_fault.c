@@ -29,6 +29,7 @@ struct fault {
 	vm_map_offset_t va; /* page */
 	vm_prot_t access;
 	vm_map_entry_t entry;
+	vm_object_t object;
 	vm_page_t fresh; /* cleared page for an empty slot, or NULL */
 	vm_page_t old;   /* replaced page that nobody else holds */
 };
@@ -97,7 +98,7 @@ OS_INLINE int
 fault_install(struct fault *f, vm_page_t *page)
 {
 	vm_map_entry_t entry = f->entry;
-	uint32_t attr = os_atomic_load(&entry->vme_attr, relaxed); /* [F2] */
+	uint32_t attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
 	vm_map_offset_t start = os_atomic_load(&entry->vme_start, relaxed);
 	vm_prot_t prot = vme_prot(attr);
 	unsigned flags = 0;
@@ -107,8 +108,9 @@ fault_install(struct fault *f, vm_page_t *page)
 	if (os_unlikely(result != KERN_SUCCESS)) {
 		return result;
 	}
-	if (os_unlikely(f->va - start >= os_atomic_load(&entry->vme_end, relaxed) - start)) {
-		return FAULT_WAIT; /* cut since we found it */
+	if (os_unlikely(f->va - start >= os_atomic_load(&entry->vme_end, relaxed) - start ||
+			os_atomic_load(&entry->vme_object, relaxed) != f->object)) {
+		return FAULT_WAIT; /* cut, or given another object, since we found it */
 	}
 	if (os_likely(use == NULL)) {
 		use = f->fresh;
@@ -160,6 +162,7 @@ fault_try(struct fault *f)
 	if (os_unlikely(object == VME_OBJECT_DEAD)) {
 		return FAULT_WAIT;
 	}
+	f->object = object;
 	index = vme_object_page(entry->vme_bias, f->va);
 	if (os_unlikely(index >= object->vo_npages)) {
 		return FAULT_WAIT; /* cut since we found it */
@@ -183,46 +186,31 @@ fault_try(struct fault *f)
 	return result;
 }
 
-/* Until whoever has the page's range locked is done. */
+/* Until whoever has the entry locked is done. */
 static kern_return_t
 fault_wait(const struct fault *f)
 {
-	uint64_t page = vm_map_page(f->map, f->va);
+	uintptr_t *slot;
+	vm_map_entry_t entry = vm_map_lock_entry_at(f->map, f->va, &slot);
 
-	if (!vm_index_lock(&f->map->vmm_index, page, page + 1)) {
-		return KERN_RESOURCE_SHORTAGE;
+	if (entry != NULL) {
+		vm_index_unlock_slot(slot, entry);
 	}
-	vm_index_unlock(&f->map->vmm_index, page, page + 1);
 	return KERN_SUCCESS;
 }
 
-/* Locks all of the entry that covers the page and gives it an object of its own. */
+/* Gives the entry that covers the page an object of its own. */
 static kern_return_t
 fault_copy_object(const struct fault *f)
 {
-	vm_map_offset_t start = 0, end = 0;
-	vm_map_entry_t entry;
-	kern_return_t kr;
+	uintptr_t *slot;
+	vm_map_entry_t entry = vm_map_lock_entry_at(f->map, f->va, &slot);
+	kern_return_t kr = KERN_SUCCESS;
 
-	smr_enter();
-	entry = vm_map_lookup_entry(f->map, f->va);
 	if (entry != NULL) {
-		start = os_atomic_load(&entry->vme_start, relaxed);
-		end = os_atomic_load(&entry->vme_end, relaxed);
+		kr = vm_map_entry_own_object(entry);
+		vm_index_unlock_slot(slot, entry);
 	}
-	smr_leave();
-	if (start > f->va || end <= f->va) {
-		return KERN_SUCCESS; /* it changed: look again */
-	}
-	if (!vm_index_lock(&f->map->vmm_index, vm_map_page(f->map, start), vm_map_page(f->map, end))) {
-		return KERN_RESOURCE_SHORTAGE;
-	}
-	entry = vm_map_lookup_entry(f->map, f->va);
-	kr = KERN_SUCCESS;
-	if (entry != NULL && entry->vme_start == start && entry->vme_end == end) {
-		kr = vm_map_entry_own_object(f->map, entry);
-	}
-	vm_map_unlock_range(f->map, start, end);
 	return kr;
 }
 

@@ -318,7 +318,7 @@ vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, stru
 		return NULL;
 	}
 	smr_enter();
-	entry = vm_index_entry(os_atomic_load_dependency(run->slots));
+	entry = vm_index_entry(os_atomic_load_dependency(vm_index_run_slot(run, 0)));
 	if (entry != NULL && !vm_index_lock_run(run, entry)) {
 		entry = NULL;
 	}
@@ -328,6 +328,35 @@ vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, stru
 		return NULL;
 	}
 	return entry;
+}
+
+/*
+ * Whatever changes an entry holds the lock of its first slot; whatever changes what slots say holds all of them. So the
+ * first one is enough to work on the entry itself.
+ */
+vm_map_entry_t
+vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot)
+{
+	vm_map_entry_t entry, found;
+	vm_map_offset_t start;
+
+	for (;;) {
+		smr_enter();
+		entry = vm_map_lookup_entry(map, va);
+		start = entry == NULL ? 0 : os_atomic_load(&entry->vme_start, relaxed);
+		smr_leave();
+		if (entry == NULL) {
+			return NULL;
+		}
+		*slot = vm_index_lock_slot(&map->vmm_index, vm_map_page(map, start), &found);
+		if (*slot == NULL) {
+			return NULL;
+		}
+		if (found != NULL && found->vme_start == start && va >= start && va < found->vme_end) {
+			return found;
+		}
+		vm_index_unlock_slot(*slot, found); /* it changed: look again */
+	}
 }
 
 /* --- space --- */
@@ -574,7 +603,7 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 		return KERN_SUCCESS;
 	}
 	if (copy && object != NULL) {
-		object = vm_object_copy_range(object, atop(offset), atop(size));
+		object = vm_object_copy_range(object, atop(offset), atop(size), 0);
 		offset = 0;
 		if (object == NULL) {
 			vm_map_entry_free(entry);

@@ -36,8 +36,9 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 		return false;
 	}
 	page = vm_slot_lock(slot);                        /* [F1] */
-	attr = os_atomic_load(&entry->vme_attr, relaxed); /* [F2] */
-	ok = page != NULL && !(attr & VME_DEAD) && !(access & ~vme_prot(attr)) &&
+	attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
+	ok = page != NULL && !(attr & VME_DEAD) && os_atomic_load(&entry->vme_object, relaxed) == object &&
+	     !(access & ~vme_prot(attr)) &&
 	     va - os_atomic_load(&entry->vme_start, relaxed) <
 		 os_atomic_load(&entry->vme_end, relaxed) - os_atomic_load(&entry->vme_start, relaxed);
 	if (ok && access == VM_PROT_WRITE) {

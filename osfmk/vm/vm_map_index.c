@@ -18,28 +18,59 @@ struct walk {
 	uintptr_t value; /* of the SET ops */
 };
 
-/* The two parts of the tree that a range can touch. */
+/* The part of a range that lies behind one of the two nodes at the top. */
 struct root {
-	uintptr_t *slots;
-	uint64_t base; /* first page behind slots[0] */
+	struct vm_index_node *node;
 	unsigned shift;
 	uint64_t start, end;
 };
 
+/* `top`, made if there is none; NULL when it cannot be had. */
+static struct vm_index_node *
+index_top(struct vm_map_index *index)
+{
+	struct vm_index_node *node, *found = os_atomic_load_dependency(&index->top);
+
+	if (os_likely(found != NULL)) {
+		return found;
+	}
+	node = vm_index_node_alloc();
+	if (node == NULL) {
+		return NULL;
+	}
+	__builtin_memset(node, 0, sizeof(*node));
+	if (!os_atomic_cmpxchgv(&index->top, (struct vm_index_node *)NULL, node, &found, release)) {
+		vm_index_node_free(node);
+		return found;
+	}
+	return node;
+}
+
+/* The roots that a range touches; without `top` if that does not exist. */
 static unsigned
-index_roots(struct vm_map_index *index, uint64_t start, uint64_t end, struct root roots[2])
+index_roots(const struct vm_map_index *index, uint64_t start, uint64_t end, struct root roots[2])
 {
 	const uint64_t limit = 1ULL << VM_INDEX_LOW_BITS;
+	struct vm_index_node *low = (struct vm_index_node *)(uintptr_t)&index->low;
+	struct vm_index_node *top = os_atomic_load_dependency(&index->top);
 	unsigned n = 0;
 
 	if (start < limit) {
-		roots[n++] =
-		    (struct root){ index->low.slots, 0, VM_INDEX_LOW_SHIFT, start, os_min(end, limit) };
+		roots[n++] = (struct root){ low, VM_INDEX_LOW_SHIFT, start, os_min(end, limit) };
 	}
-	if (end > limit) {
-		roots[n++] = (struct root){ index->top, 0, VM_INDEX_TOP_SHIFT, os_max(start, limit), end };
+	if (end > limit && top != NULL) {
+		roots[n++] = (struct root){ top, VM_INDEX_TOP_SHIFT, os_max(start, limit), end };
 	}
 	return n;
+}
+
+/* Before slot i of the node holds something for the first time. The release of that store orders it. */
+OS_INLINE void
+node_note_used(struct vm_index_node *node, unsigned i)
+{
+	if (os_unlikely(!(os_atomic_load(&node->used, relaxed) & (1ULL << i)))) {
+		os_atomic_or(&node->used, 1ULL << i, relaxed);
+	}
 }
 
 /* --- slot locks --- */
@@ -99,7 +130,7 @@ slot_value(uintptr_t word)
  * up and find the node. False: no memory, the slot is as before.
  */
 static bool
-slot_expand(uintptr_t *slot, uintptr_t word, uintptr_t tags)
+slot_expand(struct vm_index_node *parent, unsigned at, uintptr_t word, uintptr_t tags)
 {
 	struct vm_index_node *node = vm_index_node_alloc();
 
@@ -109,37 +140,36 @@ slot_expand(uintptr_t *slot, uintptr_t word, uintptr_t tags)
 	for (unsigned i = 0; i < VM_INDEX_SLOTS; i++) {
 		node->slots[i] = slot_value(word) | tags;
 	}
-	slot_store_unlock(slot, (uintptr_t)node | VM_INDEX_NODE);
+	node->used = slot_value(word) == 0 ? 0 : ~0ULL;
+	node_note_used(parent, at);
+	slot_store_unlock(&parent->slots[at], (uintptr_t)node | VM_INDEX_NODE);
 	return true;
 }
 
 /* --- locking a range --- */
 
-static void range_walk(uintptr_t *slots, uint64_t base, unsigned shift, const struct walk *walk);
-
 /* *done is the page up to which the range is locked; false when it stopped there for want of memory. */
 static bool
-range_lock(uintptr_t *slots, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uint64_t *done)
+range_lock(
+    struct vm_index_node *node, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uint64_t *done)
 {
 	for (unsigned i = (unsigned)((start - base) >> shift); *done < end; i++) {
 		uint64_t slot_start = base + ((uint64_t)i << shift);
 		uint64_t slot_end = slot_start + (1ULL << shift);
-		uintptr_t word = slot_lock(&slots[i]);
+		uintptr_t word = slot_lock(&node->slots[i]);
 
 		if (!(word & VM_INDEX_NODE) && (slot_start < start || slot_end > end)) {
-			if (!slot_expand(&slots[i], word, 0)) {
-				slot_store_unlock(&slots[i], slot_value(word));
+			if (!slot_expand(node, i, word, 0)) {
+				slot_store_unlock(&node->slots[i], slot_value(word));
 				return false;
 			}
-			word = os_atomic_load(&slots[i], relaxed);
+			word = os_atomic_load(&node->slots[i], relaxed);
 		}
-		if (word & VM_INDEX_NODE) {
-			if (!range_lock(vm_index_node(word)->slots, slot_start, shift - VM_INDEX_SHIFT,
-				os_max(start, slot_start), os_min(end, slot_end), done)) {
-				return false;
-			}
-		} else {
+		if (!(word & VM_INDEX_NODE)) {
 			*done = slot_end;
+		} else if (!range_lock(vm_index_node(word), slot_start, shift - VM_INDEX_SHIFT,
+			       os_max(start, slot_start), os_min(end, slot_end), done)) {
+			return false;
 		}
 	}
 	return true;
@@ -149,13 +179,16 @@ bool
 vm_index_lock(struct vm_map_index *index, uint64_t start, uint64_t end)
 {
 	struct root roots[2];
-	unsigned n = index_roots(index, start, end, roots);
 	uint64_t done = start;
+	unsigned n;
 
 	assert(start < end && end <= 1ULL << VM_INDEX_BITS);
+	if (end > 1ULL << VM_INDEX_LOW_BITS && index_top(index) == NULL) {
+		return false;
+	}
+	n = index_roots(index, start, end, roots);
 	for (unsigned i = 0; i < n; i++) {
-		if (!range_lock(
-			roots[i].slots, roots[i].base, roots[i].shift, roots[i].start, roots[i].end, &done)) {
+		if (!range_lock(roots[i].node, 0, roots[i].shift, roots[i].start, roots[i].end, &done)) {
 			if (done > start) {
 				vm_index_unlock(index, start, done);
 			}
@@ -165,44 +198,72 @@ vm_index_lock(struct vm_map_index *index, uint64_t start, uint64_t end)
 	return true;
 }
 
+uintptr_t *
+vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry)
+{
+	struct vm_index_node *node = &index->low;
+	unsigned shift = VM_INDEX_LOW_SHIFT;
+
+	if (page >> VM_INDEX_LOW_BITS != 0) {
+		node = index_top(index);
+		shift = VM_INDEX_TOP_SHIFT;
+	}
+	for (; node != NULL; shift -= VM_INDEX_SHIFT) {
+		uintptr_t *slot = &node->slots[(page >> shift) % VM_INDEX_SLOTS];
+		uintptr_t word = os_atomic_load_dependency(slot);
+
+		word = (word & VM_INDEX_NODE) ? word : slot_lock(slot);
+		if (!(word & VM_INDEX_NODE)) {
+			*entry = vm_index_entry(word);
+			return slot;
+		}
+		node = vm_index_node(word);
+	}
+	return NULL;
+}
+
+void
+vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry)
+{
+	slot_store_unlock(slot, (uintptr_t)entry);
+}
+
 /* --- walking a locked range --- */
 
 static void
-slot_apply(uintptr_t *slot, uintptr_t word, const struct walk *walk)
+slot_apply(struct vm_index_node *node, unsigned i, uintptr_t word, const struct walk *walk)
 {
 	assert(word & VM_INDEX_LOCKED);
 	switch (walk->op) {
 	case WALK_SET:
-		slot_store_locked(slot, walk->value);
+		node_note_used(node, i);
+		slot_store_locked(&node->slots[i], walk->value);
 		break;
 	case WALK_UNLOCK:
-		slot_store_unlock(slot, slot_value(word));
+		slot_store_unlock(&node->slots[i], slot_value(word));
 		break;
 	case WALK_SET_UNLOCK:
-		slot_store_unlock(slot, walk->value);
+		node_note_used(node, i);
+		slot_store_unlock(&node->slots[i], walk->value);
 		break;
 	}
 }
 
-/* The part of walk's range behind these slots; every slot met is a node, or locked and wholly inside. */
+/* The part of walk's range behind the node; every slot met is a node, or locked and wholly inside. */
 static void
-range_walk(uintptr_t *slots, uint64_t base, unsigned shift, const struct walk *walk)
+range_walk(struct vm_index_node *node, uint64_t base, unsigned shift, const struct walk *walk)
 {
-	uint64_t first = os_max(walk->start, base);
+	unsigned i = (unsigned)((os_max(walk->start, base) - base) >> shift);
+	uint64_t last = (walk->end - 1 - base) >> shift;
 
-	for (uint64_t i = (first - base) >> shift; base + (i << shift) < walk->end; i++) {
-		uintptr_t word;
+	for (last = os_min(last, (uint64_t)VM_INDEX_SLOTS - 1); i <= last; i++) {
+		uintptr_t word = os_atomic_load(&node->slots[i], acquire);
 
-		if (i == VM_INDEX_SLOTS) {
-			return;
-		}
-		word = os_atomic_load(&slots[i], acquire);
 		if (word & VM_INDEX_NODE) {
 			range_walk(
-			    vm_index_node(word)->slots, base + (i << shift), shift - VM_INDEX_SHIFT, walk);
+			    vm_index_node(word), base + ((uint64_t)i << shift), shift - VM_INDEX_SHIFT, walk);
 		} else {
-			assert(base + (i << shift) >= walk->start && base + ((i + 1) << shift) <= walk->end);
-			slot_apply(&slots[i], word, walk);
+			slot_apply(node, i, word, walk);
 		}
 	}
 }
@@ -216,7 +277,7 @@ index_walk(struct vm_map_index *index, const struct walk *walk)
 	for (unsigned i = 0; i < n; i++) {
 		struct walk part = { roots[i].start, roots[i].end, walk->op, walk->value };
 
-		range_walk(roots[i].slots, roots[i].base, roots[i].shift, &part);
+		range_walk(roots[i].node, 0, roots[i].shift, &part);
 	}
 }
 
@@ -241,25 +302,79 @@ vm_index_set_unlock(struct vm_map_index *index, uint64_t start, uint64_t end, st
 bool
 vm_index_split(struct vm_map_index *index, uint64_t page)
 {
-	uintptr_t *slots = index->low.slots;
+	struct vm_index_node *node = &index->low;
 	unsigned shift = VM_INDEX_LOW_SHIFT;
 
 	if (page >> VM_INDEX_LOW_BITS != 0) {
-		slots = index->top;
+		node = index->top;
 		shift = VM_INDEX_TOP_SHIFT;
 	}
 	for (; page & ((1ULL << shift) - 1); shift -= VM_INDEX_SHIFT) {
-		uintptr_t *slot = &slots[(page >> shift) % VM_INDEX_SLOTS];
-		uintptr_t word = os_atomic_load(slot, acquire);
+		unsigned i = (page >> shift) % VM_INDEX_SLOTS;
+		uintptr_t word = os_atomic_load(&node->slots[i], acquire);
 
 		if (!(word & VM_INDEX_NODE)) {
 			assert(word & VM_INDEX_LOCKED);
-			if (!slot_expand(slot, word, VM_INDEX_LOCKED)) {
+			if (!slot_expand(node, i, word, VM_INDEX_LOCKED)) {
 				return false;
 			}
-			word = os_atomic_load(slot, relaxed);
+			word = os_atomic_load(&node->slots[i], relaxed);
 		}
-		slots = vm_index_node(word)->slots;
+		node = vm_index_node(word);
+	}
+	return true;
+}
+
+/* --- filling a private index --- */
+
+static bool
+range_insert(
+    struct vm_index_node *node, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uintptr_t value)
+{
+	unsigned first = (unsigned)((start - base) >> shift), last = (unsigned)((end - 1 - base) >> shift);
+
+	for (unsigned i = first; i <= last; i++) {
+		uint64_t slot_start = base + ((uint64_t)i << shift);
+		uint64_t from = os_max(start, slot_start), to = os_min(end, slot_start + (1ULL << shift));
+
+		node->used |= 1ULL << i;
+		if (to - from == 1ULL << shift && node->slots[i] == 0) {
+			node->slots[i] = value;
+			continue;
+		}
+		if (node->slots[i] == 0) {
+			struct vm_index_node *child = vm_index_node_alloc();
+
+			if (child == NULL) {
+				return false;
+			}
+			__builtin_memset(child, 0, sizeof(*child));
+			node->slots[i] = (uintptr_t)child | VM_INDEX_NODE;
+		}
+		assert(node->slots[i] & VM_INDEX_NODE);
+		if (!range_insert(
+			vm_index_node(node->slots[i]), slot_start, shift - VM_INDEX_SHIFT, from, to, value)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+vm_index_insert(struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry)
+{
+	struct root roots[2];
+	unsigned n;
+
+	if (end > 1ULL << VM_INDEX_LOW_BITS && index_top(index) == NULL) {
+		return false;
+	}
+	n = index_roots(index, start, end, roots);
+	for (unsigned i = 0; i < n; i++) {
+		if (!range_insert(
+			roots[i].node, 0, roots[i].shift, roots[i].start, roots[i].end, (uintptr_t)entry)) {
+			return false;
+		}
 	}
 	return true;
 }
@@ -269,11 +384,11 @@ vm_index_split(struct vm_map_index *index, uint64_t page)
 bool
 vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
 {
-	for (uint64_t i = 0; i < run->count; i++) {
+	for (unsigned i = 0; i < run->count; i++) {
 		/* acquire: pairs with the release of the unlock. */
-		if (os_unlikely(!os_atomic_cmpxchg(
-			&run->slots[i], (uintptr_t)entry, (uintptr_t)entry | VM_INDEX_LOCKED, acquire))) {
-			vm_index_unlock_run(&(struct vm_index_run){ run->slots, i }, entry);
+		if (os_unlikely(!os_atomic_cmpxchg(vm_index_run_slot(run, i), (uintptr_t)entry,
+			(uintptr_t)entry | VM_INDEX_LOCKED, acquire))) {
+			vm_index_unlock_run(&(struct vm_index_run){ run->node, run->first, i }, entry);
 			return false;
 		}
 	}
@@ -283,32 +398,32 @@ vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
 void
 vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
 {
-	for (uint64_t i = 0; i < run->count; i++) {
-		slot_store_unlock(&run->slots[i], (uintptr_t)entry);
+	for (unsigned i = 0; i < run->count; i++) {
+		node_note_used(run->node, run->first + i);
+		slot_store_unlock(vm_index_run_slot(run, i), (uintptr_t)entry);
 	}
 }
 
 /* --- iteration --- */
 
 static struct vm_map_entry *
-range_next(
-    const uintptr_t *slots, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uint64_t *page)
+range_next(const struct vm_index_node *node, uint64_t base, unsigned shift, uint64_t start, uint64_t end,
+    uint64_t *page)
 {
-	for (uint64_t i = (os_max(start, base) - base) >> shift; base + (i << shift) < end; i++) {
-		uint64_t slot_start = base + (i << shift);
-		struct vm_map_entry *entry;
-		uintptr_t word;
+	unsigned first = (unsigned)((start - base) >> shift), last = (unsigned)((end - 1 - base) >> shift);
+	uint64_t used = os_atomic_load(&node->used, relaxed) & (~0ULL << first) & (~0ULL >> (63 - last));
 
-		if (shift != VM_INDEX_TOP_SHIFT && i == VM_INDEX_SLOTS) {
-			return NULL;
-		}
-		word = os_atomic_load_dependency(&slots[i]);
+	for (; used != 0; used &= used - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(used);
+		uint64_t slot_start = base + ((uint64_t)i << shift), from = os_max(start, slot_start);
+		uintptr_t word = os_atomic_load_dependency(&node->slots[i]);
+		struct vm_map_entry *entry = vm_index_entry(word);
+
 		if (word & VM_INDEX_NODE) {
-			entry = range_next(
-			    vm_index_node(word)->slots, slot_start, shift - VM_INDEX_SHIFT, start, end, page);
+			entry = range_next(vm_index_node(word), slot_start, shift - VM_INDEX_SHIFT, from,
+			    os_min(end, slot_start + (1ULL << shift)), page);
 		} else {
-			entry = vm_index_entry(word);
-			*page = os_max(start, slot_start);
+			*page = from;
 		}
 		if (entry != NULL) {
 			return entry;
@@ -321,12 +436,11 @@ struct vm_map_entry *
 vm_index_next(const struct vm_map_index *index, uint64_t start, uint64_t end, uint64_t *page)
 {
 	struct root roots[2];
-	unsigned n = index_roots((struct vm_map_index *)(uintptr_t)index, start, end, roots);
+	unsigned n = index_roots(index, start, end, roots);
 	struct vm_map_entry *entry = NULL;
 
 	for (unsigned i = 0; i < n && entry == NULL; i++) {
-		entry = range_next(
-		    roots[i].slots, roots[i].base, roots[i].shift, roots[i].start, roots[i].end, page);
+		entry = range_next(roots[i].node, 0, roots[i].shift, roots[i].start, roots[i].end, page);
 	}
 	return entry;
 }
@@ -334,14 +448,14 @@ vm_index_next(const struct vm_map_index *index, uint64_t start, uint64_t end, ui
 /* --- destruction --- */
 
 static void
-slots_destroy(uintptr_t *slots, unsigned count)
+node_destroy_children(struct vm_index_node *node)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (slots[i] & VM_INDEX_NODE) {
-			struct vm_index_node *node = vm_index_node(slots[i]);
+	for (uint64_t used = node->used; used != 0; used &= used - 1) {
+		uintptr_t word = node->slots[__builtin_ctzll(used)];
 
-			slots_destroy(node->slots, VM_INDEX_SLOTS);
-			vm_index_node_free(node);
+		if (word & VM_INDEX_NODE) {
+			node_destroy_children(vm_index_node(word));
+			vm_index_node_free(vm_index_node(word));
 		}
 	}
 }
@@ -349,6 +463,9 @@ slots_destroy(uintptr_t *slots, unsigned count)
 void
 vm_index_destroy(struct vm_map_index *index)
 {
-	slots_destroy(index->low.slots, VM_INDEX_SLOTS);
-	slots_destroy(index->top, VM_INDEX_TOP_SLOTS);
+	node_destroy_children(&index->low);
+	if (index->top != NULL) {
+		node_destroy_children(index->top);
+		vm_index_node_free(index->top);
+	}
 }

@@ -34,13 +34,18 @@
 
 struct vm_map_entry; /* aligned to more than VM_INDEX_TAGS */
 
+/*
+ * `used` has a bit for each slot that ever held something, set before the slot does and never cleared, so that walks need
+ * not read empty slots. It is written once for each slot in the life of a node.
+ */
 struct vm_index_node {
 	uintptr_t slots[VM_INDEX_SLOTS];
-} OS_CACHE_ALIGNED;
+	uint64_t used OS_CACHE_ALIGNED; /* atomic */
+};
 
 struct vm_map_index {
 	struct vm_index_node low;
-	uintptr_t top[VM_INDEX_TOP_SLOTS] OS_CACHE_ALIGNED; /* never used for pages that `low` covers */
+	struct vm_index_node *top; /* level 5, 8 slots in use; atomic; NULL while nothing is above `low` */
 };
 
 OS_INLINE struct vm_map_entry *
@@ -67,15 +72,13 @@ vm_index_lookup(const struct vm_map_index *index, uint64_t page)
 	uintptr_t word;
 
 	if (os_unlikely(page >> VM_INDEX_LOW_BITS != 0)) {
-		if (page >> VM_INDEX_BITS != 0) {
+		struct vm_index_node *top = os_atomic_load_dependency(&index->top);
+
+		if (page >> VM_INDEX_BITS != 0 || top == NULL) {
 			return NULL;
 		}
-		word = os_atomic_load_dependency(&index->top[page >> VM_INDEX_TOP_SHIFT]);
-		if (!(word & VM_INDEX_NODE)) {
-			return vm_index_entry(word);
-		}
-		slots = vm_index_node(word)->slots;
-		shift = VM_INDEX_TOP_SHIFT - VM_INDEX_SHIFT;
+		slots = top->slots;
+		shift = VM_INDEX_TOP_SHIFT;
 	}
 	for (;; shift -= VM_INDEX_SHIFT) {
 		word = os_atomic_load_dependency(&slots[(page >> shift) % VM_INDEX_SLOTS]);
@@ -114,35 +117,43 @@ void vm_index_set_unlock(
  * only a locked run says anything.
  */
 struct vm_index_run {
-	uintptr_t *slots;
-	uint64_t count;
+	struct vm_index_node *node;
+	unsigned first; /* slot */
+	unsigned count;
 };
 
 /* False: the range is not a run; use the functions above. */
 OS_INLINE bool
 vm_index_find_run(struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_index_run *run)
 {
-	uintptr_t *slots = index->low.slots;
+	struct vm_index_node *node = &index->low;
 	unsigned shift = VM_INDEX_LOW_SHIFT;
 
 	if (os_unlikely(end > 1ULL << VM_INDEX_LOW_BITS)) {
 		return false;
 	}
-	while (((start ^ (end - 1)) >> shift) == 0) {
+	for (;; shift -= VM_INDEX_SHIFT) {
 		uintptr_t word;
 
-		run->slots = &slots[(start >> shift) % VM_INDEX_SLOTS];
-		run->count = 1;
-		word = os_atomic_load_dependency(run->slots);
+		run->node = node;
+		run->first = (start >> shift) % VM_INDEX_SLOTS;
+		if (((start ^ (end - 1)) >> shift) != 0) {
+			run->count = (unsigned)((end - start) >> shift);
+			return ((start | end) & ((1ULL << shift) - 1)) == 0;
+		}
+		word = os_atomic_load_dependency(&node->slots[run->first]);
 		if (!(word & VM_INDEX_NODE)) {
+			run->count = 1;
 			return end - start == 1ULL << shift;
 		}
-		slots = vm_index_node(word)->slots;
-		shift -= VM_INDEX_SHIFT;
+		node = vm_index_node(word);
 	}
-	run->slots = &slots[(start >> shift) % VM_INDEX_SLOTS];
-	run->count = (end - start) >> shift;
-	return ((start | end) & ((1ULL << shift) - 1)) == 0;
+}
+
+OS_INLINE uintptr_t *
+vm_index_run_slot(const struct vm_index_run *run, unsigned i)
+{
+	return &run->node->slots[run->first + i];
 }
 
 /*
@@ -153,6 +164,17 @@ OS_WARN_RESULT bool vm_index_lock_run(const struct vm_index_run *run, struct vm_
 
 /* The slots of a locked run hold `entry`, unlocked. */
 void vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
+
+/*
+ * Locks the slot that stands for `page`, on whatever level, and returns it; *entry is what it holds. NULL: no node could
+ * be had. May sleep.
+ */
+uintptr_t *vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry);
+void vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry); /* `entry` is what it holds */
+
+/* Puts an entry into a free range of an index that nobody else uses yet. False: no memory, and the range is undefined. */
+OS_WARN_RESULT bool vm_index_insert(
+    struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
 
 /* Frees all nodes. Nobody else looks. */
 void vm_index_destroy(struct vm_map_index *index);

@@ -214,8 +214,8 @@ test_runs(void)
 	vm_index_set_unlock(index, 100, 110, &pool[3]);
 	release_assert(vm_index_find_run(index, 100, 110, &run) && run.count == 10);
 	release_assert(!vm_index_find_run(index, 100, 1001, &part)); /* crosses nodes */
-	release_assert(
-	    vm_index_find_run(index, 101, 102, &part) && part.count == 1 && part.slots == run.slots + 1);
+	release_assert(vm_index_find_run(index, 101, 102, &part) && part.count == 1 &&
+		       part.node == run.node && part.first == run.first + 1);
 	release_assert(!vm_index_lock_run(&run, &pool[4]) && !vm_index_lock_run(&run, NULL));
 	release_assert(vm_index_lock_run(&part, &pool[3]));
 	release_assert(!vm_index_lock_run(&run, &pool[3]));
@@ -226,6 +226,34 @@ test_runs(void)
 	release_assert(vm_index_lock_run(&run, NULL));
 	vm_index_unlock_run(&run, &pool[6]);
 	release_assert(vm_index_lookup(index, (1 << VM_INDEX_LOW_SHIFT) + 999) == &pool[6]);
+	index_free(index);
+}
+
+/* An index filled while it is private holds the same as one filled under locks. */
+static void
+test_insert(void)
+{
+	struct vm_map_index *index = index_create();
+	const uint64_t ranges[][2] = { { 5, 900 }, { 4096, 8192 }, { 8200, 8201 }, { 9000, 3ULL << 30 } };
+	struct vm_map_entry *entry;
+	uintptr_t *slot;
+	uint64_t page;
+
+	for (unsigned i = 0; i < os_countof(ranges); i++) {
+		release_assert(vm_index_insert(index, ranges[i][0], ranges[i][1], &pool[i]));
+	}
+	for (unsigned i = 0; i < os_countof(ranges); i++) {
+		release_assert(vm_index_lookup(index, ranges[i][0]) == &pool[i]);
+		release_assert(vm_index_lookup(index, ranges[i][1] - 1) == &pool[i]);
+		release_assert(vm_index_lookup(index, ranges[i][0] - 1) == NULL);
+		release_assert(vm_index_lookup(index, ranges[i][1]) == NULL);
+		release_assert(
+		    vm_index_next(index, ranges[i][0] - 1, 1ULL << VM_INDEX_BITS, &page) == &pool[i]);
+		release_assert(page == ranges[i][0]);
+		slot = vm_index_lock_slot(index, ranges[i][0], &entry);
+		release_assert(slot != NULL && entry == &pool[i]);
+		vm_index_unlock_slot(slot, entry);
+	}
 	index_free(index);
 }
 
@@ -296,6 +324,7 @@ main(void)
 	test_large();
 	test_exhaustion();
 	test_runs();
+	test_insert();
 	test_threads();
 	puts("ok");
 	return 0;

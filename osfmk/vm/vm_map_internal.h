@@ -10,15 +10,15 @@
 #include <vm/vm_object.h>
 
 /*
- * Letters: (r) written under the index locks of the whole entry, read by anybody who can live with a change right after, or
- * checks again under the slot lock of a page; (c) constant.
+ * Locks, in the index (vm_map_index.h): (e) the entry's first slot, (r) all its slots. Readers without them live with a change
+ * right after, or look again under the slot lock of a page.
  */
 struct vm_map_entry {
 	vm_map_offset_t vme_start; /* (r) bytes, page-aligned */
 	vm_map_offset_t vme_end;   /* (r) first byte behind */
-	vm_object_t vme_object;    /* atomic; NULL until a fault sets it, VME_OBJECT_DEAD at the end */
-	uint64_t vme_bias;         /* (c) object page = page of the address + bias */
-	uint32_t vme_attr;         /* (r) VME_*; atomic */
+	vm_object_t vme_object; /* (e) but NULL until a fault sets it; VME_OBJECT_DEAD at the end; atomic */
+	uint64_t vme_bias;      /* object page = page of the address + bias; constant once in the map */
+	uint32_t vme_attr;      /* (e) VME_*; atomic */
 	uint32_t vme_unused;
 	struct vm_map_entry *vme_link; /* owner: entries on their way out */
 } OS_CACHE_ALIGNED;
@@ -31,7 +31,7 @@ struct vm_map_entry {
 #define VME_MAX_PROT_SHIFT 3         /* 3 bits */
 #define VME_INHERIT_SHIFT  6         /* 2 bits */
 #define VME_TAG_SHIFT      8         /* 8 bits */
-#define VME_DEAD           0x10000U  /* leaving the map: faults wait for the range */
+#define VME_DEAD           0x10000U  /* leaving the map or changing its object: faults wait for the lock */
 #define VME_NEEDS_COPY     0x20000U  /* the object is shared for copying: no writable translations */
 #define VME_SHARED         0x40000U  /* the object is shared for good */
 #define VME_PERMANENT      0x80000U  /* not to be replaced or deallocated */
@@ -141,6 +141,12 @@ void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t en
 vm_map_entry_t vm_map_lock_entry(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run);
 
+/*
+ * The entry that covers va with its first slot locked, which is the lock of the entry: attributes and object are the
+ * caller's to change, its range is not. NULL if there is none (or no memory). May sleep.
+ */
+vm_map_entry_t vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot);
+
 /* First entry in [from, end) of a range the caller has locked (or inside an SMR section), or NULL. */
 vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end);
 
@@ -163,7 +169,7 @@ vm_map_reserved(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_t
 }
 
 /*
- * The entry that covers va gets an object that no other entry copies from: it is replaced by one that is not NEEDS_COPY and has
- * an object. Its range is locked by the caller, who must look it up again. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ * Gives an entry that the caller has locked an object that no other entry copies from: afterwards it is not NEEDS_COPY, and
+ * has an object. KERN_RESOURCE_SHORTAGE: nothing has changed.
  */
-OS_WARN_RESULT kern_return_t vm_map_entry_own_object(vm_map_t map, vm_map_entry_t entry);
+OS_WARN_RESULT kern_return_t vm_map_entry_own_object(vm_map_entry_t entry);

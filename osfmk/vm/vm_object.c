@@ -215,10 +215,10 @@ slot_copy(uintptr_t *slot, bool *failed)
 }
 
 vm_object_t
-vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages)
+vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
 {
 	bool now = (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
-	vm_object_t copy = vm_object_allocate(npages);
+	vm_object_t copy = vm_object_allocate(at + npages);
 	bool failed = copy == NULL;
 
 	foreach_slot(object, start, start + npages, slot, index)
@@ -226,7 +226,7 @@ vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages)
 		vm_page_t page = failed ? NULL : now ? slot_copy(slot, &failed) : slot_share(slot);
 
 		if (page != NULL &&
-		    vm_object_insert(copy, slot_index(slot, index) - start, page) != KERN_SUCCESS) {
+		    vm_object_insert(copy, slot_index(slot, index) - start + at, page) != KERN_SUCCESS) {
 			failed = true;
 			if (vm_page_unref(page)) {
 				vm_page_release(page);

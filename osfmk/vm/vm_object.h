@@ -107,10 +107,11 @@ void vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm
 void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 
 /*
- * A new object of `npages` pages with the contents of [start, start + npages): sharing the pages copy-on-write, or, if
- * the object is VO_WRITE_SHARED, with pages of its own, copied now. NULL when memory is exhausted.
+ * A new object of at + npages pages, which has the contents of [start, start + npages) from page `at` on: sharing the
+ * pages copy-on-write, or, if the object is VO_WRITE_SHARED, with pages of its own, copied now. NULL when memory is
+ * exhausted.
  */
-vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages);
+vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
 
 /* From now on several entries may write to the object's own pages. All of them have one reference. */
 void vm_object_set_write_shared(vm_object_t object);
