@@ -19,6 +19,7 @@
 #include <bsd/vfs/ramfs.h>
 
 #include <arm64/boot_info.h>
+#include <arm64/pmu.h>
 #include <kern/upcalls.h>
 #include <kern/zalloc.h>
 #include <os/panic.h>
@@ -107,6 +108,14 @@ load_init_image(struct exec_image *image, struct exec_args *args)
 	}
 }
 
+/* First code of process 1's thread: the boot ends here. */
+static OS_NORETURN void
+enter_init_program(void *param, wait_result_t result)
+{
+	ml_boot_mark_user();
+	thread_return_to_user();
+}
+
 static void
 load_init_program(void)
 {
@@ -128,6 +137,7 @@ load_init_program(void)
 	initproc->p_pgrp = initproc->p_session = initproc->p_pid;
 	exec_image_destroy(&image);
 	exec_args_destroy(&args);
+	thread_set_continuation(thread, enter_init_program, NULL);
 	thread_start(thread);
 	thread_deallocate(thread);
 }
