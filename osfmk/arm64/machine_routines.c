@@ -1,5 +1,5 @@
 /*
- * Time and idling.
+ * Time, and waiting for it.
  */
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>

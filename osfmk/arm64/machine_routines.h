@@ -15,8 +15,21 @@ ml_get_interrupts_enabled(void)
 {
 	uint64_t daif;
 
-	__asm__ volatile("mrs %0, daif" : "=r"(daif)::"memory");
+	__asm__ volatile("mrs %0, daif" : "=r"(daif));
 	return (daif & DAIF_I) == 0;
+}
+
+/* For callers that know the state: one instruction. */
+OS_INLINE void
+ml_enable_interrupts(void)
+{
+	__asm__ volatile("msr daifclr, #2" ::: "memory");
+}
+
+OS_INLINE void
+ml_disable_interrupts(void)
+{
+	__asm__ volatile("msr daifset, #2" ::: "memory");
 }
 
 /* Interrupts of this CPU. Returns the previous state, to be handed back. */
@@ -26,9 +39,9 @@ ml_set_interrupts_enabled(bool enable)
 	bool before = ml_get_interrupts_enabled();
 
 	if (enable) {
-		__asm__ volatile("msr daifclr, #2" ::: "memory");
+		ml_enable_interrupts();
 	} else {
-		__asm__ volatile("msr daifset, #2" ::: "memory");
+		ml_disable_interrupts();
 	}
 	return before;
 }
