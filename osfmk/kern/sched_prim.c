@@ -47,22 +47,56 @@ runq_insert(processor_t processor, thread_t thread, int pri, enum runq_end end)
 	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
 }
 
-/* The best thread of at least min_pri, removed; NULL if there is none. */
+/* Only this CPU inserts, so empty stays empty. */
+static inline bool
+runq_is_empty(processor_t processor)
+{
+	return os_atomic_load(&processor->pr_runq.rq_count, relaxed) == 0;
+}
+
+/* The best thread of at least min_pri >= 0, removed; NULL if there is none. */
+static inline thread_t
+runq_take_locked(processor_t processor, int min_pri) REQUIRES(processor->pr_runq_lock)
+{
+	int pri = run_queue_highest(&processor->pr_runq);
+	thread_t thread;
+
+	if (pri < min_pri) {
+		return NULL;
+	}
+	thread = runq_entry_thread(run_queue_pop(&processor->pr_runq, pri));
+	os_atomic_store(&thread->runq, NULL, relaxed);
+	return thread;
+}
+
+/* The same, and if there is one, `self` joins the queue behind those of `pri`. */
+static inline thread_t
+runq_exchange(processor_t processor, thread_t self, int min_pri, int pri)
+{
+	thread_t thread;
+
+	if (runq_is_empty(processor)) {
+		return NULL;
+	}
+	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
+	thread = runq_take_locked(processor, min_pri);
+	if (thread != NULL) {
+		runq_insert_locked(processor, self, pri, RUNQ_TAIL);
+	}
+	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
+	return thread;
+}
+
 static thread_t
 runq_take(processor_t processor, int min_pri)
 {
-	thread_t thread = NULL;
-	int pri;
+	thread_t thread;
 
-	if (os_atomic_load(&processor->pr_runq.rq_count, relaxed) == 0) {
-		return NULL; /* only this CPU inserts */
+	if (runq_is_empty(processor)) {
+		return NULL;
 	}
 	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
-	pri = run_queue_highest(&processor->pr_runq);
-	if (pri >= min_pri && pri >= 0) {
-		thread = runq_entry_thread(run_queue_pop(&processor->pr_runq, pri));
-		os_atomic_store(&thread->runq, NULL, relaxed);
-	}
+	thread = runq_take_locked(processor, min_pri);
 	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
 	return thread;
 }
@@ -196,17 +230,22 @@ enqueue_local(processor_t processor, thread_t thread)
 }
 
 /* Everything that other CPUs sent joins the queue. */
-static void
-inbox_drain(processor_t processor)
+static OS_NOINLINE void
+inbox_drain_slow(processor_t processor)
 {
 	struct inbox_entry *entry, *next;
 
-	if (os_likely(inbox_empty(&processor->pr_inbox))) {
-		return;
-	}
 	for (entry = inbox_take_all(&processor->pr_inbox); entry != NULL; entry = next) {
 		next = entry->ie_next;
 		enqueue_local(processor, os_containerof(entry, struct thread, inbox_entry));
+	}
+}
+
+static inline void
+inbox_drain(processor_t processor)
+{
+	if (os_unlikely(!inbox_empty(&processor->pr_inbox))) {
+		inbox_drain_slow(processor);
 	}
 }
 
@@ -352,27 +391,35 @@ select_thread(processor_t processor)
 /* --- switch --- */
 
 /* The last words about the thread that ran before: this CPU no longer uses anything of it. */
-static void
-let_go(thread_t prev)
+static OS_NOINLINE void
+let_go_special(thread_t prev)
 {
 	uint8_t flags = prev->sched_flags;
 
-	if (os_unlikely(flags & TH_SFLAG_DYING)) {
+	if (flags & TH_SFLAG_DYING) {
 		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
 		os_atomic_store(&prev->exited, 1, release); /* pairs with the acquire in thread_join */
 		thread_wakeup(&prev->exited);
 		thread_deallocate(prev);
-	} else if (os_unlikely(flags & TH_SFLAG_MIGRATE)) {
+	} else {
 		prev->sched_flags = (uint8_t)(flags & ~TH_SFLAG_MIGRATE);
 		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
 		make_runnable(prev);
+	}
+}
+
+static inline void
+let_go(thread_t prev)
+{
+	if (os_unlikely(prev->sched_flags & (TH_SFLAG_DYING | TH_SFLAG_MIGRATE))) {
+		let_go_special(prev);
 	} else {
 		os_atomic_store(&prev->on_cpu, 0, release); /* [O1] */
 	}
 }
 
 /* Accounting and what other CPUs see, for every switch but a handoff. */
-static void
+static inline void
 switch_prepare(processor_t processor, thread_t self, thread_t new)
 {
 	processor_set_active(processor, self, new);
@@ -615,15 +662,11 @@ wait_timer_cancel(thread_t thread)
 static thread_t
 yield_to(processor_t processor, thread_t self, enum sched_yield how)
 {
-	bool any = how == SCHED_YIELD_ANY;
-	thread_t new;
-
 	inbox_drain(processor);
-	new = runq_take(processor, any ? 0 : self->sched_pri);
-	if (new != NULL) {
-		runq_insert(processor, self, any ? DEPRESSPRI : self->sched_pri, RUNQ_TAIL);
+	if (how == SCHED_YIELD_ANY) {
+		return runq_exchange(processor, self, 0, DEPRESSPRI);
 	}
-	return new;
+	return runq_exchange(processor, self, self->sched_pri, self->sched_pri);
 }
 
 bool
