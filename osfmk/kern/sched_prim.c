@@ -587,7 +587,7 @@ thread_block_parameter(thread_continue_t continuation, void *param)
 {
 	thread_t self = current_thread();
 
-	assert(self->machine.preempt_count == 1 && ml_get_interrupts_enabled());
+	assert(self->machine.preempt_count == 1);
 	if (continuation == THREAD_CONTINUE_NULL) {
 		return block_stackful(self);
 	}
