@@ -33,7 +33,7 @@ thread_handoff_ok(thread_t self, thread_t target)
 	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
 	       target->machine.kstack == 0 &&
 	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
-	       run_queue_highest(&processor->pr_runq) <= target->sched_pri &&
+	       processor->pr_ready_pri <= target->sched_pri &&
 	       (target->bound_cpu == THREAD_CPU_ANY || target->bound_cpu == (int)processor->pr_cpu);
 }
 

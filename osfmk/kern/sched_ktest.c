@@ -310,7 +310,7 @@ race_once(unsigned i, uint64_t counts[4])
 
 KTEST(sched_wait_race)
 {
-	uint64_t counts[4] = { 0 };
+	uint64_t counts[4] = { 0 }, give_up;
 	thread_t threads[4];
 
 	waitq_init(&race_queue);
@@ -320,7 +320,9 @@ KTEST(sched_wait_race)
 	for (unsigned i = 0; i < os_countof(threads); i++) {
 		threads[i] = start(i % 2 == 0 ? race_waker : race_aborter, NULL, BASEPRI_DEFAULT);
 	}
-	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
+	/* On a machine with fewer CPUs than this one has, a queued lock waits for CPUs that do not run. */
+	give_up = clock_interval_to_deadline_ns(2 * NSEC_PER_SEC);
+	for (unsigned i = 0; i < RACE_ROUNDS && mach_absolute_time() < give_up; i++) {
 		race_once(i, counts);
 	}
 	os_atomic_store(&race_over, 1, relaxed);

@@ -10,96 +10,18 @@
 #include <kern/handoff.h>
 #include <kern/lock_check.h>
 #include <kern/sched_policy.h>
+#include <kern/sched_ready.h>
 #include <kern/task.h>
 #include <kern/waitq.h>
 #include <vm/pmap.h>
 
 PERCPU_DATA(struct processor, percpu_processor);
 
-LCK_CLASS_DECLARE(runq_lock_class, "run queue", LCK_RANK_RUNQ);
+static LCK_CLASS_DECLARE(runq_lock_class, "run queue", LCK_RANK_RUNQ);
 
 /* How many CPUs a waker looks at for an idle one, starting behind the thread's last CPU: bounds a wake-up on
  * a large machine, where the search would otherwise touch a line of every CPU. */
 #define SCHED_IDLE_SEARCH 16
-
-/* --- the run queue of this CPU --- */
-
-static void
-runq_insert_locked(processor_t processor, thread_t thread, int pri, enum runq_end end)
-    REQUIRES(processor->pr_runq_lock)
-{
-	assert(thread->runq == NULL && !runq_entry_queued(&thread->runq_entry));
-	os_atomic_store(&thread->runq, processor, relaxed);
-	run_queue_insert(&processor->pr_runq, &thread->runq_entry, pri, end);
-}
-
-static thread_t
-runq_entry_thread(struct runq_entry *entry)
-{
-	return os_containerof(entry, struct thread, runq_entry);
-}
-
-static void
-runq_insert(processor_t processor, thread_t thread, int pri, enum runq_end end)
-{
-	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
-	runq_insert_locked(processor, thread, pri, end);
-	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
-}
-
-/* Only this CPU inserts, so empty stays empty. */
-static inline bool
-runq_is_empty(processor_t processor)
-{
-	return os_atomic_load(&processor->pr_runq.rq_count, relaxed) == 0;
-}
-
-/* The best thread of at least min_pri >= 0, removed; NULL if there is none. */
-static inline thread_t
-runq_take_locked(processor_t processor, int min_pri) REQUIRES(processor->pr_runq_lock)
-{
-	int pri = run_queue_highest(&processor->pr_runq);
-	thread_t thread;
-
-	if (pri < min_pri) {
-		return NULL;
-	}
-	thread = runq_entry_thread(run_queue_pop(&processor->pr_runq, pri));
-	os_atomic_store(&thread->runq, NULL, relaxed);
-	return thread;
-}
-
-/* The same, and if there is one, `self` joins the queue behind those of `pri`. */
-static inline thread_t
-runq_exchange(processor_t processor, thread_t self, int min_pri, int pri)
-{
-	thread_t thread;
-
-	if (runq_is_empty(processor)) {
-		return NULL;
-	}
-	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
-	thread = runq_take_locked(processor, min_pri);
-	if (thread != NULL) {
-		runq_insert_locked(processor, self, pri, RUNQ_TAIL);
-	}
-	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
-	return thread;
-}
-
-static thread_t
-runq_take(processor_t processor, int min_pri)
-{
-	thread_t thread;
-
-	if (runq_is_empty(processor)) {
-		return NULL;
-	}
-	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
-	thread = runq_take_locked(processor, min_pri);
-	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
-	return thread;
-}
 
 /* An idle CPU near `near`, taken out of the choice of others; NULL if none is found. */
 static processor_t
@@ -142,7 +64,7 @@ quantum_start(processor_t processor, uint64_t now)
 static void
 quantum_renew(processor_t processor)
 {
-	if (os_atomic_load(&processor->pr_runq.rq_count, relaxed) != 0) {
+	if (ready_any(processor)) {
 		quantum_start(processor, processor->pr_dispatched);
 	} else {
 		processor->pr_quantum_end = UINT64_MAX;
@@ -153,8 +75,7 @@ quantum_renew(processor_t processor)
 static void
 quantum_continue(processor_t processor)
 {
-	if (processor->pr_quantum_end == UINT64_MAX &&
-	    os_atomic_load(&processor->pr_runq.rq_count, relaxed) != 0) {
+	if (processor->pr_quantum_end == UINT64_MAX && ready_any(processor)) {
 		quantum_start(processor, ml_get_timebase_raw());
 	}
 }
@@ -169,9 +90,10 @@ balance(processor_t processor)
 	processor_t idle;
 
 	processor->pr_balance_at = UINT64_MAX;
-	if (processor->pr_runq.rq_count == 0) {
+	if (!ready_any(processor)) {
 		return;
 	}
+	ready_share(processor);
 	idle = choose_idle(processor->pr_cpu);
 	if (idle != NULL && os_atomic_xchg(&idle->pr_signalled, 1, relaxed) == 0) {
 		cpu_signal(idle->pr_cpu, CPU_SIGNAL_RESCHED);
@@ -190,12 +112,12 @@ sched_timer(processor_t processor, uint64_t now)
 		return os_min(processor->pr_quantum_end, processor->pr_balance_at);
 	}
 	processor->pr_quantum_end = UINT64_MAX;
-	if (self == processor->pr_idle_thread || processor->pr_runq.rq_count == 0) {
+	if (self == processor->pr_idle_thread || !ready_any(processor)) {
 		return processor->pr_balance_at;
 	}
 	sched_charge_quantum(self, now - processor->pr_dispatched, now);
 	processor_show_priority(processor, self->sched_pri);
-	if (run_queue_highest(&processor->pr_runq) >= self->sched_pri) {
+	if (ready_highest(processor) >= self->sched_pri) {
 		self->sched_flags |= TH_SFLAG_EXPIRED;
 		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
 		return processor->pr_balance_at;
@@ -218,14 +140,14 @@ static void
 enqueue_local(processor_t processor, thread_t thread)
 {
 	sched_wake_priority(thread);
-	runq_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
 	if (thread->sched_pri > processor->pr_current_pri) {
 		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
 	} else if (processor->pr_quantum_end == UINT64_MAX) {
 		quantum_start(processor, ml_get_timebase_raw());
-		if (cpu_count > 1) {
-			balance_start(processor);
-		}
+	}
+	if (cpu_count > 1 && processor->pr_balance_at == UINT64_MAX) {
+		balance_start(processor);
 	}
 }
 
@@ -294,7 +216,7 @@ choose_processor(processor_t here, thread_t thread)
 	}
 	last = thread->last_cpu == here->pr_cpu ? here : processor_get(thread->last_cpu);
 	if (os_atomic_load(&last->pr_current_pri, relaxed) < thread->sched_pri ||
-	    (last == here && here->pr_runq.rq_count == 0)) {
+	    (last == here && !ready_any(here))) {
 		return last;
 	}
 	idle = choose_idle(thread->last_cpu);
@@ -381,7 +303,7 @@ select_thread(processor_t processor)
 	thread_t thread;
 
 	inbox_drain(processor);
-	thread = runq_take(processor, 0);
+	thread = ready_take(processor, 0);
 	if (thread == NULL && cpu_count > 1) {
 		thread = steal(processor);
 	}
@@ -428,7 +350,9 @@ switch_prepare(processor_t processor, thread_t self, thread_t new)
 		os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
 	}
 	quantum_renew(processor);
-	pmap_switch(new->pmap);
+	if (new->pmap != self->pmap) { /* self ran with its own loaded, or the kernel's, which is none */
+		pmap_switch(new->pmap);
+	}
 }
 
 /* Where every continuation starts: ordinary conditions first. */
@@ -516,7 +440,7 @@ switch_stackful(processor_t processor, thread_t self, thread_t new)
 	stack = kstack_take(processor);
 	if (os_unlikely(stack == 0)) {
 		/* Let it wait until the pool is filled; the idle thread has a stack. */
-		runq_insert(processor, new, new->sched_pri, RUNQ_HEAD);
+		ready_insert(processor, new, new->sched_pri, RUNQ_HEAD);
 		if (self != processor->pr_idle_thread) {
 			switch_stackful(processor, self, processor->pr_idle_thread);
 		}
@@ -664,9 +588,9 @@ yield_to(processor_t processor, thread_t self, enum sched_yield how)
 {
 	inbox_drain(processor);
 	if (how == SCHED_YIELD_ANY) {
-		return runq_exchange(processor, self, 0, DEPRESSPRI);
+		return ready_exchange(processor, self, 0, DEPRESSPRI);
 	}
-	return runq_exchange(processor, self, self->sched_pri, self->sched_pri);
+	return ready_exchange(processor, self, self->sched_pri, self->sched_pri);
 }
 
 bool
@@ -700,22 +624,6 @@ thread_yield_user(enum sched_yield how, uint64_t result)
 	switch_stackless(processor, self, new);
 }
 
-/* Takes a thread out of this CPU's queue; false if it is not in it. */
-static bool
-runq_take_thread(processor_t processor, thread_t thread)
-{
-	bool taken = false;
-
-	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
-	if (os_atomic_load(&thread->runq, relaxed) == processor) {
-		run_queue_remove(&processor->pr_runq, &thread->runq_entry);
-		os_atomic_store(&thread->runq, NULL, relaxed);
-		taken = true;
-	}
-	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
-	return taken;
-}
-
 bool
 thread_yield_to_user(thread_t target, uint64_t result)
 {
@@ -723,10 +631,10 @@ thread_yield_to_user(thread_t target, uint64_t result)
 	processor_t processor = current_processor();
 
 	inbox_drain(processor);
-	if (target == self || !runq_take_thread(processor, target)) {
+	if (target == self || !ready_remove(processor, target)) {
 		return false;
 	}
-	runq_insert(processor, self, self->sched_pri, RUNQ_TAIL);
+	ready_insert(processor, self, self->sched_pri, RUNQ_TAIL);
 	thread_complete_syscall(self, result);
 	switch_stackless(processor, self, target);
 }
@@ -736,19 +644,24 @@ static thread_t
 preempt_to(processor_t processor, thread_t self)
 {
 	enum runq_end end = self->sched_flags & TH_SFLAG_EXPIRED ? RUNQ_TAIL : RUNQ_HEAD;
+	thread_t new;
 	int highest;
 
 	os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
 	inbox_drain(processor);
 	self->sched_flags &= (uint8_t)~TH_SFLAG_EXPIRED;
-	highest = run_queue_highest(&processor->pr_runq);
+	highest = ready_highest(processor);
 	if (highest < self->sched_pri || (highest == self->sched_pri && end == RUNQ_HEAD)) {
 		quantum_continue(processor);
 		return self;
 	}
-	runq_insert(processor, self, self->sched_pri, end);
+	new = ready_take(processor, 0);
+	if (new == NULL) {
+		return self; /* a thief was faster */
+	}
+	ready_insert(processor, self, self->sched_pri, end);
 	os_counter_add(&processor->pr_preemptions, 1);
-	return runq_take(processor, 0);
+	return new;
 }
 
 void
@@ -838,6 +751,7 @@ processor_init(unsigned cpu, thread_t idle_thread)
 	processor->pr_balance_at = UINT64_MAX;
 	processor->pr_timer_programmed = UINT64_MAX;
 	processor->pr_current_pri = IDLEPRI;
+	processor->pr_ready_pri = -1;
 	lck_spin_init(&processor->pr_runq_lock, &runq_lock_class);
 	run_queue_init(&processor->pr_runq);
 	timer_queue_init(processor);

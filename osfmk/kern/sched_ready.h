@@ -1,0 +1,87 @@
+/*
+ * The threads that wait for a CPU: its run queue, and in front of it a place for one.
+ *
+ * Most of the time at most one thread waits: the peer in a conversation, the other of two that take turns. It
+ * is kept in pr_only, which the CPU itself alone reads and writes: no lock, no list, no bit map. As soon as a
+ * second one comes, both go to the run queue. So: pr_only is set only while the run queue is empty.
+ *
+ * Other CPUs take threads from the run queue only. What waits in pr_only is out of their reach until
+ * ready_share(), which the balance timer calls before it asks an idle CPU for help.
+ *
+ * pr_ready_pri is the priority of the best waiting thread, -1 for none, kept for the one comparison that a
+ * direct handoff makes. A thief may leave it too high; the next ready_take() puts it right.
+ *
+ * All functions: interrupts masked, on the processor's own CPU.
+ */
+#pragma once
+
+#include <kern/processor.h>
+#include <kern/thread.h>
+
+OS_INLINE thread_t
+runq_entry_thread(struct runq_entry *entry)
+{
+	return os_containerof(entry, struct thread, runq_entry);
+}
+
+OS_INLINE bool
+ready_any(processor_t processor)
+{
+	return processor->pr_only != NULL || os_atomic_load(&processor->pr_runq.rq_count, relaxed) != 0;
+}
+
+OS_INLINE int
+ready_highest(processor_t processor)
+{
+	return processor->pr_only != NULL ? processor->pr_only_pri : run_queue_highest(&processor->pr_runq);
+}
+
+/* The general cases; sched_ready.c. */
+void ready_insert_slow(processor_t processor, thread_t thread, int pri, enum runq_end end);
+thread_t ready_take_slow(processor_t processor, int min_pri);
+bool ready_remove(processor_t processor, thread_t thread);
+
+/* Makes the thread in pr_only visible to other CPUs. */
+void ready_share(processor_t processor);
+
+/* `thread` waits from now on, at `pri`. */
+OS_INLINE void
+ready_insert(processor_t processor, thread_t thread, int pri, enum runq_end end)
+{
+	if (os_likely(!ready_any(processor))) {
+		processor->pr_only = thread;
+		processor->pr_only_pri = pri;
+		processor->pr_ready_pri = pri;
+	} else {
+		ready_insert_slow(processor, thread, pri, end);
+	}
+}
+
+/* The best thread of at least min_pri, which waits no longer; NULL if there is none. */
+OS_INLINE thread_t
+ready_take(processor_t processor, int min_pri)
+{
+	thread_t only = processor->pr_only;
+
+	if (os_unlikely(only == NULL)) {
+		return ready_take_slow(processor, min_pri);
+	}
+	if (processor->pr_only_pri < min_pri) {
+		return NULL;
+	}
+	processor->pr_only = NULL;
+	processor->pr_ready_pri = -1;
+	return only;
+}
+
+/* ready_take, and if it finds one, `self` waits in its place, behind those of `pri`. */
+OS_INLINE thread_t
+ready_exchange(processor_t processor, thread_t self, int min_pri, int pri)
+{
+	thread_t thread = ready_take(processor, min_pri);
+
+	if (thread != NULL) {
+		ready_insert(processor, self, pri, RUNQ_TAIL);
+	}
+	return thread;
+}
