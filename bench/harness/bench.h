@@ -14,8 +14,8 @@
  *
  * The harness calls the function once. bench_loop runs its body in batches: a first one that is thrown away,
  * then as many as the mode needs. What stands before the loop is set-up, what stands behind it is clean-up
- * and the check that the work was done (bench_check); neither is measured. Where each batch needs a set-up of
- * its own, the loop is written out:
+ *and the check that the work was done (bench_check); neither is measured. Where each batch needs a set-up of
+ *its own, the loop is written out:
  *
  *	while (bench_next(b)) {
  *		... prepare b->iterations operations ...
@@ -29,8 +29,8 @@
  * batch it notes a failure and goes on: the next bench_next ends the loop.
  *
  * Modes. Count: the machine counts instructions, every batch has the row's fixed number of iterations, and
- * the result is the median batch: the same number in every run. Time: the number of iterations is found so
- * that a batch is long against the clock's step; median and percentiles over the batches are reported.
+ *the result is the median batch: the same number in every run. Time: the number of iterations is found so
+ *that a batch is long against the clock's step; median and percentiles over the batches are reported.
  *
  * A figure includes the body and the loop's own two instructions; the price of reading the counter at both
  * ends of a batch is measured and taken off.

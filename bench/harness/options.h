@@ -4,7 +4,7 @@
  *	bench [--mode count|time] [--workers 1,2,4] [--list] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
- * run.
+ *run.
  */
 #pragma once
 

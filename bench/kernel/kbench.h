@@ -2,7 +2,7 @@
  * Micro-benchmarks that run inside the kernel: the price of a mechanism without the trap around it.
  *
  * A benchmark is a function that does its operation `iterations` times and says whether the work was done,
- * and one registration line:
+ *and one registration line:
  *
  *	KBENCH("kernel/zone_alloc_free", zone_alloc_free);
  *

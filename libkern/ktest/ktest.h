@@ -8,8 +8,8 @@
  *	}
  *
  * in any file that is linked; names are C identifiers, subsystem first. The boot argument `ktest` runs them
- * all in order of their names and ends the machine, `ktest=WORD,WORD` those whose name contains one of the
- * words. Output is KTAP. A test runs in a kernel thread with preemption and interrupts on; it may block, start
+ *all in order of their names and ends the machine, `ktest=WORD,WORD` those whose name contains one of the
+ *words. Output is KTAP. A test runs in a kernel thread with preemption and interrupts on; it may block, start
  * threads and use other CPUs, whose failed expectations count too as long as the test waits for them.
  */
 #pragma once

@@ -42,7 +42,7 @@ sleh_svc_special(struct arm_saved_state *frame)
 	struct thread *self = current_thread();
 	int32_t number = (int32_t)frame->x[16];
 
-	ml_enable_interrupts();
+	ml_set_interrupts_enabled(true);
 	if ((uint32_t)number != PLATFORM_TRAP) {
 		deliver(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
 	} else if (frame->x[3] == PLATFORM_SET_TSD) {
@@ -66,12 +66,6 @@ mach_trap_invalid(void)
 }
 
 /* --- faults from EL0 --- */
-
-static bool
-is_user_abort(uint64_t esr)
-{
-	return ESR_EC(esr) == ESR_EC_DABORT_EL0 || ESR_EC(esr) == ESR_EC_IABORT_EL0;
-}
 
 static void
 user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
@@ -99,12 +93,12 @@ user_undefined(struct arm_saved_state *frame)
 void
 sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 {
-	ml_enable_interrupts();
-	if (os_likely(is_user_abort(esr))) {
-		user_abort(frame, esr, far);
-		return;
-	}
+	ml_set_interrupts_enabled(true);
 	switch (ESR_EC(esr)) {
+	case ESR_EC_DABORT_EL0:
+	case ESR_EC_IABORT_EL0:
+		user_abort(frame, esr, far);
+		break;
 	case ESR_EC_FP_TRAP:
 		fp_trap();
 		break;
@@ -129,6 +123,7 @@ sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 		user_undefined(frame);
 		break;
 	}
+	ml_set_interrupts_enabled(false);
 }
 
 void
@@ -138,9 +133,9 @@ sleh_return_slow(void)
 
 	/* The return that follows takes everything from the frame, which is what this bit asks for. */
 	if (os_atomic_and_orig(&self->slow_flags, ~AST_APC, relaxed) != AST_APC) {
-		ml_enable_interrupts();
+		ml_set_interrupts_enabled(true);
 		ast_taken_user();
-		ml_disable_interrupts();
+		ml_set_interrupts_enabled(false);
 	}
 }
 

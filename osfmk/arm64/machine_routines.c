@@ -1,5 +1,5 @@
 /*
- * Time, and waiting for it.
+ * Time and idling.
  */
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>

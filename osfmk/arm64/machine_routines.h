@@ -15,21 +15,8 @@ ml_get_interrupts_enabled(void)
 {
 	uint64_t daif;
 
-	__asm__ volatile("mrs %0, daif" : "=r"(daif));
+	__asm__ volatile("mrs %0, daif" : "=r"(daif)::"memory");
 	return (daif & DAIF_I) == 0;
-}
-
-/* For callers that know the state: one instruction. */
-OS_INLINE void
-ml_enable_interrupts(void)
-{
-	__asm__ volatile("msr daifclr, #2" ::: "memory");
-}
-
-OS_INLINE void
-ml_disable_interrupts(void)
-{
-	__asm__ volatile("msr daifset, #2" ::: "memory");
 }
 
 /* Interrupts of this CPU. Returns the previous state, to be handed back. */
@@ -39,9 +26,9 @@ ml_set_interrupts_enabled(bool enable)
 	bool before = ml_get_interrupts_enabled();
 
 	if (enable) {
-		ml_enable_interrupts();
+		__asm__ volatile("msr daifclr, #2" ::: "memory");
 	} else {
-		ml_disable_interrupts();
+		__asm__ volatile("msr daifset, #2" ::: "memory");
 	}
 	return before;
 }

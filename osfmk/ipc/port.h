@@ -7,7 +7,7 @@
  *	           that names the port and each pointer kept holds a reference. Memory goes back to the zone
  *	           after a grace period once it is 0.
  *	ip_rights  send rights, make-send count, and NS_ARMED while a no-senders request is registered, so
- * that "the last send right went" and "somebody wants to know" are seen in one step.
+ *that "the last send right went" and "somebody wants to know" are seen in one step.
  *
  * A space holds one send right per entry with NT_SEND, whatever its user reference count.
  *

@@ -2,9 +2,9 @@
  * The scheduler's verbs.
  *
  * Choice. Each CPU runs the thread of the highest priority on its own run queue; equals take turns by
- * quantum. The quantum timer is armed only while a competitor waits. A waking thread goes to the CPU it last
- * ran on if that is idle or runs something lower, else to an idle CPU near by, else back to its last CPU. An
- * idle CPU that finds nothing looks for a queue with a thread to spare and takes it (steal).
+ *quantum. The quantum timer is armed only while a competitor waits. A waking thread goes to the CPU it last
+ *ran on if that is idle or runs something lower, else to an idle CPU near by, else back to its last CPU. An
+ *idle CPU that finds nothing looks for a queue with a thread to spare and takes it (steal).
  *
  * Switch. Three ways, all with interrupts masked and all ending in sched_let_go() in the new thread's
  * context, which lets go of the old one:

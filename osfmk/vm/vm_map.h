@@ -2,22 +2,22 @@
  * Address maps.
  *
  * A map is an index from virtual page to entry (vm_map_index.h: a radix tree whose slots carry their own
- * locks) and a pmap. An entry is a range with one object, protection, inheritance and tag; entries never
- * overlap.
+ *locks) and a pmap. An entry is a range with one object, protection, inheritance and tag; entries never
+ *overlap.
  *
  * Concurrency
  *	Look-ups and faults take no lock: they run in an SMR section (preemption off), so an entry, an index
- * node or an object they found stays memory, and they re-check the entry under the object's slot lock before
- * they install a translation. Changes lock the index slots of exactly the range they change (sleeping bit
- * locks, ascending addresses), so changes of ranges that are 128 KiB apart share no written line either. A
- * change that takes rights away, in this order: [M1] publish it in vme_attr (DEAD, NEEDS_COPY, less
- * protection), full barrier, [M2] pass over the object's slots of the range, waiting for a locked one, then
- * change the translations. A fault: [F1] lock the slot, full barrier, [F2] read vme_attr. So either the fault
- * sees the change, or the change sees what the fault installed.
+ *node or an object they found stays memory, and they re-check the entry under the object's slot lock before
+ *they install a translation. Changes lock the index slots of exactly the range they change (sleeping bit
+ *locks, ascending addresses), so changes of ranges that are 128 KiB apart share no written line either. A
+ *change that takes rights away, in this order: [M1] publish it in vme_attr (DEAD, NEEDS_COPY, less
+ *protection), full barrier, [M2] pass over the object's slots of the range, waiting for a locked one, then
+ *change the translations. A fault: [F1] lock the slot, full barrier, [F2] read vme_attr. So either the fault
+ *sees the change, or the change sees what the fault installed.
  *
  * Free space. Each CPU looks for space in an arena of its own (VM_MAP_ARENA bytes, taken from the map when it
- * is full), lowest address first from a hint. Sizes above VM_MAP_ARENA_MAX come from a search over the whole
- * map.
+ *is full), lowest address first from a hint. Sizes above VM_MAP_ARENA_MAX come from a search over the whole
+ *map.
  *
  * Lock order: index range, [SMR section: object slot, page].
  */
