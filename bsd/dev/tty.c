@@ -7,9 +7,12 @@
 #include <bsd/kern/signal_internal.h>
 #include <bsd/kern/uio.h>
 #include <kern/assert.h>
+#include <kern/sched.h>
+#include <kern/thread.h>
 #include <kern/wait.h>
 #include <string.h>
 #include <sys/errno.h>
+#include <sys/signal.h>
 
 #define TTY_CHUNK   256U /* bytes moved at a time */
 #define CONTROL(c)  ((c) & 0x1f)
@@ -39,6 +42,7 @@ tty_init(struct tty *tp, void (*output)(const char *text, size_t len))
 	};
 	lck_spin_init(&tp->t_lock, &tty_class);
 	waitq_init(&tp->t_readers);
+	waitq_init(&tp->t_signaller);
 }
 
 /* ---- Input ---- */
@@ -126,16 +130,40 @@ tty_canonical_locked(struct tty *tp, uint8_t c)
 	return c == '\n';
 }
 
+/* The signal that a character stands for; 0: none. */
+static int
+tty_signal_of(const struct tty *tp, uint8_t c)
+{
+	const cc_t *cc = tp->t_termios.c_cc;
+
+	if ((tp->t_termios.c_lflag & ISIG) == 0) {
+		return 0;
+	}
+	return c == cc[VINTR] ? SIGINT : c == cc[VQUIT] ? SIGQUIT : 0;
+}
+
+/* What was typed before is dropped, as it was meant for whoever is interrupted. */
+static void
+tty_signal_locked(struct tty *tp, uint8_t c, int sig)
+{
+	tty_echo_locked(tp, c);
+	tp->t_head = tp->t_ready = tp->t_tail;
+	tp->t_signals |= SIG_BIT(sig);
+}
+
 void
 tty_input(struct tty *tp, uint8_t c)
 {
 	bool interrupts = lck_spin_lock_irq(&tp->t_lock);
-	bool wake;
+	int sig = tty_signal_of(tp, c);
+	bool wake = false;
 
 	if (c == '\r' && (tp->t_termios.c_iflag & ICRNL) != 0) {
 		c = '\n';
 	}
-	if ((tp->t_termios.c_lflag & ICANON) != 0) {
+	if (sig != 0) {
+		tty_signal_locked(tp, c, sig);
+	} else if ((tp->t_termios.c_lflag & ICANON) != 0) {
 		wake = tty_canonical_locked(tp, c);
 	} else {
 		tty_append_locked(tp, c);
@@ -146,6 +174,51 @@ tty_input(struct tty *tp, uint8_t c)
 	if (wake) {
 		waitq_wakeup_all(&tp->t_readers, THREAD_AWAKENED);
 	}
+	if (sig != 0) {
+		waitq_wakeup_all(&tp->t_signaller, THREAD_AWAKENED);
+	}
+}
+
+/* ---- Signals ---- */
+
+/* Takes what has been typed, or prepares to wait for it. */
+static uint32_t
+tty_take_signals(struct tty *tp, pid_t *pgrp)
+{
+	bool interrupts = lck_spin_lock_irq(&tp->t_lock);
+	uint32_t signals = tp->t_signals;
+
+	tp->t_signals = 0;
+	*pgrp = tp->t_pgrp;
+	if (signals == 0) {
+		waitq_wait_prepare(&tp->t_signaller, THREAD_UNINT, 0);
+	}
+	lck_spin_unlock_irq(&tp->t_lock, interrupts);
+	return signals;
+}
+
+static void
+tty_signaller(void *param, wait_result_t result)
+{
+	struct tty *tp = param;
+
+	for (;;) {
+		pid_t pgrp;
+		uint32_t signals = tty_take_signals(tp, &pgrp);
+
+		if (signals == 0) {
+			thread_block(THREAD_CONTINUE_NULL);
+		}
+		for (; signals != 0 && pgrp != 0; signals &= signals - 1) {
+			pgrp_signal(pgrp, __builtin_ctz(signals) + 1);
+		}
+	}
+}
+
+bool
+tty_start_signaller(struct tty *tp)
+{
+	return kernel_thread_create(tty_signaller, tp, BASEPRI_KERNEL, "tty signals", NULL) == KERN_SUCCESS;
 }
 
 /* ---- Reading ---- */

@@ -31,6 +31,8 @@ struct tty {
 	struct waitq t_readers;
 	bool t_eof;   /* end-of-file was typed on an empty line; the next read that finds nothing gets it */
 	pid_t t_pgrp; /* foreground process group; 0: none */
+	uint32_t t_signals;       /* typed signals (SIG_BIT) that t_signaller has yet to send */
+	struct waitq t_signaller; /* where the thread that sends them sleeps */
 	void (*t_output)(const char *text, size_t len); /* (c) */
 };
 
@@ -42,6 +44,12 @@ void tty_input(struct tty *tp, uint8_t c);
 OS_WARN_RESULT int tty_read(struct tty *tp, struct uio *uio, bool nonblock);
 OS_WARN_RESULT int tty_write(struct tty *tp, struct uio *uio);
 OS_WARN_RESULT int tty_ioctl(struct tty *tp, uint64_t command, uint64_t data);
+
+/*
+ * Signals that were typed go to the foreground process group. Finding it takes blocking locks, so a kernel
+ * thread does it; started once for each terminal that is to have this. False: no memory.
+ */
+bool tty_start_signaller(struct tty *tp);
 
 /* The machine's console. */
 extern struct tty console_tty;

@@ -150,6 +150,9 @@ bsd_init(void)
 	proc_init();
 	tty_init(&console_tty, pe_console_write);
 	console_attach();
+	if (!tty_start_signaller(&console_tty)) {
+		kprintf("console: no thread, typed signals are lost\n");
+	}
 	mount_root();
 	load_init_program();
 }

@@ -92,6 +92,7 @@ proc_exit(struct proc *p)
 	}
 	lck_mtx_lock(&proc_tree_lock);
 	reparent_children_locked(p);
+	p->p_exit_time = proc_self_cpu_time_ns();
 	os_atomic_store(&p->p_state, SZOMB, relaxed);
 	psignal(p->p_parent, SIGCHLD);
 	waitq_wakeup_all(&p->p_parent->p_wait, THREAD_AWAKENED);
@@ -136,8 +137,8 @@ wait_reap_locked(struct wait_request *wr, struct proc *parent) REQUIRES(proc_tre
 		if (child->p_state == SZOMB) {
 			wr->wr_found = child->p_pid;
 			wr->wr_status = child->p_xstat;
-			wr->wr_time_ns = absolutetime_to_nanoseconds(child->p_task->dead_cpu_time);
-			parent->p_children_time[0] += wr->wr_time_ns;
+			wr->wr_time_ns = child->p_exit_time;
+			parent->p_children_time += wr->wr_time_ns + child->p_children_time;
 			proc_reap_locked(child);
 			return 0;
 		}

@@ -443,26 +443,32 @@ kill_one(struct proc *p, int sig)
 	return 0;
 }
 
-/* To a process group, or to everybody but processes 0 and 1. */
+/* To a process group, or (0) to everybody; never to processes 0 and 1, and to the caller last. */
 static int
-kill_many(pid_t pgrp, bool everybody, int sig)
+kill_many(pid_t pgrp, int sig)
 {
+	struct proc *self = current_proc();
 	int error = ESRCH;
 
 	lck_mtx_lock(&proc_tree_lock);
 	list_foreach (n, &allproc) {
 		struct proc *p = list_entry(n, struct proc, p_list);
 
-		if (p->p_pid > 1 && p != current_proc() && (everybody || p->p_pgrp == pgrp)) {
+		if (p->p_pid > 1 && p != self && (pgrp == 0 || p->p_pgrp == pgrp)) {
 			error = kill_one(p, sig);
 		}
 	}
-	/* The caller last: it may be among them. */
-	if (!everybody && current_proc()->p_pgrp == pgrp) {
-		error = kill_one(current_proc(), sig);
+	if (pgrp != 0 && self->p_pid > 1 && self->p_pgrp == pgrp) {
+		error = kill_one(self, sig);
 	}
 	lck_mtx_unlock(&proc_tree_lock);
 	return error;
+}
+
+int
+pgrp_signal(int pgrp, int sig)
+{
+	return kill_many(pgrp, sig);
 }
 
 sysret_t
@@ -475,12 +481,12 @@ sys_kill(pid_t pid, int sig, int posix)
 		return (sysret_t){ .error = EINVAL };
 	}
 	if (pid == -1) {
-		return (sysret_t){ .error = kill_many(0, true, sig) };
+		return (sysret_t){ .error = kill_many(0, sig) };
 	}
 	if (pid <= 0) {
 		pid_t pgrp = pid == 0 ? (pid_t)sys_getpgrp().value : -pid;
 
-		return (sysret_t){ .error = kill_many(pgrp, false, sig) };
+		return (sysret_t){ .error = kill_many(pgrp, sig) };
 	}
 	p = proc_find(pid);
 	if (p == NULL) {

@@ -89,9 +89,8 @@ timeval_from_ns(struct timeval *tv, uint64_t ns)
 	tv->tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
 }
 
-/* CPU time of the process so far: dead threads and the calling one. */
-static uint64_t
-self_cpu_time_ns(void)
+uint64_t
+proc_self_cpu_time_ns(void)
 {
 	return absolutetime_to_nanoseconds(current_task()->dead_cpu_time) +
 	       thread_cpu_time_ns(current_thread());
@@ -103,10 +102,10 @@ sys_getrusage(int who, user_addr_t rusage)
 	struct rusage ru = { 0 };
 
 	if (who == RUSAGE_SELF) {
-		timeval_from_ns(&ru.ru_utime, self_cpu_time_ns());
+		timeval_from_ns(&ru.ru_utime, proc_self_cpu_time_ns());
 	} else if (who == RUSAGE_CHILDREN) {
 		lck_mtx_lock(&proc_tree_lock);
-		timeval_from_ns(&ru.ru_utime, current_proc()->p_children_time[0]);
+		timeval_from_ns(&ru.ru_utime, current_proc()->p_children_time);
 		lck_mtx_unlock(&proc_tree_lock);
 	} else {
 		return (sysret_t){ .error = EINVAL };

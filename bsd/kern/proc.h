@@ -109,7 +109,8 @@ struct proc {
 	struct pthread_registration p_pthread; /* (o) */
 	uint64_t p_stack_top;                  /* (o) main stack, for sysctl kern.usrstack64 */
 	uint64_t p_start_abstime;              /* (c) when it was born, in timebase ticks */
-	uint64_t p_children_time[2];           /* (t) user and system time of reaped children, ns */
+	uint64_t p_exit_time;                  /* (t) zombie: CPU time it used, ns */
+	uint64_t p_children_time;              /* (t) CPU time of reaped children, ns */
 	char p_comm[MAXCOMLEN + 1];            /* (p) last component of what it executes */
 
 	struct smr_node p_smr;
@@ -165,6 +166,9 @@ void proc_reap_locked(struct proc *zombie) REQUIRES(proc_tree_lock);
 void proc_set_name(struct proc *p, const char *path);
 /* Changes the current directory; vfs_syscalls.c. */
 OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);
+
+/* CPU time of the calling process: its threads that ended, and the calling one; kern_time.c. */
+uint64_t proc_self_cpu_time_ns(void);
 
 /* kern_exit.c. The calling thread does not come back. */
 _Noreturn void exit1(int status);

@@ -32,6 +32,8 @@ struct uthread;
 /* Posts a signal. Any context that may take p_lock. */
 void psignal(struct proc *p, int sig);
 void uthread_signal(struct uthread *uth, int sig);
+/* To every process of a group; ESRCH if there is none. Takes proc_tree_lock. */
+int pgrp_signal(int pgrp, int sig);
 /* From bsd_ast: carries out what is pending for the current thread. May not return. */
 void signals_take(struct uthread *uth);
 /*

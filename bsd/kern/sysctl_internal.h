@@ -34,4 +34,3 @@ OS_WARN_RESULT int sysctl_out_int(struct sysctl_request *req, int32_t value);
 OS_WARN_RESULT int sysctl_out_quad(struct sysctl_request *req, uint64_t value);
 /* EINVAL unless the caller gave exactly `size` bytes. */
 OS_WARN_RESULT int sysctl_in(struct sysctl_request *req, void *value, size_t size);
-
