@@ -95,23 +95,18 @@ vm_map_reference(vm_map_t map)
 	(void)refs;
 }
 
-/* Nobody uses the map: no locks. Translations are gone already. */
-static void
-map_free_entries(vm_map_t map)
+static uint64_t
+free_visit(vm_map_entry_t entry, uint64_t page, void *context)
 {
-	vm_map_offset_t from = map->vmm_min;
-	vm_map_entry_t entry;
+	vm_map_t map = context;
+	uint64_t next = vm_map_page(map, entry->vme_end);
 
-	while ((entry = vm_map_next_entry(map, from, map->vmm_max)) != NULL) {
-		from = entry->vme_end;
-		if (entry->vme_object != NULL) {
-			vm_object_deallocate(entry->vme_object);
-		}
-		zfree(vm_map_entry_zone, entry);
-		if (from >= map->vmm_max) {
-			break;
-		}
+	(void)page;
+	if (entry->vme_object != NULL) {
+		vm_object_deallocate(entry->vme_object);
 	}
+	zfree(vm_map_entry_zone, entry);
+	return next;
 }
 
 void
@@ -123,7 +118,8 @@ vm_map_deallocate(vm_map_t map)
 	}
 	assert(map->vmm_pmap != kernel_pmap);
 	pmap_destroy(map->vmm_pmap);
-	map_free_entries(map);
+	vm_index_foreach(&map->vmm_index, vm_map_page(map, map->vmm_min), vm_map_page(map, map->vmm_max),
+	    false, free_visit, map);
 	vm_index_destroy(&map->vmm_index);
 	zfree(vm_map_zone, map);
 }

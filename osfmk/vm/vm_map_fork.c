@@ -11,7 +11,6 @@
 #include <vm/vm_map_internal.h>
 
 #include <kern/assert.h>
-#include <kern/smr.h>
 #include <string.h>
 #include <vm/pmap.h>
 
@@ -172,31 +171,6 @@ fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 	return KERN_RESOURCE_SHORTAGE;
 }
 
-/* The lowest entry at or after `from`, locked; NULL at the end of the map. */
-static vm_map_entry_t
-next_entry_locked(vm_map_t map, vm_map_offset_t from, uintptr_t **slot)
-{
-	while (from < map->vmm_max) {
-		vm_map_entry_t entry;
-		vm_map_offset_t start = 0;
-
-		smr_enter();
-		entry = vm_map_next_entry(map, from, map->vmm_max);
-		if (entry != NULL) {
-			start = os_max(from, os_atomic_load(&entry->vme_start, relaxed));
-		}
-		smr_leave();
-		if (entry == NULL) {
-			return NULL;
-		}
-		entry = vm_map_lock_entry_at(map, start, slot);
-		if (entry != NULL) {
-			return entry;
-		}
-	}
-	return NULL;
-}
-
 /* An empty map with the layout of `old`. */
 static vm_map_t
 fork_empty(vm_map_t old)
@@ -215,28 +189,36 @@ fork_empty(vm_map_t old)
 	return new;
 }
 
+struct fork {
+	vm_map_t old, new;
+	kern_return_t kr;
+};
+
+static uint64_t
+fork_visit(vm_map_entry_t entry, uint64_t page, void *context)
+{
+	struct fork *fork = context;
+
+	if (vm_map_page(fork->old, entry->vme_start) == page &&
+	    vme_inherit(entry->vme_attr) != VM_INHERIT_NONE) {
+		fork->kr = fork_entry(fork->old, entry, fork->new);
+	}
+	return fork->kr == KERN_SUCCESS ? vm_map_page(fork->old, entry->vme_end) : VM_INDEX_STOP;
+}
+
 vm_map_t
 vm_map_fork(vm_map_t old)
 {
-	vm_map_t new = fork_empty(old);
-	vm_map_offset_t from = old->vmm_min;
-	kern_return_t kr = KERN_SUCCESS;
-	vm_map_entry_t entry;
-	uintptr_t *slot;
+	struct fork fork = { .old = old, .new = fork_empty(old), .kr = KERN_SUCCESS };
 
-	if (new == NULL) {
+	if (fork.new == NULL) {
 		return NULL;
 	}
-	while (kr == KERN_SUCCESS && (entry = next_entry_locked(old, from, &slot)) != NULL) {
-		from = entry->vme_end;
-		if (vme_inherit(entry->vme_attr) != VM_INHERIT_NONE) {
-			kr = fork_entry(old, entry, new);
-		}
-		vm_index_unlock_slot(slot, entry);
-	}
-	if (kr != KERN_SUCCESS) {
-		vm_map_deallocate(new);
+	vm_index_foreach(&old->vmm_index, vm_map_page(old, old->vmm_min), vm_map_page(old, old->vmm_max),
+	    true, fork_visit, &fork);
+	if (fork.kr != KERN_SUCCESS) {
+		vm_map_deallocate(fork.new);
 		return NULL;
 	}
-	return new;
+	return fork.new;
 }

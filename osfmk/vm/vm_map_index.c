@@ -327,37 +327,66 @@ vm_index_split(struct vm_map_index *index, uint64_t page)
 
 /* --- filling a private index --- */
 
+/* Slots [first, last) hold nothing and become `value`. */
+static void
+slots_fill(struct vm_index_node *node, unsigned first, unsigned last, uintptr_t value)
+{
+	node->used |= (~0ULL << first) & (~0ULL >> (64 - last));
+	for (unsigned i = first; i < last; i++) {
+		node->slots[i] = value;
+	}
+}
+
+static bool range_insert(
+    struct vm_index_node *node, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uintptr_t value);
+
+/* The part of the range behind slot i, which is a node or becomes one. */
+static bool
+slot_insert(struct vm_index_node *node, unsigned i, uint64_t slot_start, unsigned shift, uint64_t start,
+    uint64_t end, uintptr_t value)
+{
+	if (node->slots[i] == 0) {
+		struct vm_index_node *child = vm_index_node_alloc();
+
+		if (child == NULL) {
+			return false;
+		}
+		__builtin_memset(child, 0, sizeof(*child));
+		node->slots[i] = (uintptr_t)child | VM_INDEX_NODE;
+		node->used |= 1ULL << i;
+	}
+	assert(node->slots[i] & VM_INDEX_NODE);
+	return range_insert(vm_index_node(node->slots[i]), slot_start, shift - VM_INDEX_SHIFT,
+	    os_max(start, slot_start), os_min(end, slot_start + (1ULL << shift)), value);
+}
+
 static bool
 range_insert(
     struct vm_index_node *node, uint64_t base, unsigned shift, uint64_t start, uint64_t end, uintptr_t value)
 {
-	unsigned first = (unsigned)((start - base) >> shift), last = (unsigned)((end - 1 - base) >> shift);
+	uint64_t mask = (1ULL << shift) - 1;
+	unsigned first = (unsigned)((start - base + mask) >> shift), last = (unsigned)((end - base) >> shift);
 
-	for (unsigned i = first; i <= last; i++) {
-		uint64_t slot_start = base + ((uint64_t)i << shift);
-		uint64_t from = os_max(start, slot_start), to = os_min(end, slot_start + (1ULL << shift));
-
-		node->used |= 1ULL << i;
-		if (to - from == 1ULL << shift && node->slots[i] == 0) {
-			node->slots[i] = value;
-			continue;
+	if (first > last) { /* inside one slot */
+		return slot_insert(node, last, base + ((uint64_t)last << shift), shift, start, end, value);
+	}
+	if ((start & mask) != 0 && !slot_insert(node, first - 1, base + ((uint64_t)(first - 1) << shift),
+				       shift, start, end, value)) {
+		return false;
+	}
+	for (unsigned i = first; i < last; i++) {
+		if ((node->used >> i) == 0) {
+			slots_fill(node, i, last, value);
+			break;
 		}
 		if (node->slots[i] == 0) {
-			struct vm_index_node *child = vm_index_node_alloc();
-
-			if (child == NULL) {
-				return false;
-			}
-			__builtin_memset(child, 0, sizeof(*child));
-			node->slots[i] = (uintptr_t)child | VM_INDEX_NODE;
-		}
-		assert(node->slots[i] & VM_INDEX_NODE);
-		if (!range_insert(
-			vm_index_node(node->slots[i]), slot_start, shift - VM_INDEX_SHIFT, from, to, value)) {
+			slots_fill(node, i, i + 1, value);
+		} else if (!slot_insert(node, i, base + ((uint64_t)i << shift), shift, start, end, value)) {
 			return false;
 		}
 	}
-	return true;
+	return (end & mask) == 0 ||
+	       slot_insert(node, last, base + ((uint64_t)last << shift), shift, start, end, value);
 }
 
 bool
@@ -443,6 +472,83 @@ vm_index_next(const struct vm_map_index *index, uint64_t start, uint64_t end, ui
 		entry = range_next(roots[i].node, 0, roots[i].shift, roots[i].start, roots[i].end, page);
 	}
 	return entry;
+}
+
+struct foreach {
+	uint64_t from, end; /* pages still to be looked at; from == VM_INDEX_STOP: no more */
+	bool lock;
+	vm_index_fn fn;
+	void *context;
+};
+
+/*
+ * A slot that held an entry a moment ago. With its lock the entry cannot go; what is not the first slot of an entry was
+ * put there while we walked, and is passed over. Returns the node if it has become one.
+ */
+static struct vm_index_node *
+slot_visit(struct foreach *walk, uintptr_t *slot, uint64_t page, uint64_t next)
+{
+	uintptr_t word = walk->lock ? slot_lock(slot) : *slot;
+
+	if (word & VM_INDEX_NODE) {
+		return vm_index_node(word);
+	}
+	walk->from =
+	    vm_index_entry(word) == NULL ? next : walk->fn(vm_index_entry(word), page, walk->context);
+	if (walk->lock) {
+		slot_store_unlock(slot, slot_value(word));
+	}
+	return NULL;
+}
+
+/* Nodes stay while the index does, so none of this needs to be inside an SMR section. */
+static void
+node_foreach(struct vm_index_node *node, uint64_t base, unsigned shift, struct foreach *walk)
+{
+	while (walk->from < walk->end) {
+		uint64_t first = (os_max(walk->from, base) - base) >> shift;
+		uint64_t used =
+		    first >= VM_INDEX_SLOTS ? 0 : os_atomic_load(&node->used, relaxed) & (~0ULL << first);
+		struct vm_index_node *child;
+		uint64_t page, next;
+		uintptr_t word;
+		unsigned i;
+
+		if (used == 0) {
+			return;
+		}
+		i = (unsigned)__builtin_ctzll(used);
+		page = os_max(walk->from, base + ((uint64_t)i << shift));
+		next = base + ((uint64_t)(i + 1) << shift);
+		word = os_atomic_load_dependency(&node->slots[i]);
+		child = vm_index_node(word);
+		if (!(word & VM_INDEX_NODE)) {
+			walk->from = next;
+			child = vm_index_entry(word) == NULL || page >= walk->end
+				    ? NULL
+				    : slot_visit(walk, &node->slots[i], page, next);
+		}
+		if (child != NULL) {
+			walk->from = page;
+			node_foreach(child, base + ((uint64_t)i << shift), shift - VM_INDEX_SHIFT, walk);
+			walk->from = os_max(walk->from, next);
+		}
+	}
+}
+
+void
+vm_index_foreach(
+    struct vm_map_index *index, uint64_t start, uint64_t end, bool lock, vm_index_fn fn, void *context)
+{
+	struct root roots[2];
+	unsigned n = index_roots(index, start, end, roots);
+	struct foreach walk = { .from = start, .lock = lock, .fn = fn, .context = context };
+
+	for (unsigned i = 0; i < n; i++) {
+		walk.from = os_max(walk.from, roots[i].start);
+		walk.end = roots[i].end;
+		node_foreach(roots[i].node, 0, roots[i].shift, &walk);
+	}
 }
 
 /* --- destruction --- */

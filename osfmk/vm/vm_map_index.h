@@ -172,6 +172,16 @@ void vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *en
 uintptr_t *vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry);
 void vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry); /* `entry` is what it holds */
 
+/*
+ * Calls fn for each entry in [start, end), lowest first, with the entry's first slot locked (or not, in an index that
+ * nobody else uses); fn says where to go on, at least one page behind. An entry that changes place meanwhile may be
+ * left out. May sleep. Stops when fn returns VM_INDEX_STOP.
+ */
+#define VM_INDEX_STOP UINT64_MAX
+typedef uint64_t (*vm_index_fn)(struct vm_map_entry *entry, uint64_t page, void *context);
+void vm_index_foreach(
+    struct vm_map_index *index, uint64_t start, uint64_t end, bool lock, vm_index_fn fn, void *context);
+
 /* Puts an entry into a free range of an index that nobody else uses yet. False: no memory, and the range is undefined. */
 OS_WARN_RESULT bool vm_index_insert(
     struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);

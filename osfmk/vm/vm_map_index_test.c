@@ -229,6 +229,36 @@ test_runs(void)
 	index_free(index);
 }
 
+static uint64_t visited_pages[8];
+static unsigned visited;
+
+static uint64_t
+visit(struct vm_map_entry *entry, uint64_t page, void *context)
+{
+	const uint64_t(*ranges)[2] = context;
+
+	release_assert(visited < 8 && entry == &pool[visited]);
+	visited_pages[visited] = page;
+	return ranges[visited++][1];
+}
+
+/* Each entry once, in order, whatever the number of its slots; locks are dropped. */
+static void
+check_foreach(struct vm_map_index *index, const uint64_t (*ranges)[2], unsigned count, bool lock)
+{
+	visited = 0;
+	vm_index_foreach(index, 0, 1ULL << VM_INDEX_BITS, lock, visit, (void *)(uintptr_t)ranges);
+	release_assert(visited == count);
+	for (unsigned i = 0; i < count; i++) {
+		release_assert(visited_pages[i] == ranges[i][0]);
+	}
+	visited = 1;
+	vm_index_foreach(index, ranges[1][0], ranges[1][1], lock, visit, (void *)(uintptr_t)ranges);
+	release_assert(visited == 2);
+	release_assert(vm_index_lock(index, 0, 1ULL << 20));
+	vm_index_unlock(index, 0, 1ULL << 20);
+}
+
 /* An index filled while it is private holds the same as one filled under locks. */
 static void
 test_insert(void)
@@ -254,6 +284,8 @@ test_insert(void)
 		release_assert(slot != NULL && entry == &pool[i]);
 		vm_index_unlock_slot(slot, entry);
 	}
+	check_foreach(index, ranges, os_countof(ranges), true);
+	check_foreach(index, ranges, os_countof(ranges), false);
 	index_free(index);
 }
 
