@@ -127,7 +127,6 @@ mach_msg_return_t
 mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
     mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
 {
-	(void)ml_set_interrupts_enabled(true);
 	return mach_msg_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, timeout, priority, msg);
 }
 
@@ -258,6 +257,7 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
 		.remote_and_local = remote_and_local_port,
 		.voucher_and_id = voucher_and_id };
 	struct mach_msg2_args args;
+	mach_msg_return_t result;
 
 	if ((options >> 32 == MACH64_SEND_MQ_CALL >> 32 || options >> 32 == MACH64_SEND_ANY >> 32) &&
 	    mach_msg_fast(current_thread(), &fast) == MACH_MSG_FAST_SENT) {
@@ -287,5 +287,8 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
 		.rcv_size = (uint32_t)rcv_size_and_priority,
 		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
 	};
-	return mach_msg2(&args);
+	result = mach_msg2(&args);
+	/* A masked trap returns as it was entered. */
+	(void)ml_set_interrupts_enabled(false);
+	return result;
 }
