@@ -212,3 +212,18 @@ _rename_r(struct _reent *r, const char *from, const char *to)
 {
 	return rename(from, to);
 }
+
+_ssize_t getline(char **line, size_t *cap, __FILE *fp);
+_ssize_t getdelim(char **line, size_t *cap, int delim, __FILE *fp);
+
+_ssize_t
+getline(char **line, size_t *cap, __FILE *fp)
+{
+	return __getline(line, cap, fp);
+}
+
+_ssize_t
+getdelim(char **line, size_t *cap, int delim, __FILE *fp)
+{
+	return __getdelim(line, cap, delim, fp);
+}

@@ -157,24 +157,6 @@ execlp(const char *file, const char *arg0, ...)
 	return ok ? execvp(file, (char *const *)argv) : -1;
 }
 
-/* The stub leaves its error in errno; posix_spawn returns it and leaves errno alone. */
-int
-posix_spawn(pid_t *restrict pid, const char *restrict path, const posix_spawn_file_actions_t *actions,
-    const posix_spawnattr_t *restrict attr, char *const argv[restrict], char *const envp[restrict])
-{
-	int saved = errno;
-	int error = 0;
-
-	if (actions != NULL || attr != NULL) {
-		return ENOTSUP;
-	}
-	if (__posix_spawn(pid, path, NULL, argv, envp) != 0) {
-		error = errno;
-	}
-	errno = saved;
-	return error;
-}
-
 struct spawn_context {
 	pid_t *pid;
 	const posix_spawn_file_actions_t *actions;

@@ -31,13 +31,20 @@ gettimeofday(struct timeval *restrict tp, void *restrict tzp)
 	return 0;
 }
 
+/* value * numer / denom without losing bits on the way; the parts of the ratio have 32 bits. */
+static uint64_t
+scale_ratio(uint64_t value, uint32_t numer, uint32_t denom)
+{
+	return value / denom * numer + value % denom * numer / denom;
+}
+
 static uint64_t
 absolute_to_ns(uint64_t ticks)
 {
 	mach_timebase_info_data_t ratio;
 
 	(void)mach_timebase_info(&ratio);
-	return (uint64_t)((__uint128_t)ticks * ratio.numer / ratio.denom);
+	return scale_ratio(ticks, ratio.numer, ratio.denom);
 }
 
 static uint64_t
@@ -168,7 +175,7 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 	}
 	(void)mach_timebase_info(&ratio);
 	ns = (uint64_t)request->tv_sec * NSEC_PER_SEC + (uint64_t)request->tv_nsec;
-	deadline = mach_absolute_time() + (uint64_t)((__uint128_t)ns * ratio.denom / ratio.numer);
+	deadline = mach_absolute_time() + scale_ratio(ns, ratio.denom, ratio.numer) + 1; /* rounded up */
 	if (mach_wait_until(deadline) == KERN_SUCCESS) {
 		return 0;
 	}
