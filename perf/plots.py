@@ -149,7 +149,7 @@ def _bar_rows(result, ref, names):
         target = ref.target(name) if result.mode == "count" else None
         goal = target.goal if target else own
         # the number stands clear of the goal's tick
-        series["own"].append((base + thick, own, show(own), goal if own < goal < 1.6 * own else own))
+        series["own"].append((base + thick, own, show(own), goal if own < goal < 2.2 * own else own))
         for index, anchor in enumerate(ref.anchors):
             value = anchor.value(name, result.mode)
             if value:
@@ -159,8 +159,8 @@ def _bar_rows(result, ref, names):
     return series, goals, tics, thick
 
 
-def bars(folder, result, ref, family, names):
-    """Absolute bars of one family, each with its number, beside the anchors; a red tick is the goal."""
+def bars(folder, result, ref, family, names, title=""):
+    """Absolute bars of some rows, each with its number, beside the anchors; a red tick is the goal."""
     series, goals, tics, thick = _bar_rows(result, ref, names)
     values = [v for rows in series.values() for _, v, _, _ in rows] + [g for _, g in goals]
     values = [v for v in values if v > 0] or [1]
@@ -190,7 +190,7 @@ def bars(folder, result, ref, family, names):
     unit = "instructions per operation" if result.mode == "count" else "wall time per operation"
     size = (860, 130 + 76 * len(names))
     caption = "Each bar carries its number; the axis is logarithmic. What the anchors ran is in the table."
-    return _sketch(folder, stem, f"{family}: {unit}", caption, size, body)
+    return _sketch(folder, stem, title or f"{family}: {unit}", caption, size, body)
 
 
 # ---- latency percentiles ----
@@ -322,6 +322,22 @@ def _sketches(folder, result, ref):
     if curve:
         found["scale"] = [curve]
     return found
+
+
+# What a reader looks for first: one row of each kind.
+_HEADLINES = ["syscall/null_mach", "syscall/null_unix", "ipc/rpc_inline/0", "ipc/rpc_inline/64", "ipc/rpc_inline/1024",
+              "ipc/semaphore_pingpong", "sched/switch_threads", "sched/thread_create_join", "vm/fault_zero_fill",
+              "vm/fault_cow", "proc/fork_exit_wait", "proc/spawn_wait"]
+
+
+def overview(folder, loaded, ref):
+    """The headline rows of the first file with counts in one picture, or None."""
+    for result in loaded:
+        names = [name for name in _HEADLINES if name in result.rows]
+        if result.mode == "count" and len(names) > 2:
+            title = f"{result.guest.capitalize()} {result.context['kernel_commit']}: instructions per operation"
+            return _drawn(folder, [bars(folder, result, ref, "overview", names, title)])[0]
+    return None
 
 
 def draw_all(folder, result, ref):

@@ -174,6 +174,7 @@ def _sources(ref):
 def page(loaded, ref, folder):
     """The whole page as text; draws the pictures into `folder`."""
     cards = "".join(_card(result, ref, folder) for result in loaded)
+    overview = plots.overview(folder, loaded, ref)
     summary = "".join(f"<li>{_escape(line)}</li>" for line in _summary_lines(loaded, ref))
     links = " · ".join(f'<a href="#{r.mode}{r.cpus}">{_escape(_title(r))}</a>' for r in loaded)
     about = f"kernel {loaded[0].context['kernel_commit']}, {loaded[0].context['variant']}, {loaded[0].context['date']}"
@@ -181,7 +182,7 @@ def page(loaded, ref, folder):
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Pluot benchmarks</title><style>{_STYLE}</style></head><body>\n<h1>Pluot benchmarks</h1>\n"
         f'<p class="soft">{_escape(about)}</p><p>{links} · <a href="#anchors">anchors</a></p>\n<ul>{summary}</ul>\n'
-        f"{cards}{_sources(ref)}</body></html>\n")
+        f"{_figures([overview] if overview else [])}{cards}{_sources(ref)}</body></html>\n")
 
 
 def write(out, loaded, ref):
