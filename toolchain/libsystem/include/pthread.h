@@ -79,35 +79,35 @@ _Static_assert(sizeof(pthread_cond_t) == 48, "pthread_cond_t");
 _Static_assert(sizeof(pthread_rwlock_t) == 200, "pthread_rwlock_t");
 _Static_assert(sizeof(pthread_once_t) == 16, "pthread_once_t");
 
-#define PTHREAD_MUTEX_INITIALIZER     \
-	{                             \
-		0x32AAABA7,           \
-		{ { 0 } } \
+#define PTHREAD_MUTEX_INITIALIZER \
+	{                         \
+		0x32AAABA7,       \
+		{ { 0 } }         \
 	}
 #define PTHREAD_RECURSIVE_MUTEX_INITIALIZER \
 	{                                   \
 		0x32AAABA2,                 \
-		{ { 0 } }       \
+		{ { 0 } }                   \
 	}
 #define PTHREAD_ERRORCHECK_MUTEX_INITIALIZER \
 	{                                    \
 		0x32AAABA1,                  \
+		{ { 0 } }                    \
+	}
+#define PTHREAD_COND_INITIALIZER \
+	{                        \
+		0x3CB0B1BB,      \
 		{ { 0 } }        \
 	}
-#define PTHREAD_COND_INITIALIZER      \
-	{                             \
-		0x3CB0B1BB,           \
-		{ { 0 } } \
+#define PTHREAD_RWLOCK_INITIALIZER \
+	{                          \
+		0x2DA8B3B4,        \
+		{ { 0 } }          \
 	}
-#define PTHREAD_RWLOCK_INITIALIZER    \
-	{                             \
-		0x2DA8B3B4,           \
-		{ { 0 } } \
-	}
-#define PTHREAD_ONCE_INIT             \
-	{                             \
-		0x30B1BCBA,           \
-		{ { 0 } } \
+#define PTHREAD_ONCE_INIT   \
+	{                   \
+		0x30B1BCBA, \
+		{ { 0 } }   \
 	}
 
 #define PTHREAD_MUTEX_NORMAL     0
