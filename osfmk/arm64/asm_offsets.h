@@ -23,8 +23,11 @@
 #define TH_KSP           (SS_SIZE + 32)
 #define TH_TSD_BASE      (SS_SIZE + 40)
 #define TH_RETVAL2       (SS_SIZE + 48)
-#define TH_NEON          (SS_SIZE + 56)
-#define TH_FP_LIVE       (SS_SIZE + 64)
+
+/* struct machine_thread */
+#define MT_NEON      56
+#define MT_FP_LIVE   64
+#define MT_FP_CREDIT 68
 
 /* struct cpu_data */
 #define CPU_BOOT_STACK_TOP 32

@@ -36,22 +36,6 @@ fp_release(struct machine_thread *self)
 }
 
 void
-fp_switch(struct machine_thread *old, struct machine_thread *new)
-{
-	bool was_live = old->fp_live != 0;
-
-	if (was_live) {
-		fp_release(old);
-	}
-	if (new->fp_credit != 0) {
-		new->fp_credit--;
-		fp_take(new);
-	} else if (was_live) {
-		fp_allow(false);
-	}
-}
-
-void
 fp_trap(void)
 {
 	struct machine_thread *self = thread_machine(current_thread());

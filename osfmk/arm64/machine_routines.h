@@ -76,7 +76,7 @@ void cpu_signal(unsigned cpu, enum cpu_signal kind);
  */
 int machine_cpu_start(unsigned cpu);
 
-/* Waits for an interrupt. Called with interrupts masked; returns with them masked, one may be pending. */
+/* Waits for an interrupt and takes it. Called and returns with interrupts masked; others may be pending. */
 void machine_idle(void);
 
 /*
