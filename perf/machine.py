@@ -61,14 +61,16 @@ def kernel_arguments(boot):
 class Prepared:
     """One boot ready to start: its command line and, should it hang or panic, the means to say where.
 
-    `folder` takes the ramdisk and the monitor's socket; it is the caller's and short-lived.
+    `folder` takes the ramdisk and the monitor's socket; it is the caller's and short-lived. `extra` are further words
+    of QEMU's command line.
     """
 
-    def __init__(self, out, boot, folder):
+    def __init__(self, out, boot, folder, extra=()):
         self._kernel = symbols.Kernel(os.path.join(out, "pluot.elf"))
         self._monitor = os.path.join(folder, "monitor")
         files = overlay.run_files(program_arguments(boot), out)
-        machine = qemu.Machine(out=out, cpus=boot.cpus, mode=boot.mode, append=kernel_arguments(boot))
+        machine = qemu.Machine(out=out, cpus=boot.cpus, mode=boot.mode, append=kernel_arguments(boot),
+                               extra=tuple(extra))
         machine.ramdisk = overlay.ramdisk(out, files, os.path.join(folder, "ramdisk.cpio"))
         self.printable = qemu.printable(qemu.command(machine))
         machine.monitor = self._monitor

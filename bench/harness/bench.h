@@ -48,11 +48,11 @@
 
 struct bench_team;
 
-/* One worker of a running benchmark. Fields below `team` belong to the harness. */
+/* One worker of a running benchmark, on a line of its own. Fields below `team` belong to the harness. */
 struct bench {
-	uint64_t iterations; /* of this batch */
-	long arg;            /* from the registration line */
-	unsigned worker;     /* 0 .. workers - 1, also the CPU it is pinned to */
+	_Alignas(64) uint64_t iterations; /* of this batch */
+	long arg;                         /* from the registration line */
+	unsigned worker;                  /* 0 .. workers - 1, also the CPU it is pinned to */
 	unsigned workers;
 	struct bench_team *team;
 	uint64_t before; /* counter at the start of the batch */
@@ -92,6 +92,18 @@ struct bench_row {
 /* True: prepare and run one more batch of b->iterations. */
 bool bench_next(struct bench *b);
 
+/*
+ * Marks for an observer of the whole machine (perf/plugin): the batch of this worker begins or ends here. Two
+ * instructions that do nothing, outside what is counted; ISB makes the mark the first of a block.
+ */
+#if defined(__aarch64__)
+#define BENCH_MARK(hint) __asm__ volatile("isb\n\thint #" #hint ::: "memory")
+#else
+#define BENCH_MARK(hint) ((void)0)
+#endif
+#define BENCH_MARK_BEGIN() BENCH_MARK(96)
+#define BENCH_MARK_END()   BENCH_MARK(97)
+
 /* The measured region. bench_start waits until all workers are there; it returns b->iterations. */
 void bench_start_together(struct bench *b);
 void bench_stop_together(struct bench *b, uint64_t after);
@@ -103,6 +115,7 @@ bench_start(struct bench *b)
 	if (b->workers > 1) {
 		bench_start_together(b);
 	}
+	BENCH_MARK_BEGIN();
 	b->before = counter_read();
 	return b->iterations;
 }
@@ -112,6 +125,7 @@ bench_stop(struct bench *b)
 {
 	uint64_t after = counter_read();
 
+	BENCH_MARK_END();
 	if (b->workers > 1) {
 		bench_stop_together(b, after);
 	} else {

@@ -3,7 +3,7 @@
  *
  * If the ramdisk has /etc/launchd.run, its NUL-terminated strings are the arguments of the one program of this boot:
  * launchd runs it and ends with its status, 128 and the signal's number if a signal ended it. When process 1 ends,
- * the machine halts with its status. Without the file the program is a shell on the console. /etc/launchd.env has
+ * the machine halts with its status. Without the file it keeps a shell running on the console. /etc/launchd.env has
  * KEY=VALUE strings for the environment in the same form.
  *
  * Whatever becomes an orphan is launchd's child: every wait takes what it gets.
@@ -103,5 +103,15 @@ main(void)
 	if (envp == NULL) {
 		envp = default_env;
 	}
-	return run_once(argv != NULL ? argv : shell_argv, envp);
+	if (argv != NULL) {
+		return run_once(argv, envp);
+	}
+	for (;;) {
+		pid_t pid = start(shell_argv, envp);
+
+		if (pid < 0) {
+			return STATUS_ERROR;
+		}
+		(void)wait_for(pid);
+	}
 }

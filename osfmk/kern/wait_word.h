@@ -100,16 +100,13 @@ wait_word_claimed(const uint64_t *word)
 	return (os_atomic_load(word, relaxed) & WAIT_STATE_MASK) == WAIT_CLAIMED;
 }
 
-/* The resumed thread takes the result: CLAIMED becomes RUNNING. THREAD_AWAKENED if it was not waiting. */
+/* The resumed thread takes the result: CLAIMED becomes RUNNING. */
 OS_INLINE wait_result_t
 wait_word_finish(uint64_t *word)
 {
 	uint64_t cur = os_atomic_load(word, acquire); /* [F1] pairs with [C1] */
 
-	assert((cur & WAIT_STATE_MASK) != WAIT_WAITING);
-	if ((cur & WAIT_STATE_MASK) == WAIT_RUNNING) {
-		return THREAD_AWAKENED;
-	}
+	assert((cur & WAIT_STATE_MASK) == WAIT_CLAIMED);
 	os_atomic_store(word, (cur & WAIT_GEN_MASK) | WAIT_RUNNING, relaxed);
 	return (int8_t)(cur >> WAIT_RESULT_SHIFT);
 }

@@ -10,6 +10,8 @@ VERBS = {
     "run": ("x.run", "boot to a shell, or run one program and return its status"),
     "test": ("x.test", "unit tests, guest tests, format and layering checks"),
     "bench": ("perf.cli", "measure, and write the report"),
+    "profile": ("perf.observe_cli", "say where a benchmark's instructions go"),
+    "sharing": ("perf.observe_cli", "say which cache lines a benchmark's CPUs share"),
     "cc": ("x.cc", "compile a C program for Pluot"),
     "gdb": ("x.gdb", "debug the kernel under QEMU"),
     "doctor": ("x.doctor", "say what this machine has and lacks"),

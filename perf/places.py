@@ -1,0 +1,69 @@
+"""Addresses of an observed run into names: functions of the kernel and of the benchmark program, and data of the
+kernel."""
+
+import bisect
+import os
+import subprocess
+
+from x import symbols
+
+NM = "llvm-nm-19"
+# Above: the kernel's half of the address space.
+_KERNEL = 1 << 47
+# Where ld64.lld links a program, below its 4 GiB of __PAGEZERO.
+_LINKED_AT = 0x100000000
+# Where QEMU puts the kernel's Image, which begins with its first section.
+_IMAGE_AT = 0x40200000
+
+
+class _Symbols:
+    """Sorted symbols of one file."""
+
+    def __init__(self, path, kinds):
+        listed = subprocess.run([NM, "-n", "--defined-only", path], capture_output=True, text=True, check=False).stdout
+        self.at, self.names = [], []
+        for line in listed.splitlines():
+            words = line.split()
+            if len(words) == 3 and words[1] in kinds and not words[2].startswith(("$", ".L", "ltmp")):
+                self.at.append(int(words[0], 16))
+                self.names.append(words[2])
+
+    def find(self, address):
+        """(name, offset), or ("", 0)"""
+        i = bisect.bisect_right(self.at, address) - 1
+        return (self.names[i], address - self.at[i]) if i >= 0 else ("", 0)
+
+
+class Places:
+    """Names for one build in `out` and one run, whose program lay at `image`."""
+
+    def __init__(self, out, image):
+        elf = os.path.join(out, "pluot.elf")
+        self.kernel = symbols.Kernel(elf)
+        self._text = _Symbols(elf, "tT")
+        self._all = _Symbols(elf, "tTdDbBrR")
+        self._program = _Symbols(os.path.join(out, "guest/bin/bench"), "tT")
+        self._program_slide = image - _LINKED_AT if image else None
+
+    def function(self, pc):
+        """The function of an instruction; the linker's, inlined ones are part of their callers."""
+        if pc >= _KERNEL:
+            return self._text.find(pc)[0] or hex(pc)
+        if self._program_slide is None:
+            return "[user]"
+        name = self._program.find(pc - self._program_slide)[0]
+        return "[user] " + name.removeprefix("_") if name else "[user]"
+
+    def line(self, pc):
+        """"function (file:line)" of an instruction, callers of inlined functions behind it."""
+        return self.kernel.names([pc])[0] if pc >= _KERNEL else self.function(pc)
+
+    def data(self, address):
+        """What lies at a physical address: a kernel variable, or memory that was allocated."""
+        base = self._all.at[0] if self._all.at else 0
+        end = self._all.at[-1] if self._all.at else 0
+        virtual = address - _IMAGE_AT + base
+        if not base <= virtual <= end:
+            return f"allocated memory at {address:#x}"
+        name, offset = self._all.find(virtual + 63)
+        return f"{name}+{max(offset - 63, 0):#x}"
