@@ -3,13 +3,14 @@
  *
  * If the ramdisk has /etc/launchd.run, its NUL-terminated strings are the arguments of the one program of this boot:
  * launchd runs it and ends with its status, 128 and the signal's number if a signal ended it. When process 1 ends,
- * the machine halts with its status. Without the file it keeps a shell running on the console. /etc/launchd.env has
- * KEY=VALUE strings for the environment in the same form.
+ * the machine halts with its status. Without the file it keeps a shell running on the console, until SIGTERM (what
+ * `halt` sends) makes it end with status 0. /etc/launchd.env has KEY=VALUE strings for the environment.
  *
  * Whatever becomes an orphan is launchd's child: every wait takes what it gets.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,14 @@
 #define FILE_MAX     65536
 #define STRINGS_MAX  256
 #define STATUS_ERROR 127 /* the program could not be started */
+
+static volatile sig_atomic_t halting;
+
+static void
+on_terminate(int number)
+{
+	halting = 1;
+}
 
 /* The strings of a file, NULL at the end; NULL if there is no such file. The memory is never freed. */
 static char **
@@ -73,6 +82,9 @@ wait_for(pid_t pid)
 		if (ended == pid) {
 			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : (int)WEXITSTATUS(status);
 		}
+		if (halting) {
+			exit(0);
+		}
 		if (ended < 0 && errno != EINTR) {
 			return STATUS_ERROR;
 		}
@@ -97,6 +109,7 @@ main(void)
 {
 	static char path[] = "PATH=/bin:/sbin", *default_env[] = { path, NULL };
 	static char shell[] = SHELL, *shell_argv[] = { shell, NULL };
+	struct sigaction terminate = { .sa_handler = on_terminate };
 	char **argv = read_strings(RUN_FILE);
 	char **envp = read_strings(ENV_FILE);
 
@@ -106,6 +119,9 @@ main(void)
 	if (argv != NULL) {
 		return run_once(argv, envp);
 	}
+	(void)sigaction(SIGTERM, &terminate, NULL);
+	puts("Pluot. `ls /bin` shows the programs, `halt` stops the machine.");
+	fflush(stdout);
 	for (;;) {
 		pid_t pid = start(shell_argv, envp);
 

@@ -11,11 +11,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,16 +253,43 @@ run_input(bool prompt)
 			fflush(stdout);
 		}
 		if (fgets(line, sizeof(line), stdin) == NULL) {
-			return;
+			if (!ferror(stdin) || errno != EINTR) {
+				return;
+			}
+			clearerr(stdin); /* an interrupt gives up the line, not the shell */
+			putchar('\n');
+			continue;
 		}
 		line[strcspn(line, "\n")] = '\0';
 		run_line(line);
 	}
 }
 
+/* Caught, not ignored: a program that the shell starts gets the default action back. */
+static void
+on_interrupt(int number)
+{
+}
+
+/* What is typed as an interrupt goes to the shell and its programs, which are one process group. */
+static void
+take_terminal(void)
+{
+	pid_t group;
+
+	(void)setsid();
+	group = getpgrp();
+	(void)ioctl(STDIN_FILENO, TIOCSCTTY, NULL);
+	(void)ioctl(STDIN_FILENO, TIOCSPGRP, &group);
+}
+
 int
 main(int argc, char **argv)
 {
+	bool interactive;
+	struct sigaction interrupt = { .sa_handler = on_interrupt };
+
+	(void)sigaction(SIGINT, &interrupt, NULL);
 	if (argc >= 3 && strcmp(argv[1], "-c") == 0) {
 		run_line(argv[2]);
 		return last_status;
@@ -273,6 +302,10 @@ main(int argc, char **argv)
 			return STATUS_NOT_FOUND;
 		}
 	}
-	run_input(argc < 2 && isatty(STDIN_FILENO));
+	interactive = argc < 2 && isatty(STDIN_FILENO);
+	if (interactive) {
+		take_terminal();
+	}
+	run_input(interactive);
 	return last_status;
 }
