@@ -63,15 +63,14 @@ pmap_load_ttbr0(pmap_t pmap, uint64_t context)
 	__asm__ volatile("msr ttbr0_el1, %0\n\tisb" ::"r"(pmap->pm_root | context << 48) : "memory");
 }
 
-/* Preemption off. Loads `pmap` unless it is loaded; the kernel's own pmap changes nothing. */
+/* Loads a user pmap unless it is loaded. `pc` and `cpu` are this CPU's. */
 OS_INLINE void
-pmap_switch(pmap_t pmap)
+pmap_switch_on(pmap_t pmap, struct pmap_cpu *pc, unsigned cpu)
 {
-	struct pmap_cpu *pc = PERCPU_GET(pmap_cpu);
 	uintptr_t old;
 	uint64_t context;
 
-	if (os_atomic_load(&pc->pc_active, relaxed) == (uintptr_t)pmap || pmap == kernel_pmap) {
+	if (os_atomic_load(&pc->pc_active, relaxed) == (uintptr_t)pmap) {
 		return;
 	}
 	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1], pairs with [R2] */
@@ -79,9 +78,18 @@ pmap_switch(pmap_t pmap)
 	if (os_unlikely((old & PMAP_TAGS) != 0 ||
 			((context ^ os_atomic_load(&pmap_asid_generation, relaxed)) >> PMAP_ASID_BITS) !=
 			    0 || /* [S2] */
-			!(os_atomic_load(&pmap->pm_cpus, relaxed) & BIT(ml_get_cpu_number())))) {
+			!(os_atomic_load(&pmap->pm_cpus, relaxed) & BIT(cpu)))) {
 		pmap_switch_slow(pmap, old, pc);
 		return;
 	}
 	pmap_load_ttbr0(pmap, context);
+}
+
+/* Preemption off. The kernel's own pmap changes nothing. */
+OS_INLINE void
+pmap_switch(pmap_t pmap)
+{
+	if (pmap != kernel_pmap) {
+		pmap_switch_on(pmap, PERCPU_GET(pmap_cpu), ml_get_cpu_number());
+	}
 }

@@ -36,7 +36,6 @@ struct ipc_thread_state {
 	uint32_t ith_rcv_size;     /* (o) bytes at ith_msg_addr */
 	mach_port_name_t ith_name; /* (c) with ith_msize: name of the port that has it */
 	uint32_t ith_place;        /* (c)(q) enum ith_place */
-	bool ith_fast;             /* (o) a null trailer will do: the fast path may complete the receive */
 	uint32_t ith_msize;        /* (c) no message but RCV_TOO_LARGE: what it would have needed */
 	struct list_node ith_link; /* (q) receiver or blocked-sender list */
 

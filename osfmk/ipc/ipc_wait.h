@@ -17,6 +17,13 @@ ith_thread(struct list_node *link)
 	return os_containerof(link, struct thread, ipc.ith_link);
 }
 
+/* The waker's one attempt to claim a thread from a word has failed: the thread may leave. */
+OS_INLINE void
+ipc_wait_lost(thread_t thread)
+{
+	os_atomic_store(&thread->ipc.ith_place, ITH_SETTLED, release); /* pairs with ipc_wait_withdraw */
+}
+
 /* For a receiver just taken out of a word: true if its wait is now the caller's. Preemption is off. */
 OS_INLINE bool
 ipc_wait_claim(thread_t thread, wait_result_t result)
@@ -24,7 +31,7 @@ ipc_wait_claim(thread_t thread, wait_result_t result)
 	if (os_likely(wait_claim(thread, thread->ipc.ith_cookie, result))) {
 		return true;
 	}
-	os_atomic_store(&thread->ipc.ith_place, ITH_SETTLED, release); /* pairs with ipc_wait_withdraw */
+	ipc_wait_lost(thread);
 	return false;
 }
 

@@ -123,11 +123,23 @@ mach_msg_classic(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t 
 	return MACH_MSG_SUCCESS;
 }
 
-mach_msg_return_t
-mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
-    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
+/* Traps that are entered with interrupts masked return that way. */
+static mach_msg_return_t
+mach_msg_return_masked(mach_msg_return_t mr)
 {
-	return mach_msg_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, timeout, priority, msg);
+	(void)ml_set_interrupts_enabled(false);
+	return mr;
+}
+
+mach_msg_return_t
+mach_msg_general(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size,
+    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
+    mach_msg_priority_t priority)
+{
+	(void)ml_set_interrupts_enabled(true);
+	mach_msg_fast_refill();
+	return mach_msg_return_masked(
+	    mach_msg_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, timeout, priority, msg));
 }
 
 mach_msg_return_t
@@ -244,25 +256,12 @@ mach_msg2(struct mach_msg2_args *args)
 }
 
 mach_msg_return_t
-mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
+mach_msg2_general(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
     uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
     uint64_t rcv_size_and_priority, uint64_t timeout)
 {
-	struct mach_msg_fast_args fast = { .addr = data,
-		.option = (uint32_t)options,
-		.send_size = (uint32_t)(bits_and_send_size >> 32),
-		.rcv_size = (uint32_t)rcv_size_and_priority,
-		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
-		.bits_and_size = bits_and_send_size,
-		.remote_and_local = remote_and_local_port,
-		.voucher_and_id = voucher_and_id };
 	struct mach_msg2_args args;
-	mach_msg_return_t result;
 
-	if ((options >> 32 == MACH64_SEND_MQ_CALL >> 32 || options >> 32 == MACH64_SEND_ANY >> 32) &&
-	    mach_msg_fast(current_thread(), &fast) == MACH_MSG_FAST_SENT) {
-		options &= ~(uint64_t)MACH_SEND_MSG;
-	}
 	(void)ml_set_interrupts_enabled(true);
 	mach_msg_fast_refill();
 	args = (struct mach_msg2_args){
@@ -287,8 +286,5 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
 		.rcv_size = (uint32_t)rcv_size_and_priority,
 		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
 	};
-	result = mach_msg2(&args);
-	/* A masked trap returns as it was entered. */
-	(void)ml_set_interrupts_enabled(false);
-	return result;
+	return mach_msg_return_masked(mach_msg2(&args));
 }

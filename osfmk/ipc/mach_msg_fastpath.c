@@ -28,10 +28,12 @@
 #include <arm64/copyio.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
+#include <ipc/mach_msg.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
 #include <ipc/space.h>
 #include <kern/handoff.h>
+#include <kern/mach_traps.h>
 #include <kern/percpu.h>
 #include <kern/smr.h>
 #include <kern/task.h>
@@ -50,61 +52,71 @@
 		    MACH_SEND_NOIMPORTANCE | MACH_SEND_IMPORTANCE | MACH_SEND_SYNC_OVERRIDE |               \
 		    MACH_SEND_PROPAGATE_QOS))
 
+enum mach_msg_fast {
+	MACH_MSG_FAST_NO,   /* nothing has happened */
+	MACH_MSG_FAST_SENT, /* the message is sent; the receive is still to be done */
+};
+
+/* A message call in registers. The header comes as three 64-bit words, as it lies in memory. */
+struct mach_msg_fast_args {
+	user_addr_t addr; /* buffer for both; only what follows the header is read */
+	uint32_t option;
+	uint32_t send_size;
+	uint32_t rcv_size;
+	mach_port_name_t rcv_name;
+	uint64_t bits_and_size;    /* msgh_bits; the upper half is not used */
+	uint64_t remote_and_local; /* msgh_remote_port, msgh_local_port */
+	uint64_t voucher_and_id;   /* msgh_voucher_port, msgh_id */
+};
+
 /* This CPU's transit buffer: a message frame with FAST_SIZE_MAX bytes. NULL: none at the moment. */
 static PERCPU_DATA(ipc_kmsg_t, mach_msg_transit);
 
-/* What the checks found out. */
+/* What the checks found out. Lives in registers: nothing takes its address but inlined steps. */
 struct fast_call {
-	ipc_kmsg_t transit;
-	ipc_entry_t dest_entry; /* the name sent to */
+	struct ipc_entry *dest_entry; /* the name sent to */
 	uint64_t dest_word;
 	ipc_port_t dest;
 	uint64_t dest_queue; /* its queue word, with the receiver in it */
 	thread_t target;
-	ipc_entry_t rcv_entry; /* the name received from */
+	uint64_t target_cookie;
+	struct ipc_entry *rcv_entry; /* the name received from */
 	uint64_t rcv_word;
 	ipc_port_t rcv;
-	bool has_reply;   /* a send-once right to `rcv` goes with the message */
-	bool moves_sonce; /* the destination right is a send-once right, and is used up */
+	ipc_kmsg_t transit;
+	uint64_t header[3]; /* as the receiver will see it */
 };
+
+#define FAST_CPU(self, name) PERCPU_AT(name, (self)->machine.percpu_slide)
 
 /* --- check --- */
 
 OS_INLINE bool
-fast_check_shape(const struct mach_msg_fast_args *args, struct fast_call *call)
+fast_check_shape(const struct mach_msg_fast_args *args, bool is_call)
 {
-	uint32_t bits = (uint32_t)args->bits_and_size;
+	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
 
-	if (((args->option & ~FAST_OPTIONS_IGNORED) ^ (MACH_SEND_MSG | MACH_RCV_MSG)) != 0) {
+	if ((args->option & ~FAST_OPTIONS_IGNORED) != (MACH_SEND_MSG | MACH_RCV_MSG)) {
 		return false;
 	}
-	if (args->send_size - sizeof(mach_msg_header_t) > FAST_SIZE_MAX - sizeof(mach_msg_header_t) ||
-	    (args->send_size & 3) != 0) {
+	if (body > FAST_SIZE_MAX - sizeof(mach_msg_header_t) || (body & 3) != 0) {
 		return false;
 	}
-	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)) {
-		call->has_reply = true;
-		call->moves_sonce = false;
-		return (uint32_t)(args->remote_and_local >> 32) == args->rcv_name;
-	}
-	call->has_reply = false;
-	call->moves_sonce = true;
-	return bits == MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0) && args->remote_and_local >> 32 == 0;
+	return (uint32_t)(args->remote_and_local >> 32) == (is_call ? args->rcv_name : MACH_PORT_NULL);
 }
 
 /* Destination and receiver: the right kind of right, no request on it, exactly one thread waiting, ready. */
 OS_INLINE bool
 fast_check_dest(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
-    struct fast_call *call)
+    bool is_call, struct fast_call *call)
 {
-	uint64_t kind_mask = NT_RIGHTS_MASK | NT_REQUEST;
-
-	call->dest_entry = nt_lookup(names, (mach_port_name_t)args->remote_and_local, &call->dest_word);
+	call->dest_entry =
+	    nt_lookup_rights(names, (mach_port_name_t)args->remote_and_local, &call->dest_word);
 	if (call->dest_entry == NULL) {
 		return false;
 	}
-	if (call->moves_sonce ? (call->dest_word & kind_mask) != NT_SEND_ONCE
-			      : (call->dest_word & NT_SEND) == 0) {
+	if (is_call ? !(call->dest_word & NT_SEND)
+		    : (call->dest_word & (NT_RIGHTS_MASK | NT_REQUEST)) != NT_SEND_ONCE) {
 		return false;
 	}
 	call->dest = nt_object_nonnull(call->dest_word);
@@ -112,26 +124,31 @@ fast_check_dest(thread_t self, const struct name_table *names, const struct mach
 	if ((call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING) {
 		return false;
 	}
-	call->target = mq_ptr(call->dest_queue);
-	return thread_handoff_ok(self, call->target);
+	call->target = mq_receiver(call->dest_queue);
+	return thread_handoff_ok_on(FAST_CPU(self, percpu_processor), self, call->target);
 }
 
 /* The receiver waits in the plain way, has room, and has set aside an entry if one is needed. */
 OS_INLINE bool
-fast_check_target(const struct mach_msg_fast_args *args, const struct fast_call *call)
+fast_check_target(const struct mach_msg_fast_args *args, bool is_call, const struct fast_call *call)
 {
 	const struct ipc_thread_state *ith = &call->target->ipc;
 
-	return ith->ith_fast && args->send_size + sizeof(mach_msg_trailer_t) <= ith->ith_rcv_size &&
-	       (!call->has_reply || ith->ith_entry != NULL);
+	if (ith->ith_option & (uint32_t)MACH_RCV_TRAILER_MASK) {
+		return false;
+	}
+	if (args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > ith->ith_rcv_size) {
+		return false;
+	}
+	return !is_call || ith->ith_entry != NULL;
 }
 
 /* The caller's own port: a receive right with an empty queue that nobody waits on. */
 OS_INLINE bool
 fast_check_receive(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
-    struct fast_call *call)
+    bool is_call, struct fast_call *call)
 {
-	call->rcv_entry = nt_lookup(names, args->rcv_name, &call->rcv_word);
+	call->rcv_entry = nt_lookup_rights(names, args->rcv_name, &call->rcv_word);
 	if (call->rcv_entry == NULL || !(call->rcv_word & NT_RECEIVE)) {
 		return false;
 	}
@@ -140,17 +157,18 @@ fast_check_receive(thread_t self, const struct name_table *names, const struct m
 		return false;
 	}
 	/* The used-up entry of a send-once right becomes the caller's reserve: it must have room for it. */
-	return !call->moves_sonce || self->ipc.ith_entry == NULL;
+	return is_call || self->ipc.ith_entry == NULL;
 }
 
 /* --- copy --- */
 
+/* The body, to this CPU's transit buffer; the header stays in registers. */
 OS_INLINE bool
-fast_copy_in(const struct mach_msg_fast_args *args, struct fast_call *call)
+fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_call *call)
 {
 	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
 
-	call->transit = *PERCPU_GET(mach_msg_transit);
+	call->transit = *FAST_CPU(self, mach_msg_transit);
 	if (os_unlikely(call->transit == IKM_NULL)) {
 		return false;
 	}
@@ -160,31 +178,28 @@ fast_copy_in(const struct mach_msg_fast_args *args, struct fast_call *call)
 
 /* --- commit --- */
 
-/* The rights: one used up, or one made. False: lost a race, nothing changed. */
+/* The send-once right: used up, or made. False: lost a race, nothing changed. */
 OS_INLINE bool
-fast_commit_rights(struct fast_call *call)
+fast_commit_right(bool is_call, const struct fast_call *call)
 {
-	if (call->moves_sonce && !os_atomic_cmpxchg(&call->dest_entry->ie_word, call->dest_word,
-				     nt_next_gen(call->dest_word), relaxed)) { /* [N2] */
-		return false;
+	uint64_t refs;
+
+	if (!is_call) {
+		return os_atomic_cmpxchg(&call->dest_entry->ie_word, call->dest_word,
+		    nt_next_gen(call->dest_word), relaxed); /* [N2] */
 	}
-	if (call->has_reply) {
-		if (!ip_try_reference(call->rcv)) {
-			return false;
-		}
-		os_atomic_add(&call->rcv->ip_refs, IP_SORIGHT, relaxed);
-	}
-	return true;
+	refs = os_atomic_load(&call->rcv->ip_refs, relaxed);
+	return refs != 0 &&
+	       os_atomic_cmpxchg(&call->rcv->ip_refs, refs, refs + IP_REF_ONE + IP_SORIGHT, relaxed);
 }
 
 static OS_COLD void
-fast_undo_rights(struct fast_call *call)
+fast_undo_right(bool is_call, struct ipc_entry *dest_entry, uint64_t dest_word, ipc_port_t rcv)
 {
-	if (call->moves_sonce) {
-		os_atomic_store(&call->dest_entry->ie_word, call->dest_word, release); /* [N3] */
-	}
-	if (call->has_reply) {
-		ipc_port_discard_sonce(call->rcv);
+	if (is_call) {
+		ipc_port_discard_sonce(rcv);
+	} else {
+		os_atomic_store(&dest_entry->ie_word, dest_word, release); /* [N3] */
 	}
 }
 
@@ -192,72 +207,86 @@ fast_undo_rights(struct fast_call *call)
 OS_INLINE bool
 fast_commit_target(struct fast_call *call)
 {
-	return mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue) &&
-	       ipc_wait_claim(call->target, THREAD_AWAKENED);
+	if (!mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue)) {
+		return false;
+	}
+	call->target_cookie = call->target->ipc.ith_cookie;
+	if (os_likely(wait_claim(call->target, call->target_cookie, THREAD_AWAKENED))) {
+		return true;
+	}
+	ipc_wait_lost(call->target);
+	return false;
 }
 
 /* --- deliver --- */
 
-/* Fills the message as the receiver will see it: ports swapped, its own names, a null trailer behind. */
+/* The rights find their places; the header as the receiver will see it: ports swapped, its own names. */
 OS_INLINE void
-fast_deliver(thread_t self, const struct mach_msg_fast_args *args, struct fast_call *call)
+fast_deliver(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
 	struct ipc_thread_state *ith = &call->target->ipc;
-	uint64_t *header = (uint64_t *)(void *)call->transit->ikm_msg;
-	mach_port_name_t reply_name = MACH_PORT_NULL;
-	uint32_t bits = MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND);
-	mach_msg_trailer_t *trailer =
-	    (mach_msg_trailer_t *)(void *)(call->transit->ikm_msg + args->send_size);
+	mach_msg_bits_t bits;
+	mach_port_name_t reply_name;
+	mach_port_name_t local_name = call->dest->ip_receiver_name;
 
-	if (call->has_reply) {
+	if (is_call) {
+		bits = MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND);
 		reply_name = ipc_entry_set(ith->ith_entry, call->rcv, NT_SEND_ONCE, 1);
 		ith->ith_entry = NULL;
-		bits |= MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, 0);
-	}
-	header[1] = reply_name | (uint64_t)call->dest->ip_receiver_name << 32;
-	if (call->moves_sonce) {
+	} else {
 		bits = MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE);
+		reply_name = MACH_PORT_NULL;
 		self->ipc.ith_entry = call->dest_entry;
-		ipc_port_discard_sonce(call->dest);
 	}
-	header[0] = bits | (uint64_t)args->send_size << 32;
-	header[2] = args->voucher_and_id & ~(uint64_t)UINT32_MAX;
-	*trailer = (mach_msg_trailer_t){ MACH_MSG_TRAILER_FORMAT_0, sizeof(*trailer) };
-	call->transit->ikm_size = args->send_size + (uint32_t)sizeof(*trailer);
 	os_atomic_add(&call->dest->ip_seqno, 1, relaxed);
-	ith->ith_place = ITH_NOWHERE;
+	call->header[0] = bits | (uint64_t)args->send_size << 32;
+	call->header[1] = reply_name | (uint64_t)local_name << 32;
+	call->header[2] = args->voucher_and_id & ~(uint64_t)UINT32_MAX;
+	if (!is_call) {
+		ipc_port_discard_sonce(call->dest); /* may be the last use of the port */
+	}
 }
 
 /* --- wait --- */
 
 /* The caller becomes the receiver of its port. False: a message came first, or the right is gone. */
 OS_INLINE bool
-fast_wait(thread_t self, const struct mach_msg_fast_args *args, struct fast_call *call)
+fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fast_call *call)
 {
 	struct ipc_thread_state *ith = &self->ipc;
 
 	ith->ith_msg_addr = args->addr;
-	ith->ith_rcv_size = args->rcv_size;
-	ith->ith_option = args->option;
-	ith->ith_fast = true;
 	ith->ith_object = call->rcv;
+	ith->ith_option = args->option;
+	ith->ith_rcv_size = args->rcv_size;
 	ith->ith_place = ITH_WORD;
-	wait_prepare(self, THREAD_ABORTSAFE, 0);
-	ith->ith_cookie = wait_cookie(self);
+	thread_set_continuation(self, ipc_receive_continue, NULL);
+	ith->ith_cookie = wait_prepare_masked(self, THREAD_ABORTSAFE);
 	if (!mq_wait(&call->rcv->ip_mqueue, self)) {
 		return false;
 	}
-	if (os_unlikely(((os_atomic_load(&call->rcv_entry->ie_word, relaxed) ^ call->rcv_word) & ~NT_REQUEST &
-			    ~(uint64_t)NT_SEND) != 0)) { /* [Q6] */
+	if (os_unlikely(((os_atomic_load(&call->rcv_entry->ie_word, relaxed) ^ call->rcv_word) &
+			    ~(NT_REQUEST | NT_SEND)) != 0)) { /* [Q6] */
 		return !mq_unwait(&call->rcv->ip_mqueue, self);
 	}
 	return true;
 }
 
+/* --- the rare ends --- */
+
 /* The message leaves the CPU's hands: it now belongs to `target`, which copies it with interrupts on. */
 static OS_COLD void
-fast_detach_transit(thread_t target, ipc_kmsg_t transit)
+fast_detach_transit(thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
 {
+	uint32_t size = (uint32_t)(header0 >> 32);
+	uint64_t *header = (uint64_t *)(void *)transit->ikm_msg;
+
+	header[0] = header0;
+	header[1] = header1;
+	header[2] = header2;
+	*(mach_msg_trailer_t *)(void *)(transit->ikm_msg + size) =
+	    (mach_msg_trailer_t){ MACH_MSG_TRAILER_FORMAT_0, sizeof(mach_msg_trailer_t) };
+	transit->ikm_size = size + (uint32_t)sizeof(mach_msg_trailer_t);
 	*PERCPU_GET(mach_msg_transit) = IKM_NULL;
 	target->ipc.ith_kmsg = transit;
 }
@@ -274,7 +303,7 @@ mach_msg_fast_copy_out(thread_t self)
 	return error == 0 ? MACH_MSG_SUCCESS : MACH_RCV_INVALID_DATA;
 }
 
-static void
+static OS_NORETURN void
 mach_msg_fast_continue(void *param, wait_result_t wresult)
 {
 	(void)param;
@@ -282,16 +311,26 @@ mach_msg_fast_continue(void *param, wait_result_t wresult)
 	thread_syscall_return(mach_msg_fast_copy_out(current_thread()));
 }
 
-/* The caller did not get to wait. Its wait is closed, the receiver is set going. */
-static OS_COLD enum mach_msg_fast
-fast_finish_without_wait(thread_t self, struct fast_call *call)
+/* Running as `target`, whose memory would have faulted. */
+static OS_COLD OS_NORETURN void
+fast_return_faulting(
+    thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
 {
-	fast_detach_transit(call->target, call->transit);
-	thread_set_continuation(call->target, mach_msg_fast_continue, NULL);
-	thread_make_runnable(call->target);
+	fast_detach_transit(target, transit, header0, header1, header2);
+	ml_set_interrupts_enabled(true);
+	mach_msg_fast_continue(NULL, THREAD_AWAKENED);
+}
+
+/* The caller did not get to wait: its wait is closed, the receiver is set going. */
+static OS_COLD enum mach_msg_fast
+fast_finish_without_wait(
+    thread_t self, thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
+{
+	fast_detach_transit(target, transit, header0, header1, header2);
+	thread_set_continuation(target, mach_msg_fast_continue, NULL);
+	thread_make_runnable(target);
 	self->ipc.ith_place = ITH_NOWHERE;
 	if (!wait_cancel(self)) {
-		thread_set_continuation(self, ipc_receive_continue, NULL);
 		thread_block_prepared(); /* the claim that came first decides */
 	}
 	return MACH_MSG_FAST_SENT;
@@ -299,73 +338,152 @@ fast_finish_without_wait(thread_t self, struct fast_call *call)
 
 /* --- switch --- */
 
-/* Running as `target`, whose message is in the transit buffer. */
-OS_INLINE OS_NORETURN void
-fast_return(thread_t target, ipc_kmsg_t transit)
+/* Running as `target`: the message goes to its memory, a null trailer behind it. */
+OS_INLINE bool
+fast_copy_out(thread_t target, uint32_t size, const struct fast_call *call)
 {
-	const uint64_t *words = (const uint64_t *)(const void *)transit->ikm_msg;
+	static const mach_msg_trailer_t trailer = { MACH_MSG_TRAILER_FORMAT_0, sizeof(trailer) };
 	user_addr_t addr = target->ipc.ith_msg_addr;
-	bool done;
+	uint64_t trailer_word;
 
-	if (transit->ikm_size == sizeof(mach_msg_header_t) + sizeof(mach_msg_trailer_t)) {
-		done = copyout_nofault_u64(addr, words[0]) && copyout_nofault_u64(addr + 8, words[1]) &&
-		       copyout_nofault_u64(addr + 16, words[2]) && copyout_nofault_u64(addr + 24, words[3]);
-	} else {
-		done = copyout_nofault(words, addr, transit->ikm_size);
+	__builtin_memcpy(&trailer_word, &trailer, sizeof(trailer_word));
+	if (size != sizeof(mach_msg_header_t) &&
+	    !copyout_nofault(call->transit->ikm_msg + sizeof(mach_msg_header_t),
+		addr + sizeof(mach_msg_header_t), size - sizeof(mach_msg_header_t))) {
+		return false;
 	}
-	if (os_unlikely(!done)) {
-		fast_detach_transit(target, transit);
-		ml_set_interrupts_enabled(true);
-		mach_msg_fast_continue(NULL, THREAD_AWAKENED);
+	return copyout_nofault_u64(addr, call->header[0]) && copyout_nofault_u64(addr + 8, call->header[1]) &&
+	       copyout_nofault_u64(addr + 16, call->header[2]) &&
+	       copyout_nofault_u64(addr + size, trailer_word);
+}
+
+/* Gives the CPU to the receiver, whose wait this thread has claimed, and leaves for user mode as it. */
+OS_INLINE OS_NORETURN void
+fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
+{
+	thread_t target = call->target;
+
+	thread_handoff_switch_on(FAST_CPU(self, percpu_processor), self, target);
+	thread_finish_own_claim(target, call->target_cookie);
+	if (os_unlikely(!fast_copy_out(target, size, call))) {
+		fast_return_faulting(
+		    target, call->transit, call->header[0], call->header[1], call->header[2]);
 	}
 	target->frame.x[0] = MACH_MSG_SUCCESS;
 	thread_return_to_user();
 }
 
-enum mach_msg_fast
-mach_msg_fast(thread_t self, const struct mach_msg_fast_args *args)
+/* One direction of an RPC; `is_call` is a constant where this is inlined. */
+OS_INLINE enum mach_msg_fast
+mach_msg_fast_one_way(thread_t self, const struct mach_msg_fast_args *args, bool is_call)
 {
 	const struct name_table *names = &self->task->ipc.space->is_table;
+	struct smr_cpu *smr = FAST_CPU(self, percpu_smr);
 	struct fast_call call;
 
-	if (!fast_check_shape(args, &call)) {
+	if (!fast_check_shape(args, is_call)) {
 		return MACH_MSG_FAST_NO;
 	}
-	smr_enter_nopreempt();
-	if (!fast_check_dest(self, names, args, &call)) {
+	smr_enter_outermost(smr);
+	if (!fast_check_dest(self, names, args, is_call, &call)) {
 		goto leave;
 	}
-	if (!fast_check_target(args, &call)) {
+	if (!fast_check_target(args, is_call, &call)) {
 		goto leave;
 	}
-	if (!fast_check_receive(self, names, args, &call)) {
+	if (!fast_check_receive(self, names, args, is_call, &call)) {
 		goto leave;
 	}
-	if (!fast_copy_in(args, &call)) {
+	if (!fast_copy_in(self, args, &call)) {
 		goto leave;
 	}
-	if (!fast_commit_rights(&call)) {
+	if (!fast_commit_right(is_call, &call)) {
 		goto leave;
 	}
 	if (!fast_commit_target(&call)) {
-		fast_undo_rights(&call);
+		fast_undo_right(is_call, call.dest_entry, call.dest_word, call.rcv);
 		goto leave;
 	}
 
 	/* ---------------- point of no return ---------------- */
 
-	fast_deliver(self, args, &call);
+	fast_deliver(self, args, is_call, &call);
 	if (os_unlikely(!fast_wait(self, args, &call))) {
-		smr_leave_nopreempt();
-		return fast_finish_without_wait(self, &call);
+		smr_leave_outermost(smr);
+		return fast_finish_without_wait(
+		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
 	}
-	smr_leave_nopreempt();
-	thread_handoff_switch(self, call.target, ipc_receive_continue, NULL);
-	fast_return(call.target, call.transit);
+	smr_leave_outermost(smr);
+	fast_switch(self, args->send_size, &call);
 
 leave:
-	smr_leave_nopreempt();
+	smr_leave_outermost(smr);
 	return MACH_MSG_FAST_NO;
+}
+
+OS_INLINE enum mach_msg_fast
+mach_msg_fast(thread_t self, const struct mach_msg_fast_args *args)
+{
+	uint32_t bits = (uint32_t)args->bits_and_size;
+
+	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)) {
+		return mach_msg_fast_one_way(self, args, true);
+	}
+	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)) {
+		return mach_msg_fast_one_way(self, args, false);
+	}
+	return MACH_MSG_FAST_NO;
+}
+
+/* --- the traps --- */
+
+mach_msg_return_t
+mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
+    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
+{
+	struct mach_msg_fast_args args = {
+		.addr = msg,
+		.option = (uint32_t)option,
+		.send_size = send_size,
+		.rcv_size = rcv_size,
+		.rcv_name = rcv_name,
+	};
+
+	if ((option & (MACH_SEND_MSG | MACH_RCV_MSG)) == (MACH_SEND_MSG | MACH_RCV_MSG) &&
+	    copyin_nofault_u64(msg, &args.bits_and_size) &&
+	    copyin_nofault_u64(msg + 8, &args.remote_and_local) &&
+	    copyin_nofault_u64(msg + 16, &args.voucher_and_id) &&
+	    mach_msg_fast(current_thread(), &args) == MACH_MSG_FAST_SENT) {
+		option &= ~MACH_SEND_MSG;
+	}
+	return mach_msg_general(msg, option, send_size, rcv_size, rcv_name, timeout, priority);
+}
+
+mach_msg_return_t
+mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
+    uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
+    uint64_t rcv_size_and_priority, uint64_t timeout)
+{
+	uint64_t kind = options >> 32;
+
+	if (kind == MACH64_SEND_MQ_CALL >> 32 || kind == MACH64_SEND_ANY >> 32) {
+		struct mach_msg_fast_args args = {
+			.addr = data,
+			.option = (uint32_t)options,
+			.send_size = (uint32_t)(bits_and_send_size >> 32),
+			.rcv_size = (uint32_t)rcv_size_and_priority,
+			.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
+			.bits_and_size = bits_and_send_size,
+			.remote_and_local = remote_and_local_port,
+			.voucher_and_id = voucher_and_id,
+		};
+
+		if (mach_msg_fast(current_thread(), &args) == MACH_MSG_FAST_SENT) {
+			options &= ~(uint64_t)MACH_SEND_MSG;
+		}
+	}
+	return mach_msg2_general(data, options, bits_and_send_size, remote_and_local_port, voucher_and_id,
+	    desc_count_and_rcv_name, rcv_size_and_priority, timeout);
 }
 
 void

@@ -109,6 +109,13 @@ mq_ptr(uint64_t word)
 	return bits == 0 ? NULL : (void *)(uintptr_t)(bits | MQ_PTR_BASE);
 }
 
+/* The receiver in a word known to have one. */
+OS_INLINE void *
+mq_receiver(uint64_t word)
+{
+	return (void *)(uintptr_t)((word & MQ_PTR_MASK) | MQ_PTR_BASE);
+}
+
 OS_INLINE uint64_t
 mq_bits(const void *ptr)
 {

@@ -172,15 +172,6 @@ ipc_port_release_send(ipc_port_t port)
 }
 
 void
-ipc_port_discard_sonce(ipc_port_t port)
-{
-	/* acq_rel: as in ip_release. */
-	if (os_atomic_sub(&port->ip_refs, IP_REF_ONE + IP_SORIGHT, acq_rel) == 0) {
-		ip_free_last(port);
-	}
-}
-
-void
 ipc_port_release_sonce(ipc_port_t port)
 {
 	if (!IP_VALID(port)) {

@@ -130,6 +130,16 @@ ip_release(ipc_port_t port)
 	}
 }
 
+/* A send-once right that was used: no notification. */
+OS_INLINE void
+ipc_port_discard_sonce(ipc_port_t port)
+{
+	if (os_unlikely(
+		os_atomic_sub(&port->ip_refs, IP_REF_ONE + IP_SORIGHT, acq_rel) == 0)) { /* as ip_release */
+		ip_free_last(port);
+	}
+}
+
 /*
  * A new port with no rights but the receive right in the caller's hands: one reference, no name yet.
  * NULL: no memory. Any context that may allocate.
@@ -148,7 +158,6 @@ ipc_port_t ipc_port_copy_send(ipc_port_t port);
 ipc_port_t ipc_port_make_sonce(ipc_port_t port);
 void ipc_port_release_send(ipc_port_t port);
 void ipc_port_release_sonce(ipc_port_t port); /* unused: sends the send-once notification */
-void ipc_port_discard_sonce(ipc_port_t port); /* used: no notification */
 void ipc_port_release_receive(ipc_port_t port);
 
 /* Releases a right of the given kind (MACH_MSG_TYPE_PORT_*). */

@@ -335,7 +335,6 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	self->ipc.ith_msg_addr = addr;
 	self->ipc.ith_rcv_size = size;
 	self->ipc.ith_option = option;
-	self->ipc.ith_fast = (option & (uint32_t)MACH_RCV_TRAILER_MASK) == 0;
 	if (wait && self->ipc.ith_entry == NULL) {
 		(void)ipc_entry_reserve(self, space); /* without it the fast path does not apply, no more */
 	}

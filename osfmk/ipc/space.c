@@ -167,16 +167,6 @@ ipc_entry_alloc_name(ipc_space_t space, mach_port_name_t name, ipc_entry_t *out)
 	return KERN_SUCCESS;
 }
 
-mach_port_name_t
-ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs)
-{
-	uint64_t word = nt_make(object, rights, entry->ie_word);
-
-	entry->ie_urefs = urefs;
-	os_atomic_store(&entry->ie_word, word, release); /* [N3] */
-	return nt_name(entry->ie_index, word);
-}
-
 void
 ipc_entry_dealloc(ipc_space_t space, ipc_entry_t entry)
 {

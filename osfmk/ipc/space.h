@@ -58,7 +58,15 @@ kern_return_t ipc_entry_alloc_name(ipc_space_t space, mach_port_name_t name, ipc
     REQUIRES(space->is_lock);
 
 /* Makes a free entry valid; returns its name. The right and its reference belong to the entry from now on. */
-mach_port_name_t ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs);
+OS_INLINE mach_port_name_t
+ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs)
+{
+	uint64_t word = nt_make(object, rights, entry->ie_word);
+
+	entry->ie_urefs = urefs;
+	os_atomic_store(&entry->ie_word, word, release); /* [N3] */
+	return nt_name(entry->ie_index, word);
+}
 
 /* Makes an entry free again, next generation; what it held is the caller's. */
 void ipc_entry_dealloc(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);

@@ -26,15 +26,19 @@
  * `no` costs a run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
  */
 OS_INLINE bool
-thread_handoff_ok(thread_t self, thread_t target)
+thread_handoff_ok_on(processor_t processor, thread_t self, thread_t target)
 {
-	processor_t processor = current_processor();
-
 	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
 	       target->machine.kstack == 0 &&
 	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
 	       processor->pr_ready_pri <= target->sched_pri &&
 	       (target->bound_cpu == THREAD_CPU_ANY || target->bound_cpu == (int)processor->pr_cpu);
+}
+
+OS_INLINE bool
+thread_handoff_ok(thread_t self, thread_t target)
+{
+	return thread_handoff_ok_on(current_processor(), self, target);
 }
 
 /* Charges the time since the last look to `self` and makes `target` the CPU's thread, for wakers and timers
@@ -81,6 +85,33 @@ thread_finish_wait(thread_t self)
 	return wait_word_claimed(&self->wait_word) ? wait_word_finish(&self->wait_word) : THREAD_AWAKENED;
 }
 
+/* The same for whoever claimed the wait and now runs as the thread. */
+OS_INLINE void
+thread_finish_own_claim(thread_t target, uint64_t cookie)
+{
+	if (os_unlikely(os_atomic_load(&target->wait_timer.tc_cpu, relaxed) != 0)) {
+		wait_timer_cancel(target);
+	}
+	wait_word_finish_own_claim(&target->wait_word, cookie);
+}
+
+/*
+ * The switch alone, for callers that have this CPU's processor at hand and finish target's wait themselves;
+ * `target` is a user thread.
+ */
+OS_INLINE void
+thread_handoff_switch_on(processor_t processor, thread_t self, thread_t target)
+{
+	self->machine.preempt_count = 0;
+	processor_set_active(processor, self, target);
+	os_counter_add(&processor->pr_handoffs, 1);
+	pmap_switch_on(target->pmap, PERCPU_AT(pmap_cpu, self->machine.percpu_slide), processor->pr_cpu);
+	machine_stack_handoff(self, target);
+	machine_switch_registers(self, target);
+	processor_show_priority(processor, target->sched_pri);
+	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
+}
+
 /*
  * Switches from `self`, which will go on in continuation(param, result), to `target`, which has no stack and
  * whose wait self has claimed. Returns as target, on the same stack, interrupts masked, preemption count 0;
@@ -89,17 +120,8 @@ thread_finish_wait(thread_t self)
 OS_INLINE wait_result_t
 thread_handoff_switch(thread_t self, thread_t target, thread_continue_t continuation, void *param)
 {
-	processor_t processor = current_processor();
-
 	thread_set_continuation(self, continuation, param);
-	self->machine.preempt_count = 0;
-	processor_set_active(processor, self, target);
-	os_counter_add(&processor->pr_handoffs, 1);
-	pmap_switch(target->pmap);
-	machine_stack_handoff(self, target);
-	machine_switch_registers(self, target);
-	processor_show_priority(processor, target->sched_pri);
-	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
+	thread_handoff_switch_on(current_processor(), self, target);
 	return thread_finish_wait(target);
 }
 

@@ -50,6 +50,25 @@ smr_leave_nopreempt(void)
 	smr_epoch_leave(self);
 }
 
+/*
+ * Trap handlers that run with interrupts masked from the entry: they cannot be inside a section already, and
+ * if they call nothing that enters one, the nesting need not be counted.
+ */
+OS_INLINE void
+smr_enter_outermost(struct smr_cpu *cpu)
+{
+	assert(cpu->sc_depth == 0);
+	os_atomic_store(&cpu->sc_epoch, os_atomic_load(&smr_global_epoch, relaxed), relaxed);
+	os_atomic_thread_fence(seq_cst); /* [R1] */
+}
+
+OS_INLINE void
+smr_leave_outermost(struct smr_cpu *cpu)
+{
+	assert(cpu->sc_depth == 0);
+	os_atomic_store(&cpu->sc_epoch, 0, release); /* [R2] */
+}
+
 OS_INLINE void
 smr_enter(void)
 {

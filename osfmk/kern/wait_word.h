@@ -100,6 +100,14 @@ wait_word_claimed(const uint64_t *word)
 	return (os_atomic_load(word, relaxed) & WAIT_STATE_MASK) == WAIT_CLAIMED;
 }
 
+/* The claimer itself runs on as the thread: nobody else looks at the word of a claimed wait. */
+OS_INLINE void
+wait_word_finish_own_claim(uint64_t *word, uint64_t cookie)
+{
+	assert(wait_word_claimed(word));
+	os_atomic_store(word, (cookie & WAIT_GEN_MASK) | WAIT_RUNNING, relaxed);
+}
+
 /* The resumed thread takes the result: CLAIMED becomes RUNNING. */
 OS_INLINE wait_result_t
 wait_word_finish(uint64_t *word)
