@@ -14,12 +14,7 @@
 static vm_map_t
 own_map(mach_port_name_t target)
 {
-	task_t self = current_task(), task = port_name_to_task(target);
-
-	if (task != TASK_NULL) {
-		task_deallocate(task);
-	}
-	return task == self ? self->map : NULL;
+	return os_likely(port_name_is_current_task(target)) ? current_task()->map : NULL;
 }
 
 /* The address of a new range goes out last; if it cannot, the range goes again. */
