@@ -9,10 +9,8 @@
 #include <kern/task.h>
 #include <kern/zalloc.h>
 #include <mach/vm_statistics.h>
+#include <vm/vm_map_copy.h>
 #include <vm/vm_user.h>
-
-/* Memory in one message that must fit the kernel: XNU's kernel copy map holds 7 MiB of it. */
-#define IPC_OOL_MAX (7U << 20)
 
 /* --- memory --- */
 
@@ -20,7 +18,8 @@ mach_msg_return_t
 ipc_ool_copyin(struct ipc_kmsg_desc *desc, const mach_msg_ool_descriptor_t *user)
 {
 	user_addr_t addr = (user_addr_t)(uintptr_t)user->address;
-	uint32_t size = user->size;
+	vm_map_copy_t copy;
+	kern_return_t kr;
 
 	desc->ikd_copy_object = NULL;
 	desc->ikd_size = 0;
@@ -28,29 +27,67 @@ ipc_ool_copyin(struct ipc_kmsg_desc *desc, const mach_msg_ool_descriptor_t *user
 	if (user->copy != MACH_MSG_PHYSICAL_COPY && user->copy != MACH_MSG_VIRTUAL_COPY) {
 		return MACH_SEND_INVALID_TYPE;
 	}
-	if (size == 0) {
+	if (user->size == 0) {
 		return MACH_MSG_SUCCESS;
 	}
-	if (size > IPC_OOL_MAX) {
-		return MACH_MSG_VM_KERNEL;
+	kr = vm_map_copyin(current_task()->map, addr, user->size, user->deallocate, &copy);
+	if (kr != KERN_SUCCESS) {
+		return kr == KERN_RESOURCE_SHORTAGE ? MACH_MSG_VM_KERNEL : MACH_SEND_INVALID_MEMORY;
 	}
-	desc->ikd_copy_object = kalloc(size);
-	if (desc->ikd_copy_object == NULL) {
-		return MACH_MSG_VM_KERNEL;
-	}
-	desc->ikd_size = size;
-	if (copyin(addr, desc->ikd_copy_object, size) != 0) {
-		return MACH_SEND_INVALID_MEMORY; /* the buffer goes with the message */
-	}
-	if (user->deallocate) {
-		(void)mach_vm_deallocate(current_task()->map, addr, size);
-	}
+	desc->ikd_copy_object = copy;
+	desc->ikd_size = user->size;
 	return MACH_MSG_SUCCESS;
 }
 
-/* Bytes of the kernel to fresh memory of the current task. */
+/* The copy becomes memory of the current task; it is gone from the descriptor then. */
 static mach_msg_return_t
-ipc_ool_place(const void *data, uint32_t size, user_addr_t *addr)
+ipc_ool_place(struct ipc_kmsg_desc *desc, user_addr_t *addr)
+{
+	vm_map_offset_t where = 0;
+	kern_return_t kr;
+
+	*addr = 0;
+	if (desc->ikd_copy_object == NULL) {
+		return MACH_MSG_SUCCESS;
+	}
+	kr = vm_map_copyout(current_task()->map, &where, desc->ikd_copy_object);
+	if (kr != KERN_SUCCESS) {
+		return kr == KERN_NO_SPACE ? MACH_MSG_VM_SPACE : MACH_MSG_VM_KERNEL;
+	}
+	desc->ikd_copy_object = NULL;
+	*addr = where;
+	return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t
+ipc_ool_copyout(struct ipc_kmsg_desc *desc, mach_msg_ool_descriptor_t *user)
+{
+	user_addr_t addr;
+	mach_msg_return_t bits = ipc_ool_place(desc, &addr);
+
+	*user = (mach_msg_ool_descriptor_t){ .address = (void *)(uintptr_t)addr,
+		.deallocate = addr != 0,
+		.copy = desc->ikd_copy,
+		.type = desc->ikd_type,
+		.size = bits == MACH_MSG_SUCCESS ? desc->ikd_size : 0 };
+	ipc_ool_destroy(desc);
+	return bits;
+}
+
+void
+ipc_ool_destroy(struct ipc_kmsg_desc *desc)
+{
+	if (desc->ikd_copy_object != NULL) {
+		vm_map_copy_discard(desc->ikd_copy_object);
+		desc->ikd_copy_object = NULL;
+	}
+}
+
+/*
+ * Bytes to fresh memory of the current task, for the names of a port array.
+ */
+static mach_msg_return_t
+ipc_ool_place_bytes(const void *data, uint32_t size, user_addr_t *addr)
 {
 	mach_vm_offset_t where = 0;
 
@@ -67,30 +104,6 @@ ipc_ool_place(const void *data, uint32_t size, user_addr_t *addr)
 	}
 	*addr = where;
 	return MACH_MSG_SUCCESS;
-}
-
-mach_msg_return_t
-ipc_ool_copyout(struct ipc_kmsg_desc *desc, mach_msg_ool_descriptor_t *user)
-{
-	user_addr_t addr;
-	mach_msg_return_t bits = ipc_ool_place(desc->ikd_copy_object, desc->ikd_size, &addr);
-
-	*user = (mach_msg_ool_descriptor_t){ .address = (void *)(uintptr_t)addr,
-		.deallocate = addr != 0,
-		.copy = desc->ikd_copy,
-		.type = desc->ikd_type,
-		.size = bits == MACH_MSG_SUCCESS ? desc->ikd_size : 0 };
-	ipc_ool_destroy(desc);
-	return bits;
-}
-
-void
-ipc_ool_destroy(struct ipc_kmsg_desc *desc)
-{
-	if (desc->ikd_copy_object != NULL) {
-		kfree(desc->ikd_copy_object, desc->ikd_size);
-		desc->ikd_copy_object = NULL;
-	}
 }
 
 /* --- port arrays: names are 4 bytes, so they are read into the tail of the array of pointers --- */
@@ -170,7 +183,7 @@ ipc_ool_ports_copyout(struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_oo
 			}
 			desc->ikd_ports[i] = IP_NULL;
 		}
-		bits |= ipc_ool_place(names, count * (uint32_t)sizeof(*names), &addr);
+		bits |= ipc_ool_place_bytes(names, count * (uint32_t)sizeof(*names), &addr);
 	}
 	if (names != NULL) {
 		kfree(names, count * sizeof(*names));

@@ -11,6 +11,7 @@
 #include <vm/vm_fault.h>
 #include <vm/vm_kern.h>
 #include <vm/vm_map.h>
+#include <vm/vm_map_copy.h>
 #include <vm/vm_page.h>
 #include <vm/vm_user.h>
 
@@ -275,6 +276,80 @@ inheritance_body(void)
 KTEST(vm_inheritance)
 {
 	expect_no_leak(inheritance_body);
+}
+
+static void
+copyin_body(void)
+{
+	vm_map_t from = map_create(), to = map_create();
+	mach_vm_offset_t a = FIXED, b = 0, odd = FIXED + 0x1234;
+	vm_map_copy_t copy;
+
+	EXPECT_EQ(mach_vm_allocate(from, &a, 8 * PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+	EXPECT_EQ(put(from, a + PAGE_SIZE, 11), KERN_SUCCESS);
+	EXPECT_EQ(put(from, odd + 4 * PAGE_SIZE, 12), KERN_SUCCESS);
+	EXPECT_EQ(put(from, a, 13), KERN_SUCCESS);
+
+	/* Not aligned: a snapshot, and nothing beside the range. */
+	if (!EXPECT_EQ(vm_map_copyin(from, odd, 4 * PAGE_SIZE + 8, false, &copy), KERN_SUCCESS)) {
+		return;
+	}
+	EXPECT_EQ(put(from, a + PAGE_SIZE, 21), KERN_SUCCESS);
+	EXPECT_EQ(vm_map_copyout(to, &b, copy), KERN_SUCCESS);
+	EXPECT_EQ(b & PAGE_MASK, odd & PAGE_MASK);
+	EXPECT_EQ(get(to, b - (odd & PAGE_MASK) + PAGE_SIZE), 11);
+	EXPECT_EQ(get(to, b + 4 * PAGE_SIZE), 12);
+	EXPECT_EQ(get(to, b - (odd & PAGE_MASK)), 0);
+	EXPECT_EQ(get(from, a + PAGE_SIZE), 21);
+	EXPECT_EQ(put(to, b - (odd & PAGE_MASK) + PAGE_SIZE, 31), KERN_SUCCESS);
+	EXPECT_EQ(get(from, a + PAGE_SIZE), 21);
+
+	/* A whole entry that is given up; then a part of one. */
+	EXPECT_EQ(vm_map_copyin(from, a, 8 * PAGE_SIZE, true, &copy), KERN_SUCCESS);
+	EXPECT_EQ(get(from, a), ~0ULL);
+	EXPECT_EQ(vm_map_copyout(to, &b, copy), KERN_SUCCESS);
+	EXPECT_EQ(get(to, b), 13);
+	EXPECT_EQ(get(to, b + PAGE_SIZE), 21);
+	EXPECT_EQ(put(to, b + 7 * PAGE_SIZE, 14), KERN_SUCCESS);
+	EXPECT_EQ(vm_map_copyin(to, b + PAGE_SIZE, PAGE_SIZE, true, &copy), KERN_SUCCESS);
+	EXPECT_EQ(get(to, b + PAGE_SIZE), ~0ULL);
+	EXPECT_EQ(get(to, b + 7 * PAGE_SIZE), 14);
+	EXPECT_EQ(vm_map_copyin(to, b, 3 * PAGE_SIZE, false, &copy), KERN_INVALID_ADDRESS); /* a hole */
+	vm_map_copy_discard(copy);
+	vm_map_deallocate(from);
+	vm_map_deallocate(to);
+}
+
+KTEST(vm_copyin_copyout)
+{
+	expect_no_leak(copyin_body);
+}
+
+/* What is given up while a fork still copies from it keeps its contents for both. */
+static void
+copyin_after_fork_body(void)
+{
+	vm_map_t parent = map_create(), child;
+	mach_vm_offset_t a = FIXED, b = 0;
+	vm_map_copy_t copy;
+
+	EXPECT_EQ(mach_vm_allocate(parent, &a, 4 * PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+	EXPECT_EQ(put(parent, a, 1), KERN_SUCCESS);
+	child = vm_map_fork(parent);
+	EXPECT_EQ(vm_map_copyin(parent, a, 4 * PAGE_SIZE, true, &copy), KERN_SUCCESS);
+	EXPECT_EQ(vm_map_copyout(parent, &b, copy), KERN_SUCCESS);
+	EXPECT_EQ(put(parent, b, 2), KERN_SUCCESS);
+	EXPECT_EQ(get(child, a), 1);
+	EXPECT_EQ(put(child, a, 3), KERN_SUCCESS);
+	EXPECT_EQ(get(parent, b), 2);
+	vm_map_deallocate(parent);
+	EXPECT_EQ(get(child, a), 3);
+	vm_map_deallocate(child);
+}
+
+KTEST(vm_copyin_after_fork)
+{
+	expect_no_leak(copyin_after_fork_body);
 }
 
 /* --- several CPUs in one map --- */

@@ -538,12 +538,21 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 	return kr;
 }
 
+/* The entry gets its place; its object, if any, shows page `first` at the start. */
+static void
+entry_locate(vm_map_entry_t entry, vm_map_offset_t start, vm_map_size_t size, uint64_t first)
+{
+	entry->vme_start = start;
+	entry->vme_end = start + size;
+	entry->vme_bias = first - atop(start);
+}
+
 /*
  * The common case of VM_FLAGS_ANYWHERE: the place that the arena's hint names is free and a run. False: nothing is
  * entered.
  */
 static bool
-enter_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_offset_t mask)
+place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_offset_t mask, uint64_t first)
 {
 	struct vm_map_arena *arena = current_arena(map);
 	vm_map_offset_t *hint = arena_hint(arena, size);
@@ -557,12 +566,33 @@ enter_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_off
 	    !vm_index_lock_run(&run, NULL)) {
 		return false;
 	}
-	entry->vme_start = at;
-	entry->vme_end = at + size;
-	entry->vme_bias = -atop(at);
+	entry_locate(entry, at, size, first);
 	vm_index_unlock_run(&run, entry);
 	os_atomic_store(hint, at + size, relaxed);
 	return true;
+}
+
+kern_return_t
+vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm_map_size_t size,
+    vm_map_offset_t mask, int flags, uint64_t first)
+{
+	kern_return_t kr;
+
+	if ((flags & VM_FLAGS_ANYWHERE) && *addr <= map->vmm_min &&
+	    place_at_hint(map, entry, size, mask, first)) {
+		*addr = entry->vme_start;
+		return KERN_SUCCESS;
+	}
+	*addr = trunc_page(*addr);
+	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask)
+	     : (*addr & mask)            ? KERN_NO_SPACE
+					 : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+	if (kr == KERN_SUCCESS) {
+		entry_locate(entry, *addr, size, first);
+		vm_index_set_unlock(
+		    &map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
+	}
+	return kr;
 }
 
 static bool
@@ -593,42 +623,28 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	if (entry == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (object == NULL && (flags & VM_FLAGS_ANYWHERE) && *addr <= map->vmm_min &&
-	    enter_at_hint(map, entry, size, mask)) {
-		*addr = entry->vme_start;
-		return KERN_SUCCESS;
-	}
-	if (copy && object != NULL) {
-		object = vm_object_copy_range(object, atop(offset), atop(size), 0);
+	entry->vme_object = object;
+	if (object != NULL && copy) {
+		entry->vme_object = vm_object_copy_range(object, atop(offset), atop(size), 0);
 		offset = 0;
-		if (object == NULL) {
+		if (entry->vme_object == NULL) {
 			vm_map_entry_free(entry);
 			return KERN_RESOURCE_SHORTAGE;
 		}
-	}
-	*addr = trunc_page(*addr);
-	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask)
-	     : (*addr & mask)            ? KERN_NO_SPACE
-					 : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
-	if (kr != KERN_SUCCESS) {
-		vm_map_entry_free(entry);
-		if (copy && object != NULL) {
-			vm_object_deallocate(object);
-		}
-		return kr;
-	}
-	entry->vme_start = *addr;
-	entry->vme_end = *addr + size;
-	entry->vme_object = object;
-	entry->vme_bias = atop(offset) - atop(*addr);
-	if (object != NULL && !copy) {
+	} else if (object != NULL) {
 		entry->vme_attr |= VME_SHARED;
 		if (max_prot & VM_PROT_WRITE) {
 			vm_object_set_write_shared(object);
 		}
 	}
-	vm_index_set_unlock(&map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
-	return KERN_SUCCESS;
+	kr = vm_map_place_entry(map, entry, addr, size, mask, flags, atop(offset));
+	if (kr != KERN_SUCCESS) {
+		if (object != NULL && copy) {
+			vm_object_deallocate(entry->vme_object);
+		}
+		vm_map_entry_free(entry);
+	}
+	return kr;
 }
 
 /* --- removing --- */
@@ -701,6 +717,36 @@ vm_map_clear_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		zfree_smr(vm_map_entry_zone, chain);
 		chain = next;
 	}
+}
+
+bool
+vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_map_taken *taken)
+{
+	struct vm_index_run run;
+	vm_map_entry_t entry = vm_map_lock_entry(map, start, end, &run);
+	uint32_t attr;
+
+	if (entry == NULL) {
+		return false;
+	}
+	attr = entry->vme_attr;
+	if ((attr & (VME_SHARED | VME_PERMANENT)) || !(vme_prot(attr) & VM_PROT_READ)) {
+		vm_index_unlock_run(&run, entry);
+		return false;
+	}
+	os_atomic_store(&entry->vme_attr, attr | VME_DEAD, relaxed);
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	taken->needs_copy = (attr & VME_NEEDS_COPY) != 0;
+	taken->first = vme_object_page(entry->vme_bias, start);
+	taken->object = os_atomic_xchg(&entry->vme_object, VME_OBJECT_DEAD, seq_cst);
+	if (taken->object != NULL) {
+		vm_object_quiesce(taken->object, taken->first, taken->first + atop(end - start)); /* [M2] */
+		pmap_remove(map->vmm_pmap, start, end);
+	}
+	vm_index_unlock_run(&run, NULL);
+	zfree_smr(vm_map_entry_zone, entry);
+	arena_note_free(map, start, end);
+	return true;
 }
 
 /* The range is one entry: the common case. False: it is not, and nothing has changed. */

@@ -1,98 +1,224 @@
 /*
- * Access to the memory of another map: page by page, through the physical map. A page is held by its object's slot only, so
- * it is looked up and copied inside one SMR section with the slot locked; nothing is held between pages.
+ * Copies of ranges: see vm_map_copy.h.
  */
-#include <vm/vm_map_internal.h>
+#include <vm/vm_map_copy.h>
 
-#include <kern/smr.h>
-#include <string.h>
+#include <kern/assert.h>
+#include <kern/zalloc.h>
 #include <vm/pmap.h>
-#include <vm/vm_fault.h>
+#include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
 
-/*
- * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A page that a write
- * may go to belongs to one object (vmp_refs 1) and to an entry that is not NEEDS_COPY, as in vm_fault.c.
- */
-static bool
-page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t access)
-{
-	vm_map_entry_t entry;
-	uintptr_t *slot = NULL;
-	vm_object_t object;
-	vm_page_t page;
-	uint32_t attr;
-	uint64_t index;
-	bool ok;
+struct vm_map_copy {
+	vm_object_t vmc_object; /* NULL: zeros */
+	uint64_t vmc_first;     /* its page that the copy begins in */
+	vm_map_size_t vmc_size; /* bytes */
+	uint32_t vmc_offset;    /* of the first byte in its page */
+	bool vmc_needs_copy;    /* others copy from the object */
+};
 
-	entry = vm_map_lookup_entry(map, va);
-	object = entry == NULL ? NULL : os_atomic_load(&entry->vme_object, acquire);
-	if (object == NULL || object == VME_OBJECT_DEAD) {
-		return false;
-	}
-	index = vme_object_page(entry->vme_bias, va);
-	slot = index < object->vo_npages ? vm_object_slot(object, index) : NULL;
-	if (slot == NULL) {
-		return false;
-	}
-	page = vm_slot_lock(slot);                        /* [F1] */
-	attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
-	ok = page != NULL && !(attr & VME_DEAD) && os_atomic_load(&entry->vme_object, relaxed) == object &&
-	     !(access & ~vme_prot(attr)) &&
-	     va - os_atomic_load(&entry->vme_start, relaxed) <
-		 os_atomic_load(&entry->vme_end, relaxed) - os_atomic_load(&entry->vme_start, relaxed);
-	if (ok && access == VM_PROT_WRITE) {
-		ok = !(attr & VME_NEEDS_COPY) && os_atomic_load(&page->vmp_refs, acquire) == 1;
-		if (ok) {
-			memcpy((char *)vm_page_kva(page) + (va & PAGE_MASK), kaddr, len);
-		}
-	} else if (ok) {
-		memcpy(kaddr, (char *)vm_page_kva(page) + (va & PAGE_MASK), len);
-	}
-	vm_slot_unlock(slot, page);
-	return ok;
+ZONE_DEFINE(vm_map_copy_zone, "vm map copies", sizeof(struct vm_map_copy), ZC_NONE);
+
+vm_map_size_t
+vm_map_copy_size(vm_map_copy_t copy)
+{
+	return copy->vmc_size;
 }
 
-static kern_return_t
-map_access(vm_map_t map, vm_map_offset_t va, char *kaddr, vm_size_t len, vm_prot_t access)
+void
+vm_map_copy_discard(vm_map_copy_t copy)
 {
-	while (len != 0) {
-		size_t part = os_min(len, PAGE_SIZE - (va & PAGE_MASK));
-		bool done;
+	if (copy->vmc_object != NULL) {
+		vm_object_deallocate(copy->vmc_object);
+	}
+	zfree(vm_map_copy_zone, copy);
+}
 
-		smr_enter();
-		done = page_access(map, va, kaddr, part, access);
-		smr_leave();
-		if (!done) {
-			kern_return_t kr = vm_fault(map, va, access);
+/* The range, and the copy that is made of it. */
+struct copyin {
+	vm_map_t map;
+	vm_map_offset_t addr, end; /* bytes */
+	vm_map_offset_t base;      /* page of addr */
+	vm_object_t object;
+};
 
-			if (kr != KERN_SUCCESS) {
-				return kr;
-			}
-			continue;
-		}
-		va += part;
-		kaddr += part;
-		len -= part;
+/* The bytes [from, to), a part of one page, into a page of the copy. */
+static kern_return_t
+copy_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
+{
+	vm_page_t page = vm_page_grab_zero();
+	kern_return_t kr;
+
+	if (page == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	kr = vm_map_read_user(c->map, from, (char *)vm_page_kva(page) + (from & PAGE_MASK), to - from);
+	if (kr == KERN_SUCCESS) {
+		kr = vm_object_insert(c->object, atop(from - c->base), page);
+	}
+	if (kr != KERN_SUCCESS) {
+		vm_page_release(page);
+	}
+	return kr;
+}
+
+/*
+ * The pages [from, to) of a locked entry. Writes that happen before the protection is taken away may still be seen by
+ * the copy; none after it are. [M2] is the pass of the copy over the slots: it locks each.
+ */
+static kern_return_t
+copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t to)
+{
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+
+	if (!(vme_prot(entry->vme_attr) & VM_PROT_READ)) {
+		return KERN_PROTECTION_FAILURE;
+	}
+	if (object == NULL) {
+		return KERN_SUCCESS;
+	}
+	if (!vm_object_copy_pages(c->object, atop(from - c->base), object,
+		vme_object_page(entry->vme_bias, from), atop(to - from))) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (!(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+		pmap_protect(c->map->vmm_pmap, from, to, VM_PROT_READ | VM_PROT_EXECUTE);
 	}
 	return KERN_SUCCESS;
 }
 
+/* The whole pages [from, to). */
+static kern_return_t
+copy_pages(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	while (from < to && kr == KERN_SUCCESS) {
+		uintptr_t *slot;
+		vm_map_entry_t entry = vm_map_lock_entry_at(c->map, from, &slot);
+		vm_map_offset_t end;
+
+		if (entry == NULL) {
+			return KERN_INVALID_ADDRESS;
+		}
+		end = os_min(to, entry->vme_end);
+		kr = copy_entry(c, entry, from, end);
+		vm_index_unlock_slot(slot, entry);
+		from = end;
+	}
+	return kr;
+}
+
+static kern_return_t
+copy_range(struct copyin *c)
+{
+	vm_map_offset_t first = round_page(c->addr), last = trunc_page(c->end);
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (first > last) { /* inside one page */
+		return copy_part(c, c->addr, c->end);
+	}
+	if (c->addr < first) {
+		kr = copy_part(c, c->addr, first);
+	}
+	if (kr == KERN_SUCCESS) {
+		kr = copy_pages(c, first, last);
+	}
+	if (kr == KERN_SUCCESS && last < c->end) {
+		kr = copy_part(c, last, c->end);
+	}
+	return kr;
+}
+
+/* A copy that shares or copies the range page by page. */
+static kern_return_t
+copyin_pages(vm_map_t map, vm_map_copy_t copy, vm_map_offset_t addr)
+{
+	struct copyin c = {
+		.map = map, .addr = addr, .end = addr + copy->vmc_size, .base = trunc_page(addr)
+	};
+	kern_return_t kr;
+
+	c.object = vm_object_allocate(atop(round_page(c.end) - c.base));
+	if (c.object == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	kr = copy_range(&c);
+	if (kr != KERN_SUCCESS) {
+		vm_object_deallocate(c.object);
+		return kr;
+	}
+	copy->vmc_object = c.object;
+	copy->vmc_first = 0;
+	copy->vmc_needs_copy = false;
+	return KERN_SUCCESS;
+}
+
 static bool
-range_ok(vm_map_t map, vm_map_offset_t va, vm_size_t len)
+copyin_take(vm_map_t map, vm_map_copy_t copy, vm_map_offset_t addr)
 {
-	return va >= map->vmm_min && len <= map->vmm_max && va <= map->vmm_max - len;
+	struct vm_map_taken taken;
+
+	if (!page_aligned(addr | copy->vmc_size) ||
+	    !vm_map_take_object(map, addr, addr + copy->vmc_size, &taken)) {
+		return false;
+	}
+	copy->vmc_object = taken.object;
+	copy->vmc_first = taken.first;
+	copy->vmc_needs_copy = taken.needs_copy;
+	return true;
 }
 
 kern_return_t
-vm_map_read_user(vm_map_t map, vm_map_offset_t src, void *dst, vm_size_t len)
+vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *result)
 {
-	return range_ok(map, src, len) ? map_access(map, src, dst, len, VM_PROT_READ) : KERN_INVALID_ADDRESS;
+	vm_map_copy_t copy;
+	kern_return_t kr;
+
+	if (size == 0 || size > map->vmm_max || addr > map->vmm_max - size) {
+		return size == 0 ? KERN_INVALID_ARGUMENT : KERN_INVALID_ADDRESS;
+	}
+	copy = zalloc(vm_map_copy_zone);
+	if (copy == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	copy->vmc_size = size;
+	copy->vmc_offset = addr & PAGE_MASK;
+	if (!destroy || !copyin_take(map, copy, addr)) {
+		kr = copyin_pages(map, copy, addr);
+		if (kr != KERN_SUCCESS) {
+			zfree(vm_map_copy_zone, copy);
+			return kr;
+		}
+		if (destroy) {
+			/* It may refuse (VM_FLAGS_PERMANENT): then the memory stays, which the sender can see. */
+			(void)vm_map_remove(map, trunc_page(addr), round_page(addr + size));
+		}
+	}
+	*result = copy;
+	return KERN_SUCCESS;
 }
 
 kern_return_t
-vm_map_write_user(vm_map_t map, const void *src, vm_map_offset_t dst, vm_size_t len)
+vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy)
 {
-	return range_ok(map, dst, len) ? map_access(map, dst, (char *)(uintptr_t)src, len, VM_PROT_WRITE)
-				       : KERN_INVALID_ADDRESS;
+	vm_map_size_t size = round_page(copy->vmc_offset + copy->vmc_size);
+	uint32_t attr = vme_attr_make(VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_DEFAULT, VM_MEMORY_MACH_MSG);
+	vm_map_entry_t entry = vm_map_entry_create(0, 0, attr | (copy->vmc_needs_copy ? VME_NEEDS_COPY : 0));
+	kern_return_t kr;
+
+	if (entry == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	entry->vme_object = copy->vmc_object;
+	*addr = 0;
+	kr = vm_map_place_entry(map, entry, addr, size, PAGE_MASK, VM_FLAGS_ANYWHERE,
+	    copy->vmc_object == NULL ? 0 : copy->vmc_first);
+	if (kr != KERN_SUCCESS) {
+		vm_map_entry_free(entry);
+		return kr;
+	}
+	*addr += copy->vmc_offset;
+	zfree(vm_map_copy_zone, copy);
+	return KERN_SUCCESS;
 }

@@ -154,6 +154,26 @@ vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offs
 vm_map_entry_t vm_map_entry_create(vm_map_offset_t start, vm_map_offset_t end, uint32_t attr);
 void vm_map_entry_free(vm_map_entry_t entry); /* never was in a map */
 
+/*
+ * Puts an entry, complete but for its place, into the map; vm_map_enter says what the arguments mean. `first`: the page of
+ * its object that the range begins with. On failure the entry is the caller's, and unchanged but for its place.
+ */
+OS_WARN_RESULT kern_return_t vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr,
+    vm_map_size_t size, vm_map_offset_t mask, int flags, uint64_t first);
+
+/* What was behind a range that left its map. */
+struct vm_map_taken {
+	vm_object_t object; /* with the reference the entry had; NULL: never touched */
+	uint64_t first;     /* page at the start of the range */
+	bool needs_copy;    /* others copy from it */
+};
+
+/*
+ * If the range is one readable entry with memory of its own, takes it out of the map and keeps what was behind it. False:
+ * nothing has changed.
+ */
+bool vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_map_taken *taken);
+
 /* Free space for `size` bytes, locked. Reserves addresses only: the caller enters something or unlocks. */
 OS_WARN_RESULT kern_return_t vm_map_find_space(
     vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask);

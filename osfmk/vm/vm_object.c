@@ -214,12 +214,11 @@ slot_copy(uintptr_t *slot, bool *failed)
 	return copy;
 }
 
-vm_object_t
-vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+bool
+vm_object_copy_pages(vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages)
 {
 	bool now = (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
-	vm_object_t copy = vm_object_allocate(at + npages);
-	bool failed = copy == NULL;
+	bool failed = false;
 
 	foreach_slot(object, start, start + npages, slot, index)
 	{
@@ -233,7 +232,15 @@ vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64
 			}
 		}
 	}
-	if (failed && copy != NULL) {
+	return !failed;
+}
+
+vm_object_t
+vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+{
+	vm_object_t copy = vm_object_allocate(at + npages);
+
+	if (copy != NULL && !vm_object_copy_pages(copy, at, object, start, npages)) {
 		vm_object_deallocate(copy);
 		return NULL;
 	}

@@ -113,6 +113,10 @@ void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
  */
 vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
 
+/* The same into empty slots of an object that nobody else can see yet. False: memory is exhausted. */
+OS_WARN_RESULT bool vm_object_copy_pages(
+    vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages);
+
 /* From now on several entries may write to the object's own pages. All of them have one reference. */
 void vm_object_set_write_shared(vm_object_t object);
 

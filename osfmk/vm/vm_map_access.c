@@ -1,0 +1,98 @@
+/*
+ * Access to the memory of another map: page by page, through the physical map. A page is held by its object's slot only, so
+ * it is looked up and copied inside one SMR section with the slot locked; nothing is held between pages.
+ */
+#include <vm/vm_map_internal.h>
+
+#include <kern/smr.h>
+#include <string.h>
+#include <vm/pmap.h>
+#include <vm/vm_fault.h>
+#include <vm/vm_page.h>
+
+/*
+ * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A page that a write
+ * may go to belongs to one object (vmp_refs 1) and to an entry that is not NEEDS_COPY, as in vm_fault.c.
+ */
+static bool
+page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t access)
+{
+	vm_map_entry_t entry;
+	uintptr_t *slot = NULL;
+	vm_object_t object;
+	vm_page_t page;
+	uint32_t attr;
+	uint64_t index;
+	bool ok;
+
+	entry = vm_map_lookup_entry(map, va);
+	object = entry == NULL ? NULL : os_atomic_load(&entry->vme_object, acquire);
+	if (object == NULL || object == VME_OBJECT_DEAD) {
+		return false;
+	}
+	index = vme_object_page(entry->vme_bias, va);
+	slot = index < object->vo_npages ? vm_object_slot(object, index) : NULL;
+	if (slot == NULL) {
+		return false;
+	}
+	page = vm_slot_lock(slot);                        /* [F1] */
+	attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
+	ok = page != NULL && !(attr & VME_DEAD) && os_atomic_load(&entry->vme_object, relaxed) == object &&
+	     !(access & ~vme_prot(attr)) &&
+	     va - os_atomic_load(&entry->vme_start, relaxed) <
+		 os_atomic_load(&entry->vme_end, relaxed) - os_atomic_load(&entry->vme_start, relaxed);
+	if (ok && access == VM_PROT_WRITE) {
+		ok = !(attr & VME_NEEDS_COPY) && os_atomic_load(&page->vmp_refs, acquire) == 1;
+		if (ok) {
+			memcpy((char *)vm_page_kva(page) + (va & PAGE_MASK), kaddr, len);
+		}
+	} else if (ok) {
+		memcpy(kaddr, (char *)vm_page_kva(page) + (va & PAGE_MASK), len);
+	}
+	vm_slot_unlock(slot, page);
+	return ok;
+}
+
+static kern_return_t
+map_access(vm_map_t map, vm_map_offset_t va, char *kaddr, vm_size_t len, vm_prot_t access)
+{
+	while (len != 0) {
+		size_t part = os_min(len, PAGE_SIZE - (va & PAGE_MASK));
+		bool done;
+
+		smr_enter();
+		done = page_access(map, va, kaddr, part, access);
+		smr_leave();
+		if (!done) {
+			kern_return_t kr = vm_fault(map, va, access);
+
+			if (kr != KERN_SUCCESS) {
+				return kr;
+			}
+			continue;
+		}
+		va += part;
+		kaddr += part;
+		len -= part;
+	}
+	return KERN_SUCCESS;
+}
+
+static bool
+range_ok(vm_map_t map, vm_map_offset_t va, vm_size_t len)
+{
+	return va >= map->vmm_min && len <= map->vmm_max && va <= map->vmm_max - len;
+}
+
+kern_return_t
+vm_map_read_user(vm_map_t map, vm_map_offset_t src, void *dst, vm_size_t len)
+{
+	return range_ok(map, src, len) ? map_access(map, src, dst, len, VM_PROT_READ) : KERN_INVALID_ADDRESS;
+}
+
+kern_return_t
+vm_map_write_user(vm_map_t map, const void *src, vm_map_offset_t dst, vm_size_t len)
+{
+	return range_ok(map, dst, len) ? map_access(map, dst, (char *)(uintptr_t)src, len, VM_PROT_WRITE)
+				       : KERN_INVALID_ADDRESS;
+}
