@@ -6,6 +6,7 @@ Exit status: 0 everything measured; 1 a boot or a row failed, or a count-mode ru
 
 import argparse
 import datetime
+import importlib
 import os
 import re
 import shutil
@@ -39,22 +40,22 @@ def _repetitions(text):
     return int(text)
 
 
-def _options():
-    options = usage.parser(
+def options():
+    made = usage.parser(
         "bench", "Measure, and write result files and a report. Without options: exact counts on the smallest machine "
         "that shows each row, then wall time on 2 CPUs with one and two workers.")
-    options.add_argument("--mode", type=_mode, default=list(results.MODES), metavar="|".join(results.MODES),
+    made.add_argument("--mode", type=_mode, default=list(results.MODES), metavar="|".join(results.MODES),
                          help="count: exact instructions; time: wall time (default: both)")
-    options.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
-    options.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
-    options.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
+    made.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
+    made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
+    made.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
                          help="boots of each machine; count mode checks that they are identical")
-    options.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/bench)")
-    options.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, GUESTS),
+    made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/bench)")
+    made.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, GUESTS),
                          metavar="|".join(GUESTS), help=argparse.SUPPRESS)
-    options.add_argument("--list", action="store_true", help="print the names of the rows and leave")
-    usage.variant_option(options)
-    return options
+    made.add_argument("--list", action="store_true", help="print the names of the rows and leave")
+    usage.variant_option(made)
+    return made
 
 
 def _select(all_rows, pattern):
@@ -204,31 +205,41 @@ def _show(run):
         run.problems.append(f"no report: {error}")
 
 
-def bench(argv):
-    args = _options().parse_args(argv)
-    all_rows = suite.rows(machine.ROOT)
-    chosen = _select(all_rows, args.filter)
-    if args.list:
-        print("\n".join(row.name for row in chosen))
-        return 0
-    boots = suite.plan(chosen, args.mode, args.cpus)
+def select_rows(pattern):
+    """The tree's rows that a filter leaves, or a line with the choices and status 64."""
+    return _select(suite.rows(machine.ROOT), pattern)
+
+
+def measure(args):
+    """Builds, boots and writes result files; returns the finished Run. `args` as options() gives them."""
+    boots = suite.plan(select_rows(args.filter), args.mode, args.cpus)
     if not boots:
-        usage.fail(f"bench: no chosen row fits on {args.cpus} CPUs; give --cpus a larger number")
+        sizes = ",".join(str(size) for size in args.cpus)
+        usage.fail(f"bench: no chosen row fits on a machine of {sizes} CPUs; give --cpus a larger number")
     out = machine.prepare(args.variant)
     args.out = os.path.abspath(args.out)
     os.makedirs(args.out, exist_ok=True)
     _put_away(args.out, args.guest)
     run = Run(args, boots)
     _measure(run, out)
+    return run
+
+
+def bench(argv):
+    args = options().parse_args(argv)
+    if args.list:
+        print("\n".join(row.name for row in select_rows(args.filter)))
+        return 0
+    run = measure(args)
     _show(run)
     for problem in run.problems:
         sys.stderr.write(f"x bench: {problem}\n")
     return 1 if run.problems else 0
 
 
-_VERBS = {"bench": bench}
-
-
 def main(verb, argv):
     """A verb of x that is served here, and its arguments."""
-    return _VERBS[verb](argv)
+    if verb == "bench":
+        return bench(argv)
+    served = importlib.import_module("perf." + verb)
+    return served.main(argv)

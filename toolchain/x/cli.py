@@ -12,6 +12,8 @@ VERBS = {
     "bench": ("perf.cli", "measure, and write the report"),
     "profile": ("perf.observe_cli", "say where a benchmark's instructions go"),
     "sharing": ("perf.observe_cli", "say which cache lines a benchmark's CPUs share"),
+    "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
+    "gate": ("perf.cli", "exact counts against perf/baseline"),
     "cc": ("x.cc", "compile a C program for Pluot"),
     "gdb": ("x.gdb", "debug the kernel under QEMU"),
     "doctor": ("x.doctor", "say what this machine has and lacks"),
