@@ -157,6 +157,14 @@ bsd_init(void)
 	load_init_program();
 }
 
+int32_t
+bsd_task_pid(task_t task)
+{
+	const struct proc *p = task->bsd_info;
+
+	return p != NULL ? p->p_pid : -1;
+}
+
 void
 bsd_task_exit(task_t task)
 {

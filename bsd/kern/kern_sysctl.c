@@ -14,6 +14,7 @@
 #include <arm64/pmu.h>
 #include <bsd/kern/exec.h>
 #include <bsd/kern/proc.h>
+#include <kdebug/sampling.h>
 #include <kern/clock.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -214,6 +215,40 @@ sysctl_boot_ns(const struct sysctl_row *row, struct sysctl_request *req)
 	return sysctl_out_quad(req, absolutetime_to_nanoseconds(boot_to_init_ticks));
 }
 
+/* The profiler: <mach/kperf.h>. */
+static int
+sysctl_kperf_period(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	uint64_t period;
+	int error = sysctl_out_quad(req, sampling_period());
+
+	if (error != 0 || req->new == 0) {
+		return error;
+	}
+	error = sysctl_in(req, &period, sizeof(period));
+	if (error == 0) {
+		kern_return_t kr = sampling_set_period(period);
+
+		error = kr == KERN_SUCCESS             ? 0
+			: kr == KERN_NOT_SUPPORTED     ? ENOTSUP
+			: kr == KERN_RESOURCE_SHORTAGE ? ENOMEM
+						       : EINVAL;
+	}
+	return error;
+}
+
+static int
+sysctl_kperf_samples(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	return sampling_read(req->old, req->old_room, &req->old_size) == KERN_SUCCESS ? 0 : EFAULT;
+}
+
+static int
+sysctl_kperf_lost(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	return sysctl_out_quad(req, sampling_lost());
+}
+
 #define STRING(name, ctl, id, text) { name, ctl, id, SYSCTL_RD, sysctl_string, text }
 #define INT(name, ctl, id, value) \
 	{ name, ctl, id, SYSCTL_RD, sysctl_constant, (const void *)(intptr_t)(value) }
@@ -252,6 +287,9 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("vm.page_free_count", 0, 0, sysctl_page_counts),
 	PROC("kpc.classes", 0, 0, sysctl_kpc_classes),
 	PROC("kpc.counter0_event", 0, 0, sysctl_counter0_event),
+	{ "kperf.period", 0, 0, SYSCTL_RD | SYSCTL_WR, sysctl_kperf_period, NULL },
+	PROC("kperf.samples", 0, 0, sysctl_kperf_samples),
+	PROC("kperf.lost", 0, 0, sysctl_kperf_lost),
 };
 
 /* ---- Look-up and the calls ---- */

@@ -127,6 +127,7 @@ arm_init(pmap_paddr_t dtb)
 	cpu_signal_init();
 	timer_init();
 	pmu_init_cpu();
+	pmu_sampling_init();
 	if (pe_boot_arg_flag("-v")) {
 		kprintf("pluot: %u CPUs, %llu MiB, boot arguments: %s\n", cpu_count,
 		    (unsigned long long)((boot_info.ram.end - boot_info.ram.start) >> 20),

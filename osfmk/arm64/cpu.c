@@ -13,6 +13,7 @@
 #include <arm64/sysregs.h>
 #include <arm64/timer.h>
 #include <arm64/trap.h>
+#include <kern/preempt.h>
 #include <kern/sched_prim.h>
 #include <kern/startup.h>
 #include <os/panic.h>
@@ -85,6 +86,46 @@ nothing_interrupt(void *arg)
 {
 }
 
+/* The call in progress; its makers serialise. */
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+	uint32_t pending; /* CPUs that have not returned from fn; atomic */
+} call;
+
+static void
+call_interrupt(void *arg)
+{
+	call.fn(call.arg);
+	os_atomic_dec(&call.pending, release); /* pairs with the wait in cpu_call_all */
+}
+
+void
+cpu_call_all(void (*fn)(void *arg), void *arg)
+{
+	unsigned self;
+	bool irq;
+
+	disable_preemption();
+	self = ml_get_cpu_number();
+	call.fn = fn;
+	call.arg = arg;
+	for (unsigned i = 0; i < cpu_count; i++) {
+		/* acquire: a CPU that runs has its handlers */
+		if (i != self && os_atomic_load(&cpu_data_get(i)->cpu_state, acquire) == CPU_RUNNING) {
+			os_atomic_inc(&call.pending, relaxed);
+			cpu_signal(i, CPU_SIGNAL_CALL); /* makes fn and arg visible */
+		}
+	}
+	irq = ml_set_interrupts_enabled(false);
+	fn(arg);
+	ml_set_interrupts_enabled(irq);
+	while (os_atomic_load(&call.pending, acquire) != 0) { /* what the calls did is visible */
+		cpu_relax();
+	}
+	enable_preemption();
+}
+
 static void
 halt_interrupt(void *arg)
 {
@@ -96,6 +137,7 @@ cpu_signal_init(void)
 {
 	pe_irq_register(CPU_SIGNAL_RESCHED, resched_interrupt, NULL);
 	pe_irq_register(CPU_SIGNAL_NOTHING, nothing_interrupt, NULL);
+	pe_irq_register(CPU_SIGNAL_CALL, call_interrupt, NULL);
 	pe_irq_register(CPU_SIGNAL_HALT, halt_interrupt, NULL);
 }
 

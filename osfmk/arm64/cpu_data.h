@@ -10,6 +10,7 @@
 
 #define MAX_CPUS 64
 
+struct arm_saved_state;
 struct thread;
 
 struct cpu_data {
@@ -23,6 +24,9 @@ struct cpu_data {
 	uintptr_t boot_stack_top;    /* the idle thread's stack; set by kern with it */
 	uintptr_t emergency_top;     /* stack for exceptions that find the kernel stack exhausted */
 	volatile uint8_t *gicr_base; /* this CPU's redistributor, RD frame */
+
+	const struct arm_saved_state
+	    *irq_state; /* what the interrupt in progress interrupted; NULL: idle loop */
 
 	uint64_t timer_deadline; /* what the comparator stands at; UINT64_MAX: disarmed */
 	uint64_t irq_count;
@@ -39,7 +43,8 @@ enum cpu_state {
 /* Kinds of cross-CPU interrupt; each is one SGI of the same number. */
 enum cpu_signal {
 	CPU_SIGNAL_RESCHED, /* look at the run queue and the inbox */
-	CPU_SIGNAL_NOTHING, /* leave the wait for interrupts; also what the tests use */
+	CPU_SIGNAL_NOTHING, /* enter the kernel and look at the ASTs on the way out */
+	CPU_SIGNAL_CALL,    /* cpu_call_all */
 	CPU_SIGNAL_HALT,    /* panic: print a backtrace and stop */
 	CPU_SIGNAL_KINDS,
 };

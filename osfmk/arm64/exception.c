@@ -143,17 +143,21 @@ sleh_return_slow(void)
 
 /* Preemption is off while handlers run, so that nothing they call switches threads in the middle. */
 static void
-dispatch_interrupts(struct machine_thread *self)
+dispatch_interrupts(struct machine_thread *self, const struct arm_saved_state *state)
 {
+	struct cpu_data *cpu = self->cpu_data;
+
 	self->preempt_count++;
+	cpu->irq_state = state;
 	pe_irq_dispatch();
+	cpu->irq_state = NULL;
 	self->preempt_count--;
 }
 
 void
 sleh_el0_irq(void)
 {
-	dispatch_interrupts(thread_machine(current_thread()));
+	dispatch_interrupts(thread_machine(current_thread()), thread_frame(current_thread()));
 }
 
 void
@@ -162,7 +166,7 @@ sleh_el1_irq(struct arm_saved_state *state)
 	struct machine_thread *self = thread_machine(current_thread());
 
 	os_atomic_or(&self->slow_flags, AST_APC, relaxed);
-	dispatch_interrupts(self);
+	dispatch_interrupts(self, state);
 	if (self->preempt_count == 0 && (os_atomic_load(&self->slow_flags, relaxed) & AST_PREEMPT) != 0) {
 		ast_taken_kernel();
 	}

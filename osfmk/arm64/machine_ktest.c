@@ -125,6 +125,27 @@ irq_count_of(unsigned cpu)
 	return os_atomic_load(&cpu_data_get(cpu)->irq_count, relaxed);
 }
 
+static void
+note_call(void *arg)
+{
+	os_atomic_inc((uint32_t *)arg, relaxed);
+}
+
+/* Each CPU that runs is called once, and the caller waits for all. */
+KTEST(machine_cpu_call_all)
+{
+	uint32_t calls = 0, running = 0;
+
+	for (unsigned i = 0; i < cpu_count; i++) {
+		running += os_atomic_load(&cpu_data_get(i)->cpu_state, acquire) == CPU_RUNNING ? 1 : 0;
+	}
+
+	for (unsigned i = 1; i <= 20; i++) {
+		cpu_call_all(note_call, &calls);
+		EXPECT_EQ(calls, i * running);
+	}
+}
+
 /* Every running CPU takes a cross-CPU interrupt, this one included. */
 KTEST(machine_cpu_signal)
 {

@@ -71,6 +71,12 @@ void ml_set_timer(uint64_t deadline);
 void cpu_signal(unsigned cpu, enum cpu_signal kind);
 
 /*
+ * Calls fn(arg) on every running CPU, with interrupts masked, and waits for all of them. Thread context,
+ * interrupts enabled, no spin locks; callers serialise.
+ */
+void cpu_call_all(void (*fn)(void *arg), void *arg);
+
+/*
  * Starts CPU `cpu` (PSCI), which must have its idle thread and boot stack in cpu_data. Returns 0 once the CPU
  * runs, or a negative PSCI error. Boot CPU, thread context.
  */

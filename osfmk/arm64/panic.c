@@ -10,6 +10,7 @@
 #include <arm64/panic.h>
 #include <arm64/sysregs.h>
 #include <arm64/trap.h>
+#include <arm64/unwind.h>
 #include <arm64/vm_layout.h>
 #include <os/panic.h>
 #include <pexpert/pexpert.h>
@@ -24,34 +25,15 @@ static uint32_t panic_cpu = NO_CPU;
 
 void semihosting_exit(int status);
 
-/* Is [fp, fp + 16) inside the stack slot that `inside` is in? A user's x29 in a chain ends it here. */
-static bool
-frame_on_stack(uintptr_t fp, uintptr_t inside)
-{
-	uintptr_t slot = os_round_down(inside, KERNEL_STACK_SLOT);
-
-	return fp % 8 == 0 && fp >= inside && fp >= slot + KERNEL_STACK_SLOT - KERNEL_STACK_SIZE &&
-	       fp <= slot + KERNEL_STACK_SLOT - 16;
-}
-
 void
 backtrace_print(uintptr_t fp, uintptr_t pc)
 {
-	uintptr_t previous = fp;
+	uint64_t frames[BACKTRACE_FRAMES];
+	unsigned count = unwind_kernel(fp, fp, frames, BACKTRACE_FRAMES);
 
-	for (unsigned n = 0; n < BACKTRACE_FRAMES; n++) {
-		kprintf("  frame %u: 0x%016lx\n", n, (unsigned long)pc);
-		if (fp < PHYSMAP_BASE || !frame_on_stack(fp, previous)) {
-			break;
-		}
-		const uintptr_t *record = (const uintptr_t *)fp;
-
-		previous = fp + 16;
-		fp = record[0];
-		pc = record[1];
-		if (pc == 0) {
-			break;
-		}
+	kprintf("  frame 0: 0x%016lx\n", (unsigned long)pc);
+	for (unsigned i = 0; i < count; i++) {
+		kprintf("  frame %u: 0x%016lx\n", i + 1, (unsigned long)frames[i]);
 	}
 }
 

@@ -21,6 +21,15 @@ ml_pmu_instructions(void)
 }
 
 /*
+ * Sampling: the cycle counter interrupts every `period` cycles, on this CPU; 0 stops. kdebug/sampling.c decides;
+ * interrupts masked.
+ */
+bool pmu_sampling_supported(void);
+void pmu_sampling_set_period(uint64_t period);
+/* Boot CPU: finds the interrupt. */
+void pmu_sampling_init(void);
+
+/*
  * Work from the kernel's first instruction to the first one of pid 1, taken by ml_boot_mark_user(), which
  * whoever sends pid 1 to user mode calls right before. Instructions are 0 when they cannot be counted, and
  * counted from just after the CPU check, some ten instructions late.

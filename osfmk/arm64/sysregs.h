@@ -76,6 +76,7 @@
 #define PMU_EVENT_INST_RETIRED 0x08
 #define PMU_ENABLE_COUNTER0    1
 #define PMU_ENABLE_CYCLES      0x80000000
+#define PMU_CYCLES             0x80000000 /* the cycle counter in the set/clear registers */
 #define PMCR_E                 (1 << 0)
 #define PMCR_P                 (1 << 1) /* reset the event counters */
 #define PMCR_C                 (1 << 2) /* reset the cycle counter */

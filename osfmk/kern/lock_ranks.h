@@ -19,6 +19,7 @@ enum lck_rank {
 	LCK_RANK_FILE = 20,
 	LCK_RANK_TTY = 22,
 	LCK_RANK_BSD_MISC = 24,
+	LCK_RANK_KPERF = 26,
 
 	/* blocking: IOKit */
 	LCK_RANK_IO_ITERATOR = 28,

@@ -39,6 +39,9 @@ void bsd_thread_exit(thread_t thread);
 /* The last thread of a task is about to go; in its context. Not for tasks that never had a process. */
 void bsd_task_exit(task_t task);
 
+/* The task's process id, or -1. Any context. */
+int32_t bsd_task_pid(task_t task);
+
 /* Nobody handled a Mach exception: becomes a signal of the current thread. */
 void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode);
 

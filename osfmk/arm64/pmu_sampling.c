@@ -1,0 +1,67 @@
+/*
+ * Interrupts from the cycle counter, for the profiler. Under exact counting it counts instructions, and a
+ * sample is taken at exactly every `period` of them.
+ */
+#include <arm64/machine_routines.h>
+#include <arm64/pmu.h>
+#include <kdebug/sampling.h>
+#include <kern/percpu.h>
+#include <pexpert/device_tree.h>
+#include <pexpert/interrupts.h>
+
+static PERCPU_DATA(uint64_t, pmu_period); /* 0: this CPU does not sample */
+static int pmu_irq = -1;                  /* constant after pmu_sampling_init */
+static bool pmu_irq_edge;
+
+bool
+pmu_sampling_supported(void)
+{
+	return pmu_irq >= 0;
+}
+
+/* The flag is cleared before the counter is written again: some implementations set it anew otherwise. */
+static void
+rearm(uint64_t period)
+{
+	sysreg_write(pmovsclr_el0, PMU_CYCLES);
+	sysreg_write(pmccntr_el0, 0 - period);
+	isb();
+}
+
+static void
+overflow_interrupt(void *arg)
+{
+	uint64_t period = *PERCPU_GET(pmu_period);
+
+	if (period == 0) { /* was on its way when sampling stopped */
+		sysreg_write(pmovsclr_el0, PMU_CYCLES);
+		return;
+	}
+	sampling_record(current_cpu_data()->irq_state);
+	rearm(period);
+}
+
+void
+pmu_sampling_set_period(uint64_t period)
+{
+	*PERCPU_GET(pmu_period) = period;
+	sysreg_write(pmintenclr_el1, PMU_CYCLES);
+	if (period == 0) {
+		pe_irq_disable((unsigned)pmu_irq);
+		return;
+	}
+	rearm(period);
+	pe_irq_enable((unsigned)pmu_irq, pmu_irq_edge);
+	sysreg_write(pmintenset_el1, PMU_CYCLES);
+}
+
+void
+pmu_sampling_init(void)
+{
+	dt_node_t node = dt_find_compatible(DT_NONE, "arm,armv8-pmuv3");
+	int irq = node != DT_NONE ? pe_irq_from_node(node, 0, &pmu_irq_edge) : -1;
+
+	if (irq >= 0 && pe_irq_register((unsigned)irq, overflow_interrupt, NULL)) {
+		pmu_irq = irq;
+	}
+}

@@ -1,0 +1,40 @@
+/*
+ * Samples of the kernel's profiler, as the sysctl kperf.samples returns them: records of different sizes, one
+ * behind the other, whole.
+ *
+ *	kperf.period	write: sample every that many cycles of each CPU (instructions under exact counting); 0 stops
+ *	kperf.samples	read: takes records out of the buffers, as many as fit
+ *	kperf.lost	read: samples that found their buffer full, since the last start
+ *
+ * While sampling is on, the cycle counter (PMCCNTR_EL0) belongs to it and does not count time. Kernel code that
+ * runs with interrupts masked is seen where it unmasks them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define KPERF_SAMPLE_USER 0x1 /* a program was interrupted, not the kernel */
+#define KPERF_SAMPLE_IDLE 0x2 /* the CPU had nothing to do */
+
+/* Most return addresses of either kind in one sample. */
+#define KPERF_FRAMES_MAX 48
+
+struct kperf_sample {
+	uint32_t size; /* bytes of the record: this and its frames */
+	uint16_t cpu;
+	uint8_t kernel_frames;
+	uint8_t user_frames;
+	uint64_t time; /* mach_absolute_time() */
+	uint64_t thread_id;
+	int32_t pid; /* -1: a kernel thread */
+	uint32_t flags;
+	uint64_t pc; /* what was about to execute */
+	/*
+	 * The link register then. In a function that made no frame yet, or never does, it is the return address into
+	 * the caller, which the frames then miss; otherwise it points into the function itself or repeats frames[0].
+	 */
+	uint64_t lr;
+	/* Return addresses, innermost first: of the kernel, then of the program. The first of the program, when
+	 * the kernel was interrupted, is where the program entered it. */
+	uint64_t frames[];
+};
