@@ -82,6 +82,10 @@ reparent_children_locked(struct proc *p) REQUIRES(proc_tree_lock)
 void
 proc_exit(struct proc *p)
 {
+	if (p->p_state == SIDL) {
+		proc_discard(p); /* proc_unmake */
+		return;
+	}
 	/* Ended by task_terminate: nobody claimed a status. */
 	(void)os_atomic_cmpxchg(&p->p_xstat, XSTAT_NONE, W_EXITCODE(0, SIGKILL), relaxed);
 	filedesc_destroy(&p->p_fd);

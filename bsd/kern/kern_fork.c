@@ -53,28 +53,24 @@ proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t
 	p->p_task = task; /* the reference goes along */
 	task->bsd_info = p;
 	if (thread_create_user(task, thread) != KERN_SUCCESS) {
-		proc_unmake(p, THREAD_NULL);
+		/* Without threads and a process the task ends at once; the process has the last reference. */
+		task->bsd_info = NULL;
+		task_terminate_internal(task);
+		proc_discard(p);
 		return ENOMEM;
 	}
 	*child = p;
 	return 0;
 }
 
+/* A thread that exists can only end by itself: it does, and proc_exit discards what was never published. */
 void
 proc_unmake(struct proc *p, thread_t thread)
 {
-	task_t task = p->p_task;
-
-	/* Without a process the task ends without us. */
-	task->bsd_info = NULL;
-	p->p_task = NULL;
-	if (thread != THREAD_NULL) {
-		thread_terminate(thread);
-		thread_deallocate(thread);
-	}
-	task_terminate_internal(task);
-	task_deallocate(task);
-	proc_discard(p);
+	assert(p->p_state == SIDL);
+	filedesc_close(&p->p_fd, true);
+	thread_terminate(thread);
+	thread_deallocate(thread);
 }
 
 /* The child's thread is the caller's in all but its results, which come with the number. */

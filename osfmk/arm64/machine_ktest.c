@@ -66,6 +66,12 @@ KTEST(machine_write_xor_execute)
 	EXPECT(!can_read(NULL));
 }
 
+/* Kernel threads too run with user memory out of reach. */
+KTEST(machine_pan)
+{
+	EXPECT((sysreg_read(pan) & (1U << 22)) != 0);
+}
+
 /* --- the board --- */
 
 KTEST(machine_device_tree)

@@ -82,7 +82,7 @@ thread_finish_wait(thread_t self)
 	if (os_unlikely(os_atomic_load(&self->wait_timer.tc_cpu, relaxed) != 0)) {
 		wait_timer_cancel(self);
 	}
-	return wait_word_claimed(&self->wait_word) ? wait_word_finish(&self->wait_word) : THREAD_AWAKENED;
+	return wait_word_finish(&self->wait_word);
 }
 
 /* The same for whoever claimed the wait and now runs as the thread. */

@@ -25,15 +25,16 @@
 
 struct processor {
 	/* Own CPU, at every switch. */
-	thread_t pr_active;      /* the running thread */
-	thread_t pr_idle_thread; /* constant after start */
-	uint64_t pr_dispatched;  /* when pr_active was given the CPU; timebase */
-	uint64_t pr_quantum_end; /* when pr_active must make room for equals; UINT64_MAX none */
-	uint64_t pr_balance_at;  /* when a waiting thread is to be offered to an idle CPU; UINT64_MAX never */
-	thread_t pr_only;        /* the only waiting thread, see sched_ready.h */
-	int32_t pr_only_pri;     /* what it waits at */
-	int32_t pr_ready_pri;    /* best waiting thread's; -1 none */
-	uint64_t pr_switches;    /* statistics */
+	thread_t pr_active;        /* the running thread */
+	thread_t pr_idle_thread;   /* constant after start */
+	uint64_t pr_dispatched;    /* when pr_active was given the CPU; timebase */
+	uint64_t pr_quantum_end;   /* when pr_active must make room for equals, if any wait */
+	uint64_t pr_quantum_ticks; /* constant: length of a turn */
+	uint64_t pr_balance_at; /* when a waiting thread is to be offered to an idle CPU; UINT64_MAX never */
+	thread_t pr_only;       /* the only waiting thread, see sched_ready.h */
+	int32_t pr_only_pri;    /* what it waits at */
+	int32_t pr_ready_pri;   /* best waiting thread's; -1 none */
+	uint64_t pr_switches;   /* statistics */
 	uint64_t pr_handoffs;
 	uint64_t pr_preemptions;
 	uint32_t pr_cpu;

@@ -43,7 +43,7 @@ choose_idle(unsigned near)
 
 /* --- time slices --- */
 
-static void
+static inline void
 timer_program_no_later(processor_t processor, uint64_t deadline)
 {
 	if (deadline < processor->pr_timer_programmed) {
@@ -52,31 +52,16 @@ timer_program_no_later(processor_t processor, uint64_t deadline)
 	}
 }
 
-/* The running thread has a competitor from now on. */
-static void
-quantum_start(processor_t processor, uint64_t now)
-{
-	processor->pr_quantum_end = now + sched_quantum_ticks;
-	timer_program_no_later(processor, processor->pr_quantum_end);
-}
-
-/* A thread begins a turn: a new quantum if somebody waits, none if it is alone. */
-static void
+/*
+ * A turn begins. pr_quantum_end is always right; the timer is set for it only while somebody waits, and may
+ * stand at an earlier time than needed.
+ */
+static inline void
 quantum_renew(processor_t processor)
 {
-	if (ready_any(processor)) {
-		quantum_start(processor, processor->pr_dispatched);
-	} else {
-		processor->pr_quantum_end = UINT64_MAX;
-	}
-}
-
-/* The running thread stays: it needs a quantum if somebody waits and none runs. */
-static void
-quantum_continue(processor_t processor)
-{
-	if (processor->pr_quantum_end == UINT64_MAX && ready_any(processor)) {
-		quantum_start(processor, ml_get_timebase_raw());
+	processor->pr_quantum_end = processor->pr_dispatched + processor->pr_quantum_ticks;
+	if (processor->pr_quantum_end < processor->pr_timer_programmed && ready_any(processor)) {
+		timer_program_no_later(processor, processor->pr_quantum_end);
 	}
 }
 
@@ -100,6 +85,19 @@ balance(processor_t processor)
 	}
 }
 
+/* The quantum of the running thread is over while others wait. */
+static void
+quantum_expired(processor_t processor, thread_t self, uint64_t now)
+{
+	sched_charge_quantum(self, now - processor->pr_dispatched, now);
+	processor_show_priority(processor, self->sched_pri);
+	processor->pr_quantum_end = now + processor->pr_quantum_ticks;
+	if (ready_highest(processor) >= self->sched_pri) {
+		self->sched_flags |= TH_SFLAG_EXPIRED;
+		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
+	}
+}
+
 uint64_t
 sched_timer(processor_t processor, uint64_t now)
 {
@@ -108,21 +106,12 @@ sched_timer(processor_t processor, uint64_t now)
 	if (now >= processor->pr_balance_at) {
 		balance(processor);
 	}
-	if (now < processor->pr_quantum_end) {
-		return os_min(processor->pr_quantum_end, processor->pr_balance_at);
-	}
-	processor->pr_quantum_end = UINT64_MAX;
 	if (self == processor->pr_idle_thread || !ready_any(processor)) {
 		return processor->pr_balance_at;
 	}
-	sched_charge_quantum(self, now - processor->pr_dispatched, now);
-	processor_show_priority(processor, self->sched_pri);
-	if (ready_highest(processor) >= self->sched_pri) {
-		self->sched_flags |= TH_SFLAG_EXPIRED;
-		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
-		return processor->pr_balance_at;
+	if (now >= processor->pr_quantum_end) {
+		quantum_expired(processor, self, now);
 	}
-	processor->pr_quantum_end = now + sched_quantum_ticks;
 	return os_min(processor->pr_quantum_end, processor->pr_balance_at);
 }
 
@@ -136,15 +125,15 @@ balance_start(processor_t processor)
 /* --- wake-up --- */
 
 /* A runnable thread joins this CPU's queue and, if it ranks above what runs, asks for the CPU. */
-static void
+static inline void
 enqueue_local(processor_t processor, thread_t thread)
 {
 	sched_wake_priority(thread);
 	ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
 	if (thread->sched_pri > processor->pr_current_pri) {
 		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
-	} else if (processor->pr_quantum_end == UINT64_MAX) {
-		quantum_start(processor, ml_get_timebase_raw());
+	} else {
+		timer_program_no_later(processor, processor->pr_quantum_end);
 	}
 	if (cpu_count > 1 && processor->pr_balance_at == UINT64_MAX) {
 		balance_start(processor);
@@ -223,37 +212,64 @@ choose_processor(processor_t here, thread_t thread)
 	return idle != NULL ? idle : last;
 }
 
-/* Interrupts in any state. */
-static void
+/* Off every CPU, and this one is not the obvious choice. */
+static OS_NOINLINE void
+make_runnable_somewhere(processor_t here, thread_t thread)
+{
+	processor_t target = choose_processor(here, thread);
+
+	if (target == here) {
+		enqueue_local(here, thread);
+	} else {
+		inbox_send(target, thread);
+	}
+}
+
+/* For a thread whose last CPU is this one: bound to it, or nobody waits here, so that it is the next. */
+static inline bool
+wakes_here(processor_t here, thread_t thread)
+{
+	return thread->bound_cpu == (int)here->pr_cpu ||
+	       (thread->bound_cpu == THREAD_CPU_ANY && !ready_any(here));
+}
+
+OS_INLINE void
 make_runnable(thread_t thread)
 {
-	bool irq = ml_set_interrupts_enabled(false);
-	processor_t here = current_processor(), target;
+	processor_t here = current_processor();
 
 	if (os_unlikely(os_atomic_load(&thread->on_cpu, acquire) != 0)) { /* [O2] */
 		inbox_send(processor_get(thread->last_cpu), thread);
+	} else if (os_likely(thread->last_cpu == here->pr_cpu && wakes_here(here, thread))) {
+		enqueue_local(here, thread);
 	} else {
-		target = choose_processor(here, thread);
-		if (target == here) {
-			enqueue_local(here, thread);
-		} else {
-			inbox_send(target, thread);
-		}
+		make_runnable_somewhere(here, thread);
 	}
-	ml_set_interrupts_enabled(irq);
 }
 
 void
-thread_make_runnable(thread_t thread)
+thread_make_runnable_masked(thread_t thread)
 {
 	assert(wait_word_claimed(&thread->wait_word));
 	make_runnable(thread);
 }
 
 void
+thread_make_runnable(thread_t thread)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+
+	thread_make_runnable_masked(thread);
+	ml_set_interrupts_enabled(irq);
+}
+
+void
 thread_setrun(thread_t thread)
 {
+	bool irq = ml_set_interrupts_enabled(false);
+
 	make_runnable(thread);
+	ml_set_interrupts_enabled(irq);
 }
 
 /* --- choice --- */
@@ -296,18 +312,23 @@ steal(processor_t processor)
 	return thread;
 }
 
+static OS_NOINLINE thread_t
+steal_or_idle(processor_t processor)
+{
+	thread_t thread = cpu_count > 1 ? steal(processor) : NULL;
+
+	return thread != NULL ? thread : processor->pr_idle_thread;
+}
+
 /* The next thread of this CPU, taken off its queue; the idle thread when there is none. */
-static thread_t
+static inline thread_t
 select_thread(processor_t processor)
 {
 	thread_t thread;
 
 	inbox_drain(processor);
 	thread = ready_take(processor, 0);
-	if (thread == NULL && cpu_count > 1) {
-		thread = steal(processor);
-	}
-	return thread != NULL ? thread : processor->pr_idle_thread;
+	return os_likely(thread != NULL) ? thread : steal_or_idle(processor);
 }
 
 /* --- switch --- */
@@ -341,7 +362,7 @@ let_go(thread_t prev)
 }
 
 /* Accounting and what other CPUs see, for every switch but a handoff. */
-static inline void
+OS_INLINE void
 switch_prepare(processor_t processor, thread_t self, thread_t new)
 {
 	processor_set_active(processor, self, new);
@@ -368,14 +389,20 @@ thread_continue(void *param, wait_result_t result)
 	panic("continuation %p returned", (void *)continuation);
 }
 
-void
-thread_go_on(thread_t self, wait_result_t result)
+static inline OS_NORETURN void
+go_on(thread_t self, wait_result_t result)
 {
 	self->machine.preempt_count = 0;
 	if (os_likely(self->continuation == THREAD_CONTINUE_USER)) {
 		thread_return_to_user();
 	}
 	machine_call_continuation(thread_continue, self->parameter, result);
+}
+
+void
+thread_go_on(thread_t self, wait_result_t result)
+{
+	go_on(self, result);
 }
 
 void
@@ -411,7 +438,7 @@ switch_stackless(processor_t processor, thread_t self, thread_t new)
 		machine_switch_registers(self, new);
 		processor_show_priority(processor, pri);
 		let_go(self);
-		thread_go_on(new, thread_finish_wait(new));
+		go_on(new, thread_finish_wait(new));
 	}
 	kstack_put(processor, self->machine.kstack);
 	self->machine.kstack = 0;
@@ -511,7 +538,6 @@ thread_block_parameter(thread_continue_t continuation, void *param)
 {
 	thread_t self = current_thread();
 
-	assert(self->machine.preempt_count == 1);
 	if (continuation == THREAD_CONTINUE_NULL) {
 		return block_stackful(self);
 	}
@@ -583,7 +609,7 @@ wait_timer_cancel(thread_t thread)
 
 /* The thread that is to run instead of `self`, which has joined the queue; NULL, with nothing changed, if
  * there is none. */
-static thread_t
+OS_INLINE thread_t
 yield_to(processor_t processor, thread_t self, enum sched_yield how)
 {
 	inbox_drain(processor);
@@ -652,7 +678,7 @@ preempt_to(processor_t processor, thread_t self)
 	self->sched_flags &= (uint8_t)~TH_SFLAG_EXPIRED;
 	highest = ready_highest(processor);
 	if (highest < self->sched_pri || (highest == self->sched_pri && end == RUNQ_HEAD)) {
-		quantum_continue(processor);
+		timer_program_no_later(processor, processor->pr_quantum_end);
 		return self;
 	}
 	new = ready_take(processor, 0);
@@ -747,9 +773,10 @@ processor_init(unsigned cpu, thread_t idle_thread)
 	processor->pr_active = idle_thread;
 	processor->pr_idle_thread = idle_thread;
 	processor->pr_dispatched = ml_get_timebase();
-	processor->pr_quantum_end = UINT64_MAX;
+	processor->pr_quantum_end = UINT64_MAX; /* the idle thread's turn has no end */
 	processor->pr_balance_at = UINT64_MAX;
 	processor->pr_timer_programmed = UINT64_MAX;
+	processor->pr_quantum_ticks = sched_quantum_ticks;
 	processor->pr_current_pri = IDLEPRI;
 	processor->pr_ready_pri = -1;
 	lck_spin_init(&processor->pr_runq_lock, &runq_lock_class);

@@ -135,9 +135,9 @@ kernel_bootstrap(void)
 	 * does not, since nobody else runs. */
 	boot_thread.machine.preempt_count = 0;
 	percpu_init();
-	processor_init(0, &boot_thread);
 	clock_init();
 	sched_policy_init();
+	processor_init(0, &boot_thread);
 	waitq_bootstrap();
 	bootstrap_memory();
 	bootstrap_objects();

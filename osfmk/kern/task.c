@@ -196,30 +196,37 @@ task_take_map_locked(task_t task) REQUIRES(task->lock)
 	return map;
 }
 
-/*
- * The last thread tells bsd while the task is still whole; only then does it leave the task. So a parent
- * that waits for the process sees all of its effects.
- */
+/* The last thread, with the task still whole: a parent that waits for the process sees all of its effects. */
+static void
+task_last_thread(task_t task, bool disable)
+{
+	if (disable) {
+		ipc_task_disable(task);
+	}
+	if (task->bsd_info != NULL) {
+		bsd_task_exit(task);
+	}
+}
+
 void
 task_remove_current_thread(task_t task, thread_t self)
 {
 	struct vm_map *map = NULL;
-	bool last;
+	bool last, disable;
 
 	lck_mtx_lock(&task->lock);
+	while (task->disabling) {
+		(void)lck_mtx_sleep(&task->lock, &task->disabling, THREAD_UNINT, 0);
+	}
 	last = task->thread_count == 1;
 	if (last) {
+		/* No thread can be added from here on, so this one stays the last. */
+		disable = task->active;
 		os_atomic_store(&task->active, false, relaxed);
+		lck_mtx_unlock(&task->lock);
+		task_last_thread(task, disable);
+		lck_mtx_lock(&task->lock);
 	}
-	lck_mtx_unlock(&task->lock);
-	if (last) {
-		ipc_task_disable(task);
-		if (task->bsd_info != NULL) {
-			bsd_task_exit(task);
-		}
-	}
-
-	lck_mtx_lock(&task->lock);
 	list_remove(&self->task_link);
 	task->thread_count--;
 	task->dead_cpu_time += self->cpu_time;
@@ -306,13 +313,20 @@ task_terminate_internal(task_t task)
 		return KERN_TERMINATED;
 	}
 	os_atomic_store(&task->active, false, relaxed);
+	task->disabling = true;
+	lck_mtx_unlock(&task->lock);
+
+	/* While this is going on the last thread cannot leave, so the ports are there to be killed. */
+	ipc_task_disable(task);
+
+	lck_mtx_lock(&task->lock);
+	task->disabling = false;
+	thread_wakeup(&task->disabling);
 	task_terminate_threads_locked(task);
 	if (task->thread_count == 0) {
 		map = task_take_map_locked(task);
 	}
 	lck_mtx_unlock(&task->lock);
-
-	ipc_task_disable(task);
 	if (map != NULL) {
 		task_finish(task, map);
 	}

@@ -41,6 +41,7 @@ struct task {
 	uint64_t unique_id;          /* (c) */
 	int16_t priority;            /* (t) base of new threads */
 	bool halting;                /* (t) a thread ends all others; no new ones meanwhile */
+	bool disabling;              /* (t) somebody kills the ports: the last thread waits for it */
 };
 
 extern task_t kernel_task;

@@ -101,6 +101,9 @@ wait_claim(thread_t thread, uint64_t cookie, wait_result_t result)
 /* The winner's duty: run queue of this CPU, of an idle one, or the inbox of the CPU it ran on. Any context. */
 void thread_make_runnable(thread_t thread);
 
+/* The same for a caller with interrupts masked. */
+void thread_make_runnable_masked(thread_t thread);
+
 /*
  * Waits until claimed. With a continuation does not return: the thread keeps no kernel stack and goes on in
  * continuation(param, result). Without one it keeps its stack and returns the result. Preemption is on

@@ -108,13 +108,16 @@ wait_word_finish_own_claim(uint64_t *word, uint64_t cookie)
 	os_atomic_store(word, (cookie & WAIT_GEN_MASK) | WAIT_RUNNING, relaxed);
 }
 
-/* The resumed thread takes the result: CLAIMED becomes RUNNING. */
+/* The resumed thread takes the result: CLAIMED becomes RUNNING. THREAD_AWAKENED if it was not waiting. */
 OS_INLINE wait_result_t
 wait_word_finish(uint64_t *word)
 {
 	uint64_t cur = os_atomic_load(word, acquire); /* [F1] pairs with [C1] */
 
-	assert((cur & WAIT_STATE_MASK) == WAIT_CLAIMED);
+	assert((cur & WAIT_STATE_MASK) != WAIT_WAITING);
+	if ((cur & WAIT_STATE_MASK) == WAIT_RUNNING) {
+		return THREAD_AWAKENED;
+	}
 	os_atomic_store(word, (cur & WAIT_GEN_MASK) | WAIT_RUNNING, relaxed);
 	return (int8_t)(cur >> WAIT_RESULT_SHIFT);
 }

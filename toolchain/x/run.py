@@ -16,6 +16,7 @@ def _options():
                          help="time (as fast as it goes) or count (exact virtual time); default: %(default)s")
     options.add_argument("--timeout", type=float, default=0, metavar="SECONDS", help="give up after this long")
     options.add_argument("--append", action="append", default=[], metavar="ARG", help="add a boot argument")
+    options.add_argument("--ramdisk", metavar="FILE", help="boot with this ramdisk instead of the built one")
     options.add_argument("--dry-run", action="store_true", help="print the QEMU command instead of running it")
     options.add_argument("program", nargs="?", help="a path in the guest, or a program file of the host")
     options.add_argument("arguments", nargs="...", help="its arguments")
@@ -27,6 +28,8 @@ def _machine(args, out):
         usage.fail("run: --cpus takes one number")
     machine = qemu.Machine(out=out, cpus=args.cpus[0], mode=args.mode, append=tuple(args.append),
                            log=os.path.join(out, "console.log"), interactive=True)
+    if args.ramdisk:
+        machine.ramdisk = args.ramdisk
     if args.program:
         files = overlay.run_files([args.program, *args.arguments], out)
         machine.ramdisk = overlay.ramdisk(out, files, os.path.join(out, "run.cpio"))

@@ -100,7 +100,7 @@ def _guest_words(pattern, where):
 
     A filter that names the suite, or that is more than alternatives, runs everything; _judge sorts out the cases.
     """
-    if re.search(pattern, where) or not re.fullmatch(r"[\w|]+", pattern):
+    if re.search(pattern, where) or not re.fullmatch(r"[\w|/]+", pattern):
         return ""
     return pattern.replace("|", ",")
 

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../mach/internal.h"
+#include "../mach/commpage_time.h"
 #include "internal.h"
 
 /* The high 64 bits of frac * units: units of 2^-64 seconds to microseconds or nanoseconds. */
@@ -18,16 +18,36 @@ scale_frac(uint64_t frac, uint64_t units_per_sec)
 	return (uint64_t)(((__uint128_t)frac * units_per_sec) >> 64);
 }
 
+static inline void
+store_time(struct timeval *tp, uint64_t sec, uint64_t frac)
+{
+	tp->tv_sec = (time_t)sec;
+	tp->tv_usec = (suseconds_t)scale_frac(frac, USEC_PER_SEC);
+}
+
+/* Other counters, other arguments, a commpage whose time is too old: the kernel brings it up to date. */
+static int __attribute__((noinline))
+gettimeofday_other(struct timeval *tp, void *tzp)
+{
+	uint64_t sec, frac;
+
+	if (tp == NULL || tzp != NULL || !commpage_timeofday(absolute_time, &sec, &frac)) {
+		return __gettimeofday(tp, tzp, NULL);
+	}
+	store_time(tp, sec, frac);
+	return 0;
+}
+
 int
 gettimeofday(struct timeval *restrict tp, void *restrict tzp)
 {
 	uint64_t sec, frac;
 
-	if (__builtin_expect(tp == NULL || tzp != NULL || !_commpage_timeofday(&sec, &frac), 0)) {
-		return __gettimeofday(tp, tzp, NULL);
+	if (__builtin_expect(tp == NULL || tzp != NULL, 0) || !counter_is_cntvct() ||
+	    !commpage_timeofday(absolute_time_cntvct, &sec, &frac)) {
+		return gettimeofday_other(tp, tzp);
 	}
-	tp->tv_sec = (time_t)sec;
-	tp->tv_usec = (suseconds_t)scale_frac(frac, USEC_PER_SEC);
+	store_time(tp, sec, frac);
 	return 0;
 }
 
@@ -65,7 +85,7 @@ realtime(struct timespec *ts)
 	uint64_t sec, frac;
 	struct timeval tv;
 
-	if (_commpage_timeofday(&sec, &frac)) {
+	if (commpage_timeofday(absolute_time, &sec, &frac)) {
 		*ts = (struct timespec){ .tv_sec = (time_t)sec,
 			.tv_nsec = (long)scale_frac(frac, NSEC_PER_SEC) };
 		return 0;

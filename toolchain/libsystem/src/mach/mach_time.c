@@ -1,18 +1,9 @@
-/*
- * Time without a trap, by the commpage's reader protocols (<mach/arm/commpage.h>).
- *
- * The order of the counter read against the loads around it is what makes the protocols right: with counter 1 the
- * ISB orders it, counter 2 is self-synchronising.
- */
-#include <mach/arm/commpage.h>
+/* Mach's clocks. */
 #include <mach/mach.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 
-#include "internal.h"
-
-#define COMMPAGE_FIELD(type, offset) (*(const volatile type *)(COMMPAGE_ADDRESS + (offset)))
+#include "commpage_time.h"
 
 /* The trap behind a machine that gives programs no counter: x16 = -3. */
 static uint64_t __attribute__((noinline))
@@ -26,15 +17,6 @@ absolute_time_trap(void)
 }
 
 static inline uint64_t
-read_cntvct(void)
-{
-	uint64_t ticks;
-
-	__asm__ volatile("isb\n\tmrs %0, CNTVCT_EL0" : "=r"(ticks) : : "memory");
-	return ticks;
-}
-
-static inline uint64_t
 read_cntvctss(void)
 {
 	uint64_t ticks;
@@ -43,9 +25,8 @@ read_cntvctss(void)
 	return ticks;
 }
 
-/* Everything but a counter that needs an ISB. */
-static uint64_t __attribute__((noinline))
-absolute_time_other(void)
+uint64_t
+_absolute_time_other(void)
 {
 	uint64_t offset, ticks;
 
@@ -56,22 +37,6 @@ absolute_time_other(void)
 		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
 		ticks = read_cntvctss();
 	} while (COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset);
-	return ticks + offset;
-}
-
-static inline uint64_t
-absolute_time(void)
-{
-	uint64_t offset, ticks;
-
-	if (__builtin_expect(
-		COMMPAGE_FIELD(uint8_t, COMMPAGE_USER_TIMEBASE) != COMMPAGE_TIMEBASE_CNTVCT, 0)) {
-		return absolute_time_other();
-	}
-	do {
-		offset = COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET);
-		ticks = read_cntvct();
-	} while (__builtin_expect(COMMPAGE_FIELD(uint64_t, COMMPAGE_TIMEBASE_OFFSET) != offset, 0));
 	return ticks + offset;
 }
 
@@ -128,31 +93,4 @@ kern_return_t
 mach_wait_until(uint64_t deadline)
 {
 	return mach_wait_until_trap(deadline);
-}
-
-bool
-_commpage_timeofday(uint64_t *sec, uint64_t *frac)
-{
-	const volatile struct commpage_timeofday *tod =
-	    (const volatile void *)(COMMPAGE_ADDRESS + COMMPAGE_TIMEOFDAY);
-	uint64_t tick, now, base_sec, base_frac, scale, per_sec, delta;
-	__uint128_t passed;
-
-	do {
-		tick = tod->tick;
-		now = absolute_time();
-		base_sec = tod->sec;
-		base_frac = tod->frac;
-		scale = tod->ticks_scale;
-		per_sec = tod->ticks_per_sec;
-		__asm__ volatile("dmb ishld" : : : "memory");
-	} while (__builtin_expect(tod->tick != tick, 0));
-	delta = now - tick;
-	if (__builtin_expect(tick == 0 || delta >= per_sec, 0)) {
-		return false;
-	}
-	passed = (__uint128_t)scale * delta + base_frac;
-	*frac = (uint64_t)passed;
-	*sec = base_sec + (uint64_t)(passed >> 64);
-	return true;
 }

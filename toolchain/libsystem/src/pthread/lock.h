@@ -10,15 +10,11 @@ typedef struct {
 void _light_lock_wait(uint32_t *word);
 void _light_lock_wake(uint32_t *word);
 
-/* acquire: pairs with the release in os_light_unlock. */
+/* acquire: pairs with the release in os_light_unlock. See mutex.c for why an exchange will do. */
 static inline void
 os_light_lock(os_light_lock_t *lock)
 {
-	uint32_t expected = 0;
-
-	if (__builtin_expect(!__atomic_compare_exchange_n(
-				 &lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
-		0)) {
+	if (__builtin_expect(__atomic_exchange_n(&lock->word, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
 		_light_lock_wait(&lock->word);
 	}
 }
@@ -35,7 +31,7 @@ os_light_trylock(os_light_lock_t *lock)
 static inline void
 os_light_unlock(os_light_lock_t *lock)
 {
-	if (__builtin_expect(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2, 0)) {
+	if (__builtin_expect((__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) & 2) != 0, 0)) {
 		_light_lock_wake(&lock->word);
 	}
 }

@@ -2,11 +2,14 @@
  * Mutexes, and the library's own lock, which is the same word without the frame.
  *
  * The word is 0 (free), 1 (held) or 2 (held, somebody may sleep). Taking a free one and giving back one that
- * nobody waits for is one atomic operation each. A waiter marks the word 2 and sleeps in the kernel as long as it
- * is 2; who takes the lock after sleeping leaves 2 behind, since others may still sleep.
+ * nobody waits for is one exchange each. A waiter marks the word 2 and sleeps in the kernel as long as it is 2;
+ * who takes the lock after that leaves 2 behind, since others may still sleep. An exchange that finds the lock
+ * held has put 1 over a 2, but its thread marks the word 2 again before it sleeps or owns the lock: the mark can be
+ * missed by one unlock, and then the thread that wiped it owns the lock and wakes the sleeper when it is done.
  *
- * The signature alone tells a normal mutex, so that the common path looks at nothing else: it is the static
- * initialiser's, also after pthread_mutex_init. The kinds that know their owner have others.
+ * One bit of the signature tells a normal mutex, so that the common path looks at nothing else: its signature is the
+ * static initialiser's, also after pthread_mutex_init. Kinds that know their owner, and what is not a mutex, have
+ * that bit clear.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +25,13 @@
 #define MUTEX_SIGNATURE_RECURSIVE  0x32AAABA2L
 #define MUTEX_SIGNATURE_ERRORCHECK 0x32AAABA1L
 #define MUTEXATTR_SIGNATURE        0x4d545841L /* "MTXA" */
+
+#define MUTEX_NORMAL_BIT 4L
+_Static_assert((MUTEX_SIGNATURE_NORMAL & MUTEX_NORMAL_BIT) != 0 &&
+		   (MUTEX_SIGNATURE_TYPED & MUTEX_NORMAL_BIT) == 0 &&
+		   (MUTEX_SIGNATURE_RECURSIVE & MUTEX_NORMAL_BIT) == 0 &&
+		   (MUTEX_SIGNATURE_ERRORCHECK & MUTEX_NORMAL_BIT) == 0,
+    "the bit tells them apart");
 
 struct mutexattr_impl {
 	long sig;
@@ -54,7 +64,7 @@ try_word(uint32_t *word)
 static inline void
 lock_word(uint32_t *word)
 {
-	if (__builtin_expect(!try_word(word), 0)) {
+	if (__builtin_expect(__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE) != 0, 0)) {
 		_light_lock_wait(word);
 	}
 }
@@ -62,7 +72,7 @@ lock_word(uint32_t *word)
 static inline void
 unlock_word(uint32_t *word)
 {
-	if (__builtin_expect(__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2, 0)) {
+	if (__builtin_expect((__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) & 2) != 0, 0)) {
 		_light_lock_wake(word);
 	}
 }
@@ -121,7 +131,7 @@ lock_special(pthread_mutex_t *mutex, bool wait)
 int
 pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	if (__builtin_expect(mutex->sig != MUTEX_SIGNATURE_NORMAL, 0)) {
+	if (__builtin_expect((mutex->sig & MUTEX_NORMAL_BIT) == 0, 0)) {
 		return lock_special(mutex, true);
 	}
 	lock_word(&mutex->impl.word);
@@ -131,7 +141,7 @@ pthread_mutex_lock(pthread_mutex_t *mutex)
 int
 pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-	if (__builtin_expect(mutex->sig != MUTEX_SIGNATURE_NORMAL, 0)) {
+	if (__builtin_expect((mutex->sig & MUTEX_NORMAL_BIT) == 0, 0)) {
 		return lock_special(mutex, false);
 	}
 	return try_word(&mutex->impl.word) ? 0 : EBUSY;
@@ -140,7 +150,7 @@ pthread_mutex_trylock(pthread_mutex_t *mutex)
 int
 pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	if (__builtin_expect(mutex->sig != MUTEX_SIGNATURE_NORMAL, 0)) {
+	if (__builtin_expect((mutex->sig & MUTEX_NORMAL_BIT) == 0, 0)) {
 		return unlock_owned(mutex);
 	}
 	unlock_word(&mutex->impl.word);
