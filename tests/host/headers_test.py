@@ -24,10 +24,10 @@ def _host(path, out):
 
 
 def _alone(command, header, folder):
-    """Why a header does not compile by itself, twice included; or an empty string."""
+    """Why <header> does not compile by itself, twice included; or an empty string."""
     source = os.path.join(folder, header.replace("/", "_") + ".c")
     with open(source, "w", encoding="utf-8") as file:
-        file.write(f'#include "{header}"\n#include "{header}"\n')
+        file.write(f"#include <{header}>\n#include <{header}>\n")
     text, status = tree.said([*command, "-fsyntax-only", "-fno-color-diagnostics", source], folder=tree.release())
     return f"{header}: {text.strip()}" if status else ""
 
@@ -43,14 +43,14 @@ class Headers(unittest.TestCase):
     def test_kernel(self):
         headers = tree.files(*(f"{layer}/*.h" for layer in LAYERS))
         command = _kernel_command(tree.release())
-        self.compile_each(command, [os.path.join(ROOT, name) for name in headers])
+        self.compile_each(command, headers)
 
     def test_sdk(self):
         sysroot = os.path.join(tree.release(), "sysroot")
         headers = glob.glob(os.path.join(sysroot, "usr/include/**/*.h"), recursive=True)
         command = ["clang-19", f"--config={sysroot}/pluot.cfg", "-std=c17", "-Wall", "-Werror",
                    "-Wno-unused-command-line-argument"]
-        self.compile_each(command, sorted(headers))
+        self.compile_each(command, sorted(os.path.relpath(path, f"{sysroot}/usr/include") for path in headers))
 
 
 if __name__ == "__main__":
