@@ -139,7 +139,7 @@ semaphore_destroy_all(task_t task)
 /* --- signal: the part under the lock --- */
 
 /* The waiter whose turn it is, claimed; or none. */
-static thread_t
+OS_INLINE thread_t
 semaphore_claim_waiter_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_waitq.wq_lock)
 {
 	if (semaphore->ss_by_priority) {
@@ -152,7 +152,7 @@ semaphore_claim_waiter_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_wait
  * Signals; a waiter that this wakes comes back claimed, and the caller owes it thread_make_runnable() or the
  * CPU. Interrupts masked. KERN_FAILURE when the count is at its limit.
  */
-static kern_return_t
+OS_INLINE kern_return_t
 semaphore_signal_claim(semaphore_t semaphore, thread_t *waiter)
 {
 	kern_return_t kr = KERN_SUCCESS;
@@ -265,7 +265,7 @@ semaphore_wait_result(wait_result_t wresult)
  * True: the wait is over, with *kr. False: the caller is on the queue with its wait prepared and must block.
  * Interrupts masked.
  */
-static bool
+OS_INLINE bool
 semaphore_wait_begin(semaphore_t semaphore, uint64_t deadline, kern_return_t *kr)
 {
 	bool over = true;
@@ -303,28 +303,29 @@ semaphore_wait_deadline(semaphore_t semaphore, uint64_t deadline)
 
 /* --- traps; all enter with interrupts masked --- */
 
-static OS_NORETURN void
+static void
 semaphore_wait_continue(void *param, wait_result_t wresult)
 {
 	(void)param;
 	thread_syscall_return(semaphore_wait_result(wresult));
 }
 
-static kern_return_t
+OS_INLINE kern_return_t
 semaphore_wait_trap_deadline(mach_port_name_t name, uint64_t deadline)
 {
 	semaphore_t semaphore;
 	kern_return_t kr = KERN_INVALID_NAME;
 	bool over = true;
 
-	smr_enter_nopreempt();
+	smr_enter_outermost(PERCPU_GET(percpu_smr));
 	semaphore = ipc_semaphore_lookup(name);
 	if (os_likely(semaphore != SEMAPHORE_NULL)) {
+		thread_set_continuation(current_thread(), semaphore_wait_continue, NULL);
 		over = semaphore_wait_begin(semaphore, deadline, &kr);
 	}
-	smr_leave_nopreempt();
+	smr_leave_outermost(PERCPU_GET(percpu_smr));
 	if (!over) {
-		thread_block(semaphore_wait_continue);
+		thread_block_prepared();
 	}
 	return kr;
 }
@@ -357,6 +358,19 @@ semaphore_timedwait_trap(mach_port_name_t wait_name, uint32_t sec, clock_res_t n
 	return kr == KERN_SUCCESS ? semaphore_wait_trap_deadline(wait_name, deadline) : kr;
 }
 
+/*
+ * A claimed waiter that waits in the trap and is off its CPU (else it may still be storing its continuation)
+ * has nothing left to do in the kernel: its result is known here.
+ */
+OS_INLINE void
+semaphore_complete(thread_t waiter)
+{
+	if (os_likely(os_atomic_load(&waiter->on_cpu, acquire) == 0 &&
+		      waiter->continuation == semaphore_wait_continue)) {
+		thread_complete_syscall(waiter, KERN_SUCCESS);
+	}
+}
+
 kern_return_t
 semaphore_signal_trap(mach_port_name_t signal_name)
 {
@@ -364,14 +378,15 @@ semaphore_signal_trap(mach_port_name_t signal_name)
 	thread_t waiter = THREAD_NULL;
 	kern_return_t kr = KERN_INVALID_NAME;
 
-	smr_enter_nopreempt();
+	smr_enter_outermost(PERCPU_GET(percpu_smr));
 	semaphore = ipc_semaphore_lookup(signal_name);
 	if (os_likely(semaphore != SEMAPHORE_NULL)) {
 		kr = semaphore_signal_claim(semaphore, &waiter);
 	}
-	smr_leave_nopreempt();
+	smr_leave_outermost(PERCPU_GET(percpu_smr));
 	if (waiter != THREAD_NULL) {
-		thread_make_runnable(waiter);
+		semaphore_complete(waiter);
+		thread_make_runnable_masked(waiter);
 	}
 	return kr;
 }
@@ -428,25 +443,26 @@ semaphore_wait_signal_deadline(mach_port_name_t wait_name, mach_port_name_t sign
 	kern_return_t kr = KERN_INVALID_NAME;
 	bool over = true;
 
-	smr_enter_nopreempt();
+	smr_enter_outermost(PERCPU_GET(percpu_smr));
 	wait = ipc_semaphore_lookup(wait_name);
 	signal = ipc_semaphore_lookup(signal_name);
 	if (wait != SEMAPHORE_NULL && signal != SEMAPHORE_NULL) {
+		thread_set_continuation(self, semaphore_wait_continue, NULL);
 		kr = semaphore_signal_claim(signal, &waiter);
 		if (kr == KERN_SUCCESS) {
 			over = semaphore_wait_begin(wait, deadline, &kr);
 		}
 	}
-	smr_leave_nopreempt();
-	if (waiter != THREAD_NULL && !over && thread_handoff_ok(self, waiter)) {
-		thread_set_continuation(self, semaphore_wait_continue, NULL);
-		thread_handoff_user(waiter);
-	}
+	smr_leave_outermost(PERCPU_GET(percpu_smr));
 	if (waiter != THREAD_NULL) {
-		thread_make_runnable(waiter);
+		semaphore_complete(waiter);
+		if (!over && thread_handoff_ok(self, waiter)) {
+			thread_handoff_user(waiter);
+		}
+		thread_make_runnable_masked(waiter);
 	}
 	if (!over) {
-		thread_block(semaphore_wait_continue);
+		thread_block_prepared();
 	}
 	return kr;
 }

@@ -42,36 +42,6 @@ waitq_thread(struct list_node *link)
 	return list_entry(link, struct thread, wait_link);
 }
 
-static void
-waitq_unlink_locked(struct waitq *wq, thread_t thread) REQUIRES(wq->wq_lock)
-{
-	assert(os_atomic_load(&thread->waitq, relaxed) == wq);
-	list_remove(&thread->wait_link);
-	os_atomic_store(&thread->waitq, NULL, release); /* [Q1] pairs with the load in waitq_finish */
-}
-
-/* Unlinks `thread` and tries to end the wait it was linked for. */
-static bool
-waitq_unlink_and_claim_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock)
-{
-	uint64_t cookie = thread->wait_queue_cookie;
-
-	waitq_unlink_locked(wq, thread);
-	return wait_claim(thread, cookie, result);
-}
-
-void
-waitq_wait_prepare_locked(struct waitq *wq, wait_interrupt_t how, uint64_t deadline)
-{
-	thread_t self = current_thread();
-
-	assert(self->waitq == NULL);
-	wait_prepare(self, how, deadline);
-	self->wait_queue_cookie = wait_cookie(self);
-	list_push_back(&wq->wq_threads, &self->wait_link);
-	os_atomic_store(&self->waitq, wq, relaxed);
-}
-
 void
 waitq_wait_prepare(struct waitq *wq, wait_interrupt_t how, uint64_t deadline)
 {
@@ -108,19 +78,6 @@ waitq_cancel(struct waitq *wq)
 	}
 	waitq_finish(self);
 	return THREAD_WAITING;
-}
-
-thread_t
-waitq_claim_one_locked(struct waitq *wq, wait_result_t result)
-{
-	while (!list_empty(&wq->wq_threads)) {
-		thread_t thread = waitq_thread(wq->wq_threads.next);
-
-		if (waitq_unlink_and_claim_locked(wq, thread, result)) {
-			return thread;
-		}
-	}
-	return THREAD_NULL;
 }
 
 static thread_t

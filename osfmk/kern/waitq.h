@@ -12,6 +12,8 @@
 
 #include <kern/kern_types.h>
 #include <kern/locks.h>
+#include <kern/thread.h>
+#include <kern/wait.h>
 
 void waitq_init(struct waitq *wq);
 
@@ -26,8 +28,35 @@ void waitq_destroy(struct waitq *wq);
 void waitq_wait_prepare(struct waitq *wq, wait_interrupt_t how, uint64_t deadline);
 
 /* The same for a caller that holds wq_lock (interrupts masked) because it guards the condition too. */
-void waitq_wait_prepare_locked(struct waitq *wq, wait_interrupt_t how, uint64_t deadline)
-    REQUIRES(wq->wq_lock);
+OS_INLINE void
+waitq_wait_prepare_locked(struct waitq *wq, wait_interrupt_t how, uint64_t deadline) REQUIRES(wq->wq_lock)
+{
+	thread_t self = current_thread();
+
+	assert(self->waitq == NULL);
+	wait_prepare(self, how, deadline);
+	self->wait_queue_cookie = wait_cookie(self);
+	list_push_back(&wq->wq_threads, &self->wait_link);
+	os_atomic_store(&self->waitq, wq, relaxed);
+}
+
+OS_INLINE void
+waitq_unlink_locked(struct waitq *wq, thread_t thread) REQUIRES(wq->wq_lock)
+{
+	assert(os_atomic_load(&thread->waitq, relaxed) == wq);
+	list_remove(&thread->wait_link);
+	os_atomic_store(&thread->waitq, NULL, release); /* [Q1] pairs with the load in waitq_finish */
+}
+
+/* Unlinks `thread` and tries to end the wait it was linked for. */
+OS_INLINE bool
+waitq_unlink_and_claim_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock)
+{
+	uint64_t cookie = thread->wait_queue_cookie;
+
+	waitq_unlink_locked(wq, thread);
+	return wait_claim(thread, cookie, result);
+}
 
 /* Undoes waitq_wait_prepare without blocking; a claim that was faster is absorbed. Returns its result, or
  * THREAD_WAITING if there was none. */
@@ -39,7 +68,18 @@ unsigned waitq_wakeup_all(struct waitq *wq, wait_result_t result);
 
 /* Claims and unlinks the oldest waiter and returns it; the caller owes it thread_make_runnable() or a
  * handoff. NULL when nobody waits. */
-thread_t waitq_claim_one_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_lock);
+OS_INLINE thread_t
+waitq_claim_one_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_lock)
+{
+	while (!list_empty(&wq->wq_threads)) {
+		thread_t thread = list_entry(wq->wq_threads.next, struct thread, wait_link);
+
+		if (os_likely(waitq_unlink_and_claim_locked(wq, thread, result))) {
+			return thread;
+		}
+	}
+	return THREAD_NULL;
+}
 
 /* The same for one thread, if it waits here. */
 bool waitq_claim_thread_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock);
