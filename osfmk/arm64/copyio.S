@@ -6,7 +6,8 @@
  *
  * PAN is opened for the loop: MSR PAN takes effect for the next instruction without a barrier. An exception inside sets
  * it again (SCTLR_EL1.SPAN = 0) and its return restores what it was; the landing pad closes it. The caller has checked
- * that the user range is one. Blocks of 64 bytes, then 8, then single bytes. Uses x3-x11.
+ * that the user range is one. A repeated access starts from the same pointers: write-back happens only when it
+ * succeeds. Uses x4-x11.
  */
 #include <os/asm.h>
 
@@ -24,37 +25,52 @@
 	.popsection
 .endm
 
+/* 64 bytes; the first access moves the pointers by \step, the others look back. */
+.macro COPY_64 dst, src, step
+	ldp	x4, x5, [\src], #\step
+	ldp	x6, x7, [\src, #(16 - \step)]
+	ldp	x8, x9, [\src, #(32 - \step)]
+	ldp	x10, x11, [\src, #(48 - \step)]
+	stp	x4, x5, [\dst], #\step
+	stp	x6, x7, [\dst, #(16 - \step)]
+	stp	x8, x9, [\dst, #(32 - \step)]
+	stp	x10, x11, [\dst, #(48 - \step)]
+.endm
+
+/* Blocks of 128; then each bit of what is left says whether a piece of its size comes. */
 .macro COPY_BODY kind, dst, src
 	msr	pan, #0
 .Lstart_\@:
-	subs	x2, x2, #64
+	subs	x2, x2, #128
 	b.lo	2f
-1:	ldp	x4, x5, [\src]
-	ldp	x6, x7, [\src, #16]
-	ldp	x8, x9, [\src, #32]
-	ldp	x10, x11, [\src, #48]
-	stp	x4, x5, [\dst]
-	stp	x6, x7, [\dst, #16]
-	stp	x8, x9, [\dst, #32]
-	stp	x10, x11, [\dst, #48]
-	add	\src, \src, #64
-	add	\dst, \dst, #64
-	subs	x2, x2, #64
+1:	COPY_64	\dst, \src, 64
+	COPY_64	\dst, \src, 64
+	subs	x2, x2, #128
 	b.hs	1b
-2:	adds	x2, x2, #64
-	b.eq	5f
-	subs	x2, x2, #8
-	b.lo	4f
-3:	ldr	x4, [\src], #8
+2:	tbz	x2, #6, 3f
+	COPY_64	\dst, \src, 64
+3:	tbz	x2, #5, 3f
+	ldp	x4, x5, [\src], #32
+	ldp	x6, x7, [\src, #-16]
+	stp	x4, x5, [\dst], #32
+	stp	x6, x7, [\dst, #-16]
+3:	tbz	x2, #4, 3f
+	ldp	x4, x5, [\src], #16
+	stp	x4, x5, [\dst], #16
+3:	tbz	x2, #3, 3f
+	ldr	x4, [\src], #8
 	str	x4, [\dst], #8
-	subs	x2, x2, #8
-	b.hs	3b
-4:	adds	x2, x2, #8
+3:	tst	x2, #7
 	b.eq	5f
-6:	ldrb	w4, [\src], #1
-	strb	w4, [\dst], #1
-	subs	x2, x2, #1
-	b.ne	6b
+	tbz	x2, #2, 3f
+	ldr	w4, [\src], #4
+	str	w4, [\dst], #4
+3:	tbz	x2, #1, 3f
+	ldrh	w4, [\src], #2
+	strh	w4, [\dst], #2
+3:	tbz	x2, #0, 5f
+	ldrb	w4, [\src]
+	strb	w4, [\dst]
 .Lend_\@:
 5:	msr	pan, #1
 	mov	x0, #0
