@@ -352,6 +352,58 @@ KTEST(vm_copyin_after_fork)
 	expect_no_leak(copyin_after_fork_body);
 }
 
+static void
+remap_body(void)
+{
+	vm_map_t a_map = map_create(), b_map = map_create();
+	mach_vm_offset_t a = FIXED, next = FIXED + 2 * PAGE_SIZE, b = 0, c = 0;
+	vm_prot_t cur, max;
+	vm_map_t child;
+
+	/* Two entries, the first touched and forked from, mapped as one shared range. */
+	EXPECT_EQ(mach_vm_allocate(a_map, &a, 2 * PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_allocate(a_map, &next, 2 * PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+	EXPECT_EQ(put(a_map, a, 1), KERN_SUCCESS);
+	child = vm_map_fork(a_map);
+	EXPECT_EQ(mach_vm_remap(b_map, &b, 3 * PAGE_SIZE, 0, VM_FLAGS_ANYWHERE, a_map, a + PAGE_SIZE, false,
+		      &cur, &max, VM_INHERIT_DEFAULT),
+	    KERN_SUCCESS);
+	EXPECT(cur == VM_PROT_DEFAULT && max == VM_PROT_ALL);
+	EXPECT_EQ(put(b_map, b, 2), KERN_SUCCESS);
+	EXPECT_EQ(put(a_map, next + PAGE_SIZE, 3), KERN_SUCCESS);
+	EXPECT_EQ(get(a_map, a + PAGE_SIZE), 2);
+	EXPECT_EQ(get(b_map, b + 2 * PAGE_SIZE), 3);
+	EXPECT_EQ(get(child, a + PAGE_SIZE), 0);
+
+	/* A copy is a snapshot; with the least protection of its parts. */
+	EXPECT_EQ(mach_vm_protect(a_map, next, PAGE_SIZE, false, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_remap(b_map, &c, 4 * PAGE_SIZE, 0, VM_FLAGS_ANYWHERE, a_map, a, true, &cur, &max,
+		      VM_INHERIT_DEFAULT),
+	    KERN_SUCCESS);
+	EXPECT_EQ(cur, VM_PROT_READ);
+	EXPECT_EQ(put(a_map, a, 9), KERN_SUCCESS);
+	EXPECT_EQ(get(b_map, c), 1);
+	EXPECT_EQ(get(b_map, c + PAGE_SIZE), 2);
+	EXPECT_EQ(put(b_map, c, 5), KERN_PROTECTION_FAILURE);
+
+	/* One side goes, the other keeps the memory. */
+	EXPECT_EQ(mach_vm_deallocate(a_map, a, 4 * PAGE_SIZE), KERN_SUCCESS);
+	EXPECT_EQ(get(b_map, b), 2);
+	EXPECT_EQ(mach_vm_remap(b_map, &c, PAGE_SIZE, 0, VM_FLAGS_ANYWHERE, a_map, a, false, &cur, &max,
+		      VM_INHERIT_DEFAULT),
+	    KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_copy(b_map, b, 2 * PAGE_SIZE, b + PAGE_SIZE), KERN_SUCCESS); /* overlapping */
+	EXPECT_EQ(get(b_map, b + PAGE_SIZE), 2);
+	vm_map_deallocate(a_map);
+	vm_map_deallocate(b_map);
+	vm_map_deallocate(child);
+}
+
+KTEST(vm_remap)
+{
+	expect_no_leak(remap_body);
+}
+
 /* --- several CPUs in one map --- */
 
 #define RACERS 4

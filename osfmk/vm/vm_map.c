@@ -573,6 +573,17 @@ place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_off
 }
 
 kern_return_t
+vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags)
+{
+	*addr = trunc_page(*addr);
+	if (flags & VM_FLAGS_ANYWHERE) {
+		return vm_map_find_space(map, addr, size, mask);
+	}
+	return (*addr & mask) ? KERN_NO_SPACE
+			      : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+}
+
+kern_return_t
 vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, uint64_t first)
 {
@@ -583,10 +594,7 @@ vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm
 		*addr = entry->vme_start;
 		return KERN_SUCCESS;
 	}
-	*addr = trunc_page(*addr);
-	kr = (flags & VM_FLAGS_ANYWHERE) ? vm_map_find_space(map, addr, size, mask)
-	     : (*addr & mask)            ? KERN_NO_SPACE
-					 : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+	kr = vm_map_reserve(map, addr, size, mask, flags);
 	if (kr == KERN_SUCCESS) {
 		entry_locate(entry, *addr, size, first);
 		vm_index_set_unlock(

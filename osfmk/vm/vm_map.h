@@ -85,6 +85,20 @@ kern_return_t vm_map_inherit(vm_map_t map, vm_map_offset_t start, vm_map_offset_
  */
 vm_map_t vm_map_fork(vm_map_t old);
 
+/*
+ * Maps [src_addr, src_addr + size) of `src` in `target` as well: shared, or with `copy` a copy-on-write copy of it. Placed like
+ * vm_map_enter does. *cur and *max: what the new range allows, the least of what the source does. Page-aligned.
+ */
+OS_WARN_RESULT kern_return_t vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size,
+    vm_map_offset_t mask, int flags, vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur,
+    vm_prot_t *max, vm_inherit_t inherit);
+
+/* Is all of the range mapped? */
+bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Is there a page behind the address, and how many objects hold it; KERN_INVALID_ADDRESS: nothing is mapped. */
+kern_return_t vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *refs);
+
 struct vm_map_region {
 	vm_map_offset_t start, end;
 	vm_prot_t prot, max_prot;

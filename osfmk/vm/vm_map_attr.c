@@ -6,6 +6,7 @@
 #include <kern/assert.h>
 #include <kern/smr.h>
 #include <vm/pmap.h>
+#include <vm/vm_page.h>
 
 /* Calls fn for each entry of a locked range. */
 typedef void (*entry_fn)(vm_map_t map, vm_map_entry_t entry, uint32_t argument);
@@ -211,4 +212,57 @@ vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes)
 		*virtual_bytes += region.end - region.start;
 		*resident_bytes += ptoa(region.pages_resident);
 	}
+}
+
+bool
+vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	while (start < end) {
+		vm_map_offset_t next = 0;
+		vm_map_entry_t entry;
+
+		smr_enter();
+		entry = start < map->vmm_max ? vm_map_lookup_entry(map, start) : NULL;
+		if (entry != NULL) {
+			next = os_atomic_load(&entry->vme_end, relaxed);
+		}
+		smr_leave();
+		if (next <= start) {
+			return false;
+		}
+		start = next;
+	}
+	return true;
+}
+
+kern_return_t
+vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *refs)
+{
+	kern_return_t kr = KERN_INVALID_ADDRESS;
+	vm_object_t object;
+	vm_map_entry_t entry;
+
+	*present = false;
+	*refs = 0;
+	smr_enter();
+	entry = addr < map->vmm_max ? vm_map_lookup_entry(map, addr) : NULL;
+	object = entry == NULL ? NULL : os_atomic_load(&entry->vme_object, acquire);
+	if (entry != NULL) {
+		kr = KERN_SUCCESS;
+	}
+	if (object != NULL && object != VME_OBJECT_DEAD) {
+		uint64_t index = vme_object_page(entry->vme_bias, addr);
+		uintptr_t *slot = index < object->vo_npages ? vm_object_slot(object, index) : NULL;
+		vm_page_t page = slot == NULL ? NULL : vm_slot_lock(slot);
+
+		if (page != NULL) {
+			*present = true;
+			*refs = os_atomic_load(&page->vmp_refs, relaxed);
+		}
+		if (slot != NULL) {
+			vm_slot_unlock(slot, page);
+		}
+	}
+	smr_leave();
+	return kr;
 }

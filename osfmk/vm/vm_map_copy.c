@@ -200,10 +200,11 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 }
 
 kern_return_t
-vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy)
+vm_map_copy_place(vm_map_t map, vm_map_offset_t *addr, vm_map_offset_t mask, int flags, vm_map_copy_t copy,
+    vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
 {
 	vm_map_size_t size = round_page(copy->vmc_offset + copy->vmc_size);
-	uint32_t attr = vme_attr_make(VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_DEFAULT, VM_MEMORY_MACH_MSG);
+	uint32_t attr = vme_attr_make(cur_prot, max_prot, inherit, (unsigned)flags >> 24);
 	vm_map_entry_t entry = vm_map_entry_create(0, 0, attr | (copy->vmc_needs_copy ? VME_NEEDS_COPY : 0));
 	kern_return_t kr;
 
@@ -211,14 +212,25 @@ vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy)
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	entry->vme_object = copy->vmc_object;
-	*addr = 0;
-	kr = vm_map_place_entry(map, entry, addr, size, PAGE_MASK, VM_FLAGS_ANYWHERE,
-	    copy->vmc_object == NULL ? 0 : copy->vmc_first);
+	kr = vm_map_place_entry(
+	    map, entry, addr, size, mask, flags, copy->vmc_object == NULL ? 0 : copy->vmc_first);
 	if (kr != KERN_SUCCESS) {
 		vm_map_entry_free(entry);
 		return kr;
 	}
-	*addr += copy->vmc_offset;
 	zfree(vm_map_copy_zone, copy);
 	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy)
+{
+	uint32_t offset = copy->vmc_offset;
+	kern_return_t kr;
+
+	*addr = 0;
+	kr = vm_map_copy_place(map, addr, PAGE_MASK, VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_MACH_MSG),
+	    copy, VM_PROT_DEFAULT, VM_PROT_ALL, VM_INHERIT_DEFAULT);
+	*addr += kr == KERN_SUCCESS ? offset : 0;
+	return kr;
 }

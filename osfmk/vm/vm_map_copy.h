@@ -28,6 +28,10 @@ OS_WARN_RESULT kern_return_t vm_map_copyin(
  */
 OS_WARN_RESULT kern_return_t vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy);
 
+/* The same with a choice of place (as vm_map_enter's) and attributes; the copy begins and ends at a page. */
+OS_WARN_RESULT kern_return_t vm_map_copy_place(vm_map_t map, vm_map_offset_t *addr, vm_map_offset_t mask,
+    int flags, vm_map_copy_t copy, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit);
+
 void vm_map_copy_discard(vm_map_copy_t copy);
 
 vm_map_size_t vm_map_copy_size(vm_map_copy_t copy); /* bytes */

@@ -84,9 +84,8 @@ vm_map_entry_own_object(vm_map_entry_t entry)
 
 /* --- fork --- */
 
-/* The object is shared for good from now on: the entry's own, with pages of its own. */
-static bool
-entry_make_shared(vm_map_t map, vm_map_entry_t entry)
+bool
+vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 {
 	uint64_t first = entry_first(entry);
 
@@ -125,7 +124,7 @@ fork_object(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
 	if (!share && os_atomic_load(&entry->vme_object, acquire) == NULL) {
 		return true;
 	}
-	if (share && !entry_make_shared(map, entry)) {
+	if (share && !vm_map_entry_make_shared(map, entry)) {
 		return false;
 	}
 	child->vme_bias = entry->vme_bias;

@@ -161,6 +161,13 @@ void vm_map_entry_free(vm_map_entry_t entry); /* never was in a map */
 OS_WARN_RESULT kern_return_t vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr,
     vm_map_size_t size, vm_map_offset_t mask, int flags, uint64_t first);
 
+/*
+ * The range that vm_map_enter would use, locked and empty, or the error it would return. The caller enters something or
+ * unlocks.
+ */
+OS_WARN_RESULT kern_return_t vm_map_reserve(
+    vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags);
+
 /* What was behind a range that left its map. */
 struct vm_map_taken {
 	vm_object_t object; /* with the reference the entry had; NULL: never touched */
@@ -193,3 +200,9 @@ vm_map_reserved(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_t
  * has an object. KERN_RESOURCE_SHORTAGE: nothing has changed.
  */
 OS_WARN_RESULT kern_return_t vm_map_entry_own_object(vm_map_entry_t entry);
+
+/*
+ * The object of a locked entry is shared for good from now on: the entry's own, with pages of its own, VME_SHARED. False:
+ * no memory.
+ */
+OS_WARN_RESULT bool vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry);

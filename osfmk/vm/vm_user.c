@@ -3,8 +3,8 @@
  */
 #include <vm/vm_user.h>
 
+#include <kern/task.h>
 #include <kern/zalloc.h>
-#include <mach/vm_region.h>
 #include <mach/vm_statistics.h>
 #include <string.h>
 #include <vm/vm_map.h>
@@ -114,112 +114,139 @@ mach_vm_inherit(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size, vm_inh
 						    : KERN_INVALID_ARGUMENT;
 }
 
-/* --- regions --- */
-
-static unsigned char
-share_mode(const struct vm_map_region *region)
+kern_return_t
+mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    struct ipc_port *object, memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_prot,
+    vm_prot_t max_prot, vm_inherit_t inherit)
 {
-	return region->object_id == 0 ? SM_EMPTY
-	       : region->shared       ? SM_SHARED
-	       : region->needs_copy   ? SM_COW
-				      : SM_PRIVATE;
-}
-
-static void
-region_basic(const struct vm_map_region *region, struct vm_region_basic_info_64 *info)
-{
-	*info = (struct vm_region_basic_info_64){
-		.protection = region->prot,
-		.max_protection = region->max_prot,
-		.inheritance = region->inherit,
-		.shared = region->shared,
-		.offset = region->offset,
-		.behavior = VM_BEHAVIOR_DEFAULT,
-	};
-}
-
-static void
-region_extended(const struct vm_map_region *region, struct vm_region_extended_info *info)
-{
-	*info = (struct vm_region_extended_info){
-		.protection = region->prot,
-		.user_tag = region->tag,
-		.pages_resident = (unsigned)region->pages_resident,
-		.ref_count = region->ref_count,
-		.share_mode = share_mode(region),
-	};
-}
-
-static void
-region_top(const struct vm_map_region *region, struct vm_region_top_info *info)
-{
-	bool is_private = !region->shared && !region->needs_copy;
-
-	*info = (struct vm_region_top_info){
-		.obj_id = (unsigned)region->object_id,
-		.ref_count = region->ref_count,
-		.private_pages_resident = is_private ? (unsigned)region->pages_resident : 0,
-		.shared_pages_resident = is_private ? 0 : (unsigned)region->pages_resident,
-		.share_mode = share_mode(region),
-	};
+	(void)offset;
+	(void)copy;
+	if (object != NULL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	return mach_vm_map_anonymous(map, addr, size, mask, flags, cur_prot, max_prot, inherit);
 }
 
 kern_return_t
-mach_vm_region(
-    vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size, int flavor, int *info, natural_t *count)
+mach_vm_remap(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot, vm_prot_t *max_prot,
+    vm_inherit_t inherit)
 {
-	struct vm_map_region region;
-	natural_t need = flavor == VM_REGION_BASIC_INFO_64   ? VM_REGION_BASIC_INFO_COUNT_64
-			 : flavor == VM_REGION_EXTENDED_INFO ? VM_REGION_EXTENDED_INFO_COUNT
-			 : flavor == VM_REGION_TOP_INFO      ? VM_REGION_TOP_INFO_COUNT
-							     : 0;
+	vm_map_offset_t start, end;
+	kern_return_t kr;
 
-	if (need == 0 || *count < need) {
+	*cur_prot = VM_PROT_NONE;
+	*max_prot = VM_PROT_NONE;
+	if (src == NULL || size == 0 ||
+	    ((unsigned)flags & ~(unsigned)(VM_FLAGS_USER_REMAP | VM_FLAGS_ALIAS_MASK)) ||
+	    !page_range(src_addr, size, &start, &end)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (vm_map_region(map, *addr, &region) != KERN_SUCCESS) {
-		return KERN_INVALID_ADDRESS;
+	kr = vm_map_remap(map, addr, end - start, mask | PAGE_MASK, flags, src, start, copy != 0, cur_prot,
+	    max_prot, inherit);
+	if (kr == KERN_SUCCESS && (flags & VM_FLAGS_RETURN_DATA_ADDR)) {
+		*addr += src_addr - start;
 	}
-	if (flavor == VM_REGION_BASIC_INFO_64) {
-		region_basic(&region, (struct vm_region_basic_info_64 *)(void *)info);
-	} else if (flavor == VM_REGION_EXTENDED_INFO) {
-		region_extended(&region, (struct vm_region_extended_info *)(void *)info);
-	} else {
-		region_top(&region, (struct vm_region_top_info *)(void *)info);
-	}
-	*addr = region.start;
-	*size = region.end - region.start;
-	*count = need;
-	return KERN_SUCCESS;
+	return kr;
 }
 
 /* --- copies --- */
 
 #define COPY_BUFFER 4096 /* bytes at a time; a zone element */
 
-kern_return_t
-mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_map_t dst_map,
-    mach_vm_address_t dst, mach_vm_size_t *out_size)
+/* From `src` of one map to `dst` of another; backwards when the ranges overlap that way. */
+static kern_return_t
+copy_bytes(vm_map_t from, mach_vm_address_t src, vm_map_t to, mach_vm_address_t dst, mach_vm_size_t size)
 {
+	bool backwards = from == to && dst > src && dst - src < size;
 	char *buffer = kalloc(COPY_BUFFER);
-	kern_return_t kr = KERN_SUCCESS;
-	mach_vm_size_t done = 0;
+	kern_return_t kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 
-	if (buffer == NULL) {
-		return KERN_RESOURCE_SHORTAGE;
-	}
-	while (done < size && kr == KERN_SUCCESS) {
+	for (mach_vm_size_t done = 0; done < size && kr == KERN_SUCCESS;) {
 		vm_size_t part = os_min(size - done, (mach_vm_size_t)COPY_BUFFER);
+		mach_vm_size_t at = backwards ? size - done - part : done;
 
-		kr = vm_map_read_user(map, addr + done, buffer, part);
+		kr = vm_map_read_user(from, src + at, buffer, part);
 		if (kr == KERN_SUCCESS) {
-			kr = vm_map_write_user(dst_map, buffer, dst + done, part);
+			kr = vm_map_write_user(to, buffer, dst + at, part);
 		}
 		done += part;
 	}
-	kfree(buffer, COPY_BUFFER);
+	if (buffer != NULL) {
+		kfree(buffer, COPY_BUFFER);
+	}
+	return kr;
+}
+
+kern_return_t
+mach_vm_copy(vm_map_t map, mach_vm_address_t src, mach_vm_size_t size, mach_vm_address_t dst)
+{
+	return copy_bytes(map, src, map, dst, size);
+}
+
+kern_return_t
+mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, mach_vm_address_t dst,
+    mach_vm_size_t *out_size)
+{
+	kern_return_t kr = copy_bytes(map, addr, current_task()->map, dst, size);
+
 	*out_size = kr == KERN_SUCCESS ? size : 0;
 	return kr;
+}
+
+/* --- advice --- */
+
+/* The range of a call whose only effect is an error: KERN_SUCCESS if all of it is mapped. */
+static kern_return_t
+range_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
+{
+	vm_map_offset_t start, end;
+
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	if (!page_range(addr, size, &start, &end)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	return vm_map_is_mapped(map, start, end) ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
+kern_return_t
+mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags)
+{
+	if ((flags & VM_SYNC_ASYNCHRONOUS) && (flags & VM_SYNC_SYNCHRONOUS)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	return (flags & VM_SYNC_CONTIGUOUS) ? range_mapped(map, addr, size) : KERN_SUCCESS;
+}
+
+kern_return_t
+mach_vm_behavior_set(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_behavior_t behavior)
+{
+	if (behavior < VM_BEHAVIOR_DEFAULT || behavior > VM_BEHAVIOR_LAST_VALID) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (behavior == VM_BEHAVIOR_ZERO || behavior == VM_BEHAVIOR_ZERO_WIRED_PAGES) {
+		return KERN_NOT_SUPPORTED;
+	}
+	return range_mapped(map, addr, size);
+}
+
+kern_return_t
+mach_vm_machine_attribute(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
+    vm_machine_attribute_t attribute, vm_machine_attribute_val_t *value)
+{
+	if (attribute != MATTR_CACHE) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	switch (*value) {
+	case MATTR_VAL_CACHE_FLUSH:
+	case MATTR_VAL_DCACHE_FLUSH:
+	case MATTR_VAL_ICACHE_FLUSH:
+		return range_mapped(map, addr, size);
+	default:
+		return KERN_NOT_SUPPORTED;
+	}
 }
 
 void

@@ -5,7 +5,10 @@
  */
 #pragma once
 
+#include <mach/boolean.h>
+#include <mach/vm_attributes.h>
 #include <mach/vm_behavior.h>
+#include <mach/vm_sync.h>
 #include <vm/vm_types.h>
 
 kern_return_t mach_vm_allocate(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, int flags);
@@ -18,13 +21,37 @@ kern_return_t mach_vm_inherit(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_
 kern_return_t mach_vm_map_anonymous(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size,
     mach_vm_offset_t mask, int flags, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit);
 
-/* VM_REGION_BASIC_INFO_64 and VM_REGION_EXTENDED_INFO / TOP_INFO. *count in and out, in natural_t. */
+/* `object` is a memory entry; none exist yet, so it must be null. */
+struct ipc_port;
+kern_return_t mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask,
+    int flags, struct ipc_port *object, memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_prot,
+    vm_prot_t max_prot, vm_inherit_t inherit);
+
+kern_return_t mach_vm_remap(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask,
+    int flags, vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot,
+    vm_prot_t *max_prot, vm_inherit_t inherit);
+
+/* Copies, through the kernel: inside the map, and from the map to the caller's. */
+kern_return_t mach_vm_copy(vm_map_t map, mach_vm_address_t src, mach_vm_size_t size, mach_vm_address_t dst);
+kern_return_t mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
+    mach_vm_address_t dst, mach_vm_size_t *out_size);
+
+/* Nothing is paged out, so nothing is to be written back and advice has no effect; arguments are checked. */
+kern_return_t mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags);
+kern_return_t mach_vm_behavior_set(
+    vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_behavior_t behavior);
+/* Caches are coherent but for instructions, which a change of protection takes care of. */
+kern_return_t mach_vm_machine_attribute(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
+    vm_machine_attribute_t attribute, vm_machine_attribute_val_t *value);
+
+/* BASIC_INFO_64, EXTENDED_INFO, TOP_INFO. *count in and out, in natural_t. */
 kern_return_t mach_vm_region(
     vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size, int flavor, int *info, natural_t *count);
-
-/* Copies through the kernel between any map and the caller's. */
-kern_return_t mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
-    vm_map_t dst_map, mach_vm_address_t dst, mach_vm_size_t *out_size);
+/* There are no submaps: the depth comes back as 0. SUBMAP_INFO of any version, or the short one. */
+kern_return_t mach_vm_region_recurse(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size,
+    natural_t *depth, int *info, natural_t *count);
+kern_return_t mach_vm_page_query(
+    vm_map_t map, mach_vm_offset_t addr, integer_t *disposition, integer_t *refs);
 
 struct vm_statistics64;
 void vm_statistics64_get(struct vm_statistics64 *out);
