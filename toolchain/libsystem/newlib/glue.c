@@ -227,3 +227,12 @@ getdelim(char **line, size_t *cap, int delim, __FILE *fp)
 {
 	return __getdelim(line, cap, delim, fp);
 }
+
+/* The CPU has an instruction for what newlib's file computes bit by bit. */
+double __ieee754_sqrt(double x);
+
+double
+__ieee754_sqrt(double x)
+{
+	return __builtin_sqrt(x);
+}
