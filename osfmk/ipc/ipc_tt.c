@@ -229,17 +229,19 @@ ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
 	return port->ip_kotype == type ? port : IP_NULL;
 }
 
+/*
+ * No SMR section: the table is the running task's own, and its port is compared, not looked into. A task that
+ * ends has IP_DEAD there, which no entry holds.
+ */
 bool
 port_name_is_current_task(mach_port_name_t name)
 {
-	ipc_port_t port;
-	bool mine;
+	task_t task = current_task();
+	uint64_t word;
 
-	smr_enter();
-	port = ipc_name_to_kobject_port(name, IKOT_TASK_CONTROL);
-	mine = port != IP_NULL && port->ip_kobject == current_task();
-	smr_leave();
-	return mine;
+	return nt_lookup(&task->ipc.space->is_table, name, &word) != NULL &&
+	       (nt_rights(word) & NT_SEND) != 0 &&
+	       nt_object_nonnull(word) == os_atomic_load(&task->ipc.self, relaxed);
 }
 
 task_t

@@ -109,6 +109,10 @@ _kernelrpc_mach_port_insert_right_trap(
 	if (!MACH_PORT_VALID(poly)) {
 		return KERN_INVALID_CAPABILITY;
 	}
+	if (disposition == MACH_MSG_TYPE_MAKE_SEND && name == poly &&
+	    ipc_right_make_send_in_place(space, name)) {
+		return KERN_SUCCESS;
+	}
 	kr = ipc_right_copyin(space, poly, disposition, &port);
 	if (kr != KERN_SUCCESS) {
 		return kr;

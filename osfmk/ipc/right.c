@@ -601,6 +601,31 @@ ipc_right_copyout_name(ipc_space_t space, mach_port_name_t name, ipc_port_t port
 	return kr;
 }
 
+/*
+ * Making a send right where the receive right is: the commonest insertion. The entry holds one reference for
+ * both rights and one send right for all its user references, so nothing passes through the caller's hands.
+ */
+bool
+ipc_right_make_send_in_place(ipc_space_t space, mach_port_name_t name)
+{
+	ipc_entry_t entry;
+	ipc_port_t port;
+	uint64_t word = 0;
+
+	is_write_lock(space);
+	entry = nt_lookup(&space->is_table, name, &word);
+	if (entry == NULL || !(nt_rights(word) & NT_RECEIVE)) {
+		is_write_unlock(space);
+		return false;
+	}
+	port = nt_object_nonnull(word);
+	os_atomic_add(
+	    &port->ip_rights, nt_rights(word) & NT_SEND ? IP_MSCOUNT : IP_SRIGHT + IP_MSCOUNT, relaxed);
+	(void)ipc_right_merge_send_locked(space, entry);
+	is_write_unlock(space);
+	return true;
+}
+
 /* --- new objects --- */
 
 static kern_return_t

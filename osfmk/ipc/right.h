@@ -47,6 +47,9 @@ OS_WARN_RESULT kern_return_t ipc_right_copyout(
 OS_WARN_RESULT kern_return_t ipc_right_copyout_name(
     ipc_space_t space, mach_port_name_t name, ipc_port_t port, mach_msg_type_name_t type);
 
+/* insert_right of a made send right under the receive right's own name. False: `name` is no receive right. */
+bool ipc_right_make_send_in_place(ipc_space_t space, mach_port_name_t name);
+
 /* A new port or set: its entry; the name comes back. With `name` 0 the kernel chooses. */
 kern_return_t ipc_right_alloc_port(
     ipc_space_t space, mach_port_name_t *name, uint32_t flags, bool make_send, ipc_port_t *port);
