@@ -6,17 +6,8 @@
 extern const struct copyio_fixup copyio_fixup_start[], copyio_fixup_end[];
 
 uint64_t _copyin_mayfault(void *kaddr, user_addr_t uaddr, size_t len);
-uint64_t _copyin_nofault(void *kaddr, user_addr_t uaddr, size_t len);
 uint64_t _copyout_mayfault(user_addr_t uaddr, const void *kaddr, size_t len);
-uint64_t _copyout_nofault(user_addr_t uaddr, const void *kaddr, size_t len);
 int64_t _copyinstr_mayfault(char *kaddr, user_addr_t uaddr, size_t max);
-
-/* With PAN open an access below the limit is to user memory whatever the pointer says; above it, it is the kernel's. */
-OS_INLINE bool
-user_range_ok(user_addr_t uaddr, size_t len)
-{
-	return len <= MACH_VM_MAX_ADDRESS && uaddr <= MACH_VM_MAX_ADDRESS - len;
-}
 
 int
 copyin(user_addr_t uaddr, void *kaddr, size_t len)
@@ -34,18 +25,6 @@ copyout(const void *kaddr, user_addr_t uaddr, size_t len)
 		return COPYIO_EFAULT;
 	}
 	return _copyout_mayfault(uaddr, kaddr, len) == 0 ? 0 : COPYIO_EFAULT;
-}
-
-bool
-copyin_nofault(user_addr_t uaddr, void *kaddr, size_t len)
-{
-	return user_range_ok(uaddr, len) && _copyin_nofault(kaddr, uaddr, len) == 0;
-}
-
-bool
-copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len)
-{
-	return user_range_ok(uaddr, len) && _copyout_nofault(uaddr, kaddr, len) == 0;
 }
 
 int

@@ -31,8 +31,29 @@ OS_WARN_RESULT int copyout(const void *kaddr, user_addr_t uaddr, size_t len);
  * bytes. */
 OS_WARN_RESULT int copyinstr(user_addr_t uaddr, char *kaddr, size_t max, size_t *done);
 
-OS_WARN_RESULT bool copyin_nofault(user_addr_t uaddr, void *kaddr, size_t len);
-OS_WARN_RESULT bool copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len);
+/* With PAN open an access below the limit is to user memory whatever the pointer says; above it, it is the
+ * kernel's. */
+OS_INLINE bool
+user_range_ok(user_addr_t uaddr, size_t len)
+{
+	return len <= MACH_VM_MAX_ADDRESS && uaddr <= MACH_VM_MAX_ADDRESS - len;
+}
+
+/* The loops of copyio.S: 0, or 1 after an access that failed. */
+uint64_t _copyin_nofault(void *kaddr, user_addr_t uaddr, size_t len);
+uint64_t _copyout_nofault(user_addr_t uaddr, const void *kaddr, size_t len);
+
+OS_INLINE OS_WARN_RESULT bool
+copyin_nofault(user_addr_t uaddr, void *kaddr, size_t len)
+{
+	return user_range_ok(uaddr, len) && _copyin_nofault(kaddr, uaddr, len) == 0;
+}
+
+OS_INLINE OS_WARN_RESULT bool
+copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len)
+{
+	return user_range_ok(uaddr, len) && _copyout_nofault(uaddr, kaddr, len) == 0;
+}
 
 struct copyio_fixup {
 	int32_t start;   /* first instruction, relative to this field */
