@@ -181,11 +181,13 @@ static void
 inbox_send(processor_t target, thread_t thread)
 {
 	int pri = thread->sched_pri;
+	/* The thread is the target's from here on. */
+	bool first = inbox_push(&target->pr_inbox, &thread->inbox_entry);
 
-	inbox_push(&target->pr_inbox, &thread->inbox_entry); /* the thread is the target's from here on */
-	os_atomic_thread_fence(seq_cst);                     /* [D2] pairs with [D1] */
-	if (os_atomic_load(&target->pr_current_pri, relaxed) < pri && target != current_processor() &&
-	    os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
+	os_atomic_thread_fence(seq_cst); /* [D2] pairs with [D1] */
+	/* Also where the thread does not outrank what runs: a CPU that knows of nobody else has no quantum. */
+	if ((first || os_atomic_load(&target->pr_current_pri, relaxed) < pri) &&
+	    target != current_processor() && os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
 		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
 	}
 }

@@ -118,7 +118,7 @@ task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 	if (task == TASK_NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	task_setup(task, map, parent->priority);
+	task_setup(task, map, parent == kernel_task ? BASEPRI_DEFAULT : parent->priority);
 	task->sec_token = parent->sec_token;
 	task->audit_token = parent->audit_token;
 	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
