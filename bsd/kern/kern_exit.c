@@ -74,14 +74,28 @@ reparent_children_locked(struct proc *p) REQUIRES(proc_tree_lock)
 		zombies |= child->p_state == SZOMB;
 	}
 	if (zombies) {
-		psignal(initproc, SIGCHLD);
+		psignal(initproc, SIGCHLD, &(struct signal_source){ 0 });
 		waitq_wakeup_all(&initproc->p_wait, THREAD_AWAKENED);
 	}
+}
+
+static struct signal_source
+exit_signal_source(const struct proc *p)
+{
+	bool killed = WIFSIGNALED(p->p_xstat);
+
+	return (struct signal_source){
+		.ss_code = killed ? CLD_KILLED : CLD_EXITED,
+		.ss_pid = p->p_pid,
+		.ss_status = killed ? WTERMSIG(p->p_xstat) : WEXITSTATUS(p->p_xstat),
+	};
 }
 
 void
 proc_exit(struct proc *p)
 {
+	struct signal_source source;
+
 	if (p->p_state == SIDL) {
 		proc_discard(p); /* proc_unmake */
 		return;
@@ -94,11 +108,12 @@ proc_exit(struct proc *p)
 	if (p == initproc) {
 		init_exited(p->p_xstat);
 	}
+	source = exit_signal_source(p);
 	lck_mtx_lock(&proc_tree_lock);
 	reparent_children_locked(p);
 	p->p_exit_time = proc_self_cpu_time_ns();
 	os_atomic_store(&p->p_state, SZOMB, relaxed);
-	psignal(p->p_parent, SIGCHLD);
+	psignal(p->p_parent, SIGCHLD, &source);
 	waitq_wakeup_all(&p->p_parent->p_wait, THREAD_AWAKENED);
 	lck_mtx_unlock(&proc_tree_lock);
 }

@@ -64,13 +64,14 @@ uthread_signal(struct uthread *uth, int sig)
 }
 
 void
-psignal(struct proc *p, int sig)
+psignal(struct proc *p, int sig, const struct signal_source *source)
 {
 	if (signal_is_dropped(p, sig)) {
 		return;
 	}
-	os_atomic_or(&p->p_siglist, SIG_BIT(sig), release); /* [G1] */
 	lck_mtx_lock(&p->p_lock);
+	p->p_sigsource[sig - 1] = *source;
+	os_atomic_or(&p->p_siglist, SIG_BIT(sig), release); /* [G1] */
 	list_foreach (n, &p->p_uthreads) {
 		struct uthread *uth = list_entry(n, struct uthread, uu_link);
 
@@ -80,6 +81,21 @@ psignal(struct proc *p, int sig)
 		}
 	}
 	lck_mtx_unlock(&p->p_lock);
+}
+
+void
+signals_hand_over(struct uthread *leaving)
+{
+	struct proc *p = leaving->uu_proc;
+	uint32_t pending = os_atomic_load(&p->p_siglist, relaxed);
+
+	list_foreach (n, &p->p_uthreads) {
+		struct uthread *uth = list_entry(n, struct uthread, uu_link);
+
+		if ((pending & ~os_atomic_load(&uth->uu_sigmask, relaxed)) != 0) {
+			uthread_notify(uth);
+		}
+	}
 }
 
 /* Takes one deliverable signal off a pending set; 0: none. */
@@ -123,6 +139,7 @@ signal_begin_delivery(struct uthread *uth, int sig, struct signal_delivery *sd)
 		.sd_tramp = sa->ps_tramp[i],
 		.sd_flags = sa->ps_flags[i],
 		.sd_old_mask = uth->uu_sigmask,
+		.sd_source = p->p_sigsource[i],
 	};
 	block = sa->ps_mask[i] | ((sd->sd_flags & SA_NODEFER) != 0 ? 0 : SIG_BIT(sig));
 	if (sd->sd_handler > SA_IGNORE) {
@@ -437,8 +454,10 @@ sys_sigaltstack(user_addr_t new, user_addr_t old)
 static int
 kill_one(struct proc *p, int sig)
 {
+	const struct signal_source source = { .ss_code = SI_USER, .ss_pid = current_proc()->p_pid };
+
 	if (sig != 0 && os_atomic_load(&p->p_state, relaxed) != SZOMB) {
-		psignal(p, sig);
+		psignal(p, sig, &source);
 	}
 	return 0;
 }

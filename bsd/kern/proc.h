@@ -97,21 +97,22 @@ struct proc {
 	uint32_t p_child_events;                   /* (t) counts what wait4 may care about */
 
 	lck_mtx_t p_lock;
-	struct list_node p_uthreads;           /* (p) uu_link */
-	struct vnode *p_cdir;                  /* (p) current directory */
-	struct vnode *p_rdir;                  /* (p) root directory */
-	uint32_t p_umask;                      /* (p) */
-	pid_t p_pgrp;                          /* (t) process group number */
-	pid_t p_session;                       /* (t) session number */
-	struct ucred p_ucred;                  /* (p) */
-	struct sigacts p_sigacts;              /* (p) */
-	uint32_t p_siglist;                    /* (a) signals pending for any thread of the process */
-	struct pthread_registration p_pthread; /* (o) */
-	uint64_t p_stack_top;                  /* (o) main stack, for sysctl kern.usrstack64 */
-	uint64_t p_start_abstime;              /* (c) when it was born, in timebase ticks */
-	uint64_t p_exit_time;                  /* (t) zombie: CPU time it used, ns */
-	uint64_t p_children_time;              /* (t) CPU time of reaped children, ns */
-	char p_comm[MAXCOMLEN + 1];            /* (p) last component of what it executes */
+	struct list_node p_uthreads;                 /* (p) uu_link */
+	struct vnode *p_cdir;                        /* (p) current directory */
+	struct vnode *p_rdir;                        /* (p) root directory */
+	uint32_t p_umask;                            /* (p) */
+	pid_t p_pgrp;                                /* (t) process group number */
+	pid_t p_session;                             /* (t) session number */
+	struct ucred p_ucred;                        /* (p) */
+	struct sigacts p_sigacts;                    /* (p) */
+	uint32_t p_siglist;                          /* (a) signals pending for any thread of the process */
+	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
+	struct pthread_registration p_pthread;       /* (o) */
+	uint64_t p_stack_top;                        /* (o) main stack, for sysctl kern.usrstack64 */
+	uint64_t p_start_abstime;                    /* (c) when it was born, in timebase ticks */
+	uint64_t p_exit_time;                        /* (t) zombie: CPU time it used, ns */
+	uint64_t p_children_time;                    /* (t) CPU time of reaped children, ns */
+	char p_comm[MAXCOMLEN + 1];                  /* (p) last component of what it executes */
 
 	struct smr_node p_smr;
 };

@@ -86,6 +86,9 @@ bsd_thread_exit(thread_t thread)
 	/* Under p_lock nobody can be about to signal it. */
 	lck_mtx_lock(&uth->uu_proc->p_lock);
 	list_remove(&uth->uu_link);
+	if (os_unlikely(os_atomic_load(&uth->uu_proc->p_siglist, relaxed) != 0)) {
+		signals_hand_over(uth);
+	}
 	lck_mtx_unlock(&uth->uu_proc->p_lock);
 	thread->uthread = NULL;
 	zfree(uthread_zone, uth);

@@ -65,7 +65,13 @@ frame_fill(
 {
 	const struct arm_saved_state *state = thread_frame(uth->uu_thread);
 
-	frame->sf_info = (siginfo_t){ .si_signo = sd->sd_sig, .si_addr = (void *)(uintptr_t)state->pc };
+	frame->sf_info = (siginfo_t){
+		.si_signo = sd->sd_sig,
+		.si_code = sd->sd_source.ss_code,
+		.si_pid = sd->sd_source.ss_pid,
+		.si_status = sd->sd_source.ss_status,
+		.si_addr = (void *)(uintptr_t)state->pc,
+	};
 	frame->sf_info.pad[0] = state->sp;
 	if (uth->uu_exc_signal == sd->sd_sig) {
 		frame->sf_info.si_code = uth->uu_exc_sicode;

@@ -26,12 +26,21 @@ struct sigacts {
 	uint32_t ps_caught;             /* (a) */
 };
 
+/* Where a pending signal of a process comes from; all zero: the kernel. The latest sender is told. */
+struct signal_source {
+	int32_t ss_code;   /* si_code: SI_USER, CLD_* */
+	int32_t ss_pid;    /* sender, or the child that ended */
+	int32_t ss_status; /* of that child */
+};
+
 struct proc;
 struct uthread;
 
 /* Posts a signal. Any context that may take p_lock. */
-void psignal(struct proc *p, int sig);
+void psignal(struct proc *p, int sig, const struct signal_source *source);
 void uthread_signal(struct uthread *uth, int sig);
+/* A thread that may have been chosen for a pending signal leaves, off p_uthreads: others look. p_lock held. */
+void signals_hand_over(struct uthread *leaving);
 /* To every process of a group; ESRCH if there is none. Takes proc_tree_lock. */
 int pgrp_signal(int pgrp, int sig);
 /* From bsd_ast: carries out what is pending for the current thread. May not return. */
@@ -49,6 +58,7 @@ struct signal_delivery {
 	uint64_t sd_tramp;
 	uint32_t sd_flags;    /* SA_* */
 	uint32_t sd_old_mask; /* to be restored by sigreturn */
+	struct signal_source sd_source;
 };
 
 /* Makes the current thread enter its handler on its return to user mode. False: the frame cannot be written. */
