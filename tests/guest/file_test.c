@@ -235,8 +235,7 @@ TEST(pipe_nonblocking)
 	errno = 0;
 	EXPECT_EQ(read(fds[0], buf, 1), -1);
 	EXPECT_EQ(errno, EAGAIN);
-	while (write(fds[1], buf, sizeof(buf)) > 0) {
-	}
+	while (write(fds[1], buf, sizeof(buf)) > 0) {}
 	EXPECT_EQ(errno, EAGAIN);
 	EXPECT(read(fds[0], buf, sizeof(buf)) > 0);
 	close(fds[0]);

@@ -31,14 +31,15 @@ install(int sig, void (*handler)(int), int flags)
 
 TEST(signal_handler_runs_and_returns)
 {
-	double live = fp_value * 2.0;
+	double live;
 
+	fp_value = 2.5;
+	live = fp_value * 2.0;
 	caught = 0;
 	install(SIGUSR1, on_signal, 0);
 	EXPECT_EQ(kill(getpid(), SIGUSR1), 0);
 	EXPECT_EQ(caught, SIGUSR1);
 	EXPECT(live == 5.0);
-	fp_value = 2.5;
 	install(SIGUSR1, SIG_DFL, 0);
 }
 
@@ -92,7 +93,8 @@ on_segv(int sig, siginfo_t *info, void *context)
 {
 	const ucontext_t *uc = context;
 
-	_exit(info->si_addr == (void *)0x1230 && info->si_code == SEGV_MAPERR && uc->uc_mcontext != NULL ? 42 : 1);
+	_exit(info->si_addr == (void *)0x1230 && info->si_code == SEGV_MAPERR && uc->uc_mcontext != NULL ? 42
+													 : 1);
 }
 
 static int
@@ -171,9 +173,9 @@ on_alternate(int sig)
 	stack_t ss;
 
 	_exit(sigaltstack(NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) != 0 && &here >= (char *)ss.ss_sp &&
-	            &here < (char *)ss.ss_sp + ss.ss_size
-	        ? 43
-	        : 1);
+		      &here < (char *)ss.ss_sp + ss.ss_size
+		  ? 43
+		  : 1);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -91,7 +92,7 @@ TEST(wait_encodes_exit_and_signal)
 	pid = fork();
 	if (pid == 0) {
 		for (;;) {
-			pause();
+			usleep(1000);
 		}
 	}
 	EXPECT_EQ(kill(pid, SIGTERM), 0);
@@ -285,5 +286,72 @@ TEST(fork_storm)
 
 		EXPECT(wait(&status) > 0);
 		EXPECT_EQ(status, 0);
+	}
+}
+
+static void *
+restless(void *arg)
+{
+	for (;;) {
+		if (arg != NULL) {
+			usleep(50);
+		} else {
+			(void)getppid();
+		}
+	}
+}
+
+/* Processes of several threads are killed while those run, sleep, start and end. */
+TEST(kill_storm)
+{
+	enum { ROUNDS = 60, THREADS = 4 };
+
+	for (int round = 0; round < ROUNDS; round++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			pthread_t thread;
+
+			for (int i = 0; i < THREADS; i++) {
+				(void)pthread_create(&thread, NULL, restless, i % 2 == 0 ? NULL : &thread);
+			}
+			if (round % 3 == 0) {
+				_exit(5);
+			}
+			restless(&thread);
+		}
+		usleep((useconds_t)(round * 37 % 3000));
+		kill(pid, SIGKILL);
+		status = wait_status(pid);
+		EXPECT(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 5);
+	}
+	EXPECT_EQ(wait(NULL), -1);
+}
+
+/* exec by one of several threads ends the others. */
+static void *
+exec_true(void *arg)
+{
+	char *const argv[] = { "true", NULL };
+
+	execve("/bin/true", argv, NULL);
+	_exit(9);
+}
+
+TEST(exec_ends_the_other_threads)
+{
+	for (int round = 0; round < 20; round++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			pthread_t thread;
+
+			(void)pthread_create(&thread, NULL, restless, NULL);
+			(void)pthread_create(&thread, NULL, restless, &thread);
+			(void)pthread_create(&thread, NULL, exec_true, NULL);
+			restless(&thread);
+		}
+		EXPECT_EQ(wait_status(pid), 0);
 	}
 }
