@@ -106,13 +106,33 @@ struct thread *machine_switch_to_fresh(struct thread *old, struct thread *new, u
  */
 _Noreturn void machine_call_continuation(void (*fn)(void *param, int wresult), void *param, int wresult);
 
+/* The floating-point part of a switch, where there is one (arm64/fp.h). */
+void machine_switch_fp(struct machine_thread *old, struct machine_thread *new);
+
 /*
  * Makes `new` the thread of this CPU (TPIDR_EL1, per-CPU pointers, TPIDRRO_EL0, FP) without saving any kernel
  * context of `old`, which is to be resumed by a continuation only. Does not touch SP: the caller goes on as
  * `new`, and leaves by machine_call_continuation, thread_return_to_user or, when `new` kept a stack of its
  * own, machine_resume_stack. Interrupts masked.
  */
-void machine_switch_registers(struct thread *old, struct thread *new);
+OS_INLINE void
+machine_switch_registers(struct thread *old, struct thread *new)
+{
+	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
+	struct cpu_data *cpu = om->cpu_data;
+
+	nm->cpu_data = cpu;
+	nm->percpu_slide = om->percpu_slide;
+	if (os_unlikely((om->fp_live | nm->fp_credit) != 0)) {
+		machine_switch_fp(om, nm);
+	}
+	/* No barriers: user mode, which reads these two, begins with an ERET; TPIDR_EL1 is read in order. */
+	__asm__ volatile("msr tpidrro_el0, %0\n\t"
+			 "msr tpidr_el0, %1\n\t"
+			 "msr tpidr_el1, %2" ::"r"(nm->tsd_base),
+	    "r"((uint64_t)cpu->cpu_number), "r"(new)
+	    : "memory");
+}
 
 /* The kernel stack in use passes from `old` to `new`, which has none. */
 OS_INLINE void

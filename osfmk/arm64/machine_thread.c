@@ -15,20 +15,9 @@ struct thread *machine_switch_fresh_stack(
     struct thread *old, void *arg, uintptr_t stack_top, void (*fn)(struct thread *old, void *arg));
 
 void
-machine_switch_registers(struct thread *old, struct thread *new)
+machine_switch_fp(struct machine_thread *old, struct machine_thread *new)
 {
-	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
-	struct cpu_data *cpu = om->cpu_data;
-
-	nm->cpu_data = cpu;
-	nm->percpu_slide = om->percpu_slide;
-	if ((om->fp_live | nm->fp_credit) != 0) {
-		fp_switch(om, nm);
-	}
-	/* No barriers: user mode, which reads these two, begins with an ERET; TPIDR_EL1 is read in order. */
-	sysreg_write(tpidrro_el0, nm->tsd_base);
-	sysreg_write(tpidr_el0, cpu->cpu_number);
-	sysreg_write(tpidr_el1, (uintptr_t)new);
+	fp_switch(old, new);
 }
 
 struct thread *

@@ -28,16 +28,18 @@ enum ith_place {
 
 struct ipc_thread_state {
 	/* The receive in progress. */
-	struct ipc_kmsg *ith_kmsg; /* (c) message handed over, or the fast path's transit message */
-	void *ith_object;          /* (o) port or set waited on, with a reference */
-	uint64_t ith_cookie;       /* (c) wait_cookie() of the wait that ith_place speaks of */
-	user_addr_t ith_msg_addr;  /* (o) where the message goes */
-	uint32_t ith_option;       /* (o) 32-bit options */
-	uint32_t ith_rcv_size;     /* (o) bytes at ith_msg_addr */
-	mach_port_name_t ith_name; /* (c) with ith_msize: name of the port that has it */
-	uint32_t ith_place;        /* (c)(q) enum ith_place */
-	uint32_t ith_msize;        /* (c) no message but RCV_TOO_LARGE: what it would have needed */
-	struct list_node ith_link; /* (q) receiver or blocked-sender list */
+	struct ipc_kmsg *ith_kmsg;     /* (c) message handed over, or the fast path's transit message */
+	void *ith_object;              /* (o) port or set waited on, with a reference */
+	uint64_t ith_cookie;           /* (c) wait_cookie() of the wait that ith_place speaks of */
+	user_addr_t ith_msg_addr;      /* (o) where the message goes */
+	uint32_t ith_option;           /* (o) 32-bit options */
+	uint32_t ith_rcv_size;         /* (o) bytes at ith_msg_addr */
+	mach_port_name_t ith_name;     /* (c) with ith_msize: name of the port that has it */
+	uint32_t ith_place;            /* (c)(q) enum ith_place */
+	uint32_t ith_msize;            /* (c) no message but RCV_TOO_LARGE: what it would have needed */
+	mach_port_name_t ith_rcv_name; /* (o) name received from */
+	uint64_t ith_deadline;         /* (o) of the receive, 0 none */
+	struct list_node ith_link;     /* (q) receiver or blocked-sender list */
 
 	/* Reserves. */
 	struct ipc_entry *ith_entry; /* (c) free entry of the task's space that only this thread may fill */

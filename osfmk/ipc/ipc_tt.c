@@ -237,9 +237,10 @@ bool
 port_name_is_current_task(mach_port_name_t name)
 {
 	task_t task = current_task();
+	struct ipc_entry *entry;
 	uint64_t word;
 
-	return nt_lookup(&task->ipc.space->is_table, name, &word) != NULL &&
+	return nt_lookup_rights(&task->ipc.space->is_table, name, &entry, &word) &&
 	       (nt_rights(word) & NT_SEND) != 0 &&
 	       nt_object_nonnull(word) == os_atomic_load(&task->ipc.self, relaxed);
 }

@@ -132,14 +132,15 @@ mach_msg_return_masked(mach_msg_return_t mr)
 }
 
 mach_msg_return_t
-mach_msg_general(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size,
-    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
-    mach_msg_priority_t priority)
+mach_msg_general(thread_t self, bool sent)
 {
+	const uint64_t *x = self->frame.x;
+	uint32_t option = (uint32_t)x[1] & ~(sent ? (uint32_t)MACH_SEND_MSG : 0);
+
 	(void)ml_set_interrupts_enabled(true);
 	mach_msg_fast_refill();
-	return mach_msg_return_masked(
-	    mach_msg_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, timeout, priority, msg));
+	return mach_msg_return_masked(mach_msg_classic(x[0], option, (uint32_t)x[2], (uint32_t)x[3],
+	    (mach_port_name_t)x[4], (uint32_t)x[5], (uint32_t)x[6], x[0]));
 }
 
 mach_msg_return_t
@@ -256,10 +257,10 @@ mach_msg2(struct mach_msg2_args *args)
 }
 
 mach_msg_return_t
-mach_msg2_general(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
-    uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
-    uint64_t rcv_size_and_priority, uint64_t timeout)
+mach_msg2_general(thread_t self, bool sent)
 {
+	const uint64_t *x = self->frame.x;
+	uint64_t option = x[1] & ~(sent ? (uint64_t)MACH_SEND_MSG : 0);
 	struct mach_msg2_args args;
 
 	(void)ml_set_interrupts_enabled(true);
@@ -267,24 +268,24 @@ mach_msg2_general(user_addr_t data, uint64_t options, uint64_t bits_and_send_siz
 	args = (struct mach_msg2_args){
 		.send = {
 			.header = {
-				.msgh_bits = (uint32_t)bits_and_send_size,
-				.msgh_size = (uint32_t)(bits_and_send_size >> 32),
-				.msgh_remote_port = (uint32_t)remote_and_local_port,
-				.msgh_local_port = (uint32_t)(remote_and_local_port >> 32),
-				.msgh_voucher_port = (uint32_t)voucher_and_id,
-				.msgh_id = (int32_t)(voucher_and_id >> 32),
+				.msgh_bits = (uint32_t)x[2],
+				.msgh_size = (uint32_t)(x[2] >> 32),
+				.msgh_remote_port = (uint32_t)x[3],
+				.msgh_local_port = (uint32_t)(x[3] >> 32),
+				.msgh_voucher_port = (uint32_t)x[4],
+				.msgh_id = (int32_t)(x[4] >> 32),
 			},
-			.ndesc = (uint32_t)desc_count_and_rcv_name,
-			.send_size = (uint32_t)(bits_and_send_size >> 32),
-			.msg_addr = data,
-			.option = (uint32_t)options & (uint32_t)MACH_MSG_USER_OPTIONS,
-			.timeout_ms = (uint32_t)timeout,
-			.priority = (uint32_t)(rcv_size_and_priority >> 32),
+			.ndesc = (uint32_t)x[5],
+			.send_size = (uint32_t)(x[2] >> 32),
+			.msg_addr = x[0],
+			.option = (uint32_t)option & (uint32_t)MACH_MSG_USER_OPTIONS,
+			.timeout_ms = (uint32_t)x[7],
+			.priority = (uint32_t)(x[6] >> 32),
 		},
-		.option64 = options,
-		.rcv_addr = data,
-		.rcv_size = (uint32_t)rcv_size_and_priority,
-		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
+		.option64 = option,
+		.rcv_addr = x[0],
+		.rcv_size = (uint32_t)x[6],
+		.rcv_name = (mach_port_name_t)(x[5] >> 32),
 	};
 	return mach_msg_return_masked(mach_msg2(&args));
 }

@@ -18,6 +18,9 @@
  * ours, and the per-CPU SMR section covers every object found by name. No lock, no allocation, no queue; what
  * is written is in the two threads, the two ports' first lines, and one entry of each space.
  *
+ * [F1] The receiver writes how it wants to receive before its wait's cookie (release); the cookie is read
+ * (acquire) before that is checked, and the claim is made with it. So what was checked is what was claimed.
+ *
  * If the receiver's memory faults, the transit buffer stays with the receiver, who copies with interrupts on
  * (mach_msg_fast_continue); the CPU gets another buffer on its next general-path call, and has no fast path
  * until then. If the caller cannot wait (a message has reached its port meanwhile), the receiver takes the
@@ -89,6 +92,24 @@ struct fast_call {
 
 #define FAST_CPU(self, name) PERCPU_AT(name, (self)->machine.percpu_slide)
 
+/*
+ * Bodies are copied by these two. The convention keeps nearly all registers, so that messages without a body,
+ * which do not come here, need not save them either.
+ */
+static __attribute__((preserve_most)) OS_NOINLINE bool
+fast_body_in(const struct ipc_kmsg *transit, user_addr_t addr, uint32_t size)
+{
+	return copyin_nofault(
+	    addr + sizeof(mach_msg_header_t), transit->ikm_msg + sizeof(mach_msg_header_t), size);
+}
+
+static __attribute__((preserve_most)) OS_NOINLINE bool
+fast_body_out(const struct ipc_kmsg *transit, user_addr_t addr, uint32_t size)
+{
+	return copyout_nofault(
+	    transit->ikm_msg + sizeof(mach_msg_header_t), addr + sizeof(mach_msg_header_t), size);
+}
+
 /* --- check --- */
 
 OS_INLINE bool
@@ -110,9 +131,8 @@ OS_INLINE bool
 fast_check_dest(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
     bool is_call, struct fast_call *call)
 {
-	call->dest_entry =
-	    nt_lookup_rights(names, (mach_port_name_t)args->remote_and_local, &call->dest_word);
-	if (call->dest_entry == NULL) {
+	if (!nt_lookup_rights(
+		names, (mach_port_name_t)args->remote_and_local, &call->dest_entry, &call->dest_word)) {
 		return false;
 	}
 	if (is_call ? !(call->dest_word & NT_SEND)
@@ -130,9 +150,11 @@ fast_check_dest(thread_t self, const struct name_table *names, const struct mach
 
 /* The receiver waits in the plain way, has room, and has set aside an entry if one is needed. */
 OS_INLINE bool
-fast_check_target(const struct mach_msg_fast_args *args, bool is_call, const struct fast_call *call)
+fast_check_target(const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
 	const struct ipc_thread_state *ith = &call->target->ipc;
+
+	call->target_cookie = os_atomic_load(&ith->ith_cookie, acquire); /* [F1], before what follows */
 
 	if (ith->ith_option & (uint32_t)MACH_RCV_TRAILER_MASK) {
 		return false;
@@ -148,8 +170,10 @@ OS_INLINE bool
 fast_check_receive(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
     bool is_call, struct fast_call *call)
 {
-	call->rcv_entry = nt_lookup_rights(names, args->rcv_name, &call->rcv_word);
-	if (call->rcv_entry == NULL || !(call->rcv_word & NT_RECEIVE)) {
+	if (!nt_lookup_rights(names, args->rcv_name, &call->rcv_entry, &call->rcv_word)) {
+		return false;
+	}
+	if (!(call->rcv_word & NT_RECEIVE)) {
 		return false;
 	}
 	call->rcv = nt_object_nonnull(call->rcv_word);
@@ -172,8 +196,7 @@ fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_c
 	if (os_unlikely(call->transit == IKM_NULL)) {
 		return false;
 	}
-	return body == 0 || copyin_nofault(args->addr + sizeof(mach_msg_header_t),
-				call->transit->ikm_msg + sizeof(mach_msg_header_t), body);
+	return body == 0 || fast_body_in(call->transit, args->addr, body);
 }
 
 /* --- commit --- */
@@ -203,19 +226,30 @@ fast_undo_right(bool is_call, struct ipc_entry *dest_entry, uint64_t dest_word, 
 	}
 }
 
-/* Rule I5: interrupts are masked, so the attempt to claim follows at once. */
+/*
+ * Out of the word, but not in the wait that was checked: claims whatever wait it is in, and has it start over.
+ * The receiver cannot leave before this attempt (rule I5).
+ */
+static OS_COLD bool
+fast_settle_target(thread_t target)
+{
+	if (ipc_wait_claim(target, THREAD_AWAKENED)) {
+		target->ipc.ith_kmsg = IKM_NULL;
+		target->ipc.ith_msize = 0; /* ipc_receive_again */
+		thread_make_runnable(target);
+	}
+	return false;
+}
+
+/* The claim is made with the cookie that was read before the receiver was checked: it is still that wait. */
 OS_INLINE bool
-fast_commit_target(struct fast_call *call)
+fast_commit_target(const struct fast_call *call)
 {
 	if (!mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue)) {
 		return false;
 	}
-	call->target_cookie = call->target->ipc.ith_cookie;
-	if (os_likely(wait_claim(call->target, call->target_cookie, THREAD_AWAKENED))) {
-		return true;
-	}
-	ipc_wait_lost(call->target);
-	return false;
+	return os_likely(wait_claim(call->target, call->target_cookie, THREAD_AWAKENED)) ||
+	       fast_settle_target(call->target);
 }
 
 /* --- deliver --- */
@@ -261,7 +295,9 @@ fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fas
 	ith->ith_rcv_size = args->rcv_size;
 	ith->ith_place = ITH_WORD;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
-	ith->ith_cookie = wait_prepare_masked(self, THREAD_ABORTSAFE);
+	ith->ith_rcv_name = args->rcv_name;
+	ith->ith_deadline = 0;
+	os_atomic_store(&ith->ith_cookie, wait_prepare_masked(self, THREAD_ABORTSAFE), release); /* [F1] */
 	if (!mq_wait(&call->rcv->ip_mqueue, self)) {
 		return false;
 	}
@@ -330,6 +366,7 @@ fast_finish_without_wait(
 	thread_set_continuation(target, mach_msg_fast_continue, NULL);
 	thread_make_runnable(target);
 	self->ipc.ith_place = ITH_NOWHERE;
+	disable_preemption(); /* what wait_prepare_masked left out */
 	if (!wait_cancel(self)) {
 		thread_block_prepared(); /* the claim that came first decides */
 	}
@@ -348,8 +385,7 @@ fast_copy_out(thread_t target, uint32_t size, const struct fast_call *call)
 
 	__builtin_memcpy(&trailer_word, &trailer, sizeof(trailer_word));
 	if (size != sizeof(mach_msg_header_t) &&
-	    !copyout_nofault(call->transit->ikm_msg + sizeof(mach_msg_header_t),
-		addr + sizeof(mach_msg_header_t), size - sizeof(mach_msg_header_t))) {
+	    !fast_body_out(call->transit, addr, size - (uint32_t)sizeof(mach_msg_header_t))) {
 		return false;
 	}
 	return copyout_nofault_u64(addr, call->header[0]) && copyout_nofault_u64(addr + 8, call->header[1]) &&
@@ -435,12 +471,14 @@ mach_msg_fast(thread_t self, const struct mach_msg_fast_args *args)
 	return MACH_MSG_FAST_NO;
 }
 
-/* --- the traps --- */
+/* --- the traps; their general halves read the arguments again, from the frame --- */
 
 mach_msg_return_t
 mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
     mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
 {
+	thread_t self = current_thread();
+	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
 	struct mach_msg_fast_args args = {
 		.addr = msg,
 		.option = (uint32_t)option,
@@ -452,11 +490,10 @@ mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_si
 	if ((option & (MACH_SEND_MSG | MACH_RCV_MSG)) == (MACH_SEND_MSG | MACH_RCV_MSG) &&
 	    copyin_nofault_u64(msg, &args.bits_and_size) &&
 	    copyin_nofault_u64(msg + 8, &args.remote_and_local) &&
-	    copyin_nofault_u64(msg + 16, &args.voucher_and_id) &&
-	    mach_msg_fast(current_thread(), &args) == MACH_MSG_FAST_SENT) {
-		option &= ~MACH_SEND_MSG;
+	    copyin_nofault_u64(msg + 16, &args.voucher_and_id)) {
+		fast = mach_msg_fast(self, &args);
 	}
-	return mach_msg_general(msg, option, send_size, rcv_size, rcv_name, timeout, priority);
+	return mach_msg_general(self, fast == MACH_MSG_FAST_SENT);
 }
 
 mach_msg_return_t
@@ -464,26 +501,23 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
     uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
     uint64_t rcv_size_and_priority, uint64_t timeout)
 {
-	uint64_t kind = options >> 32;
+	thread_t self = current_thread();
+	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
+	struct mach_msg_fast_args args = {
+		.addr = data,
+		.option = (uint32_t)options,
+		.send_size = (uint32_t)(bits_and_send_size >> 32),
+		.rcv_size = (uint32_t)rcv_size_and_priority,
+		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
+		.bits_and_size = bits_and_send_size,
+		.remote_and_local = remote_and_local_port,
+		.voucher_and_id = voucher_and_id,
+	};
 
-	if (kind == MACH64_SEND_MQ_CALL >> 32 || kind == MACH64_SEND_ANY >> 32) {
-		struct mach_msg_fast_args args = {
-			.addr = data,
-			.option = (uint32_t)options,
-			.send_size = (uint32_t)(bits_and_send_size >> 32),
-			.rcv_size = (uint32_t)rcv_size_and_priority,
-			.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
-			.bits_and_size = bits_and_send_size,
-			.remote_and_local = remote_and_local_port,
-			.voucher_and_id = voucher_and_id,
-		};
-
-		if (mach_msg_fast(current_thread(), &args) == MACH_MSG_FAST_SENT) {
-			options &= ~(uint64_t)MACH_SEND_MSG;
-		}
+	if (os_likely(options >> 32 == MACH64_SEND_MQ_CALL >> 32)) {
+		fast = mach_msg_fast(self, &args);
 	}
-	return mach_msg2_general(data, options, bits_and_send_size, remote_and_local_port, voucher_and_id,
-	    desc_count_and_rcv_name, rcv_size_and_priority, timeout);
+	return mach_msg2_general(self, fast == MACH_MSG_FAST_SENT);
 }
 
 void

@@ -77,6 +77,7 @@ nt_unlink(struct name_table *nt, struct ipc_entry *entry)
 	entry->ie_next = 0;
 	entry->ie_prev = NT_NOT_FREE;
 	nt->nt_used++;
+	nt->nt_high = os_max(nt->nt_high, entry->ie_index + 1);
 	return entry;
 }
 

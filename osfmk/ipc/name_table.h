@@ -103,6 +103,7 @@ struct name_table {
 	struct ipc_entry *nt_chunk[NT_CHUNKS]; /* (s) set once each, release; read without the lock */
 	uint32_t nt_size;                      /* (s) entries that exist; written after the chunk pointer */
 	uint32_t nt_free;                      /* (s) first free index, 0 = none (index 0 is never used) */
+	uint32_t nt_high;                      /* (s) entries below this one have been in use at some time */
 	uint32_t nt_used;                      /* (s) names in use, for statistics */
 };
 
@@ -208,26 +209,23 @@ nt_lookup(const struct name_table *nt, mach_port_name_t name, uint64_t *word)
 }
 
 /*
- * The same in fewer instructions, for a caller that goes on to test the rights it wants: a name that stands
- * for nothing gives an entry without rights, or NULL. What the word leads to is ordered by dependency [N1].
+ * The same in fewer instructions, for a caller that goes on to test the rights it wants: false, or an entry
+ * that may be without rights. What the word leads to is ordered by dependency [N1].
  */
-OS_INLINE struct ipc_entry *
-nt_lookup_rights(const struct name_table *nt, mach_port_name_t name, uint64_t *word)
+OS_INLINE bool
+nt_lookup_rights(const struct name_table *nt, mach_port_name_t name, struct ipc_entry **entry, uint64_t *word)
 {
 	uint32_t index = name >> 8;
-	struct ipc_entry *entry;
 
-	if (os_likely(index < NT_FIRST)) {
-		entry =
-		    &os_atomic_load(&nt->nt_chunk[0], relaxed)[index]; /* there since the space was made */
-	} else {
-		entry = nt_entry(nt, index);
-		if (os_unlikely(entry == NULL)) {
-			return NULL;
+	*entry = &os_atomic_load(&nt->nt_chunk[0], relaxed)[index]; /* there since the space was made */
+	if (os_unlikely(index >= NT_FIRST)) {
+		*entry = nt_entry(nt, index);
+		if (os_unlikely(*entry == NULL)) {
+			return false;
 		}
 	}
-	*word = os_atomic_load(&entry->ie_word, relaxed);
-	return (uint8_t)(*word >> NT_BYTE_SHIFT) == (uint8_t)name ? entry : NULL;
+	*word = os_atomic_load(&(*entry)->ie_word, relaxed);
+	return (uint8_t)(*word >> NT_BYTE_SHIFT) == (uint8_t)name;
 }
 
 /* Bytes of the next chunk to be added; 0 when the table cannot grow. */

@@ -96,6 +96,8 @@ ipc_receive_report_size(thread_t self)
 	return MACH_RCV_TOO_LARGE;
 }
 
+static mach_msg_return_t ipc_receive_start(thread_t self, bool wait);
+
 /* What an ended wait comes to. */
 static mach_msg_return_t
 ipc_receive_result(thread_t self, wait_result_t wresult)
@@ -103,8 +105,12 @@ ipc_receive_result(thread_t self, wait_result_t wresult)
 	switch (wresult) {
 	case THREAD_AWAKENED:
 		self->ipc.ith_place = ITH_NOWHERE;
-		return self->ipc.ith_kmsg != IKM_NULL ? ipc_receive_finish(self, self->ipc.ith_kmsg)
-						      : ipc_receive_report_size(self);
+		if (self->ipc.ith_kmsg != IKM_NULL) {
+			return ipc_receive_finish(self, self->ipc.ith_kmsg);
+		}
+		/* Without a size: woken by mistake (fast_settle_target). */
+		return self->ipc.ith_msize != 0 ? ipc_receive_report_size(self)
+						: ipc_receive_start(self, true);
 	case THREAD_RESTART:
 		self->ipc.ith_place = ITH_NOWHERE;
 		return MACH_RCV_PORT_DIED;
@@ -161,7 +167,7 @@ ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t 
 	self->ipc.ith_place = place;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
 	wait_prepare(self, THREAD_ABORTSAFE, deadline);
-	self->ipc.ith_cookie = wait_cookie(self);
+	os_atomic_store(&self->ipc.ith_cookie, wait_cookie(self), release); /* [F1] of mach_msg_fastpath.c */
 }
 
 /* Becomes the receiver in the word, or joins the list, with the lock held and no message there. */
@@ -316,36 +322,24 @@ ipc_pset_receive(thread_t self, ipc_pset_t pset, bool wait, uint64_t deadline, i
 
 /* --- entry --- */
 
-mach_msg_return_t
-ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t size, uint32_t option,
-    uint32_t timeout_ms)
+/* The receive that thread->ipc describes, from the look-up of the name on. */
+static mach_msg_return_t
+ipc_receive_start(thread_t self, bool wait)
 {
 	ipc_space_t space = self->task->ipc.space;
-	bool wait = !(option & MACH_RCV_TIMEOUT) || timeout_ms != 0;
-	uint64_t deadline = wait && (option & MACH_RCV_TIMEOUT) ? ipc_timeout_deadline(timeout_ms) : 0;
-	enum receive_step step = RECEIVE_GONE;
+	uint64_t deadline = self->ipc.ith_deadline;
+	enum receive_step step;
 	ipc_kmsg_t kmsg = IKM_NULL;
 	ipc_entry_t entry;
 	uint64_t word = 0;
 
-	if (option >> 28 != 0 || ipc_trailer_size(option) == 0) {
-		return MACH_RCV_INVALID_TRAILER;
-	}
-	self->ipc.ith_kmsg = IKM_NULL;
-	self->ipc.ith_msg_addr = addr;
-	self->ipc.ith_rcv_size = size;
-	self->ipc.ith_option = option;
-	if (wait && self->ipc.ith_entry == NULL) {
-		(void)ipc_entry_reserve(self, space); /* without it the fast path does not apply, no more */
-	}
-
 	smr_enter();
-	entry = nt_lookup(&space->is_table, name, &word);
+	entry = nt_lookup(&space->is_table, self->ipc.ith_rcv_name, &word);
 	if (os_unlikely(entry == NULL || !(nt_rights(word) & (NT_RECEIVE | NT_PORT_SET)))) {
 		smr_leave();
 		return MACH_RCV_INVALID_NAME;
 	}
-	if (nt_rights(word) & NT_RECEIVE) {
+	if (os_likely(nt_rights(word) & NT_RECEIVE)) {
 		step = ipc_port_receive(self, entry, word, wait, deadline, &kmsg);
 	} else {
 		step = ipc_pset_receive(self, nt_object(word), wait, deadline, &kmsg);
@@ -364,4 +358,27 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	default:
 		return MACH_RCV_PORT_DIED;
 	}
+}
+
+mach_msg_return_t
+ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t size, uint32_t option,
+    uint32_t timeout_ms)
+{
+	struct ipc_thread_state *ith = &self->ipc;
+	bool wait = !(option & MACH_RCV_TIMEOUT) || timeout_ms != 0;
+
+	if (option >> 28 != 0 || ipc_trailer_size(option) == 0) {
+		return MACH_RCV_INVALID_TRAILER;
+	}
+	ith->ith_kmsg = IKM_NULL;
+	ith->ith_msg_addr = addr;
+	ith->ith_rcv_size = size;
+	ith->ith_option = option;
+	ith->ith_rcv_name = name;
+	ith->ith_deadline = wait && (option & MACH_RCV_TIMEOUT) ? ipc_timeout_deadline(timeout_ms) : 0;
+	if (wait && ith->ith_entry == NULL) {
+		/* Without it the fast path does not apply, no more. */
+		(void)ipc_entry_reserve(self, self->task->ipc.space);
+	}
+	return ipc_receive_start(self, wait);
 }

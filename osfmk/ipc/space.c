@@ -100,14 +100,18 @@ ipc_space_release(ipc_space_t space)
 void
 ipc_space_terminate(ipc_space_t space)
 {
-	uint32_t size;
+	uint32_t high;
 
 	is_write_lock(space);
 	space->is_active = false;
-	size = space->is_table.nt_size;
+	high = space->is_table.nt_high;
 	is_write_unlock(space);
-	for (uint32_t index = 1; index < size; index++) {
-		ipc_right_terminate(space, nt_entry(&space->is_table, index));
+	for (uint32_t index = 1; index < high; index++) {
+		ipc_entry_t entry = nt_entry(&space->is_table, index);
+
+		if (nt_rights(os_atomic_load(&entry->ie_word, relaxed)) != 0) {
+			ipc_right_terminate(space, entry);
+		}
 	}
 }
 

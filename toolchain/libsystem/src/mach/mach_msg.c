@@ -1,5 +1,5 @@
 /*
- * mach_msg over the mach_msg2 trap: the header travels in registers.
+ * mach_msg over the classic trap, mach_msg2 with the header in registers.
  *
  * The kernel reports an interruption; these calls start again unless MACH_SEND_INTERRUPT or MACH_RCV_INTERRUPT
  * asks for the report. An interrupted receive has sent its message already, so only the receive is repeated.
@@ -63,12 +63,49 @@ mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option, mach_msg_size_t se
 	return mr;
 }
 
+/* An interrupted call that the caller did not ask to hear of. */
+static mach_msg_return_t __attribute__((noinline))
+msg_again(mach_msg_return_t mr, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
+    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify, mach_msg_header_t *msg)
+{
+	while (mr == MACH_SEND_INTERRUPTED && !(option & MACH_SEND_INTERRUPT)) {
+		mr = mach_msg_trap(msg, option, send_size, rcv_size, rcv_name, timeout, notify);
+	}
+	while (mr == MACH_RCV_INTERRUPTED && !(option & MACH_RCV_INTERRUPT)) {
+		mr = mach_msg_trap(msg, option & ~(MACH_SEND_MSG | MACH_RCV_SYNC_WAIT), 0, rcv_size, rcv_name,
+		    timeout, notify);
+	}
+	return mr;
+}
+
+/*
+ * The classic trap: the kernel reads the header itself, so that nothing is packed here. The arguments are
+ * still in their registers after it, which makes this a leaf without a frame.
+ */
 mach_msg_return_t
 mach_msg(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size,
     mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify)
 {
-	return mach_msg2(
-	    msg, (uint32_t)option | MACH64_SEND_MQ_CALL, send_size, rcv_size, rcv_name, timeout, notify);
+	register uint64_t x0 __asm__("x0") = (uint64_t)msg;
+	register mach_msg_option_t x1 __asm__("x1") = option;
+	register mach_msg_size_t x2 __asm__("x2") = send_size;
+	register mach_msg_size_t x3 __asm__("x3") = rcv_size;
+	register mach_port_name_t x4 __asm__("x4") = rcv_name;
+	register mach_msg_timeout_t x5 __asm__("x5") = timeout;
+	register mach_port_name_t x6 __asm__("x6") = notify;
+	register mach_msg_header_t *x7 __asm__("x7") = msg;
+	register int64_t x16 __asm__("x16") = -31;
+	mach_msg_return_t mr;
+
+	__asm__ volatile("svc #0x80"
+	    : "+r"(x0)
+	    : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x6), "r"(x7), "r"(x16)
+	    : "memory", "cc");
+	mr = (mach_msg_return_t)x0;
+	if (__builtin_expect(mr == MACH_SEND_INTERRUPTED || mr == MACH_RCV_INTERRUPTED, 0)) {
+		return msg_again(mr, x1, x2, x3, x4, x5, x6, x7);
+	}
+	return mr;
 }
 
 /* A receive into another buffer goes as a vector. */
