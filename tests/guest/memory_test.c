@@ -9,7 +9,7 @@
 
 #include "ktap.h"
 
-#define PAGE 16384u
+#define PAGE 16384ull
 
 TEST(allocate_gives_zeroed_pages)
 {
