@@ -13,3 +13,12 @@ typedef int task_special_port_t;
 #define TASK_DEBUG_CONTROL_PORT   10
 #define TASK_MAX_SPECIAL_PORT     11
 #define TASK_RESOURCE_NOTIFY_PORT 11
+
+/* The calls by the names of the ports. */
+#define task_get_kernel_port(task, port)    task_get_special_port((task), TASK_KERNEL_PORT, (port))
+#define task_set_kernel_port(task, port)    task_set_special_port((task), TASK_KERNEL_PORT, (port))
+#define task_get_host_port(task, port)      task_get_special_port((task), TASK_HOST_PORT, (port))
+#define task_set_host_port(task, port)      task_set_special_port((task), TASK_HOST_PORT, (port))
+#define task_get_name_port(task, port)      task_get_special_port((task), TASK_NAME_PORT, (port))
+#define task_get_bootstrap_port(task, port) task_get_special_port((task), TASK_BOOTSTRAP_PORT, (port))
+#define task_set_bootstrap_port(task, port) task_set_special_port((task), TASK_BOOTSTRAP_PORT, (port))

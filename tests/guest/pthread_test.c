@@ -3,6 +3,7 @@
 #include <mach/mach_time.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -363,6 +364,28 @@ TEST(a_thread_can_fork)
 	REQUIRE(pthread_create(&thread, NULL, fork_from_thread, NULL) == 0);
 	EXPECT_EQ(pthread_join(thread, &result), 0);
 	EXPECT_EQ((uintptr_t)result, 9);
+}
+
+static void *
+use_streams(void *arg)
+{
+	FILE *null = fopen("/dev/null", "w");
+
+	return (void *)(uintptr_t)(null != NULL && fprintf(null, "%g", 3.25) == 4 && fclose(null) == 0);
+}
+
+/* What the C library keeps for a thread goes with it; streams are the process's. */
+TEST(threads_that_used_streams_end)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		void *result = NULL;
+		pthread_t thread;
+
+		REQUIRE(pthread_create(&thread, NULL, use_streams, NULL) == 0);
+		REQUIRE(pthread_join(thread, &result) == 0);
+		EXPECT_EQ((uintptr_t)result, 1);
+	}
+	EXPECT_EQ(fflush(stdout), 0);
 }
 
 static void *

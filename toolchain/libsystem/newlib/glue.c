@@ -98,7 +98,7 @@ _newlib_thread_fini(void *reent)
 {
 	struct _reent *r = reent;
 
-	r->__cleanup = NULL; /* streams belong to the process */
+	r->__sdidinit = 0; /* streams belong to the process: nothing of them is the thread's to give back */
 	_reclaim_reent(r);
 }
 
