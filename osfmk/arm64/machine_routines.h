@@ -4,6 +4,7 @@
 #pragma once
 
 #include <arm64/cpu_data.h>
+#include <arm64/fp.h>
 #include <arm64/machine_thread.h>
 #include <mach/kern_return.h>
 #include <os/base.h>
@@ -106,9 +107,6 @@ struct thread *machine_switch_to_fresh(struct thread *old, struct thread *new, u
  */
 _Noreturn void machine_call_continuation(void (*fn)(void *param, int wresult), void *param, int wresult);
 
-/* The floating-point part of a switch, where there is one (arm64/fp.h). */
-void machine_switch_fp(struct machine_thread *old, struct machine_thread *new);
-
 /*
  * Makes `new` the thread of this CPU (TPIDR_EL1, per-CPU pointers, TPIDRRO_EL0, FP) without saving any kernel
  * context of `old`, which is to be resumed by a continuation only. Does not touch SP: the caller goes on as
@@ -124,12 +122,10 @@ machine_switch_registers(struct thread *old, struct thread *new)
 	nm->cpu_data = cpu;
 	nm->percpu_slide = om->percpu_slide;
 	if (os_unlikely((om->fp_live | nm->fp_credit) != 0)) {
-		machine_switch_fp(om, nm);
+		fp_switch(om, nm);
 	}
-	/* No barriers: user mode, which reads these two, begins with an ERET; TPIDR_EL1 is read in order. */
-	__asm__ volatile("msr tpidrro_el0, %0\n\t"
-			 "msr tpidr_el0, %1\n\t"
-			 "msr tpidr_el1, %2" ::"r"(nm->tsd_base),
+	/* No barriers: user mode, which reads the first two, begins with an ERET; TPIDR_EL1 is read in order. */
+	__asm__ volatile("msr tpidrro_el0, %0\n\tmsr tpidr_el0, %1\n\tmsr tpidr_el1, %2" ::"r"(nm->tsd_base),
 	    "r"((uint64_t)cpu->cpu_number), "r"(new)
 	    : "memory");
 }

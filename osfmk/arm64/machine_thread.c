@@ -14,12 +14,6 @@ struct thread *machine_switch_stack(struct thread *old, struct thread *new);
 struct thread *machine_switch_fresh_stack(
     struct thread *old, void *arg, uintptr_t stack_top, void (*fn)(struct thread *old, void *arg));
 
-void
-machine_switch_fp(struct machine_thread *old, struct machine_thread *new)
-{
-	fp_switch(old, new);
-}
-
 struct thread *
 machine_switch_context(struct thread *old, struct thread *new)
 {
