@@ -44,7 +44,7 @@ TEST(bad_sizes_and_targets)
 	EXPECT(
 	    mach_vm_allocate(mach_task_self(), &at, (mach_vm_size_t)-1, VM_FLAGS_ANYWHERE) != KERN_SUCCESS);
 	EXPECT(mach_vm_allocate(MACH_PORT_NULL, &at, PAGE, VM_FLAGS_ANYWHERE) != KERN_SUCCESS);
-	EXPECT(mach_vm_deallocate(mach_task_self(), (mach_vm_address_t)-PAGE, 4 * PAGE) != KERN_SUCCESS);
+	EXPECT(mach_vm_deallocate(mach_task_self(), -(mach_vm_address_t)PAGE, 4 * PAGE) != KERN_SUCCESS);
 	EXPECT(mach_vm_protect(mach_task_self(), 0x500000000000, PAGE, FALSE, VM_PROT_READ) != KERN_SUCCESS);
 }
 
