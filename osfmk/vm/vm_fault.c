@@ -20,33 +20,38 @@
 #include <vm/vm_page_internal.h>
 
 /* How an attempt ended, beside kern_return_t: what has to be done, outside the SMR section, before the next one. */
-#define FAULT_WAIT     (-1) /* the range is being changed */
+#define FAULT_WAIT     (-1) /* the entry is being changed */
 #define FAULT_COPY     (-2) /* the entry needs an object of its own */
 #define FAULT_CONTINUE (-3) /* nothing: look again */
 
-struct fault {
-	vm_map_t map;
-	vm_map_offset_t va; /* page */
-	vm_prot_t access;
-	vm_map_entry_t entry;
-	vm_object_t object;
+/* Pages that an attempt leaves for the end, when the SMR section is over. */
+struct fault_pages {
 	vm_page_t fresh; /* cleared page for an empty slot, or NULL */
-	vm_page_t old;   /* replaced page that nobody else holds */
+	vm_page_t old;   /* replaced page that nobody else holds, or NULL */
 };
 
-/* What the entry's attributes say about the access. */
-OS_INLINE int
-fault_check(const struct fault *f, uint32_t attr)
+/* The attribute bits that an access wants: its rights set, and neither of the marks. See fault_allowed. */
+#define FAULT_MARKS (VME_DEAD | VME_NEEDS_COPY)
+
+static_assert(VME_PROT_SHIFT == 0, "vm_prot_t is the low bits of vme_attr");
+
+OS_INLINE bool
+fault_allowed(uint32_t attr, vm_prot_t access)
 {
-	if (os_likely((f->access & ~vme_prot(attr)) == 0)) {
-		if (os_likely(!(attr & (VME_DEAD | VME_NEEDS_COPY)))) {
-			return KERN_SUCCESS;
-		}
-		if (!(attr & VME_DEAD)) {
-			return (f->access & VM_PROT_WRITE) ? FAULT_COPY : KERN_SUCCESS;
-		}
+	return ((attr ^ VME_PROT_MASK) & ((uint32_t)access | FAULT_MARKS)) == 0;
+}
+
+/* fault_allowed said no. KERN_SUCCESS: a read of memory that is NEEDS_COPY. */
+static OS_NOINLINE int
+fault_refused(uint32_t attr, vm_prot_t access)
+{
+	if (attr & VME_DEAD) {
+		return FAULT_WAIT;
 	}
-	return (attr & VME_DEAD) ? FAULT_WAIT : KERN_PROTECTION_FAILURE;
+	if (access & ~vme_prot(attr)) {
+		return KERN_PROTECTION_FAILURE;
+	}
+	return (access & VM_PROT_WRITE) ? FAULT_COPY : KERN_SUCCESS;
 }
 
 /* The entry was never touched: it gets an object, from us or from another CPU. NULL: no memory. */
@@ -69,90 +74,96 @@ fault_new_object(vm_map_entry_t entry)
 }
 
 /*
- * The page of a locked slot belongs to several objects. A write gets a copy of its own; a read maps it without the right to
- * write. Returns what the slot is to hold; NULL when there is no memory.
+ * The page of a locked slot belongs to several objects, and is written to: the slot gets a copy. Returns that; NULL when
+ * there is no memory.
  */
 static OS_NOINLINE vm_page_t
-fault_shared_page(struct fault *f, vm_page_t page, vm_prot_t *prot)
+fault_copy_page(vm_page_t page, struct fault_pages *pages)
 {
-	vm_page_t copy;
+	vm_page_t copy = vm_page_grab();
 
-	if (!(f->access & VM_PROT_WRITE)) {
-		*prot &= ~VM_PROT_WRITE;
-		return page;
-	}
-	copy = vm_page_grab();
 	if (copy == NULL) {
 		return NULL;
 	}
 	page_copy(vm_page_kva(copy), vm_page_kva(page));
 	os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_copied, 1);
 	if (vm_page_unref(page)) {
-		f->old = page;
+		pages->old = page;
 	}
 	return copy;
 }
 
-/* With the slot locked: page and translation. *page is what the slot will hold. */
+/*
+ * With the slot locked: page and translation. *page is what the slot holds, and will hold.
+ */
 OS_INLINE int
-fault_install(struct fault *f, vm_page_t *page)
+fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_prot_t access,
+    vm_page_t *page, struct fault_pages *pages, struct vm_page_cpu *cpu)
 {
-	vm_map_entry_t entry = f->entry;
 	uint32_t attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
 	vm_map_offset_t start = os_atomic_load(&entry->vme_start, relaxed);
 	vm_prot_t prot = vme_prot(attr);
 	unsigned flags = 0;
-	vm_page_t use = *page;
-	int result = fault_check(f, attr);
 
-	if (os_unlikely(result != KERN_SUCCESS)) {
-		return result;
+	if (os_unlikely(!fault_allowed(attr, access))) {
+		int result = fault_refused(attr, access);
+
+		if (result != KERN_SUCCESS) {
+			return result;
+		}
+		prot &= ~VM_PROT_WRITE;
 	}
-	if (os_unlikely(f->va - start >= os_atomic_load(&entry->vme_end, relaxed) - start ||
-			os_atomic_load(&entry->vme_object, relaxed) != f->object)) {
+	if (os_unlikely(va - start >= os_atomic_load(&entry->vme_end, relaxed) - start ||
+			os_atomic_load(&entry->vme_object, relaxed) != object)) {
 		return FAULT_WAIT; /* cut, or given another object, since we found it */
 	}
-	if (os_likely(use == NULL)) {
-		use = f->fresh;
-		if (os_unlikely(use == NULL)) {
+	if (os_likely(*page == NULL)) {
+		if (os_unlikely(pages->fresh == NULL)) {
 			return FAULT_CONTINUE; /* the slot was not empty when we looked */
 		}
-		f->fresh = NULL;
-		os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_zero_filled, 1);
-	} else if (os_atomic_load(&use->vmp_refs, acquire) != 1) {
-		use = fault_shared_page(f, use, &prot);
-		if (use == NULL) {
-			return KERN_RESOURCE_SHORTAGE;
+		*page = pages->fresh;
+		pages->fresh = NULL;
+		os_counter_add(&cpu->vpc_zero_filled, 1);
+	} else if (os_atomic_load(&(*page)->vmp_refs, acquire) != 1) {
+		if (access & VM_PROT_WRITE) {
+			vm_page_t copy = fault_copy_page(*page, pages);
+
+			if (copy == NULL) {
+				return KERN_RESOURCE_SHORTAGE;
+			}
+			*page = copy;
+		} else {
+			prot &= ~VM_PROT_WRITE;
 		}
 		flags = PMAP_ENTER_REPLACE;
 	}
-	*page = use;
-	if (os_unlikely(attr & VME_NEEDS_COPY)) {
-		prot &= ~VM_PROT_WRITE;
-	}
-	return pmap_enter(f->map->vmm_pmap, f->va, vm_page_ppnum(use), prot, flags);
+	return pmap_enter(map->vmm_pmap, va, vm_page_ppnum(*page), prot, flags);
 }
 
 /* One attempt. In an SMR section. */
 OS_INLINE int
-fault_try(struct fault *f)
+fault_try(
+    vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages, struct vm_page_cpu *cpu)
 {
-	vm_map_entry_t entry = vm_map_lookup_entry(f->map, f->va);
+	vm_map_entry_t entry = vm_map_lookup_entry(map, va);
 	vm_object_t object;
 	uintptr_t *slot;
 	vm_page_t page;
 	uint64_t index;
+	uint32_t attr;
 	int result;
 
 	if (os_unlikely(entry == NULL)) {
 		return KERN_INVALID_ADDRESS;
 	}
-	f->entry = entry;
-	result = fault_check(f, os_atomic_load(&entry->vme_attr, relaxed));
-	if (os_unlikely(result != KERN_SUCCESS)) {
-		return result;
+	attr = os_atomic_load(&entry->vme_attr, relaxed);
+	if (os_unlikely(!fault_allowed(attr, access))) {
+		result = fault_refused(attr, access);
+		if (result != KERN_SUCCESS) {
+			return result;
+		}
 	}
-	object = os_atomic_load(&entry->vme_object, acquire);
+	object = os_atomic_load_dependency(&entry->vme_object);
 	if (os_unlikely(object == NULL)) {
 		object = fault_new_object(entry);
 		if (object == NULL) {
@@ -162,8 +173,7 @@ fault_try(struct fault *f)
 	if (os_unlikely(object == VME_OBJECT_DEAD)) {
 		return FAULT_WAIT;
 	}
-	f->object = object;
-	index = vme_object_page(entry->vme_bias, f->va);
+	index = vme_object_page(entry->vme_bias, va);
 	if (os_unlikely(index >= object->vo_npages)) {
 		return FAULT_WAIT; /* cut since we found it */
 	}
@@ -174,24 +184,24 @@ fault_try(struct fault *f)
 			return KERN_RESOURCE_SHORTAGE;
 		}
 	}
-	if (os_likely(os_atomic_load(slot, relaxed) == 0 && f->fresh == NULL)) {
-		f->fresh = vm_page_grab_zero();
-		if (f->fresh == NULL) {
+	if (os_likely(os_atomic_load(slot, relaxed) == 0) && os_likely(pages->fresh == NULL)) {
+		pages->fresh = vm_page_grab_zero();
+		if (pages->fresh == NULL) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
 	}
 	page = vm_slot_lock(slot); /* [F1] */
-	result = fault_install(f, &page);
+	result = fault_install(map, entry, object, va, access, &page, pages, cpu);
 	vm_slot_unlock(slot, page);
 	return result;
 }
 
 /* Until whoever has the entry locked is done. */
 static kern_return_t
-fault_wait(const struct fault *f)
+fault_wait(vm_map_t map, vm_map_offset_t va)
 {
 	uintptr_t *slot;
-	vm_map_entry_t entry = vm_map_lock_entry_at(f->map, f->va, &slot);
+	vm_map_entry_t entry = vm_map_lock_entry_at(map, va, &slot);
 
 	if (entry != NULL) {
 		vm_index_unlock_slot(slot, entry);
@@ -201,10 +211,10 @@ fault_wait(const struct fault *f)
 
 /* Gives the entry that covers the page an object of its own. */
 static kern_return_t
-fault_copy_object(const struct fault *f)
+fault_copy_object(vm_map_t map, vm_map_offset_t va)
 {
 	uintptr_t *slot;
-	vm_map_entry_t entry = vm_map_lock_entry_at(f->map, f->va, &slot);
+	vm_map_entry_t entry = vm_map_lock_entry_at(map, va, &slot);
 	kern_return_t kr = KERN_SUCCESS;
 
 	if (entry != NULL) {
@@ -215,64 +225,74 @@ fault_copy_object(const struct fault *f)
 }
 
 static OS_NOINLINE kern_return_t
-fault_prepare(const struct fault *f, int what)
+fault_prepare(vm_map_t map, vm_map_offset_t va, int what)
 {
 	switch (what) {
 	case FAULT_WAIT:
-		return fault_wait(f);
+		return fault_wait(map, va);
 	case FAULT_COPY:
-		return fault_copy_object(f);
+		return fault_copy_object(map, va);
 	default:
 		return KERN_SUCCESS;
 	}
 }
 
 /* Writing to the commpage, which no entry describes, is not the same as touching nothing. */
-static kern_return_t
-fault_error(const struct fault *f, kern_return_t kr)
+static OS_NOINLINE kern_return_t
+fault_error(vm_map_t map, vm_map_offset_t va, vm_prot_t access, kern_return_t kr)
 {
 	ppnum_t pn;
 	vm_prot_t prot;
 
-	if (kr == KERN_INVALID_ADDRESS && vm_map_reserved(f->map, f->va, f->va + PAGE_SIZE) &&
-	    pmap_lookup(f->map->vmm_pmap, f->va, &pn, &prot)) {
-		return (f->access & ~prot) ? KERN_PROTECTION_FAILURE : KERN_SUCCESS;
+	if (kr == KERN_INVALID_ADDRESS && vm_map_reserved(map, va, va + PAGE_SIZE) &&
+	    pmap_lookup(map->vmm_pmap, va, &pn, &prot)) {
+		return (access & ~prot) ? KERN_PROTECTION_FAILURE : KERN_SUCCESS;
 	}
 	return kr;
+}
+
+static OS_NOINLINE void
+fault_release(const struct fault_pages *pages)
+{
+	if (pages->fresh != NULL) {
+		vm_page_release(pages->fresh);
+	}
+	if (pages->old != NULL) {
+		vm_page_release(pages->old);
+	}
 }
 
 kern_return_t
 vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 {
-	struct fault f = { .map = map, .va = trunc_page(va), .access = access };
+	struct fault_pages pages = { NULL, NULL };
 	int result;
 
 	assert(preemption_enabled());
-	if (os_unlikely(f.va >= map->vmm_max)) {
+	va = trunc_page(va);
+	if (os_unlikely(va >= map->vmm_max)) {
 		return KERN_INVALID_ADDRESS;
 	}
 	for (;;) {
+		struct vm_page_cpu *cpu;
+
 		smr_enter();
-		result = fault_try(&f);
-		os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_faults, 1);
+		cpu = PERCPU_GET(vm_page_cpu);
+		result = fault_try(map, va, access, &pages, cpu);
+		os_counter_add(&cpu->vpc_faults, 1);
 		smr_leave();
-		if (os_likely(result == KERN_SUCCESS)) {
+		if (os_likely(result >= 0)) {
 			break;
 		}
-		if (result < 0) {
-			result = fault_prepare(&f, result);
-		}
+		result = fault_prepare(map, va, result);
 		if (result != KERN_SUCCESS) {
 			break;
 		}
 	}
-	if (os_unlikely(f.fresh != NULL)) {
-		vm_page_release(f.fresh);
+	if (os_unlikely(pages.fresh != NULL || pages.old != NULL)) {
+		fault_release(&pages);
 	}
-	if (os_unlikely(f.old != NULL)) {
-		vm_page_release(f.old);
-	}
-	return os_likely(result == KERN_SUCCESS) ? KERN_SUCCESS : fault_error(&f, result);
+	return os_likely(result == KERN_SUCCESS) ? KERN_SUCCESS : fault_error(map, va, access, result);
 }
 
 /* --- aborts --- */

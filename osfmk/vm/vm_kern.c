@@ -87,7 +87,7 @@ static kern_return_t
 kmem_reserve(vm_offset_t *addr, vm_size_t size, vm_offset_t mask)
 {
 	uint32_t attr = vme_attr_make(VM_PROT_NONE, VM_PROT_NONE, VM_INHERIT_NONE, 0) | VME_KERNEL;
-	vm_map_entry_t entry = vm_map_entry_create(0, 0, attr);
+	vm_map_entry_t entry = vm_map_entry_create(attr);
 	vm_map_offset_t start = 0;
 	kern_return_t kr;
 
@@ -99,8 +99,7 @@ kmem_reserve(vm_offset_t *addr, vm_size_t size, vm_offset_t mask)
 		vm_map_entry_free(entry);
 		return kr;
 	}
-	entry->vme_start = start;
-	entry->vme_end = start + size;
+	vm_map_entry_locate(entry, start, start + size, 0);
 	vm_index_set_unlock(&kernel_map->vmm_index, vm_map_page(kernel_map, start),
 	    vm_map_page(kernel_map, start + size), entry);
 	*addr = start;

@@ -145,15 +145,12 @@ vm_map_max(vm_map_t map)
 /* --- entries --- */
 
 vm_map_entry_t
-vm_map_entry_create(vm_map_offset_t start, vm_map_offset_t end, uint32_t attr)
+vm_map_entry_create(uint32_t attr)
 {
 	vm_map_entry_t entry = zalloc(vm_map_entry_zone);
 
 	if (os_likely(entry != NULL)) {
-		entry->vme_start = start;
-		entry->vme_end = end;
 		entry->vme_object = NULL;
-		entry->vme_bias = -atop(start);
 		entry->vme_attr = attr;
 		entry->vme_link = NULL;
 	}
@@ -203,16 +200,15 @@ entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
 	if (!vm_index_split(&map->vmm_index, vm_map_page(map, at))) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	piece = vm_map_entry_create(start, at, entry->vme_attr);
+	piece = vm_map_entry_create(entry->vme_attr);
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	if (at - start <= end - at) {
+		vm_map_entry_locate(piece, start, at, 0);
 		os_atomic_store(&entry->vme_start, at, relaxed);
 	} else {
-		piece->vme_start = at;
-		piece->vme_end = end;
-		piece->vme_bias = -atop(at);
+		vm_map_entry_locate(piece, at, end, 0);
 		os_atomic_store(&entry->vme_end, at, relaxed);
 	}
 	os_atomic_thread_fence(seq_cst); /* [M1] */
@@ -538,15 +534,6 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 	return kr;
 }
 
-/* The entry gets its place; its object, if any, shows page `first` at the start. */
-static void
-entry_locate(vm_map_entry_t entry, vm_map_offset_t start, vm_map_size_t size, uint64_t first)
-{
-	entry->vme_start = start;
-	entry->vme_end = start + size;
-	entry->vme_bias = first - atop(start);
-}
-
 /*
  * The common case of VM_FLAGS_ANYWHERE: the place that the arena's hint names is free and a run. False: nothing is
  * entered.
@@ -557,16 +544,16 @@ place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_off
 	struct vm_map_arena *arena = current_arena(map);
 	vm_map_offset_t *hint = arena_hint(arena, size);
 	vm_map_offset_t at = (os_atomic_load(hint, relaxed) + mask) & ~mask;
+	vm_map_offset_t end = os_atomic_load(&arena->vma_end, relaxed);
 	uint64_t page = vm_map_page(map, at);
 	struct vm_index_run run;
 
-	if (size > os_atomic_load(&arena->vma_end, relaxed) - at ||
-	    at > os_atomic_load(&arena->vma_end, relaxed) ||
+	if (at > end || size > end - at ||
 	    !vm_index_find_run(&map->vmm_index, page, page + atop(size), &run) ||
 	    !vm_index_lock_run(&run, NULL)) {
 		return false;
 	}
-	entry_locate(entry, at, size, first);
+	vm_map_entry_locate(entry, at, at + size, first);
 	vm_index_unlock_run(&run, entry);
 	os_atomic_store(hint, at + size, relaxed);
 	return true;
@@ -596,7 +583,7 @@ vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm
 	}
 	kr = vm_map_reserve(map, addr, size, mask, flags);
 	if (kr == KERN_SUCCESS) {
-		entry_locate(entry, *addr, size, first);
+		vm_map_entry_locate(entry, *addr, *addr + size, first);
 		vm_index_set_unlock(
 		    &map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
 	}
@@ -625,9 +612,8 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	entry = vm_map_entry_create(0, 0,
-	    vme_attr_make(cur_prot, max_prot, inherit, tag) |
-		((flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0));
+	entry = vm_map_entry_create(vme_attr_make(cur_prot, max_prot, inherit, tag) |
+				    ((flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0));
 	if (entry == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

@@ -205,7 +205,7 @@ vm_map_copy_place(vm_map_t map, vm_map_offset_t *addr, vm_map_offset_t mask, int
 {
 	vm_map_size_t size = round_page(copy->vmc_offset + copy->vmc_size);
 	uint32_t attr = vme_attr_make(cur_prot, max_prot, inherit, (unsigned)flags >> 24);
-	vm_map_entry_t entry = vm_map_entry_create(0, 0, attr | (copy->vmc_needs_copy ? VME_NEEDS_COPY : 0));
+	vm_map_entry_t entry = vm_map_entry_create(attr | (copy->vmc_needs_copy ? VME_NEEDS_COPY : 0));
 	kern_return_t kr;
 
 	if (entry == NULL) {

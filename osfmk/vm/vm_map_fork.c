@@ -148,11 +148,12 @@ static kern_return_t
 fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 {
 	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
-	vm_map_entry_t child = vm_map_entry_create(start, end, entry->vme_attr);
+	vm_map_entry_t child = vm_map_entry_create(entry->vme_attr);
 
 	if (child == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	vm_map_entry_locate(child, start, end, 0);
 	if (!fork_object(old, entry, child)) {
 		vm_map_entry_free(child);
 		return KERN_RESOURCE_SHORTAGE;

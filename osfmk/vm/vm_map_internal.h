@@ -150,8 +150,18 @@ vm_map_entry_t vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t 
 /* First entry in [from, end) of a range the caller has locked (or inside an SMR section), or NULL. */
 vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end);
 
-/* An entry for [start, end), not in the map. NULL when memory is exhausted. */
-vm_map_entry_t vm_map_entry_create(vm_map_offset_t start, vm_map_offset_t end, uint32_t attr);
+/* An entry without a place and without an object, not in the map. NULL when memory is exhausted. */
+vm_map_entry_t vm_map_entry_create(uint32_t attr);
+
+/* The entry, not yet in the map, is for [start, end); its object, if any, shows page `first` at the start. */
+OS_INLINE void
+vm_map_entry_locate(vm_map_entry_t entry, vm_map_offset_t start, vm_map_offset_t end, uint64_t first)
+{
+	entry->vme_start = start;
+	entry->vme_end = end;
+	entry->vme_bias = first - atop(start);
+}
+
 void vm_map_entry_free(vm_map_entry_t entry); /* never was in a map */
 
 /*

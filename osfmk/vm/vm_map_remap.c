@@ -31,13 +31,14 @@ pieces_free(struct pieces *pieces)
 static kern_return_t
 pieces_add(struct pieces *pieces, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t offset)
 {
-	vm_map_entry_t piece = vm_map_entry_create(offset, offset + (entry->vme_end - from), VME_SHARED);
+	vm_map_entry_t piece = vm_map_entry_create(VME_SHARED);
 
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	piece->vme_object = entry->vme_object;
-	piece->vme_bias = vme_object_page(entry->vme_bias, from) - atop(offset);
+	vm_map_entry_locate(
+	    piece, offset, offset + (entry->vme_end - from), vme_object_page(entry->vme_bias, from));
 	vm_object_reference(piece->vme_object);
 	if (pieces->last != NULL) {
 		pieces->last->vme_link = piece;
