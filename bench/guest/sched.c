@@ -27,10 +27,13 @@ take_turns(struct turns *t)
 	}
 }
 
-/* Measures against a peer that takes turns already. Each iteration switches there and back. */
+/* Measures against a peer once it takes turns on this CPU. Each iteration switches there and back. */
 static void
 measure_switches(struct bench *b, struct turns *t)
 {
+	while (atomic_load_explicit(&t->taken, memory_order_relaxed) == 0) {
+		platform_yield();
+	}
 	while (bench_next(b)) {
 		uint64_t before = atomic_load_explicit(&t->taken, memory_order_relaxed), ran;
 
@@ -86,7 +89,10 @@ switch_tasks(struct bench *b)
 	atomic_store_explicit(&t->stop, false, memory_order_relaxed);
 	pid = fork();
 	if (pid == 0) {
-		_exit(platform_pin(b->worker) ? (take_turns(t), 0) : 1);
+		bool pinned = platform_pin(b->worker);
+
+		take_turns(t);
+		_exit(pinned ? 0 : 1);
 	}
 	if (!bench_check(b, pid > 0, "no second task")) {
 		return;
