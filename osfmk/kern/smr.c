@@ -26,12 +26,14 @@
 
 smr_epoch_t smr_global_epoch OS_CACHE_ALIGNED = SMR_EPOCH_FIRST;
 
+smr_epoch_t smr_reached_epoch OS_CACHE_ALIGNED = SMR_EPOCH_FIRST - SMR_EPOCH_STEP;
+
 PERCPU_DATA(struct smr_cpu, percpu_smr);
 
 struct smr_deferred {
 	struct smr_node *sd_list; /* newest first; pushed by the own CPU, taken by the SMR thread; atomic */
 	uint32_t sd_count;        /* pushed since the list was last seen empty; own CPU, interrupts masked */
-	bool sd_timer_ready;      /* own CPU */
+	bool sd_armed;            /* sd_timer is set; own CPU, interrupts masked */
 	struct timer_call sd_timer;
 };
 
@@ -72,6 +74,34 @@ smr_delay(uint64_t ns)
 	(void)thread_block(THREAD_CONTINUE_NULL);
 }
 
+/* Every reader has passed `goal`. */
+static void
+smr_publish(smr_epoch_t goal)
+{
+	smr_epoch_t reached = os_atomic_load(&smr_reached_epoch, relaxed), found;
+
+	while ((int64_t)(reached - goal) < 0 &&
+	       !os_atomic_cmpxchgv(&smr_reached_epoch, reached, goal, &found, release)) { /* [S2] */
+		reached = found;
+		cpu_relax();
+	}
+}
+
+bool
+smr_expedite(smr_epoch_t goal)
+{
+	if ((int64_t)(os_atomic_load(&smr_global_epoch, relaxed) - goal) < 0) {
+		(void)smr_advance();
+	} else {
+		os_atomic_thread_fence(seq_cst); /* [S1] before the scan */
+	}
+	if (!smr_poll(goal)) {
+		return false;
+	}
+	smr_publish(goal);
+	return true;
+}
+
 static void
 smr_wait(smr_epoch_t goal)
 {
@@ -79,6 +109,7 @@ smr_wait(smr_epoch_t goal)
 	for (;;) {
 		for (unsigned i = 0; i < SMR_POLL_SPINS; i++) {
 			if (smr_poll(goal)) {
+				smr_publish(goal);
 				return;
 			}
 			cpu_relax();
@@ -104,12 +135,32 @@ smr_kick(void)
 	}
 }
 
+/* On the CPU that set it. */
 static void
-smr_timer_expired(void *param0, uint64_t param1)
+smr_timer_expired(void *deferred, uint64_t param1)
 {
-	(void)param0;
-	(void)param1;
+	((struct smr_deferred *)deferred)->sd_armed = false;
 	smr_kick();
+}
+
+/* Interrupts masked. The SMR thread looks at this CPU after a while. */
+static void
+smr_arm(struct smr_deferred *deferred)
+{
+	if (!deferred->sd_armed) {
+		deferred->sd_armed = true;
+		timer_call_setup(&deferred->sd_timer, smr_timer_expired, deferred);
+		timer_call_enter(&deferred->sd_timer, clock_interval_to_deadline_ns(SMR_BATCH_DELAY_NS), 0);
+	}
+}
+
+void
+smr_request(void)
+{
+	bool interrupts = ml_set_interrupts_enabled(false);
+
+	smr_arm(PERCPU_GET(percpu_smr_deferred));
+	ml_set_interrupts_enabled(interrupts);
 }
 
 /* Interrupts masked. Starts the clock for a list that was empty, or gives the alarm for a long one. */
@@ -120,11 +171,7 @@ smr_deferred_pushed(struct smr_deferred *deferred, bool was_empty)
 	if (deferred->sd_count == SMR_BATCH_MAX) {
 		smr_kick();
 	} else if (was_empty) {
-		if (!deferred->sd_timer_ready) {
-			timer_call_setup(&deferred->sd_timer, smr_timer_expired, NULL);
-			deferred->sd_timer_ready = true;
-		}
-		timer_call_enter(&deferred->sd_timer, clock_interval_to_deadline_ns(SMR_BATCH_DELAY_NS), 0);
+		smr_arm(deferred);
 	}
 }
 
@@ -200,10 +247,8 @@ smr_thread(void *param, wait_result_t wresult)
 
 		smr_thread_wait_for_work();
 		all = smr_take_all();
-		if (all != NULL) {
-			smr_synchronize();
-			smr_run(all);
-		}
+		smr_synchronize(); /* also for those who only asked for it */
+		smr_run(all);
 	}
 }
 

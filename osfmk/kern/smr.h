@@ -90,6 +90,35 @@ bool smr_entered(void);
 #define smr_load(p)     os_atomic_load((p), acquire)
 #define smr_store(p, v) os_atomic_store((p), (v), release)
 
+/*
+ * For much that is freed often and can wait: nothing shared is written. smr_goal() names the epoch at which
+ * what was unlinked before the call is out of reach, smr_request() asks the SMR thread to bring it about within
+ * some milliseconds (own CPU only, cheap when asked already), smr_reached() tells when it has.
+ *
+ * smr_goal is one step beyond the epoch it reads after a fence [S1]: a reader that saw the object fenced its
+ * entry [R1] before that, so it published no later epoch. It counts as reached only when the SMR thread has
+ * moved the epoch there and found no CPU behind, and has said so in smr_reached_epoch.
+ */
+extern smr_epoch_t smr_reached_epoch; /* atomic; own line; written once per grace period */
+
+OS_INLINE smr_epoch_t
+smr_goal(void)
+{
+	os_atomic_thread_fence(seq_cst); /* [S1] */
+	return os_atomic_load(&smr_global_epoch, relaxed) + SMR_EPOCH_STEP;
+}
+
+OS_INLINE bool
+smr_reached(smr_epoch_t goal)
+{
+	return (int64_t)(os_atomic_load(&smr_reached_epoch, acquire) - goal) >= 0; /* [S2], by proxy */
+}
+
+void smr_request(void);
+
+/* Tries to reach `goal` now, at the price of looking at every CPU. */
+bool smr_expedite(smr_epoch_t goal);
+
 /* Moves the epoch on and returns what smr_poll() must reach for everything unlinked before this call. */
 smr_epoch_t smr_advance(void);
 

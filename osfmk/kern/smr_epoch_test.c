@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define NREADERS 3
-#define NREPLACE 20000
+#define NREPLACE 1000
 
 #define ALIVE 0x600d600dU
 #define DEAD  0xdeaddeadU

@@ -46,15 +46,27 @@ zone_page_free(void *page)
 }
 
 uint64_t
-zone_smr_advance(void)
+zone_smr_goal(void)
 {
-	return smr_advance();
+	return smr_goal();
 }
 
 bool
-zone_smr_poll(uint64_t epoch)
+zone_smr_reached(uint64_t goal)
 {
-	return smr_poll(epoch);
+	return smr_reached(goal);
+}
+
+void
+zone_smr_request(void)
+{
+	smr_request();
+}
+
+bool
+zone_smr_expedite(uint64_t goal)
+{
+	return smr_expedite(goal);
 }
 
 /* --- zones --- */

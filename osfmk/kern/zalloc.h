@@ -5,7 +5,8 @@
  *	magazines  each CPU has two arrays of free elements for each zone, one to allocate from and one to
  *	           free into. Only preemption is disabled; no lock, no shared line.
  *	depot      full and empty magazines of the zone, under the depot lock; a CPU exchanges a whole
- *	           magazine at a time. Magazines freed through zfree_smr() wait here for their grace period.
+ *	           magazine at a time. Magazines freed through zfree_smr() wait on their CPU for a grace
+ *	           period and are allocated from there again.
  *	slabs      single pages cut into elements, free ones in a bitmap in the page's header, under the zone
  *	           lock. Elements are never written while free (unless poisoned in a debug build).
  *

@@ -57,6 +57,7 @@ zone_core_init(struct zone *zone, const char *name, size_t size, unsigned flags,
 	list_init(&zone->z_partial);
 	zone_set_geometry(zone, size);
 	zone->z_magazine = caches == NULL ? 0 : magazine_capacity(zone->z_elem_size);
+	zone->z_max_pending = 4 + ZONE_PENDING_BYTES / (zone->z_elem_size * os_max(zone->z_magazine, 1U));
 }
 
 /* --- slabs --- */
@@ -199,21 +200,19 @@ magazine_push(struct zone_magazine **list, struct zone_magazine *mag)
 	*list = mag;
 }
 
-/* Depot lock held: a full magazine, one whose grace period is over included; NULL if there is none. */
+/* Depot lock held. */
 static struct zone_magazine *
 depot_take_full(struct zone_depot *depot)
 {
 	struct zone_magazine *mag = magazine_pop(&depot->zd_full);
 
 	if (mag != NULL) {
-		depot->zd_nfull--;
-	} else if (depot->zd_smr_first != NULL && zone_smr_poll(depot->zd_smr_first->zm_epoch)) {
-		mag = magazine_pop(&depot->zd_smr_first);
+		os_counter_add(&depot->zd_nfull, -1U);
 	}
 	return mag;
 }
 
-/* An empty magazine for `empty` or more: from the depot, else new. NULL when memory has run out. */
+/* An empty magazine: from the depot, else new. NULL when memory has run out. */
 static struct zone_magazine *
 magazine_get_empty(struct zone *zone, unsigned cpu)
 {
@@ -231,21 +230,80 @@ magazine_get_empty(struct zone *zone, unsigned cpu)
 	return mag;
 }
 
-/* Exchanges the CPU's empty magazine (or nothing) for a full one. */
+/* The same, from the CPU's spare ones if it has any. */
+static struct zone_magazine *
+cache_get_empty(struct zone *zone, struct zone_cache *cache, unsigned cpu)
+{
+	struct zone_magazine *mag = magazine_pop(&cache->zca_empty);
+
+	if (mag == NULL) {
+		return magazine_get_empty(zone, cpu);
+	}
+	cache->zca_nempty--;
+	return mag;
+}
+
+static void
+cache_put_empty(struct zone *zone, struct zone_cache *cache, unsigned cpu, struct zone_magazine *mag)
+{
+	if (cache->zca_nempty < ZONE_SPARE_EMPTY) {
+		cache->zca_nempty++;
+		magazine_push(&cache->zca_empty, mag);
+		return;
+	}
+	core_lock(&zone->z_depot.zd_lock, cpu);
+	magazine_push(&zone->z_depot.zd_empty, mag);
+	qspin_unlock(&zone->z_depot.zd_lock);
+}
+
+/* A full magazine takes the place of the empty one. */
+static void
+cache_load(struct zone *zone, struct zone_cache *cache, unsigned cpu, struct zone_magazine *full)
+{
+	if (cache->zca_loaded != NULL) {
+		cache_put_empty(zone, cache, cpu, cache->zca_loaded);
+	}
+	cache->zca_loaded = full;
+}
+
+/* The oldest of the CPU's waiting magazines, if its grace period is over; `now`: try to make it so. */
+static struct zone_magazine *
+cache_take_pending(struct zone_cache *cache, bool now)
+{
+	struct zone_magazine *mag = cache->zca_pending_first;
+
+	if (mag == NULL || !(zone_smr_reached(mag->zm_epoch) || (now && zone_smr_expedite(mag->zm_epoch)))) {
+		return NULL;
+	}
+	cache->zca_pending_first = mag->zm_next;
+	cache->zca_npending--;
+	return mag;
+}
+
+static bool
+cache_reload_from_pending(struct zone *zone, struct zone_cache *cache, unsigned cpu, bool now)
+{
+	struct zone_magazine *full = cache_take_pending(cache, now);
+
+	if (full != NULL) {
+		cache_load(zone, cache, cpu, full);
+	}
+	return full != NULL;
+}
+
 static bool
 cache_reload_from_depot(struct zone *zone, struct zone_cache *cache, unsigned cpu)
 {
-	struct zone_depot *depot = &zone->z_depot;
 	struct zone_magazine *full;
 
-	core_lock(&depot->zd_lock, cpu);
-	full = depot_take_full(depot);
-	if (full != NULL && cache->zca_loaded != NULL) {
-		magazine_push(&depot->zd_empty, cache->zca_loaded);
+	if (os_atomic_load(&zone->z_depot.zd_nfull, relaxed) == 0) {
+		return false; /* a look without the lock: nothing is lost by missing one */
 	}
-	qspin_unlock(&depot->zd_lock);
+	core_lock(&zone->z_depot.zd_lock, cpu);
+	full = depot_take_full(&zone->z_depot);
+	qspin_unlock(&zone->z_depot.zd_lock);
 	if (full != NULL) {
-		cache->zca_loaded = full;
+		cache_load(zone, cache, cpu, full);
 	}
 	return full != NULL;
 }
@@ -257,7 +315,7 @@ cache_reload_from_slabs(struct zone *zone, struct zone_cache *cache, unsigned cp
 	struct zone_magazine *mag = cache->zca_loaded;
 
 	if (mag == NULL) {
-		mag = cache->zca_loaded = magazine_get_empty(zone, cpu);
+		mag = cache->zca_loaded = cache_get_empty(zone, cache, cpu);
 	}
 	if (mag == NULL) {
 		return false;
@@ -273,6 +331,15 @@ cache_swap(struct zone_cache *cache)
 
 	cache->zca_loaded = cache->zca_previous;
 	cache->zca_previous = swap;
+}
+
+/* Elements from the nearest place that has some. */
+static bool
+cache_reload(struct zone *zone, struct zone_cache *cache, unsigned cpu)
+{
+	return cache_reload_from_pending(zone, cache, cpu, false) ||
+	       cache_reload_from_depot(zone, cache, cpu) || cache_reload_from_slabs(zone, cache, cpu) ||
+	       cache_reload_from_pending(zone, cache, cpu, true);
 }
 
 static OS_NOINLINE void *
@@ -291,7 +358,7 @@ alloc_slow(struct zone *zone, unsigned cpu)
 	cache = &zone->z_caches[cpu];
 	if (cache->zca_previous != NULL && cache->zca_previous->zm_count != 0) {
 		cache_swap(cache);
-	} else if (!cache_reload_from_depot(zone, cache, cpu) && !cache_reload_from_slabs(zone, cache, cpu)) {
+	} else if (!cache_reload(zone, cache, cpu)) {
 		return NULL;
 	}
 	os_counter_add(&cache->zca_allocs, 1);
@@ -325,7 +392,8 @@ depot_put_full(struct zone *zone, struct zone_magazine *mag, unsigned cpu)
 
 	core_lock(&depot->zd_lock, cpu);
 	magazine_push(&depot->zd_full, mag);
-	if (++depot->zd_nfull > zone->z_max_full && !(zone->z_flags & ZC_TYPESTABLE)) {
+	os_counter_add(&depot->zd_nfull, 1);
+	if (depot->zd_nfull > zone->z_max_full && !(zone->z_flags & ZC_TYPESTABLE)) {
 		excess = depot_take_full(depot);
 	}
 	qspin_unlock(&depot->zd_lock);
@@ -357,7 +425,7 @@ free_slow(struct zone *zone, unsigned cpu, void *elem)
 			mag = depot_put_full(zone, mag, cpu);
 		}
 		cache->zca_previous = cache->zca_loaded;
-		cache->zca_loaded = mag != NULL ? mag : magazine_get_empty(zone, cpu);
+		cache->zca_loaded = mag != NULL ? mag : cache_get_empty(zone, cache, cpu);
 	}
 	mag = cache->zca_loaded;
 	if (mag != NULL) {
@@ -383,22 +451,27 @@ zone_core_free(struct zone *zone, unsigned cpu, void *elem)
 	free_slow(zone, cpu, elem);
 }
 
-/* A full magazine of deferred elements begins its wait. */
+/* A full magazine of deferred elements begins its wait. Too many of them: the oldest goes where others can
+ * have it, if its wait can be ended. */
 static void
-depot_put_smr(struct zone *zone, struct zone_magazine *mag, unsigned cpu)
+cache_put_pending(struct zone *zone, struct zone_cache *cache, unsigned cpu, struct zone_magazine *mag)
 {
-	struct zone_depot *depot = &zone->z_depot;
-
+	mag->zm_epoch = zone_smr_goal();
 	mag->zm_next = NULL;
-	core_lock(&depot->zd_lock, cpu);
-	mag->zm_epoch = zone_smr_advance(); /* under the lock: epochs rise along the queue */
-	if (depot->zd_smr_first == NULL) {
-		depot->zd_smr_first = mag;
+	if (cache->zca_pending_first == NULL) {
+		cache->zca_pending_first = mag;
 	} else {
-		depot->zd_smr_last->zm_next = mag;
+		cache->zca_pending_last->zm_next = mag;
 	}
-	depot->zd_smr_last = mag;
-	qspin_unlock(&depot->zd_lock);
+	cache->zca_pending_last = mag;
+	zone_smr_request();
+	if (++cache->zca_npending > zone->z_max_pending) {
+		mag = cache_take_pending(cache, true);
+		mag = mag != NULL ? depot_put_full(zone, mag, cpu) : NULL;
+		if (mag != NULL) {
+			cache_put_empty(zone, cache, cpu, mag);
+		}
+	}
 }
 
 void
@@ -409,7 +482,7 @@ zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem)
 
 	release_assert(zone->z_magazine != 0);
 	if (cache->zca_smr == NULL) {
-		cache->zca_smr = magazine_get_empty(zone, cpu);
+		cache->zca_smr = cache_get_empty(zone, cache, cpu);
 		release_assert(cache->zca_smr != NULL);
 	}
 	mag = cache->zca_smr;
@@ -417,7 +490,7 @@ zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem)
 	mag->zm_elems[mag->zm_count++] = elem;
 	if (mag->zm_count == zone->z_magazine) {
 		cache->zca_smr = NULL;
-		depot_put_smr(zone, mag, cpu);
+		cache_put_pending(zone, cache, cpu, mag);
 	}
 }
 

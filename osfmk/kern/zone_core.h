@@ -16,6 +16,10 @@
 #define ZONE_PAGE_SIZE   16384U
 #define ZONE_MAGAZINE    29 /* elements: makes a magazine 256 bytes */
 #define ZONE_POISON_BYTE 0xdb
+#define ZONE_SPARE_EMPTY 8
+
+/* Bytes of elements of one zone that may wait for a grace period on one CPU before it looks for itself. */
+#define ZONE_PENDING_BYTES (1U << 20)
 
 /* A handful of free elements. Belongs to one CPU's cache or lies in a depot. */
 struct zone_magazine {
@@ -28,21 +32,24 @@ struct zone_magazine {
 static_assert(sizeof(struct zone_magazine) == 256, "sized for the magazine zone");
 
 struct zone_cache {
-	struct zone_magazine *zca_loaded;   /* allocate from, free into */
-	struct zone_magazine *zca_previous; /* full or empty, or NULL */
-	struct zone_magazine *zca_smr;      /* freed, waiting to be full and then for a grace period */
-	uint64_t zca_allocs;                /* statistics; read by others */
+	struct zone_magazine *zca_loaded;        /* allocate from, free into */
+	struct zone_magazine *zca_previous;      /* full or empty, or NULL */
+	struct zone_magazine *zca_empty;         /* spare ones, at most ZONE_SPARE_EMPTY */
+	struct zone_magazine *zca_smr;           /* freed through zfree_smr, not full yet */
+	struct zone_magazine *zca_pending_first; /* full, waiting for their epochs; oldest first */
+	struct zone_magazine *zca_pending_last;
+	uint32_t zca_npending;
+	uint32_t zca_nempty;
+	uint64_t zca_allocs; /* statistics; read by others */
 	uint64_t zca_frees;
 } OS_CACHE_ALIGNED;
 
-/* Depot lists are last in, first out; the SMR list is a queue, its epochs rise. */
+/* Lists are last in, first out. */
 struct zone_depot {
 	struct qspin zd_lock;
-	uint32_t zd_nfull;
+	uint32_t zd_nfull; /* looked at without the lock, as a hint */
 	struct zone_magazine *zd_full;
 	struct zone_magazine *zd_empty;
-	struct zone_magazine *zd_smr_first;
-	struct zone_magazine *zd_smr_last;
 } OS_CACHE_ALIGNED;
 
 /* Head of a page of elements. */
@@ -62,7 +69,8 @@ struct zone {
 	uint32_t z_per_slab;
 	uint32_t z_magazine; /* elements a magazine of this zone may hold; 0: no magazines */
 	uint32_t z_flags;
-	uint32_t z_max_full; /* full magazines the depot keeps before it gives elements back to slabs */
+	uint32_t z_max_full;    /* full magazines the depot keeps before it gives elements back to slabs */
+	uint32_t z_max_pending; /* magazines, from ZONE_PENDING_BYTES */
 	struct zone_cache *z_caches; /* by CPU */
 
 	struct zone_depot z_depot;
@@ -94,5 +102,7 @@ void zone_core_count(struct zone *zone, unsigned ncpus, uint64_t *allocs, uint64
 /* What the core needs; zalloc.c and the unit test provide them. */
 void *zone_page_alloc(void); /* ZONE_PAGE_SIZE bytes, aligned to it; NULL: none left */
 void zone_page_free(void *page);
-uint64_t zone_smr_advance(void);
-bool zone_smr_poll(uint64_t epoch);
+uint64_t zone_smr_goal(void); /* <kern/smr.h>: smr_goal and so on */
+bool zone_smr_reached(uint64_t goal);
+void zone_smr_request(void);
+bool zone_smr_expedite(uint64_t goal);

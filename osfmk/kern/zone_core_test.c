@@ -40,15 +40,31 @@ zone_page_free(void *page)
 }
 
 uint64_t
-zone_smr_advance(void)
+zone_smr_goal(void)
 {
-	return os_atomic_add(&epoch, 2, relaxed);
+	return os_atomic_load(&epoch, relaxed) + 2;
 }
 
 bool
-zone_smr_poll(uint64_t goal)
+zone_smr_reached(uint64_t goal)
 {
-	return os_atomic_load(&epoch, relaxed) > goal + 4;
+	return os_atomic_load(&epoch, relaxed) >= goal;
+}
+
+void
+zone_smr_request(void)
+{
+	static unsigned asked;
+
+	if (os_atomic_inc(&asked, relaxed) % 16 == 0) {
+		os_atomic_add(&epoch, 2, relaxed);
+	}
+}
+
+bool
+zone_smr_expedite(uint64_t goal)
+{
+	return os_atomic_add(&epoch, 2, relaxed) >= goal;
 }
 
 static void
