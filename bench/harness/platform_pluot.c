@@ -44,7 +44,9 @@ platform_pin(unsigned cpu)
 void
 platform_yield(void)
 {
-	swtch();
+	/* Unlike swtch, which only an equal or better thread profits from: timeshare decay may have made the peer
+	 * worse. */
+	swtch_pri(0);
 }
 
 size_t
