@@ -53,7 +53,9 @@ static void
 uthread_notify(struct uthread *uth)
 {
 	thread_ast_set(uth->uu_thread, AST_BSD); /* [G1] */
-	(void)thread_abort_wait(uth->uu_thread);
+	if (uth->uu_thread != current_thread()) {
+		(void)thread_abort_wait(uth->uu_thread);
+	}
 }
 
 void
@@ -63,22 +65,45 @@ uthread_signal(struct uthread *uth, int sig)
 	uthread_notify(uth);
 }
 
+static bool
+signal_unmasked(const struct uthread *uth, int sig)
+{
+	return (os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0;
+}
+
+/* The thread that shall take it: the caller if it can, so that kill of oneself has happened when it returns. */
+static struct uthread *
+signal_taker_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
+{
+	struct uthread *self = current_uthread();
+
+	if (self != NULL && self->uu_proc == p && signal_unmasked(self, sig)) {
+		return self;
+	}
+	list_foreach (n, &p->p_uthreads) {
+		struct uthread *uth = list_entry(n, struct uthread, uu_link);
+
+		if (signal_unmasked(uth, sig)) {
+			return uth;
+		}
+	}
+	return NULL;
+}
+
 void
 psignal(struct proc *p, int sig, const struct signal_source *source)
 {
+	struct uthread *taker;
+
 	if (signal_is_dropped(p, sig)) {
 		return;
 	}
 	lck_mtx_lock(&p->p_lock);
 	p->p_sigsource[sig - 1] = *source;
 	os_atomic_or(&p->p_siglist, SIG_BIT(sig), release); /* [G1] */
-	list_foreach (n, &p->p_uthreads) {
-		struct uthread *uth = list_entry(n, struct uthread, uu_link);
-
-		if ((os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0) {
-			uthread_notify(uth);
-			break;
-		}
+	taker = signal_taker_locked(p, sig);
+	if (taker != NULL) {
+		uthread_notify(taker);
 	}
 	lck_mtx_unlock(&p->p_lock);
 }

@@ -37,6 +37,17 @@ struct signal_frame {
 _Static_assert(sizeof(struct signal_frame) == 976, "frame of the public interface");
 _Static_assert(sizeof(arm_mcontext64_t) == 816, "frame of the public interface");
 
+/* What is made here; the registers behind it go out from where they are. */
+struct signal_frame_head {
+	siginfo_t sh_info;
+	ucontext_t sh_uctx;
+	arm_exception_state64_t sh_es;
+};
+_Static_assert(
+    sizeof(struct signal_frame_head) == offsetof(struct signal_frame, sf_mctx.ss), "beginning of the frame");
+_Static_assert(
+    offsetof(struct arm_saved_state, far) == sizeof(arm_thread_state64_t), "a register frame begins with it");
+
 static user_addr_t
 frame_address(const struct uthread *uth, const struct arm_saved_state *state, bool alternate)
 {
@@ -45,47 +56,46 @@ frame_address(const struct uthread *uth, const struct arm_saved_state *state, bo
 	return (top - sizeof(struct signal_frame)) & ~15ULL;
 }
 
-static bool
-get_state(thread_t thread, int flavor, void *state, uint32_t words)
-{
-	return machine_thread_get_state(thread, flavor, state, &words) == KERN_SUCCESS;
-}
-
-static bool
-frame_save_registers(struct signal_frame *frame, thread_t thread)
-{
-	return get_state(thread, ARM_EXCEPTION_STATE64, &frame->sf_mctx.es, ARM_EXCEPTION_STATE64_COUNT) &&
-	       get_state(thread, ARM_THREAD_STATE64, &frame->sf_mctx.ss, ARM_THREAD_STATE64_COUNT) &&
-	       get_state(thread, ARM_NEON_STATE64, &frame->sf_mctx.ns, ARM_NEON_STATE64_COUNT);
-}
-
 static void
-frame_fill(
-    struct signal_frame *frame, struct uthread *uth, const struct signal_delivery *sd, user_addr_t address)
+frame_head_fill(struct signal_frame_head *head, struct uthread *uth, const struct signal_delivery *sd,
+    user_addr_t address)
 {
 	const struct arm_saved_state *state = thread_frame(uth->uu_thread);
 
-	frame->sf_info = (siginfo_t){
+	head->sh_info = (siginfo_t){
 		.si_signo = sd->sd_sig,
 		.si_code = sd->sd_source.ss_code,
 		.si_pid = sd->sd_source.ss_pid,
 		.si_status = sd->sd_source.ss_status,
 		.si_addr = (void *)(uintptr_t)state->pc,
 	};
-	frame->sf_info.pad[0] = state->sp;
+	head->sh_info.pad[0] = state->sp;
 	if (uth->uu_exc_signal == sd->sd_sig) {
-		frame->sf_info.si_code = uth->uu_exc_sicode;
-		frame->sf_info.si_addr = (void *)(uintptr_t)uth->uu_exc_addr;
+		head->sh_info.si_code = uth->uu_exc_sicode;
+		head->sh_info.si_addr = (void *)(uintptr_t)uth->uu_exc_addr;
 		uth->uu_exc_signal = 0;
 	}
-	frame->sf_uctx = (ucontext_t){
+	head->sh_uctx = (ucontext_t){
 		.uc_onstack = uth->uu_on_sigstk,
 		.uc_sigmask = sd->sd_old_mask,
 		.uc_stack = { .ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
 		    .ss_size = uth->uu_sigstk_size },
-		.uc_mcsize = sizeof(frame->sf_mctx),
+		.uc_mcsize = sizeof(arm_mcontext64_t),
 		.uc_mcontext = (void *)(uintptr_t)(address + offsetof(struct signal_frame, sf_mctx)),
 	};
+	head->sh_es = (arm_exception_state64_t){ .far = state->far, .esr = state->esr };
+}
+
+static bool
+frame_write_registers(thread_t thread, user_addr_t address)
+{
+	arm_neon_state64_t ns;
+	uint32_t words = ARM_NEON_STATE64_COUNT;
+
+	return copyout(thread_frame(thread), address + offsetof(struct signal_frame, sf_mctx.ss),
+		   sizeof(arm_thread_state64_t)) == 0 &&
+	       machine_thread_get_state(thread, ARM_NEON_STATE64, (uint32_t *)&ns, &words) == KERN_SUCCESS &&
+	       copyout(&ns, address + offsetof(struct signal_frame, sf_mctx.ns), sizeof(ns)) == 0;
 }
 
 /* The registers with which the trampoline is entered. */
@@ -110,18 +120,15 @@ enter_trampoline(struct uthread *uth, const struct signal_delivery *sd, user_add
 bool
 sendsig(struct uthread *uth, const struct signal_delivery *sd)
 {
-	struct signal_frame frame;
+	struct signal_frame_head head;
 	bool alternate = (sd->sd_flags & SA_ONSTACK) != 0 && uth->uu_sigstk_size != 0 && !uth->uu_on_sigstk;
 	user_addr_t address = frame_address(uth, thread_frame(uth->uu_thread), alternate);
 
 	if (uth->uu_sigreturn_token == 0) {
 		uth->uu_sigreturn_token = read_random_u64() | 1;
 	}
-	if (!frame_save_registers(&frame, uth->uu_thread)) {
-		return false;
-	}
-	frame_fill(&frame, uth, sd, address);
-	if (copyout(&frame, address, sizeof(frame)) != 0) {
+	frame_head_fill(&head, uth, sd, address);
+	if (copyout(&head, address, sizeof(head)) != 0 || !frame_write_registers(uth->uu_thread, address)) {
 		return false;
 	}
 	uth->uu_on_sigstk |= alternate;
@@ -130,31 +137,56 @@ sendsig(struct uthread *uth, const struct signal_delivery *sd)
 }
 
 static int
+restore_neon(thread_t thread, user_addr_t mctx)
+{
+	arm_neon_state64_t ns;
+	int error = copyin(mctx + offsetof(arm_mcontext64_t, ns), &ns, sizeof(ns));
+
+	if (error == 0 && machine_thread_set_state(thread, ARM_NEON_STATE64, (const uint32_t *)&ns,
+			      ARM_NEON_STATE64_COUNT) != KERN_SUCCESS) {
+		error = EINVAL;
+	}
+	return error;
+}
+
+static int
+restore_integers(thread_t thread, user_addr_t mctx)
+{
+	arm_thread_state64_t ss;
+	int error = copyin(mctx + offsetof(arm_mcontext64_t, ss), &ss, sizeof(ss));
+
+	if (error == 0 && machine_thread_set_state(thread, ARM_THREAD_STATE64, (const uint32_t *)&ss,
+			      ARM_THREAD_STATE64_COUNT) != KERN_SUCCESS) {
+		error = EINVAL;
+	}
+	return error;
+}
+
+static int
 restore_context(struct uthread *uth, user_addr_t uctx_address)
 {
-	arm_mcontext64_t mctx;
 	ucontext_t uctx;
 	int error = copyin(uctx_address, &uctx, sizeof(uctx));
 
-	if (error == 0 && uctx.uc_mcsize != sizeof(mctx)) {
+	if (error == 0 && uctx.uc_mcsize != sizeof(arm_mcontext64_t)) {
 		error = EINVAL;
 	}
 	if (error == 0) {
-		error = copyin((uintptr_t)uctx.uc_mcontext, &mctx, sizeof(mctx));
+		error = restore_neon(uth->uu_thread, (uintptr_t)uctx.uc_mcontext);
+	}
+	if (error == 0) {
+		error = restore_integers(uth->uu_thread, (uintptr_t)uctx.uc_mcontext);
 	}
 	if (error != 0) {
 		return error;
 	}
-	if (machine_thread_set_state(uth->uu_thread, ARM_NEON_STATE64, (const uint32_t *)&mctx.ns,
-		ARM_NEON_STATE64_COUNT) != KERN_SUCCESS ||
-	    machine_thread_set_state(uth->uu_thread, ARM_THREAD_STATE64, (const uint32_t *)&mctx.ss,
-		ARM_THREAD_STATE64_COUNT) != KERN_SUCCESS) {
-		return EINVAL;
-	}
 	uth->uu_on_sigstk = uctx.uc_onstack != 0;
 	os_atomic_store(&uth->uu_sigmask, uctx.uc_sigmask & ~SIG_CANTMASK, relaxed);
 	/* What was blocked while the handler ran may be due. */
-	thread_ast_set(uth->uu_thread, AST_BSD);
+	if (((os_atomic_load(&uth->uu_siglist, relaxed) | os_atomic_load(&uth->uu_proc->p_siglist, relaxed)) &
+		~uth->uu_sigmask) != 0) {
+		thread_ast_set(uth->uu_thread, AST_BSD);
+	}
 	return EJUSTRETURN;
 }
 
