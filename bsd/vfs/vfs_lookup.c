@@ -1,10 +1,9 @@
 /*
  * Path look-up.
  *
- * The walk keeps one referenced vnode, the directory it has reached, and a buffer of the path text that is
- * left. A symbolic link is replaced by its target in the buffer ("target/rest"), so links cost no recursion.
- * The whole path, expansions included, never exceeds VFS_PATH_MAX bytes; the number of links never exceeds
- * VFS_LINKS_MAX.
+ * The walk keeps one referenced vnode, the directory it has reached, and the path text that is left. A symbolic
+ * link is replaced by its target ("target/rest"), so links cost no recursion. That text never exceeds
+ * VFS_PATH_MAX bytes; the number of links never exceeds VFS_LINKS_MAX.
  *
  * Pure apart from the file system's operations: builds for the host, where vfs_test.c runs it over a
  * ramdisk tree.
@@ -15,16 +14,16 @@
 #include <sys/errno.h>
 
 /*
- * The text lives in path[at..], NUL-terminated. It is kept at the end of the buffer, so that a link's target
- * can be put in front of what is left without moving it.
+ * What is left of the path is `at`, NUL-terminated: first in the caller's text; once a link has been followed,
+ * at the end of `links_text`, so that a further link's target can be put in front without moving it.
  */
 struct walk {
 	vnode_t root;   /* borrowed */
 	vnode_t vp;     /* referenced: reached so far */
 	unsigned links; /* followed */
 	bool must_be_directory;
-	size_t at;
-	char path[VFS_PATH_MAX];
+	const char *at;
+	char links_text[VFS_PATH_MAX];
 };
 
 static void
@@ -34,15 +33,21 @@ walk_move(struct walk *w, vnode_t vp)
 	w->vp = vp;
 }
 
-/* Puts text in front of what is left. */
+/* Puts a link's target in front of what is left. */
 static int
-walk_push(struct walk *w, const char *text, size_t len)
+walk_push(struct walk *w, const char *target, size_t len)
 {
-	if (len > w->at) {
+	char *end = w->links_text + sizeof(w->links_text);
+	size_t rest = strlen(w->at) + 1;
+
+	if (len + rest > sizeof(w->links_text)) {
 		return ENAMETOOLONG;
 	}
-	w->at -= len;
-	memcpy(w->path + w->at, text, len);
+	if (w->at != end - rest) {
+		memcpy(end - rest, w->at, rest);
+	}
+	memcpy(end - rest - len, target, len);
+	w->at = end - rest - len;
 	return 0;
 }
 
@@ -51,7 +56,7 @@ walk_skip_slashes(struct walk *w)
 {
 	bool any = false;
 
-	while (w->path[w->at] == '/') {
+	while (*w->at == '/') {
 		w->at++;
 		any = true;
 	}
@@ -103,7 +108,7 @@ walk_follow(struct walk *w, vnode_t link)
 		return ENOENT;
 	}
 	error = walk_push(w, target, len);
-	if (error == 0 && w->path[w->at] == '/') {
+	if (error == 0 && *w->at == '/') {
 		walk_move(w, vnode_ref(w->root));
 	}
 	return error;
@@ -142,7 +147,7 @@ walk_child(struct walk *w, const char *name, size_t len, bool follow)
 static int
 walk_component(struct walk *w, unsigned flags)
 {
-	const char *name = w->path + w->at;
+	const char *name = w->at;
 	size_t len = path_component_length(name);
 	bool last, slash;
 
@@ -154,7 +159,7 @@ walk_component(struct walk *w, unsigned flags)
 	}
 	w->at += len;
 	slash = walk_skip_slashes(w);
-	last = w->path[w->at] == '\0';
+	last = *w->at == '\0';
 	if (last && slash) {
 		w->must_be_directory = true;
 	} else if (!last) {
@@ -174,24 +179,19 @@ walk_component(struct walk *w, unsigned flags)
 int
 vfs_lookup(vnode_t root, vnode_t start, const char *path, unsigned flags, vnode_t *vpp)
 {
-	struct walk w; /* not initialised as a whole: the buffer is large and only its end is used */
-	size_t len = strnlen(path, VFS_PATH_MAX);
-	int error;
+	struct walk w; /* not initialised as a whole: the buffer is large and only for links */
+	int error = 0;
 
-	if (len == 0) {
+	if (path[0] == '\0') {
 		return ENOENT;
-	}
-	if (len == VFS_PATH_MAX) {
-		return ENAMETOOLONG;
 	}
 	w.root = root;
 	w.vp = vnode_ref(path[0] == '/' ? root : start);
 	w.links = 0;
-	w.at = VFS_PATH_MAX;
+	w.at = path;
 	w.must_be_directory = (flags & LOOKUP_DIRECTORY) != 0;
-	error = walk_push(&w, path, len + 1);
 	walk_skip_slashes(&w);
-	while (error == 0 && w.path[w.at] != '\0') {
+	while (error == 0 && *w.at != '\0') {
 		error = walk_component(&w, flags);
 		walk_skip_slashes(&w);
 	}
