@@ -1,0 +1,116 @@
+/*
+ * Files and pipes.
+ */
+#include <fcntl.h>
+#include <harness/bench.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A file of some size that every guest has. */
+#define SOME_FILE "/bin/bench_nothing"
+
+/* One operation: open and close. */
+static void
+open_close(struct bench *b)
+{
+	bool ok = true;
+
+	bench_loop(b)
+	{
+		int fd = open(SOME_FILE, O_RDONLY);
+
+		ok &= fd >= 0 && close(fd) == 0;
+	}
+	bench_check(b, ok, "the file was not opened");
+}
+BENCHMARK("file/open_close", open_close);
+
+static void
+stat_file(struct bench *b)
+{
+	struct stat st = { 0 };
+	bool ok = true;
+
+	bench_loop(b)
+	{
+		ok &= stat(SOME_FILE, &st) == 0;
+	}
+	bench_check(b, ok && S_ISREG(st.st_mode), "the file has no status");
+}
+BENCHMARK("file/stat", stat_file);
+
+/* One operation: pread of b->arg bytes from the start of the file. */
+static void
+read_file(struct bench *b)
+{
+	static char buffer[65536];
+	int fd = open(SOME_FILE, O_RDONLY);
+	bool ok = fd >= 0;
+
+	bench_loop(b)
+	{
+		ok &= pread(fd, buffer, (size_t)b->arg, 0) == b->arg;
+	}
+	bench_check(b, ok && close(fd) == 0, "the file was not read whole");
+}
+BENCHMARK("file/read/4096", read_file, .arg = 4096);
+
+/* One operation: a byte goes into a pipe and comes out of it. */
+static void
+pipe_same_thread(struct bench *b)
+{
+	int ends[2];
+	char byte = 1;
+	bool ok = pipe(ends) == 0;
+
+	bench_loop(b)
+	{
+		ok &= write(ends[1], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1;
+	}
+	bench_check(b, ok, "the byte was lost");
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+BENCHMARK("file/pipe_same_thread", pipe_same_thread);
+
+/* Sends every byte back until the other side is gone. */
+static _Noreturn void
+echo(int from, int to)
+{
+	char byte;
+
+	while (read(from, &byte, 1) == 1) {
+		if (write(to, &byte, 1) != 1) {
+			break;
+		}
+	}
+	_exit(0);
+}
+
+/* One operation: a byte to another process and back. */
+static void
+pipe_pingpong(struct bench *b)
+{
+	int there[2], back[2];
+	char byte = 1;
+	bool ok = pipe(there) == 0 && pipe(back) == 0;
+	pid_t peer = fork();
+
+	if (peer == 0) {
+		(void)close(there[1]);
+		(void)close(back[0]);
+		echo(there[0], back[1]);
+	}
+	(void)close(there[0]);
+	(void)close(back[1]);
+	bench_loop(b)
+	{
+		ok &= write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+	}
+	(void)close(there[1]);
+	(void)close(back[0]);
+	bench_check(b, ok && waitpid(peer, NULL, 0) == peer, "the other process did not answer");
+}
+BENCHMARK("file/pipe_pingpong", pipe_pingpong);
