@@ -2,8 +2,8 @@
  * The commpage: contents and protocols are described in <mach/arm/commpage.h>, who writes what in
  * <arm64/commpage.h>.
  *
- * The translations are global (nG = 0) and hang in one level 3 table that every pmap links, so a program's look at
- * the clock costs one TLB entry for the whole machine.
+ * The translations are global (nG = 0) and hang in one level 3 table that every pmap links, so a program's
+ * look at the clock costs one TLB entry for the whole machine.
  */
 #include <arm64/commpage.h>
 
@@ -51,7 +51,10 @@ static uint8_t *commpage_ro;
 #define CAP_CSV3       BIT(56)
 #define CAP_DIT        BIT(57)
 
-/* Which four-bit field of which identification register has to be how large. Signed fields (FP) say 15 for none. */
+/*
+ * Which four-bit field of which identification register has to be how large. Signed fields (FP) say 15 for
+ * none.
+ */
 enum id_register { ID_ISAR0, ID_ISAR1, ID_PFR0, ID_MMFR1, ID_MMFR2, ID_REGISTERS };
 
 struct capability {
@@ -93,7 +96,10 @@ id_field(uint64_t value, unsigned shift)
 	return (value >> shift) & 0xf;
 }
 
-/* AES with PMULL, SHA1 and SHA256 count as one. Pointer authentication is not switched on, so not announced. */
+/*
+ * AES with PMULL, SHA1 and SHA256 count as one. Pointer authentication is not switched on, so not
+ * announced.
+ */
 static uint64_t
 cpu_capabilities(void)
 {
@@ -206,8 +212,8 @@ commpage_populate(void)
 }
 
 /*
- * Labels are of the protocol in <mach/arm/commpage.h>: the reader's acquire load of tick pairs with the last store here, and
- * its second look with the first.
+ * Labels are of the protocol in <mach/arm/commpage.h>: the reader's acquire load of tick pairs with the
+ * last store here, and its second look with the first.
  */
 void
 commpage_set_timestamp(uint64_t tick, uint64_t sec, uint64_t frac)

@@ -1,13 +1,15 @@
 /*
- * The copy loops between kernel and user memory, each in two versions that differ only in the kind of their fix-up entry.
+ * The copy loops between kernel and user memory, each in two versions that differ only in the kind of their
+ * fix-up entry.
  *
- *	_copyin_X(x0 kernel dst, x1 user src, x2 bytes)		x0 = 0, or 1 after an access that failed
+ *	_copyin_X(x0 kernel dst, x1 user src, x2 bytes)
  *	_copyout_X(x0 user dst, x1 kernel src, x2 bytes)
+ * answer x0 = 0, or 1 after an access that failed.
  *
- * PAN is opened for the loop: MSR PAN takes effect for the next instruction without a barrier. An exception inside sets
- * it again (SCTLR_EL1.SPAN = 0) and its return restores what it was; the landing pad closes it. The caller has checked
- * that the user range is one. A repeated access starts from the same pointers: write-back happens only when it
- * succeeds. Uses x4-x11.
+ * PAN is opened for the loop: MSR PAN takes effect for the next instruction without a barrier. An exception
+ * inside sets it again (SCTLR_EL1.SPAN = 0) and its return restores what it was; the landing pad closes it.
+ * The caller has checked that the user range is one. A repeated access starts from the same pointers:
+ * write-back happens only when it succeeds. Uses x4-x11.
  */
 #include <os/asm.h>
 
@@ -99,8 +101,8 @@ FUNCTION(_copyout_nofault)
 FUNCTION_END(_copyout_nofault)
 
 /*
- * int64_t _copyinstr_mayfault(x0 kernel dst, x1 user src, x2 max > 0): bytes copied with the NUL; 0 when there is none in max; -1
- * after an access that failed.
+ * int64_t _copyinstr_mayfault(x0 kernel dst, x1 user src, x2 max > 0): bytes copied with the NUL; 0 when
+ * there is none in max; -1 after an access that failed.
  */
 FUNCTION(_copyinstr_mayfault)
 	mov	x3, x0

@@ -1,11 +1,10 @@
 /*
  * Access to user memory from the kernel, in three forms. PAN is always on; the copies open it for the few
  * instructions of a block (MSR PAN, #0) or use the unprivileged loads and stores (LDTR/STTR) for single
- *words. Which: LDTR has no pair form, so a block of 64 bytes costs 12 instructions with it and 8 with LDP/STP
- *plus two for the window once a call; words gain nothing from the window.
+ * words. Which: LDTR has no pair form, so a block of 64 bytes costs 12 instructions with it and 8 with
+ * LDP/STP plus two for the window once a call; words gain nothing from the window.
  *
- *	copyin, copyout, copyinstr	may fault and block. Preemption on, no spin locks. 0, EFAULT,
- *ENAMETOOLONG
+ *	copyin, copyout, copyinstr	may fault in pages and block; preemption on, no spin locks
  *	*_nofault			any context, also with interrupts masked; false instead of a fault
  *	vm_map_read_user, _write_user	another address space (<vm/vm_map.h>)
  *
@@ -13,7 +12,7 @@
  * from EL1 outside them is a panic. copyio_fixup_find is the look-up for the abort handler (vm_fault_kernel).
  *
  * A copy that fails may have transferred a part. Addresses at or above MACH_VM_MAX_ADDRESS, and ranges that
- *wrap, fail without an access.
+ * wrap, fail without an access.
  */
 #pragma once
 

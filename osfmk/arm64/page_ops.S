@@ -1,10 +1,10 @@
 /*
  * Whole-page clear and copy.
  *
- * page_zero: DC ZVA when the CPU clears 64 bytes with it, else pairs of stores. Two instructions for 64 bytes.
- * page_copy: the one routine of the kernel that uses vector registers (32 bytes a load). It saves the eight it uses, so
- * whoever owns them does not notice; the caller has preemption off, and no interrupt handler uses them. CPACR_EL1.FPEN
- * lets EL1 through at all times.
+ * page_zero: DC ZVA when the CPU clears 64 bytes with it, else pairs of stores. Two instructions for 64
+ * bytes. page_copy: the one routine of the kernel that uses vector registers (32 bytes a load). It saves
+ * the eight it uses, so whoever owns them does not notice; the caller has preemption off, and no interrupt
+ * handler uses them. CPACR_EL1.FPEN lets EL1 through at all times.
  *
  * Both take page-aligned physical-map addresses.
  */

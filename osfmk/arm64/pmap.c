@@ -1,11 +1,11 @@
 /*
  * Page tables: see <vm/pmap.h> for the rules and pmap_internal.h for the geometry.
  *
- * Installing a table: the page is cleared, then linked by compare-exchange (release, so that a walker that sees the link
- * sees zeros; pairs with the address dependency of the walk). The loser of a race gives its page back.
- * Freeing a level 3 table: only by pmap_remove of a range that covers all of it, whose caller keeps everybody else out
- * of that range; the link is cleared, cached walks are invalidated, then the page is free. Levels 1 and 2 live
- * until pmap_destroy.
+ * Installing a table: the page is cleared, then linked by compare-exchange (release, so that a walker that
+ * sees the link sees zeros; pairs with the address dependency of the walk). The loser of a race gives its
+ * page back. Freeing a level 3 table: only by pmap_remove of a range that covers all of it, whose caller
+ * keeps everybody else out of that range; the link is cleared, cached walks are invalidated, then the page
+ * is free. Levels 1 and 2 live until pmap_destroy.
  */
 #include <arm64/pmap_internal.h>
 
@@ -15,7 +15,7 @@
 #include <kern/zalloc.h>
 #include <mach/arm/commpage.h>
 
-ZONE_DEFINE(pmap_zone, "pmap", sizeof(struct pmap), ZC_TYPESTABLE);
+ZONE_DEFINE(pmap_zone, "pmap", sizeof(struct pmap), ZC_NONE);
 
 static struct pmap kernel_pmap_store;
 pmap_t kernel_pmap = &kernel_pmap_store;
@@ -127,7 +127,10 @@ pmap_table_get(pte_t *table, unsigned index, bool noted)
 	return child;
 }
 
-/* The kernel's level 1 and 2 tables of the image come from boot code and have no struct vm_page of their own in use. */
+/*
+ * The kernel's level 1 and 2 tables of the image come from boot code and have no struct vm_page of their
+ * own in use.
+ */
 static OS_NOINLINE pte_t *
 pmap_pte_alloc(pmap_t pmap, vm_map_offset_t va)
 {
@@ -191,7 +194,10 @@ pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t 
 	if ((new & ~old &PTE_PROTECTION) != 0) {
 		pmap_tlb_invalidate(pmap, va, va + PAGE_SIZE, false);
 	} else {
-		/* More rights, or none changed: another CPU with the old entry faults, and comes here itself. */
+		/*
+		 * More rights, or none changed: another CPU with the old entry faults, and comes here
+		 * itself.
+		 */
 		pmap_tlb_invalidate_local(pmap, va);
 	}
 }
@@ -215,8 +221,11 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 	}
 	old = os_atomic_load(ptep, relaxed);
 	if (os_likely(old == 0)) {
-		/* Release: the page's contents are there before another CPU can reach them through this entry. User code
-		 * gets to it by an exception return; a walk that still misses it only faults again. */
+		/*
+		 * Release: the page's contents are there before another CPU can reach them through this
+		 * entry. User code gets to it by an exception return; a walk that still misses it only
+		 * faults again.
+		 */
 		os_atomic_store(ptep, new, release);
 		pmap_publish(pmap);
 		return KERN_SUCCESS;
@@ -228,7 +237,10 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 
 /* --- ranges --- */
 
-/* End of the part of [va, end) that lies in one table of entries `1 << shift` bytes each times ARM_PTE_COUNT. */
+/*
+ * End of the part of [va, end) that lies in one table of entries `1 << shift` bytes each times
+ * ARM_PTE_COUNT.
+ */
 OS_INLINE vm_map_offset_t
 table_span_end(vm_map_offset_t va, vm_map_offset_t end, unsigned shift)
 {
@@ -238,7 +250,8 @@ table_span_end(vm_map_offset_t va, vm_map_offset_t end, unsigned shift)
 }
 
 /*
- * Calls fn for each level 3 table in [start, end): its first entry concerned, how many, and the level 2 entry it hangs from.
+ * Calls fn for each level 3 table in [start, end): its first entry concerned, how many, and the level 2
+ * entry it hangs from.
  */
 typedef void (*pmap_leaf_fn)(pte_t *l2, pte_t *ptep, unsigned count, vm_map_offset_t va, void *context);
 
@@ -486,7 +499,9 @@ free_middle_table(pte_t *entry)
 	pmap_table_free(table);
 }
 
-/* The level 2 tables stay linked to each other through *list, the root is empty afterwards. */
+/*
+ * Takes up to `max` links to level 2 tables out of the root. All of them: *count is below max.
+ */
 static void
 pmap_unlink_tables(pmap_t pmap, pte_t *saved, unsigned max, unsigned *count)
 {
@@ -518,8 +533,9 @@ pmap_release(pmap_t pmap)
 #define UNLINK_BATCH 32
 
 /*
- * CPUs that still have the pmap loaded keep an empty root: every level below goes at once, after one invalidation
- * of the whole ASID. A batch of level 2 tables at a time, each maps 64 GiB; more than one batch is rare.
+ * CPUs that still have the pmap loaded keep an empty root: every level below goes at once, after one
+ * invalidation of the whole ASID. A batch of level 2 tables at a time, each maps 64 GiB; more than one
+ * batch is rare.
  */
 void
 pmap_destroy(pmap_t pmap)

@@ -7,8 +7,9 @@
 #include <kern/locks.h>
 
 /*
- * ASIDs of one generation; 0 belongs to the empty table that a CPU has before its first user pmap. Debug builds use a
- * few only, so that the generation rolls over all the time. More than MAX_CPUS, or roll-over could find none free.
+ * ASIDs of one generation; 0 belongs to the empty table that a CPU has before its first user pmap. Debug
+ * builds use a few only, so that the generation rolls over all the time. More than MAX_CPUS, or roll-over
+ * could find none free.
  */
 #if MACH_ASSERT
 #define ASID_LIMIT 128U
@@ -45,8 +46,8 @@ tag_for_flush(struct pmap_cpu *pc)
 }
 
 /*
- * What a CPU has loaded keeps its ASID and enters the new generation with it. A pmap whose context is older still has
- * only been published: its switch has yet to take an ASID, and will see that it must.
+ * What a CPU has loaded keeps its ASID and enters the new generation with it. A pmap whose context is older
+ * still has only been published: its switch has yet to take an ASID, and will see that it must.
  */
 static void
 asid_keep(pmap_t pmap, uint64_t previous) REQUIRES(asid_lock)
@@ -110,8 +111,8 @@ flush_this_cpu(void)
 }
 
 /*
- * pmap_switch found something to do. `old` is what pc_active held before it was set to `pmap`. Preemption off; interrupts
- * in any state, because nobody takes asid_lock in an interrupt handler.
+ * pmap_switch found something to do. `old` is what pc_active held before it was set to `pmap`. Preemption
+ * off; interrupts in any state, because nobody takes asid_lock in an interrupt handler.
  */
 void
 pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
@@ -138,8 +139,8 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 }
 
 /*
- * The holders are counted up before the tag is set, because the CPU may release right after. A CPU that switches
- * away at this moment does not see the tag and does not count.
+ * The holders are counted up before the tag is set, because the CPU may release right after. A CPU that
+ * switches away at this moment does not see the tag and does not count.
  */
 void
 pmap_retire(pmap_t pmap)

@@ -1,9 +1,10 @@
 /*
  * Shared by the files of the pmap: descriptors, tables, invalidation.
  *
- * Levels: 1 (root, 64 GiB an entry), 2 (32 MiB), 3 (16 KiB). The struct vm_page of a level 1 or 2 table holds a summary
- * word: bit i is set when one of the 32 entries from 32 * i on was ever valid, so that tearing down a mostly
- * empty table need not read it all. The word is written at most once for each 32 entries.
+ * Levels: 1 (root, 64 GiB an entry), 2 (32 MiB), 3 (16 KiB). The struct vm_page of a level 1 or 2 table
+ * holds a summary word: bit i is set when one of the 32 entries from 32 * i on was ever valid, so that
+ * tearing down a mostly empty table need not read it all. The word is written at most once for each 32
+ * entries.
  */
 #pragma once
 
@@ -70,7 +71,10 @@ void pmap_tlb_invalidate_all(pmap_t pmap);
 /* One page on this CPU only: after rights were added, or a fault that found nothing to do. */
 void pmap_tlb_invalidate_local(pmap_t pmap, vm_map_offset_t va);
 
-/* A CPU no longer has the destroyed pmap loaded (or the destroyer is done): the last one frees root and struct. */
+/*
+ * A CPU no longer has the destroyed pmap loaded (or the destroyer is done): the last one frees root and
+ * struct.
+ */
 void pmap_release(pmap_t pmap);
 
 /* Tags every CPU that has `pmap` loaded with PMAP_TAG_DEAD, one pm_holders each. */

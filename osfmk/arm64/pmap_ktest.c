@@ -145,7 +145,10 @@ KTEST(pmap_ranges)
 
 #define MANY 300 /* more than the ASIDs of a debug build */
 
-/* Many address spaces with different contents at one address: each sees its own, however often the ASIDs run out. */
+/*
+ * Many address spaces with different contents at one address: each sees its own, however often the ASIDs
+ * run out.
+ */
 KTEST(pmap_asids)
 {
 	static pmap_t pmaps[MANY];

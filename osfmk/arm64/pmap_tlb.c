@@ -1,9 +1,10 @@
 /*
  * TLB invalidation.
  *
- * [T1] The caller has stored to the tables; DSB makes the stores visible to walkers and orders them before [T2] the
- * read of pm_cpus. [C1] A CPU that loads the pmap for the first time sets its bit, then DSB, then [C2] writes
- * TTBR0_EL1 (pmap_switch_slow). So either we see the bit and reach the CPU, or its walks see the new entries.
+ * [T1] The caller has stored to the tables; DSB makes the stores visible to walkers and orders them before
+ * [T2] the read of pm_cpus. [C1] A CPU that loads the pmap for the first time sets its bit, then DSB, then
+ * [C2] writes TTBR0_EL1 (pmap_switch_slow). So either we see the bit and reach the CPU, or its walks see
+ * the new entries.
  *
  * The CPU set is read with preemption off, so "this CPU only" stays true until the invalidation is done.
  */

@@ -1,9 +1,9 @@
 /*
  * Out-of-line parts of a message: memory and arrays of ports.
  *
- * Memory travels as a vm_map_copy: its pages are shared copy-on-write with the sender, or taken from it with
- * `deallocate`, and arrive as memory of the receiver's map. Both copy options promise the receiver a snapshot, which
- * this is. A failure at the receiver leaves the descriptor null and reports resource bits.
+ * Memory travels as a vm_map_copy: its pages are shared copy-on-write with the sender, or taken from it
+ * with `deallocate`, and arrive as memory of the receiver's map. Both copy options promise the receiver a
+ * snapshot, which this is. A failure at the receiver leaves the descriptor null and reports resource bits.
  */
 #pragma once
 

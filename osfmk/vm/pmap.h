@@ -14,7 +14,7 @@
  * only, otherwise one broadcast for the batch with one barrier. On return from remove and protect, no CPU
  * uses an old translation.
  *
- * pmap_switch is lock-free; ASIDs stay with their pmap until the generation runs out (<arm64/pmap_asid.h>).
+ * pmap_switch is lock-free; ASIDs stay with their pmap until the generation runs out (<arm64/pmap.h>).
  * Threads of the kernel keep the last user pmap loaded.
  */
 #pragma once

@@ -1,9 +1,9 @@
 /*
  * Page faults: see vm_fault.h.
  *
- * [F1] Locking the slot is a sequentially consistent exchange, [F2] the reads of the entry's attributes and bounds come
- * after it. They pair with [M1]/[M2] of vm_map.h: a change of the entry is either seen here, or its pass over the slots
- * waits for ours and sees the translation we installed.
+ * [F1] Locking the slot is a sequentially consistent exchange, [F2] the reads of the entry's attributes and
+ * bounds come after it. They pair with [M1]/[M2] of vm_map.h: a change of the entry is either seen here, or
+ * its pass over the slots waits for ours and sees the translation we installed.
  */
 #include <vm/vm_fault.h>
 
@@ -19,7 +19,10 @@
 #include <vm/vm_page.h>
 #include <vm/vm_page_internal.h>
 
-/* How an attempt ended, beside kern_return_t: what has to be done, outside the SMR section, before the next one. */
+/*
+ * How an attempt ended, beside kern_return_t: what has to be done, outside the SMR section, before the next
+ * one.
+ */
 #define FAULT_WAIT     (-1) /* the entry is being changed */
 #define FAULT_COPY     (-2) /* the entry needs an object of its own */
 #define FAULT_CONTINUE (-3) /* nothing: look again */
@@ -74,8 +77,8 @@ fault_new_object(vm_map_entry_t entry)
 }
 
 /*
- * The page of a locked slot belongs to several objects, and is written to: the slot gets a copy. Returns that; NULL when
- * there is no memory.
+ * The page of a locked slot belongs to several objects, and is written to: the slot gets a copy. Returns
+ * that; NULL when there is no memory.
  */
 static OS_NOINLINE vm_page_t
 fault_copy_page(vm_page_t page, struct fault_pages *pages)

@@ -1,8 +1,8 @@
 /*
  * Kernel memory and kernel stacks: see vm_kern.h.
  *
- * kernel_map's entries are VME_KERNEL: no object; the page tables alone say which pages they have. The range of an
- * allocation is its owner's, so nothing but the index is locked here.
+ * kernel_map's entries are VME_KERNEL: no object; the page tables alone say which pages they have. The
+ * range of an allocation is its owner's, so nothing but the index is locked here.
  */
 #include <vm/vm_kern.h>
 

@@ -1,6 +1,6 @@
 /*
- * In-kernel tests of maps, objects, faults and kernel memory. Address spaces are used through vm_map_read_user and
- * vm_map_write_user, which fault like a program would.
+ * In-kernel tests of maps, objects, faults and kernel memory. Address spaces are used through
+ * vm_map_read_user and vm_map_write_user, which fault like a program would.
  */
 #include <kern/sched.h>
 #include <kern/thread.h>
@@ -64,7 +64,9 @@ expect_no_leak(void (*body)(void))
 		body();
 	}
 	after = free_pages();
-	/* Elements wait for their grace period: a few slabs more or less. A leak would be 200 pages and up. */
+	/*
+	 * Elements wait for their grace period: a few slabs more or less. A leak would be 200 pages and up.
+	 */
 	EXPECT(after + 40 >= before);
 }
 
@@ -413,8 +415,8 @@ static vm_map_t race_map;
 static uint32_t race_errors;
 
 /*
- * All racers touch the same pages, each its own word; and each allocates, fills, cuts and frees ranges of its own,
- * and forks the map now and then.
+ * All racers touch the same pages, each its own word; and each allocates, fills, cuts and frees ranges of
+ * its own, and forks the map now and then.
  */
 static void
 racer(void *param, wait_result_t wresult)

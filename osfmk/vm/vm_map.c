@@ -1,6 +1,6 @@
 /*
- * Address maps: creation, entries, space, entering and removing. See vm_map.h for the rules; [M1] and [M2] are the labels
- * there.
+ * Address maps: creation, entries, space, entering and removing. See vm_map.h for the rules; [M1] and [M2]
+ * are the labels there.
  */
 #include <vm/vm_map_internal.h>
 
@@ -188,8 +188,9 @@ vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 }
 
 /*
- * The entry, all of whose range is locked, becomes two. A new entry takes the shorter side. The bounds shrink first and
- * the object is read after a fence, so that a fault that still used the old bounds has its object seen ([F1], [F2]).
+ * The entry, all of whose range is locked, becomes two. A new entry takes the shorter side. The bounds
+ * shrink first and the object is read after a fence, so that a fault that still used the old bounds has its
+ * object seen ([F1], [F2]).
  */
 static kern_return_t
 entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
@@ -323,8 +324,8 @@ vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, stru
 }
 
 /*
- * Whatever changes an entry holds the lock of its first slot; whatever changes what slots say holds all of them. So the
- * first one is enough to work on the entry itself.
+ * Whatever changes an entry holds the lock of its first slot; whatever changes what slots say holds all of
+ * them. So the first one is enough to work on the entry itself.
  */
 vm_map_entry_t
 vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot)
@@ -535,8 +536,8 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 }
 
 /*
- * The common case of VM_FLAGS_ANYWHERE: the place that the arena's hint names is free and a run. False: nothing is
- * entered.
+ * The common case of VM_FLAGS_ANYWHERE: the place that the arena's hint names is free and a run. False:
+ * nothing is entered.
  */
 static bool
 place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_offset_t mask, uint64_t first)

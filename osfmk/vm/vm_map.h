@@ -2,24 +2,27 @@
  * Address maps.
  *
  * A map is an index from virtual page to entry (vm_map_index.h: a radix tree whose slots carry their own
- *locks) and a pmap. An entry is a range with one object, protection, inheritance and tag; entries never
- *overlap.
+ * locks) and a pmap. An entry is a range with one object, protection, inheritance and tag; entries never
+ * overlap.
  *
- * Concurrency
- *	Look-ups and faults take no lock: they run in an SMR section (preemption off), so an entry, an index
- *node or an object they found stays memory, and they re-check the entry under the object's slot lock before
- *they install a translation. Changes lock the index slots of exactly the range they change (sleeping bit
- *locks, ascending addresses), so changes of ranges that are 128 KiB apart share no written line either. A
- *change that takes rights away, in this order: [M1] publish it in vme_attr (DEAD, NEEDS_COPY, less
- *protection), full barrier, [M2] pass over the object's slots of the range, waiting for a locked one, then
- *change the translations. A fault: [F1] lock the slot, full barrier, [F2] read vme_attr. So either the fault
- *sees the change, or the change sees what the fault installed.
+ * Locks
+ *	none		Look-ups and faults run in an SMR section (preemption off): an entry or an object
+ *			they found stays memory, and they look at the entry again under the object's
+ *			slot lock before they install a translation.
+ *	first slot	of an entry, a sleeping bit lock in the index: its attributes and its object.
+ *	all slots	of a range, in ascending order: what the index says about it.
+ * So changes of ranges that are 128 KiB apart share no written line, and neither do faults.
+ *
+ * A change that takes something away from an entry: [M1] publish it in the entry (DEAD, NEEDS_COPY, less
+ * protection, narrower bounds), full barrier, [M2] pass over the object's slots of the range, waiting for a
+ * locked one, then change the translations. A fault: [F1] lock the slot, full barrier, [F2] read the entry.
+ * So either the fault sees the change, or the change sees what the fault installed.
  *
  * Free space. Each CPU looks for space in an arena of its own (VM_MAP_ARENA bytes, taken from the map when it
- *is full), lowest address first from a hint. Sizes above VM_MAP_ARENA_MAX come from a search over the whole
- *map.
+ * is full), from a hint. Sizes above VM_MAP_ARENA_MAX come from a search over the whole map.
  *
- * Lock order: index range, [SMR section: object slot, page].
+ * Lock order: index range, [SMR section: object slot, page]. Two ranges are never locked at once but by fork,
+ * whose child nobody else can see.
  */
 #pragma once
 
@@ -61,13 +64,13 @@ uint64_t vm_map_random_pages(unsigned bits);
 void vm_map_random_seed(uint64_t seed);
 
 /*
- * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or above *addr if
- * that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in the top byte. mask: bits that
- * must be clear in the address.
- * The entry maps the object itself and takes over the caller's reference, on success only; others may map it too. With
- * `copy` it gets a copy-on-write copy, and the object stays the caller's. An object that is to be mapped itself with
- * VM_PROT_WRITE in max_prot must not have been copied from before.
- * KERN_NO_SPACE, KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. May block.
+ * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or
+ * above *addr if that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in
+ * the top byte. mask: bits that must be clear in the address. The entry maps the object itself and takes
+ * over the caller's reference, on success only; others may map it too. With `copy` it gets a copy-on-write
+ * copy, and the object stays the caller's. An object that is to be mapped itself with VM_PROT_WRITE in
+ * max_prot must not have been copied from before. KERN_NO_SPACE, KERN_INVALID_ADDRESS,
+ * KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE. May block.
  */
 OS_WARN_RESULT kern_return_t vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot,
@@ -86,8 +89,9 @@ kern_return_t vm_map_inherit(vm_map_t map, vm_map_offset_t start, vm_map_offset_
 vm_map_t vm_map_fork(vm_map_t old);
 
 /*
- * Maps [src_addr, src_addr + size) of `src` in `target` as well: shared, or with `copy` a copy-on-write copy of it. Placed like
- * vm_map_enter does. *cur and *max: what the new range allows, the least of what the source does. Page-aligned.
+ * Maps [src_addr, src_addr + size) of `src` in `target` as well: shared, or with `copy` a copy-on-write
+ * copy of it. Placed like vm_map_enter does. *cur and *max: what the new range allows, the least of what
+ * the source does. Page-aligned.
  */
 OS_WARN_RESULT kern_return_t vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur,
@@ -96,7 +100,10 @@ OS_WARN_RESULT kern_return_t vm_map_remap(vm_map_t target, vm_map_offset_t *addr
 /* Is all of the range mapped? */
 bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
-/* Is there a page behind the address, and how many objects hold it; KERN_INVALID_ADDRESS: nothing is mapped. */
+/*
+ * Is there a page behind the address, and how many objects hold it; KERN_INVALID_ADDRESS: nothing is
+ * mapped.
+ */
 kern_return_t vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *refs);
 
 struct vm_map_region {

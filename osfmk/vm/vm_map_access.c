@@ -1,6 +1,7 @@
 /*
- * Access to the memory of another map: page by page, through the physical map. A page is held by its object's slot only, so
- * it is looked up and copied inside one SMR section with the slot locked; nothing is held between pages.
+ * Access to the memory of another map: page by page, through the physical map. A page is held by its
+ * object's slot only, so it is looked up and copied inside one SMR section with the slot locked; nothing is
+ * held between pages.
  */
 #include <vm/vm_map_internal.h>
 
@@ -11,8 +12,9 @@
 #include <vm/vm_page.h>
 
 /*
- * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A page that a write
- * may go to belongs to one object (vmp_refs 1) and to an entry that is not NEEDS_COPY, as in vm_fault.c.
+ * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A
+ * page that a write may go to belongs to one object (vmp_refs 1) and to an entry that is not NEEDS_COPY, as
+ * in vm_fault.c.
  */
 static bool
 page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t access)

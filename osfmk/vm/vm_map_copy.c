@@ -63,8 +63,8 @@ copy_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 }
 
 /*
- * The pages [from, to) of a locked entry. Writes that happen before the protection is taken away may still be seen by
- * the copy; none after it are. [M2] is the pass of the copy over the slots: it locks each.
+ * The pages [from, to) of a locked entry. Writes that happen before the protection is taken away may still
+ * be seen by the copy; none after it are. [M2] is the pass of the copy over the slots: it locks each.
  */
 static kern_return_t
 copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t to)
@@ -191,7 +191,10 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 			return kr;
 		}
 		if (destroy) {
-			/* It may refuse (VM_FLAGS_PERMANENT): then the memory stays, which the sender can see. */
+			/*
+			 * It may refuse (VM_FLAGS_PERMANENT): then the memory stays, which the sender can
+			 * see.
+			 */
 			(void)vm_map_remove(map, trunc_page(addr), round_page(addr + size));
 		}
 	}

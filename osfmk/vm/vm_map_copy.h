@@ -1,10 +1,11 @@
 /*
  * A piece of an address space on its way to another one: out-of-line memory of messages, vm_read, vm_remap.
  *
- * A copy is an object whose pages are shared copy-on-write with where they came from; the source keeps its entries and
- * only loses the right to write to those pages without copying them. Pages of which the range covers only a part are
- * copied, so that nothing beside the range travels with it. When the sender gives the range up and it is one whole entry,
- * the copy takes over what was behind the entry, and no page is looked at.
+ * A copy is an object whose pages are shared copy-on-write with where they came from; the source keeps its
+ * entries and only loses the right to write to those pages without copying them. Pages of which the range
+ * covers only a part are copied, so that nothing beside the range travels with it. When the sender gives
+ * the range up and it is one whole entry, the copy takes over what was behind the entry, and no page is
+ * looked at.
  *
  * No locks: a copy belongs to one thread or message at a time.
  */
@@ -16,15 +17,15 @@ typedef struct vm_map_copy *vm_map_copy_t;
 
 /*
  * A copy of [addr, addr + size) of `map`. With `destroy` the pages that the range touches leave the map.
- * KERN_INVALID_ADDRESS: a part is not mapped; KERN_PROTECTION_FAILURE: not readable; KERN_INVALID_ARGUMENT: the range is
- * empty or wraps; KERN_RESOURCE_SHORTAGE. On failure the map is as before. May block.
+ * KERN_INVALID_ADDRESS: a part is not mapped; KERN_PROTECTION_FAILURE: not readable; KERN_INVALID_ARGUMENT:
+ * the range is empty or wraps; KERN_RESOURCE_SHORTAGE. On failure the map is as before. May block.
  */
 OS_WARN_RESULT kern_return_t vm_map_copyin(
     vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *copy);
 
 /*
- * Puts the copy anywhere into `map` as memory of its own, readable and writable; *addr is its first byte, as far into a
- * page as it was at the source. Consumes the copy on success. May block.
+ * Puts the copy anywhere into `map` as memory of its own, readable and writable; *addr is its first byte,
+ * as far into a page as it was at the source. Consumes the copy on success. May block.
  */
 OS_WARN_RESULT kern_return_t vm_map_copyout(vm_map_t map, vm_map_offset_t *addr, vm_map_copy_t copy);
 

@@ -1,10 +1,11 @@
 /*
  * Copies of address spaces: fork, and the moment an entry needs an object of its own.
  *
- * An entry whose object is shared for copying is NEEDS_COPY, in the parent and in the child; none of them has writable
- * translations. The first write through one of them gives that entry an object of its own, whose slots hold the same pages;
- * if it is the only one left, the mark is simply dropped. Memory that is inherited as shared gets an object that nobody
- * copies from: its pages are made its own first (vm_object.h).
+ * An entry whose object is shared for copying is NEEDS_COPY, in the parent and in the child; none of them
+ * has writable translations. The first write through one of them gives that entry an object of its own,
+ * whose slots hold the same pages; if it is the only one left, the mark is simply dropped. Memory that is
+ * inherited as shared gets an object that nobody copies from: its pages are made its own first
+ * (vm_object.h).
  *
  * Only the lock of the entry (its first slot) is held: what the index says stays the same.
  */
@@ -21,10 +22,11 @@ entry_first(vm_map_entry_t entry)
 }
 
 /*
- * DEAD first, so that no fault puts a page into the old object after its slot was copied: a fault that locked the slot before
- * [M1] is waited for by the copy, a later one sees DEAD and waits for the entry. Read-only translations of pages that
- * both objects hold stay. The new object has the same page numbers, so one store changes what a fault finds; a fault that
- * still has the old one sees, under its slot lock, that it is not the entry's any more.
+ * DEAD first, so that no fault puts a page into the old object after its slot was copied: a fault that
+ * locked the slot before [M1] is waited for by the copy, a later one sees DEAD and waits for the entry.
+ * Read-only translations of pages that both objects hold stay. The new object has the same page numbers, so
+ * one store changes what a fault finds; a fault that still has the old one sees, under its slot lock, that
+ * it is not the entry's any more.
  */
 static kern_return_t
 entry_copy_object(vm_map_entry_t entry)

@@ -1,9 +1,10 @@
 /*
  * The map index: see vm_map_index.h.
  *
- * The operations on ranges walk the tree recursively: a level of the walk handles the part of the range behind the
- * slots of one node. Every word that publishes a node or an entry is stored with release; it pairs with the dependent
- * loads of look-ups. The lock of a slot is taken with acquire and dropped with release, which pair with each other.
+ * The operations on ranges walk the tree recursively: a level of the walk handles the part of the range
+ * behind the slots of one node. Every word that publishes a node or an entry is stored with release; it
+ * pairs with the dependent loads of look-ups. The lock of a slot is taken with acquire and dropped with
+ * release, which pair with each other.
  */
 #include <vm/vm_map_index.h>
 
@@ -126,8 +127,8 @@ slot_value(uintptr_t word)
 }
 
 /*
- * A locked slot becomes a node whose slots say what it said. `tags`: VM_INDEX_LOCKED when they are to be locked. Waiters wake
- * up and find the node. False: no memory, the slot is as before.
+ * A locked slot becomes a node whose slots say what it said. `tags`: VM_INDEX_LOCKED when they are to be
+ * locked. Waiters wake up and find the node. False: no memory, the slot is as before.
  */
 static bool
 slot_expand(struct vm_index_node *parent, unsigned at, uintptr_t word, uintptr_t tags)
@@ -482,8 +483,8 @@ struct foreach {
 };
 
 /*
- * A slot that held an entry a moment ago. With its lock the entry cannot go; what is not the first slot of an entry was
- * put there while we walked, and is passed over. Returns the node if it has become one.
+ * A slot that held an entry a moment ago. With its lock the entry cannot go; what is not the first slot of
+ * an entry was put there while we walked, and is passed over. Returns the node if it has become one.
  */
 static struct vm_index_node *
 slot_visit(struct foreach *walk, uintptr_t *slot, uint64_t page, uint64_t next)

@@ -1,18 +1,19 @@
 /*
  * The index of an address map: which entry covers a page.
  *
- * A radix tree over page numbers (33 bits), 64 slots a node, 4 levels for the first 256 GiB (the node `low`, in the map
- * itself) and 6 for the rest. A slot on level L stands for 64^L pages and holds nothing, an entry that covers all of
- * them, or a node with the level below. So a large aligned entry costs few slots, a look-up reads one word a level, and
- * the slots of two pages 128 KiB apart are never in one cache line. Nodes are added under entries as they are cut up and
- * stay until the index is destroyed.
+ * A radix tree over page numbers (33 bits), 64 slots a node, 4 levels for the first 256 GiB (the node
+ * `low`, in the map itself) and 6 for the rest. A slot on level L stands for 64^L pages and holds nothing,
+ * an entry that covers all of them, or a node with the level below. So a large aligned entry costs few
+ * slots, a look-up reads one word a level, and the slots of two pages 128 KiB apart are never in one cache
+ * line. Nodes are added under entries as they are cut up and stay until the index is destroyed.
  *
- * A slot word carries its own lock: bit 0, a sleeping lock (waiters set bit 1). Locking a range locks the slots that
- * cover exactly it, in ascending order, splitting at its ends what reaches beyond; whoever holds them may replace what
- * the slots say. Look-ups ignore the locks and take none; the memory they may touch is kept by SMR.
+ * A slot word carries its own lock: bit 0, a sleeping lock (waiters set bit 1). Locking a range locks the
+ * slots that cover exactly it, in ascending order, splitting at its ends what reaches beyond; whoever holds
+ * them may replace what the slots say. Look-ups ignore the locks and take none; the memory they may touch
+ * is kept by SMR.
  *
- * The file is pure: allocation, sleeping and waking are the four functions at the end, which vm_map.c has for the kernel
- * and the unit test for the host.
+ * The file is pure: allocation, sleeping and waking are the four functions at the end, which vm_map.c has
+ * for the kernel and the unit test for the host.
  */
 #pragma once
 
@@ -35,8 +36,8 @@
 struct vm_map_entry; /* aligned to more than VM_INDEX_TAGS */
 
 /*
- * `used` has a bit for each slot that ever held something, set before the slot does and never cleared, so that walks need
- * not read empty slots. It is written once for each slot in the life of a node.
+ * `used` has a bit for each slot that ever held something, set before the slot does and never cleared, so
+ * that walks need not read empty slots. It is written once for each slot in the life of a node.
  */
 struct vm_index_node {
 	uintptr_t slots[VM_INDEX_SLOTS];
@@ -61,8 +62,8 @@ vm_index_node(uintptr_t word)
 }
 
 /*
- * The entry that covers a page, or NULL. Inside an SMR section (or with the page's slot locked). The loads are ordered
- * by their addresses: each pairs with the release store that published the node or entry.
+ * The entry that covers a page, or NULL. Inside an SMR section (or with the page's slot locked). The loads
+ * are ordered by their addresses: each pairs with the release store that published the node or entry.
  */
 OS_INLINE struct vm_map_entry *
 vm_index_lookup(const struct vm_map_index *index, uint64_t page)
@@ -90,8 +91,8 @@ vm_index_lookup(const struct vm_map_index *index, uint64_t page)
 }
 
 /*
- * Lowest entry that covers a page in [start, end), and in *page the lowest such page; NULL when there is none. Same rules
- * as the look-up; without locks the answer may be old when it arrives.
+ * Lowest entry that covers a page in [start, end), and in *page the lowest such page; NULL when there is
+ * none. Same rules as the look-up; without locks the answer may be old when it arrives.
  */
 struct vm_map_entry *vm_index_next(
     const struct vm_map_index *index, uint64_t start, uint64_t end, uint64_t *page);
@@ -112,9 +113,9 @@ void vm_index_set_unlock(
     struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
 
 /*
- * Runs: the quick way for a range that neighbouring slots of one node cover exactly, which most small ranges are. A run
- * is found without a lock and stays right, because nodes are never taken away; but a slot of it may turn into a node, so
- * only a locked run says anything.
+ * Runs: the quick way for a range that neighbouring slots of one node cover exactly, which most small
+ * ranges are. A run is found without a lock and stays right, because nodes are never taken away; but a slot
+ * of it may turn into a node, so only a locked run says anything.
  */
 struct vm_index_run {
 	struct vm_index_node *node;
@@ -157,8 +158,8 @@ vm_index_run_slot(const struct vm_index_run *run, unsigned i)
 }
 
 /*
- * Locks a run whose slots all hold `entry` (NULL: nothing) and are not locked. False, with nothing locked, if one of
- * them is anything else.
+ * Locks a run whose slots all hold `entry` (NULL: nothing) and are not locked. False, with nothing locked,
+ * if one of them is anything else.
  */
 OS_WARN_RESULT bool vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
 
@@ -166,23 +167,26 @@ OS_WARN_RESULT bool vm_index_lock_run(const struct vm_index_run *run, struct vm_
 void vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
 
 /*
- * Locks the slot that stands for `page`, on whatever level, and returns it; *entry is what it holds. NULL: no node could
- * be had. May sleep.
+ * Locks the slot that stands for `page`, on whatever level, and returns it; *entry is what it holds. NULL:
+ * no node could be had. May sleep.
  */
 uintptr_t *vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry);
 void vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry); /* `entry` is what it holds */
 
 /*
- * Calls fn for each entry in [start, end), lowest first, with the entry's first slot locked (or not, in an index that
- * nobody else uses); fn says where to go on, at least one page behind. An entry that changes place meanwhile may be
- * left out. May sleep. Stops when fn returns VM_INDEX_STOP.
+ * Calls fn for each entry in [start, end), lowest first, with the entry's first slot locked (or not, in an
+ * index that nobody else uses); fn says where to go on, at least one page behind. An entry that changes
+ * place meanwhile may be left out. May sleep. Stops when fn returns VM_INDEX_STOP.
  */
 #define VM_INDEX_STOP UINT64_MAX
 typedef uint64_t (*vm_index_fn)(struct vm_map_entry *entry, uint64_t page, void *context);
 void vm_index_foreach(
     struct vm_map_index *index, uint64_t start, uint64_t end, bool lock, vm_index_fn fn, void *context);
 
-/* Puts an entry into a free range of an index that nobody else uses yet. False: no memory, and the range is undefined. */
+/*
+ * Puts an entry into a free range of an index that nobody else uses yet. False: no memory, and the range is
+ * undefined.
+ */
 OS_WARN_RESULT bool vm_index_insert(
     struct vm_map_index *index, uint64_t start, uint64_t end, struct vm_map_entry *entry);
 

@@ -1,6 +1,6 @@
 /*
- * Unit test of the map index: against a flat model of a small part of the address space, at the seams of the tree, out of
- * memory, and with threads that lock, replace and look up.
+ * Unit test of the map index: against a flat model of a small part of the address space, at the seams of
+ * the tree, out of memory, and with threads that lock, replace and look up.
  */
 #include <vm/vm_map_index.h>
 
@@ -299,8 +299,8 @@ static struct vm_map_index *shared;
 static struct vm_map_entry owners[NTHREADS];
 
 /*
- * Each thread locks a range that overlaps the others', claims every page of it, sees that nobody else did, and empties it.
- * Look-ups in between may see anybody's entry, but only entries.
+ * Each thread locks a range that overlaps the others', claims every page of it, sees that nobody else did,
+ * and empties it. Look-ups in between may see anybody's entry, but only entries.
  */
 static void *
 worker(void *arg)

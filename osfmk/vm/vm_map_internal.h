@@ -10,8 +10,8 @@
 #include <vm/vm_object.h>
 
 /*
- * Locks, in the index (vm_map_index.h): (e) the entry's first slot, (r) all its slots. Readers without them live with a change
- * right after, or look again under the slot lock of a page.
+ * Locks, in the index (vm_map_index.h): (e) the entry's first slot, (r) all its slots. Readers without them
+ * live with a change right after, or look again under the slot lock of a page.
  */
 struct vm_map_entry {
 	vm_map_offset_t vme_start; /* (r) bytes, page-aligned */
@@ -84,8 +84,8 @@ vme_object_page(uint64_t bias, vm_map_offset_t va)
 }
 
 /*
- * Where a CPU looks for free space. Hints: written by threads on the CPU without a lock, and checked by whoever uses
- * them. Single pages go to the lowest free place, larger sizes behind the last one.
+ * Where a CPU looks for free space. Hints: written by threads on the CPU without a lock, and checked by
+ * whoever uses them. Single pages go to the lowest free place, larger sizes behind the last one.
  */
 struct vm_map_arena {
 	vm_map_offset_t vma_start; /* empty before the first allocation */
@@ -128,22 +128,23 @@ vm_map_lookup_entry(const struct vm_map *map, vm_map_offset_t va)
 }
 
 /*
- * Locks [start, end), plus what entries reach beyond it, and cuts those at start and end; on return exactly [start, end) is
- * locked and no entry crosses its ends. KERN_RESOURCE_SHORTAGE with nothing locked. May sleep.
+ * Locks [start, end), plus what entries reach beyond it, and cuts those at start and end; on return exactly
+ * [start, end) is locked and no entry crosses its ends. KERN_RESOURCE_SHORTAGE with nothing locked. May
+ * sleep.
  */
 OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
 /*
- * Locks the range if one entry covers exactly that and the index has it in a run that nobody else has locked; else NULL,
- * with nothing locked. Unlock with vm_index_unlock_run. Does not sleep.
+ * Locks the range if one entry covers exactly that and the index has it in a run that nobody else has
+ * locked; else NULL, with nothing locked. Unlock with vm_index_unlock_run. Does not sleep.
  */
 vm_map_entry_t vm_map_lock_entry(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run);
 
 /*
- * The entry that covers va with its first slot locked, which is the lock of the entry: attributes and object are the
- * caller's to change, its range is not. NULL if there is none (or no memory). May sleep.
+ * The entry that covers va with its first slot locked, which is the lock of the entry: attributes and
+ * object are the caller's to change, its range is not. NULL if there is none (or no memory). May sleep.
  */
 vm_map_entry_t vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot);
 
@@ -165,15 +166,16 @@ vm_map_entry_locate(vm_map_entry_t entry, vm_map_offset_t start, vm_map_offset_t
 void vm_map_entry_free(vm_map_entry_t entry); /* never was in a map */
 
 /*
- * Puts an entry, complete but for its place, into the map; vm_map_enter says what the arguments mean. `first`: the page of
- * its object that the range begins with. On failure the entry is the caller's, and unchanged but for its place.
+ * Puts an entry, complete but for its place, into the map; vm_map_enter says what the arguments mean.
+ * `first`: the page of its object that the range begins with. On failure the entry is the caller's, and
+ * unchanged but for its place.
  */
 OS_WARN_RESULT kern_return_t vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr,
     vm_map_size_t size, vm_map_offset_t mask, int flags, uint64_t first);
 
 /*
- * The range that vm_map_enter would use, locked and empty, or the error it would return. The caller enters something or
- * unlocks.
+ * The range that vm_map_enter would use, locked and empty, or the error it would return. The caller enters
+ * something or unlocks.
  */
 OS_WARN_RESULT kern_return_t vm_map_reserve(
     vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags);
@@ -186,8 +188,8 @@ struct vm_map_taken {
 };
 
 /*
- * If the range is one readable entry with memory of its own, takes it out of the map and keeps what was behind it. False:
- * nothing has changed.
+ * If the range is one readable entry with memory of its own, takes it out of the map and keeps what was
+ * behind it. False: nothing has changed.
  */
 bool vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_map_taken *taken);
 
@@ -206,13 +208,13 @@ vm_map_reserved(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_t
 }
 
 /*
- * Gives an entry that the caller has locked an object that no other entry copies from: afterwards it is not NEEDS_COPY, and
- * has an object. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ * Gives an entry that the caller has locked an object that no other entry copies from: afterwards it is not
+ * NEEDS_COPY, and has an object. KERN_RESOURCE_SHORTAGE: nothing has changed.
  */
 OS_WARN_RESULT kern_return_t vm_map_entry_own_object(vm_map_entry_t entry);
 
 /*
- * The object of a locked entry is shared for good from now on: the entry's own, with pages of its own, VME_SHARED. False:
- * no memory.
+ * The object of a locked entry is shared for good from now on: the entry's own, with pages of its own,
+ * VME_SHARED. False: no memory.
  */
 OS_WARN_RESULT bool vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry);

@@ -1,8 +1,9 @@
 /*
  * Mapping a range of one map in another.
  *
- * Sharing is done in two steps, so that no two ranges are locked at once: the source's entries are made shared and described
- * by new entries, addressed from 0; then room is made in the target and the new entries get their place.
+ * Sharing is done in two steps, so that no two ranges are locked at once: the source's entries are made
+ * shared and described by new entries, addressed from 0; then room is made in the target and the new
+ * entries get their place.
  */
 #include <vm/vm_map_internal.h>
 

@@ -1,8 +1,8 @@
 /*
  * Memory objects: see vm_object.h.
  *
- * Everything that walks slots here holds a reference to the object, or got it out of an entry that it has made DEAD, and has
- * preemption off around each slot lock only.
+ * Everything that walks slots here holds a reference to the object, or got it out of an entry that it has
+ * made DEAD, and has preemption off around each slot lock only.
  */
 #include <vm/vm_object.h>
 
@@ -56,7 +56,10 @@ vm_object_deallocate(vm_object_t object)
 {
 	vm_page_t dead = NULL;
 
-	/* A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes first. */
+	/*
+	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
+	 * first.
+	 */
 	if (os_atomic_load(&object->vo_refs, acquire) != 1 && os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
 		return;
 	}

@@ -3,18 +3,19 @@
  *
  * An object is an array of page slots, one for each page offset. A slot is one word: a page, nothing
  * (zero-filled on demand), and a lock bit. Slots lie in a radix tree of 64-slot nodes whose height is fixed
- * by the object's size (8 slots in the object itself, then x64 a level), so slots of pages 128 KiB apart are
- * never in one cache line, and nodes are only ever added while the object lives.
+ * by the object's size (8 slots in the object itself, then x64 a level), so slots of pages 128 KiB apart
+ * are never in one cache line, and nodes are only ever added while the object lives.
  *
- * Copy-on-write is symmetric and by page. fork shares the whole object between two map entries that are both
- * marked NEEDS_COPY; the first write through either gives that entry its own object whose slots hold the same
- * pages (vmp_refs counts the slots); a write to a page with more than one reference copies that page. So
- * there are no shadow chains to walk or collapse: a look-up is one tree walk.
+ * Copy-on-write is symmetric and by page. fork shares the whole object between two map entries that are
+ * both marked NEEDS_COPY; the first write through either gives that entry its own object whose slots hold
+ * the same pages (vmp_refs counts the slots); a write to a page with more than one reference copies that
+ * page. So there are no shadow chains to walk or collapse: a look-up is one tree walk.
  *
- * An object that several entries map and may write to (VO_WRITE_SHARED) holds only pages of its own (vmp_refs 1), since
- * whoever replaced a page would have to find all its translations: a copy of it is made at once. Objects that are
- * mapped by several but written by none of them (a program's text) are copied like any other. A delayed copy, and a
- * pager below the slots, fit in vo_backing without changing the users of this interface.
+ * An object that several entries map and may write to (VO_WRITE_SHARED) holds only pages of its own
+ * (vmp_refs 1), since whoever replaced a page would have to find all its translations: a copy of it is made
+ * at once. Objects that are mapped by several but written by none of them (a program's text) are copied
+ * like any other. A delayed copy, and a pager below the slots, fit in vo_backing without changing the users
+ * of this interface.
  *
  * Locks: the slot lock (bit 0 of the slot word, preemption off, never held while blocking, rank: object)
  * covers the slot and the page-table entries that map it. An object that is being freed is unreachable; its
@@ -92,9 +93,9 @@ void vm_object_deallocate(vm_object_t object); /* the last reference frees the p
 uintptr_t *vm_object_slot_alloc(vm_object_t object, uint64_t index);
 
 /*
- * Makes every page of the range the object's own (vmp_refs 1), copying those that are not and removing their translations
- * from `pmap`, the only one that maps them; page `start` is at `va` there. False when memory is exhausted: some pages
- * may have been done.
+ * Makes every page of the range the object's own (vmp_refs 1), copying those that are not and removing
+ * their translations from `pmap`, the only one that maps them; page `start` is at `va` there. False when
+ * memory is exhausted: some pages may have been done.
  */
 OS_WARN_RESULT bool vm_object_unshare_range(
     vm_object_t object, uint64_t start, uint64_t end, pmap_t pmap, vm_map_offset_t va);
@@ -107,9 +108,9 @@ void vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm
 void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 
 /*
- * A new object of at + npages pages, which has the contents of [start, start + npages) from page `at` on: sharing the
- * pages copy-on-write, or, if the object is VO_WRITE_SHARED, with pages of its own, copied now. NULL when memory is
- * exhausted.
+ * A new object of at + npages pages, which has the contents of [start, start + npages) from page `at` on:
+ * sharing the pages copy-on-write, or, if the object is VO_WRITE_SHARED, with pages of its own, copied now.
+ * NULL when memory is exhausted.
  */
 vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
 

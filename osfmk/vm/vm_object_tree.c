@@ -30,7 +30,10 @@ node_get(uintptr_t *slot)
 	if (node == NULL) {
 		return NULL;
 	}
-	/* seq_cst: a change that found no node here must find whoever adds one seeing the change ([F1] in vm_fault.c). */
+	/*
+	 * seq_cst: a change that found no node here must find whoever adds one seeing the change ([F1] in
+	 * vm_fault.c).
+	 */
 	if (!os_atomic_cmpxchgv(slot, (uintptr_t)0, (uintptr_t)node, &found, seq_cst)) {
 		vm_tree_node_free(node);
 		return (struct vm_object_node *)found;

@@ -1,9 +1,9 @@
 /*
- * The slots of an object as a tree: vm_object.h says what it looks like. Pure: nodes come from the two functions at
- * the end.
+ * The slots of an object as a tree: vm_object.h says what it looks like. Pure: nodes come from the two
+ * functions at the end.
  *
- * Nodes are added by compare-exchange and stay until the object is destroyed. Loads are ordered by their addresses and pair
- * with the release that published the node.
+ * Nodes are added by compare-exchange and stay until the object is destroyed. Loads are ordered by their
+ * addresses and pair with the release that published the node.
  */
 #pragma once
 
@@ -50,8 +50,8 @@ vm_tree_lookup(struct vm_object_tree *tree, unsigned height, uint64_t index)
 uintptr_t *vm_tree_lookup_alloc(struct vm_object_tree *tree, unsigned height, uint64_t index);
 
 /*
- * Slot of `index` and in *run how many slots from there on are neighbours in the same node; NULL when there is no
- * node, *run then counts the slots that are missing with it. For walks over ranges.
+ * Slot of `index` and in *run how many slots from there on are neighbours in the same node; NULL when there
+ * is no node, *run then counts the slots that are missing with it. For walks over ranges.
  */
 uintptr_t *vm_tree_run(struct vm_object_tree *tree, unsigned height, uint64_t index, uint64_t *run);
 

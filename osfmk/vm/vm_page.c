@@ -1,9 +1,9 @@
 /*
  * The page allocator: see vm_page.h for where free pages live.
  *
- * The fast paths of grab and release work on the CPU's own vm_page_cpu with interrupts masked, which also keeps the
- * thread where it is; interrupt handlers may therefore use them. A CPU holds at most two batches (vpc_free and
- * vpc_spare), so going back and forth across a boundary never reaches the pool.
+ * The fast paths of grab and release work on the CPU's own vm_page_cpu with interrupts masked, which also
+ * keeps the thread where it is; interrupt handlers may therefore use them. A CPU holds at most two batches
+ * (vpc_free and vpc_spare), so going back and forth across a boundary never reaches the pool.
  */
 #include <vm/vm_page.h>
 
@@ -15,8 +15,8 @@
 #include <vm/vm_page_internal.h>
 
 /*
- * Pages in a batch: a sixteenth of the CPU's share of RAM, so that at most an eighth of RAM sleeps in caches, within
- * limits that make the pool rare (upper: 4 MiB) and still spread what there is (lower).
+ * Pages in a batch: a sixteenth of the CPU's share of RAM, so that at most an eighth of RAM sleeps in
+ * caches, within limits that make the pool rare (upper: 4 MiB) and still spread what there is (lower).
  */
 #define VM_PAGE_BATCH_MIN 16
 #define VM_PAGE_BATCH_MAX 256
@@ -65,7 +65,10 @@ page_hand_out(struct vm_page *page)
 	page->vmp_flags = 0;
 }
 
-/* One page out of the pool's extents; the smaller runs first, so that contiguous requests keep the big ones. */
+/*
+ * One page out of the pool's extents; the smaller runs first, so that contiguous requests keep the big
+ * ones.
+ */
 static bool
 pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_pool_lock)
 {
@@ -83,7 +86,9 @@ pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_po
 	return false;
 }
 
-/* The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Interrupts masked. */
+/*
+ * The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Interrupts masked.
+ */
 static OS_COLD bool
 vm_page_refill(struct vm_page_cpu *cpu)
 {
@@ -227,8 +232,8 @@ bool
 vm_page_unref(vm_page_t page)
 {
 	/*
-	 * A count of 1 is ours and cannot grow: it is only raised under the lock of a slot that holds the page, and ours
-	 * was the last.
+	 * A count of 1 is ours and cannot grow: it is only raised under the lock of a slot that holds the
+	 * page, and ours was the last.
 	 */
 	if (os_likely(os_atomic_load(&page->vmp_refs, acquire) == 1)) {
 		return true;

@@ -6,10 +6,10 @@
  * when a page is first handed out, not at boot.
  *
  * Free pages live in three places:
- *	1. per-CPU caches: grab and release touch only the CPU's own line (interrupts masked, no lock);
- *	2. a per-CPU reservation of never-used pages, taken from the pool VM_PAGE_RESERVATION at a time;
- *	3. the pool: a list of batches that CPUs gave back, and the extents of RAM never handed out. One spin
- *	   lock (rank: page), taken once for VM_PAGE_BATCH pages.
+ *	caches		of each CPU: grab and release touch only the CPU's own line, interrupts masked
+ *	reservation	of each CPU: never-used pages, taken from the pool a few batches at a time
+ *	pool		batches that CPUs gave back, and the extents of RAM never handed out; one spin
+ *			lock (LCK_RANK_VM_PAGE), taken once a batch
  * Contents of a page from vm_page_grab are undefined; vm_page_grab_zero clears it.
  *
  * vmp_refs counts the object slots that hold a page (copy-on-write shares pages between objects); a page that

@@ -1,6 +1,6 @@
 /*
- * Per-CPU state of the page allocator and of the fault path. Written by the own CPU only, with interrupts masked (free
- * lists) or preemption off (counters); read by anybody for statistics.
+ * Per-CPU state of the page allocator and of the fault path. Written by the own CPU only, with interrupts
+ * masked (free lists) or preemption off (counters); read by anybody for statistics.
  */
 #pragma once
 
