@@ -366,6 +366,22 @@ TEST(a_thread_can_fork)
 	EXPECT_EQ((uintptr_t)result, 9);
 }
 
+static int
+thread_in_child(void *arg)
+{
+	pthread_t thread;
+	void *result = NULL;
+
+	EXPECT_EQ(pthread_create(&thread, NULL, add_one, (void *)6), 0);
+	EXPECT_EQ(pthread_join(thread, &result), 0);
+	return (int)(uintptr_t)result;
+}
+
+TEST(a_child_can_make_threads)
+{
+	EXPECT_EQ(ktap_in_child(thread_in_child, NULL), 7);
+}
+
 static void *
 use_streams(void *arg)
 {

@@ -35,7 +35,8 @@ __FILE *__stderrp = &__sf[2];
 
 /* The state that no thread owns: the list of streams. */
 static struct _reent global_reent = _REENT_INIT(global_reent);
-struct _reent *const _global_impure_ptr = &global_reent;
+/* In plain data: the one pointer in constant data would cost every small program a page and its protection. */
+__attribute__((section("__DATA,__data"))) struct _reent *const _global_impure_ptr = &global_reent;
 struct _reent *_impure_ptr = &global_reent;
 
 /* newlib's locks: recursive ones remember the thread that holds them. */
@@ -105,7 +106,9 @@ _newlib_thread_fini(void *reent)
 void
 _newlib_flush(void)
 {
-	(void)fflush(NULL);
+	if (global_reent.__sdidinit) { /* some stream was used */
+		(void)fflush(NULL);
+	}
 }
 
 struct _reent *

@@ -55,9 +55,6 @@ void _pthread_setup(pthread_t thread);
 /* The first thread: start.c calls it before anything that needs thread data. */
 void _pthread_main_thread_init(const char *const *apple);
 
-/* Tells the kernel where threads start; once in each process image. */
-void _pthread_register(void);
-
 /* Child of fork: the only thread is the caller. */
 void _pthread_atfork_child(void);
 void _pthread_atfork_prepare(void);

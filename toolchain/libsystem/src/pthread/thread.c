@@ -11,6 +11,7 @@
 #include <mach/mach.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ulock.h>
@@ -99,8 +100,11 @@ thread_start(pthread_t self, mach_port_t port, void *(*fn)(void *), void *arg, v
 	pthread_exit(fn(arg));
 }
 
-void
-_pthread_register(void)
+static _Atomic(bool) registered; /* with the kernel, in this process */
+
+/* Tells the kernel where threads start. Only programs that make one pay for it; telling it twice does no harm. */
+static void
+register_once(void)
 {
 	struct registration data = {
 		.version = sizeof(data),
@@ -108,8 +112,11 @@ _pthread_register(void)
 		.mach_thread_self_offset = TSD_MACH_THREAD_SELF * sizeof(void *),
 	};
 
-	(void)__bsdthread_register((void *)thread_start, NULL, (int)sizeof(struct _opaque_pthread_t), &data,
-	    sizeof(data), 0, offsetof(struct _opaque_pthread_t, tsd));
+	if (!atomic_load_explicit(&registered, memory_order_relaxed)) {
+		(void)__bsdthread_register((void *)thread_start, NULL, (int)sizeof(struct _opaque_pthread_t),
+		    &data, sizeof(data), 0, offsetof(struct _opaque_pthread_t, tsd));
+		atomic_store_explicit(&registered, true, memory_order_relaxed);
+	}
 }
 
 static size_t
@@ -234,6 +241,7 @@ pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *
 	if (thread == NULL) {
 		return EAGAIN;
 	}
+	register_once();
 	_pthread_setup(thread);
 	thread->exit_gate = 1;
 	thread->detached =
@@ -472,6 +480,7 @@ _pthread_atfork_child(void)
 
 	_malloc_fork_done();
 	detached_dead = NULL;
+	atomic_store_explicit(&registered, false, memory_order_relaxed);
 	self->tsd[TSD_MACH_THREAD_SELF] = (void *)(uintptr_t)mach_thread_self();
 	os_light_unlock(&stack_cache_lock);
 }

@@ -1,8 +1,8 @@
 /*
  * From the kernel's hand-over to main.
  *
- * Order: pointers in data, thread data of the first thread, Mach ports, where threads start, data that is now
- * final made read-only, constructors, main.
+ * Order: pointers in data, thread data of the first thread, Mach ports, data that is now final made read-only,
+ * constructors, main.
  */
 #include <mach-o/loader.h>
 #include <mach/mach.h>
@@ -40,21 +40,42 @@ _apple_value(const char *const *apple, const char *key)
 	return NULL;
 }
 
+/* A hexadecimal number, with or without 0x; *text is left behind it. */
+static uint64_t
+take_hex(const char **text)
+{
+	const char *p = *text;
+	uint64_t value = 0;
+
+	if (p[0] == '0' && p[1] == 'x') {
+		p += 2;
+	}
+	for (;; p++) {
+		unsigned digit = (unsigned)*p - '0';
+
+		if (digit > 9) {
+			digit = ((unsigned)*p | 0x20) - 'a' + 10;
+			if (digit - 10 > 5) {
+				break;
+			}
+		}
+		value = value << 4 | digit;
+	}
+	*text = p;
+	return value;
+}
+
 bool
 _apple_numbers(const char *const *apple, const char *key, uint64_t *numbers, unsigned count)
 {
 	const char *text = _apple_value(apple, key);
-	char *end;
 
 	for (unsigned i = 0; i < count; i++) {
 		if (text == NULL || *text == '\0') {
 			return false;
 		}
-		numbers[i] = strtoull(text, &end, 16);
-		if (end == text) {
-			return false;
-		}
-		text = *end == ',' ? end + 1 : end;
+		numbers[i] = take_hex(&text);
+		text += *text == ',';
 	}
 	return true;
 }
@@ -149,7 +170,6 @@ _libsystem_start(const uintptr_t *stack, const struct mach_header_64 *header)
 	environ = envp;
 	_pthread_main_thread_init((const char *const *)apple);
 	_mach_init();
-	_pthread_register();
 	if (_apple_numbers((const char *const *)apple, "stack_guard", &guard, 1)) {
 		__stack_chk_guard = guard;
 	}
