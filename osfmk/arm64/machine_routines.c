@@ -17,7 +17,7 @@ machine_idle(void)
 {
 	dsb(sy);
 	__asm__ volatile("wfi" ::: "memory");
-	if ((sysreg_read(isr_el1) & ISR_IRQ) != 0) {
+	if (ml_interrupt_pending()) {
 		pe_irq_dispatch();
 	}
 }

@@ -34,6 +34,16 @@ ml_set_interrupts_enabled(bool enable)
 	return before;
 }
 
+/* Would an interrupt be taken if they were enabled? */
+OS_INLINE bool
+ml_interrupt_pending(void)
+{
+	uint64_t isr;
+
+	__asm__ volatile("mrs %0, isr_el1" : "=r"(isr));
+	return (isr & DAIF_I) != 0; /* the same bit */
+}
+
 /* Number of this CPU; preemption must be off for it to mean anything. */
 OS_INLINE unsigned
 ml_get_cpu_number(void)

@@ -36,8 +36,6 @@
 	(SCTLR_M | SCTLR_C | SCTLR_SA | SCTLR_SA0 | SCTLR_I | SCTLR_DZE | SCTLR_UCT | SCTLR_NTWI | \
 	    SCTLR_NTWE | SCTLR_UCI | SCTLR_RES1)
 
-#define ISR_IRQ (1 << 7) /* ISR_EL1: an interrupt is pending */
-
 /* CPACR_EL1.FPEN: 1 traps EL0, 3 traps nobody. */
 #define CPACR_FP_TRAP_EL0 (1 << 20)
 #define CPACR_FP_ON       (3 << 20)

@@ -46,7 +46,7 @@ struct processor {
 
 	/* Other CPUs. */
 	struct inbox pr_inbox OS_CACHE_ALIGNED; /* threads made runnable for this CPU */
-	uint32_t pr_signalled;                  /* a RESCHED interrupt is under way; atomic */
+	uint32_t pr_signalled;                  /* a RESCHED interrupt is under way, or not needed; atomic */
 
 	/* Run queue: own CPU, rarely others. */
 	lck_spin_t pr_runq_lock OS_CACHE_ALIGNED;

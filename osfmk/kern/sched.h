@@ -45,6 +45,10 @@ enum sched_mode {
  * a wake-up followed by blocking takes, shorter than anybody notices. */
 #define SCHED_BALANCE_NS 100000ULL
 
+/* A CPU that ran out of work polls for more this long before it waits for an interrupt: about what an interrupt
+ * between CPUs costs both sides, so that polling at most doubles the price of a wait. */
+#define SCHED_IDLE_POLL_NS 5000ULL
+
 /*
  * Timeshare: the CPU time a thread used is halved every decay period, and each SCHED_USAGE_STEP_NS of what
  * is left costs it one level, never more than SCHED_PENALTY_MAX. One period of uninterrupted running costs

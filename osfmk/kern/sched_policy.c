@@ -6,7 +6,7 @@
 #include <arm64/machine_routines.h>
 #include <kern/clock.h>
 
-uint64_t sched_quantum_ticks, sched_balance_ticks;
+uint64_t sched_quantum_ticks, sched_balance_ticks, sched_idle_poll_ticks;
 static uint64_t decay_period_ticks, usage_step_ticks;
 
 void
@@ -14,6 +14,7 @@ sched_policy_init(void)
 {
 	sched_quantum_ticks = nanoseconds_to_absolutetime(SCHED_QUANTUM_NS);
 	sched_balance_ticks = nanoseconds_to_absolutetime(SCHED_BALANCE_NS);
+	sched_idle_poll_ticks = nanoseconds_to_absolutetime(SCHED_IDLE_POLL_NS);
 	decay_period_ticks = nanoseconds_to_absolutetime(SCHED_DECAY_PERIOD_NS);
 	usage_step_ticks = nanoseconds_to_absolutetime(SCHED_USAGE_STEP_NS);
 }

@@ -7,7 +7,7 @@
 #include <kern/thread.h>
 
 /* SCHED_QUANTUM_NS and SCHED_BALANCE_NS in timebase ticks. */
-extern uint64_t sched_quantum_ticks, sched_balance_ticks;
+extern uint64_t sched_quantum_ticks, sched_balance_ticks, sched_idle_poll_ticks;
 
 /* Start-up, after clock_init. */
 void sched_policy_init(void);

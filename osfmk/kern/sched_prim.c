@@ -171,8 +171,8 @@ sched_signal_interrupt(void)
 {
 	processor_t processor = current_processor();
 
-	os_atomic_store(
-	    &processor->pr_signalled, 0, seq_cst); /* before the drain: a later push signals again */
+	os_atomic_store(&processor->pr_signalled, 0, relaxed);
+	os_atomic_thread_fence(seq_cst); /* [D1]: before the drain, so that a push it misses signals again */
 	inbox_drain(processor);
 }
 
@@ -786,6 +786,30 @@ processor_init(unsigned cpu, thread_t idle_thread)
 	timer_queue_init(processor);
 }
 
+/*
+ * A CPU that ran out of work looks out for more for a while before it waits for an interrupt: the thread it
+ * just ran often is about to be answered, and an interrupt takes both sides microseconds. Meanwhile pr_signalled
+ * is set, so that wakers do not send one; whoever pushed before it is cleared again is seen by the caller, who
+ * looks at the inbox next, behind a full fence ([D1], pairs with the fence of the waker, [D2]).
+ */
+static void
+idle_poll(processor_t processor)
+{
+	uint64_t deadline = ml_get_timebase_raw() + sched_idle_poll_ticks;
+
+	if (!os_atomic_cmpxchg(&processor->pr_signalled, 0, 1, relaxed)) {
+		return; /* an interrupt is on its way */
+	}
+	os_atomic_store(&processor->pr_idle, 1, relaxed);
+	while (inbox_empty(&processor->pr_inbox) && !ml_interrupt_pending() &&
+	       ml_get_timebase_raw() < deadline) {
+		cpu_relax();
+	}
+	os_atomic_store(&processor->pr_idle, 0, relaxed);
+	os_atomic_store(&processor->pr_signalled, 0, relaxed);
+	os_atomic_thread_fence(seq_cst); /* [D1] */
+}
+
 /* Waits for an interrupt unless there is something to do; then takes it. */
 static void
 idle_wait(processor_t processor)
@@ -804,6 +828,7 @@ idle_loop(void)
 {
 	thread_t self = current_thread(), new;
 	processor_t processor = current_processor();
+	bool poll = false; /* once after each thread that ran, where somebody else could send another */
 
 	self->machine.preempt_count = 1;
 	ml_set_interrupts_enabled(false);
@@ -813,6 +838,10 @@ idle_loop(void)
 		new = select_thread(processor);
 		if (new != self) {
 			switch_stackful(processor, self, new);
+			poll = cpu_count > 1;
+		} else if (poll) {
+			idle_poll(processor);
+			poll = false;
 		} else {
 			idle_wait(processor);
 		}
