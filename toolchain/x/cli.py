@@ -1,5 +1,6 @@
 """The verbs of ./x, and which module serves each. A module is loaded only when its verb is used."""
 import importlib
+import os
 import sys
 
 from . import usage
@@ -20,6 +21,11 @@ VERBS = {
 }
 
 
+# They change what compilers and linkers see, and with it what is built.
+FOREIGN_ENVIRONMENT = ("CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "COMPILER_PATH", "SDKROOT",
+                       "MACOSX_DEPLOYMENT_TARGET", "CCC_OVERRIDE_OPTIONS")
+
+
 def help_text():
     lines = ["usage: ./x VERB [OPTION...]   (./x VERB --help says more)"]
     return "\n".join(lines + [f"  {verb:8} {about}" for verb, (_, about) in VERBS.items()])
@@ -29,6 +35,8 @@ def main(argv):
     if not argv or argv[0] in ("help", "--help", "-h"):
         print(help_text())
         return 0 if argv else usage.EX_USAGE
+    for name in FOREIGN_ENVIRONMENT:
+        os.environ.pop(name, None)
     verb = usage.choice("verb", argv[0], VERBS)
     module, _ = VERBS[verb]
     try:

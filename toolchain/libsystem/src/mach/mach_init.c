@@ -15,13 +15,10 @@ vm_size_t vm_page_mask = 16383;
 int vm_page_shift = 14;
 vm_size_t vm_kernel_page_size = 16384;
 
-static mach_port_t host_self_;
-
 void
 _mach_init(void)
 {
 	mach_task_self_ = task_self_trap();
-	host_self_ = MACH_PORT_NULL;
 	bootstrap_port = MACH_PORT_NULL;
 	tsd_base()[TSD_MIG_REPLY] = NULL;
 	tsd_base()[TSD_MACH_SPECIAL_REPLY] = NULL;
@@ -36,10 +33,7 @@ mach_thread_self(void)
 mach_port_t
 mach_host_self(void)
 {
-	if (host_self_ == MACH_PORT_NULL) {
-		host_self_ = host_self_trap();
-	}
-	return host_self_;
+	return host_self_trap(); /* a reference of its own each time */
 }
 
 mach_port_t
