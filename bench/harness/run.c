@@ -391,6 +391,9 @@ run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, ui
 	for (unsigned i = 0; i < workers; i++) {
 		pthread_join(threads[i], NULL);
 	}
+	/* A thread that was joined may still have to leave the kernel, at a priority that its row wore down: it
+	 * would stand in the run queue beside the next row. */
+	platform_yield();
 }
 
 /* ---- output ---- */
