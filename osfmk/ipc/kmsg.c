@@ -37,6 +37,23 @@ ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size)
 }
 
 ipc_kmsg_t
+ipc_kmsg_alloc_element(void)
+{
+	ipc_kmsg_t kmsg = zalloc_flags(ipc_kmsg_zone, Z_NOWAIT);
+
+	if (os_likely(kmsg != IKM_NULL)) {
+		ipc_kmsg_init(kmsg, 0);
+	}
+	return kmsg;
+}
+
+void
+ipc_kmsg_free_element(ipc_kmsg_t kmsg)
+{
+	zfree(ipc_kmsg_zone, kmsg);
+}
+
+ipc_kmsg_t
 ipc_kmsg_alloc_nowait(uint32_t size)
 {
 	ipc_kmsg_t kmsg = zalloc_flags(ipc_kmsg_zone, Z_NOWAIT);

@@ -73,6 +73,10 @@ ipc_kmsg_t ipc_kmsg_alloc(uint32_t size, uint32_t ndesc);
 /* The same without waiting for memory, for small messages of the kernel's own. */
 ipc_kmsg_t ipc_kmsg_alloc_nowait(uint32_t size);
 
+/* An element ready for a message that fits it, and back; preemption off or interrupts masked will do. */
+ipc_kmsg_t ipc_kmsg_alloc_element(void);
+void ipc_kmsg_free_element(ipc_kmsg_t kmsg);
+
 /* Frees the element; the rights are gone already. */
 void ipc_kmsg_free(ipc_kmsg_t kmsg);
 

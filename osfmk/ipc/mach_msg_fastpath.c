@@ -473,12 +473,35 @@ mach_msg_fast(thread_t self, const struct mach_msg_fast_args *args)
 
 /* --- the traps; their general halves read the arguments again, from the frame --- */
 
+/* Also for messages that only wait in a queue: time-outs do not matter to what is done at once. */
+#define FAST_QUEUED_IGNORED (FAST_OPTIONS_IGNORED | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT)
+
+/* Sends that do not receive, and receives that do not send. True: done, *mr is the result. */
+OS_INLINE bool
+mach_msg_fast_queued(thread_t self, const struct mach_msg_fast_args *args, mach_msg_return_t *mr)
+{
+	switch (args->option & ~FAST_QUEUED_IGNORED) {
+	case MACH_SEND_MSG:
+		*mr = MACH_MSG_SUCCESS;
+		return (uint32_t)args->bits_and_size == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) &&
+		       mach_msg_fast_send(
+			   self, args->addr, args->send_size, args->remote_and_local, args->voucher_and_id);
+	case MACH_RCV_MSG:
+		return !(args->option & MACH_RCV_LARGE) &&
+		       mach_msg_fast_receive(
+			   self, args->addr, args->option, args->rcv_size, args->rcv_name, mr);
+	default:
+		return false;
+	}
+}
+
 mach_msg_return_t
 mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
     mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
 {
 	thread_t self = current_thread();
 	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
+	mach_msg_return_t mr;
 	struct mach_msg_fast_args args = {
 		.addr = msg,
 		.option = (uint32_t)option,
@@ -487,11 +510,13 @@ mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_si
 		.rcv_name = rcv_name,
 	};
 
-	if ((option & (MACH_SEND_MSG | MACH_RCV_MSG)) == (MACH_SEND_MSG | MACH_RCV_MSG) &&
-	    copyin_nofault_u64(msg, &args.bits_and_size) &&
-	    copyin_nofault_u64(msg + 8, &args.remote_and_local) &&
-	    copyin_nofault_u64(msg + 16, &args.voucher_and_id)) {
+	if (!(option & MACH_SEND_MSG) || (copyin_nofault_u64(msg, &args.bits_and_size) &&
+					     copyin_nofault_u64(msg + 8, &args.remote_and_local) &&
+					     copyin_nofault_u64(msg + 16, &args.voucher_and_id))) {
 		fast = mach_msg_fast(self, &args);
+		if (fast == MACH_MSG_FAST_NO && mach_msg_fast_queued(self, &args, &mr)) {
+			return mr;
+		}
 	}
 	return mach_msg_general(self, fast == MACH_MSG_FAST_SENT);
 }
@@ -503,6 +528,7 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
 {
 	thread_t self = current_thread();
 	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
+	mach_msg_return_t mr;
 	struct mach_msg_fast_args args = {
 		.addr = data,
 		.option = (uint32_t)options,
@@ -516,6 +542,9 @@ mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
 
 	if (os_likely(options >> 32 == MACH64_SEND_MQ_CALL >> 32)) {
 		fast = mach_msg_fast(self, &args);
+		if (fast == MACH_MSG_FAST_NO && mach_msg_fast_queued(self, &args, &mr)) {
+			return mr;
+		}
 	}
 	return mach_msg2_general(self, fast == MACH_MSG_FAST_SENT);
 }

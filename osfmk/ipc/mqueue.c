@@ -49,7 +49,7 @@ mq_receive_lone(struct mqueue *mq)
 {
 	uint64_t word = os_atomic_load(&mq->mq_word, relaxed);
 
-	if ((word & (MQ_COUNT_MASK | MQ_FLAGS)) != MQ_COUNT_ONE || (word & MQ_PTR_MASK) == 0) {
+	if (!mq_is_lone(word)) {
 		return NULL;
 	}
 	/* The count says that the inbox is this one message: its link is not even looked at. */

@@ -149,6 +149,13 @@ void mq_init(struct mqueue *mq);
  */
 enum mq_result mq_send(struct mqueue *mq, struct mq_node *node, uint32_t limit, bool slot, void **receiver);
 
+/* A queue word with exactly one message, in the inbox, that nobody else looks at. */
+OS_INLINE bool
+mq_is_lone(uint64_t word)
+{
+	return (word & (MQ_COUNT_MASK | MQ_FLAGS)) == MQ_COUNT_ONE && (word & MQ_PTR_MASK) != 0;
+}
+
 /* Takes the waiting receiver out of the word if it is exactly `word` that the queue holds. */
 OS_INLINE bool
 mq_take_receiver(struct mqueue *mq, uint64_t word)
