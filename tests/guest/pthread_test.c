@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <mach/mach_time.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,41 @@ TEST(condition_wait_times_out)
 	EXPECT(clock_gettime_nsec_np(CLOCK_UPTIME_RAW) - before >= 2000000);
 	EXPECT_EQ(pthread_cond_timedwait(&cond, &mutex, &past), ETIMEDOUT);
 	pthread_mutex_unlock(&mutex);
+}
+
+static sem_t items, spaces;
+static _Atomic(unsigned) eaten;
+
+static void *
+eat(void *arg)
+{
+	for (unsigned i = 0; i < 500; i++) {
+		EXPECT_EQ(sem_wait(&items), 0);
+		atomic_fetch_add(&eaten, 1);
+		EXPECT_EQ(sem_post(&spaces), 0);
+	}
+	return NULL;
+}
+
+TEST(semaphores_count)
+{
+	pthread_t threads[THREADS];
+
+	EXPECT_EQ(sem_init(&items, 0, 0), 0);
+	EXPECT_EQ(sem_init(&spaces, 0, 3), 0);
+	EXPECT_EQ(sem_trywait(&items), -1);
+	EXPECT_EQ(errno, EAGAIN);
+	for (unsigned i = 0; i < THREADS; i++) {
+		REQUIRE(pthread_create(&threads[i], NULL, eat, NULL) == 0);
+	}
+	for (unsigned i = 0; i < THREADS * 500; i++) {
+		EXPECT_EQ(sem_wait(&spaces), 0);
+		EXPECT_EQ(sem_post(&items), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+	}
+	EXPECT_EQ(atomic_load(&eaten), THREADS * 500);
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

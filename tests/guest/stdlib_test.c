@@ -2,11 +2,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktap.h"
 
@@ -277,6 +280,48 @@ exit_handlers(void *arg)
 TEST(atexit_runs_in_reverse_order)
 {
 	EXPECT_EQ(ktap_in_child(exit_handlers, NULL), 55);
+}
+
+TEST(getopt_reads_options)
+{
+	char *argv[] = { "prog", "-ab", "one", "-btwo", "-x", "--", "-a", NULL };
+	char seen[8] = "";
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt(7, argv, "ab:")) != -1) {
+		seen[strlen(seen)] = (char)c;
+		if (c == 'b') {
+			seen[strlen(seen)] = optarg[0];
+		}
+	}
+	EXPECT_EQ(strcmp(seen, "abobt?"), 0);
+	EXPECT_EQ(optind, 6);
+}
+
+TEST(parts_of_paths)
+{
+	char a[] = "/usr/lib/", b[] = "/usr/lib/x", c[] = "x", d[] = "/", e[] = "//a", f[] = "";
+
+	EXPECT_EQ(strcmp(basename(a), "lib"), 0);
+	EXPECT_EQ(strcmp(dirname(b), "/usr/lib"), 0);
+	EXPECT_EQ(strcmp(dirname(c), "."), 0);
+	EXPECT_EQ(strcmp(basename(d), "/"), 0);
+	EXPECT_EQ(strcmp(dirname(e), "/"), 0);
+	EXPECT_EQ(strcmp(basename(f), "."), 0);
+}
+
+TEST(mathematics)
+{
+	volatile double x = 0.7;
+
+	EXPECT(fabs(sin(x) * sin(x) + cos(x) * cos(x) - 1) < 1e-15);
+	EXPECT(fabs(exp(log(x)) - x) < 1e-15);
+	EXPECT(pow(2, 10) == 1024 && sqrt(x * 0 + 49) == 7 && cbrt(x * 0 + 27) == 3);
+	EXPECT(floor(-x) == -1 && ceil(x) == 1 && round(x * 0 + 2.5) == 3 && lround(x * 0 - 2.5) == -3);
+	EXPECT(isnan(sqrt(-x)) && isinf(log(x * 0)) && fmod(10, x * 0 + 3) == 1 && hypot(3, x * 0 + 4) == 5);
+	EXPECT(fabs(atan2(1, x * 0 + 1) - M_PI_4) < 1e-15 && fabs(tan(x) - sin(x) / cos(x)) < 1e-15);
 }
 
 /* Data that needs rebasing: pointers in arrays, in const data, to functions. */

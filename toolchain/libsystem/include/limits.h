@@ -25,4 +25,3 @@
 #define SIZE_T_MAX ULONG_MAX
 #define SSIZE_MAX  LONG_MAX
 #define MB_LEN_MAX 1
-

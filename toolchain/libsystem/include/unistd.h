@@ -71,3 +71,8 @@ int usleep(useconds_t us);
 long sysconf(int name);
 int getpagesize(void);
 int getentropy(void *buf, size_t len);
+int gethostname(char *name, size_t size);
+
+extern char *optarg;
+extern int optind, opterr, optopt, optreset;
+int getopt(int argc, char *const argv[], const char *options);

@@ -1,0 +1,14 @@
+/* The system's name. */
+#pragma once
+
+#define _SYS_NAMELEN 256
+
+struct utsname {
+	char sysname[_SYS_NAMELEN];
+	char nodename[_SYS_NAMELEN];
+	char release[_SYS_NAMELEN];
+	char version[_SYS_NAMELEN];
+	char machine[_SYS_NAMELEN];
+};
+
+int uname(struct utsname *name);
