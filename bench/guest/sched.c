@@ -78,7 +78,7 @@ BENCHMARK("sched/switch_threads", switch_threads, .ops = 2);
 static void
 switch_tasks(struct bench *b)
 {
-	struct turns *t = platform_shared(platform_page_size());
+	struct turns *t = platform_shared(PLATFORM_UNIT);
 	int status = -1;
 	pid_t pid;
 

@@ -31,9 +31,9 @@ reap(pid_t pid)
 
 /* One batch: fill, fork, and write to every page while the child holds them. */
 static void
-cow_batch(struct bench *b, unsigned char *memory, size_t page, _Atomic bool *stop)
+cow_batch(struct bench *b, unsigned char *memory, _Atomic bool *stop)
 {
-	size_t size = b->iterations * page;
+	size_t size = b->iterations * PLATFORM_UNIT;
 	pid_t pid;
 
 	memset(memory, 0x5a, size);
@@ -44,8 +44,8 @@ cow_batch(struct bench *b, unsigned char *memory, size_t page, _Atomic bool *sto
 	}
 	bench_check(b, pid > 0, "fork failed");
 	bench_start(b);
-	for (size_t at = 0; at < size; at += page) {
-		((volatile unsigned char *)memory)[at] = 1;
+	for (size_t at = 0; at < size; at += PLATFORM_UNIT) {
+		platform_touch(memory + at);
 	}
 	bench_stop(b);
 	bench_check(
@@ -58,9 +58,8 @@ cow_batch(struct bench *b, unsigned char *memory, size_t page, _Atomic bool *sto
 static void
 fault_cow(struct bench *b)
 {
-	size_t page = platform_page_size();
-	unsigned char *memory = platform_map(MAX_PAGES * page);
-	_Atomic bool *stop = platform_shared(page);
+	unsigned char *memory = platform_map(MAX_PAGES * PLATFORM_UNIT);
+	_Atomic bool *stop = platform_shared(PLATFORM_UNIT);
 
 	if (!bench_check(b, memory != NULL, "no memory")) {
 		return;
@@ -70,8 +69,8 @@ fault_cow(struct bench *b)
 		return;
 	}
 	while (bench_next(b)) {
-		cow_batch(b, memory, page, stop);
+		cow_batch(b, memory, stop);
 	}
-	platform_unmap(memory, MAX_PAGES * page);
+	platform_unmap(memory, MAX_PAGES * PLATFORM_UNIT);
 }
 BENCHMARK("vm/fault_cow", fault_cow, .iterations = PAGES_A_BATCH, .most = MAX_PAGES);

@@ -1,6 +1,6 @@
 /*
  * What the harness and the portable benchmarks need of the system they run on. One implementation a system:
- * platform_pluot.c.
+ * platform_pluot.c and platform_linux.c.
  */
 #pragma once
 
@@ -19,10 +19,27 @@ bool platform_pin(unsigned cpu);
 /* Lets another thread of this CPU run. */
 void platform_yield(void);
 
-/* Bytes of a page. */
-size_t platform_page_size(void);
+/*
+ * Memory is measured in units of 16 KiB, the page of Pluot: on a system with smaller pages a unit is several of
+ * them, so that a row moves the same amount of memory everywhere.
+ */
+#define PLATFORM_UNIT 16384
+#if defined(__APPLE__)
+#define PLATFORM_NATIVE_PAGE 16384
+#else
+#define PLATFORM_NATIVE_PAGE 4096
+#endif
 
-/* Fresh zero-filled memory, untouched; NULL on failure. size is a multiple of the page size. */
+/* Writes to every page of a unit. */
+static inline void
+platform_touch(volatile unsigned char *unit)
+{
+	for (size_t at = 0; at < PLATFORM_UNIT; at += PLATFORM_NATIVE_PAGE) {
+		unit[at] = 1;
+	}
+}
+
+/* Fresh zero-filled memory, untouched; NULL on failure. size is a multiple of the unit. */
 void *platform_map(size_t size);
 bool platform_unmap(void *address, size_t size);
 

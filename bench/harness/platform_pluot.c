@@ -49,12 +49,6 @@ platform_yield(void)
 	swtch_pri(0);
 }
 
-size_t
-platform_page_size(void)
-{
-	return vm_page_size;
-}
-
 void *
 platform_map(size_t size)
 {

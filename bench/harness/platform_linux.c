@@ -1,0 +1,80 @@
+/*
+ * The harness on Linux, for measuring it on the same machine. The host says by the environment whether the
+ * machine runs by an instruction clock (BENCH_INSTRUCTION_CLOCK) and when /init began (BENCH_BOOT_TICKS).
+ */
+#include <harness/counter.h>
+#include <harness/platform.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define NS_PER_SECOND 1000000000ULL
+
+uint64_t counter_instructions_per_tick = 1;
+
+bool
+platform_counts_instructions(void)
+{
+	counter_instructions_per_tick = NS_PER_SECOND / counter_ticks_per_second();
+	return getenv("BENCH_INSTRUCTION_CLOCK") != NULL;
+}
+
+unsigned
+platform_cpus(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus > 0 ? (unsigned)cpus : 1;
+}
+
+bool
+platform_pin(unsigned cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+void
+platform_yield(void)
+{
+	sched_yield();
+}
+
+void *
+platform_map(size_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return address == MAP_FAILED ? NULL : address;
+}
+
+bool
+platform_unmap(void *address, size_t size)
+{
+	return munmap(address, size) == 0;
+}
+
+/* From reset: what the firmware stub of the emulator takes is a dozen instructions. */
+bool
+platform_boot_cost(bool instructions, uint64_t *figure)
+{
+	const char *ticks = getenv("BENCH_BOOT_TICKS");
+
+	if (ticks == NULL) {
+		return false;
+	}
+	*figure = strtoull(ticks, NULL, 10) * (instructions ? counter_instructions_per_tick : 1);
+	return true;
+}
+
+void *
+platform_shared(size_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return address == MAP_FAILED ? NULL : address;
+}
