@@ -4,21 +4,19 @@ Exit status: 0 everything measured; 1 a boot or a row failed, or a count-mode ru
 64 wrong usage.
 """
 
-import argparse
+import dataclasses
 import datetime
 import importlib
 import os
 import re
-import shutil
 import sys
 import tempfile
 
 from x import usage
 
-from perf import machine, plots, reference, report, results, runner, stats, suite, table
+from perf import guests, linux, machine, plots, reference, report, results, runner, stats, suite, table
 from perf.progress import Progress
 
-GUESTS = ("pluot",)
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
 
 
@@ -45,14 +43,14 @@ def options():
         "bench", "Measure, and write result files and a report. Without options: exact counts on the smallest machine "
         "that shows each row, then wall time on 2 CPUs with one and two workers.")
     made.add_argument("--mode", type=_mode, default=list(results.MODES), metavar="|".join(results.MODES),
-                         help="count: exact instructions; time: wall time (default: both)")
+                      help="count: exact instructions; time: wall time (default: both)")
     made.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
     made.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
-                         help="boots of each machine; count mode checks that they are identical")
+                      help="boots of each machine; count mode checks that they are identical")
     made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/bench)")
-    made.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, GUESTS),
-                         metavar="|".join(GUESTS), help=argparse.SUPPRESS)
+    made.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, guests.GUESTS),
+                      metavar="|".join(guests.GUESTS), help="what is measured (default: pluot)")
     made.add_argument("--list", action="store_true", help="print the names of the rows and leave")
     usage.variant_option(made)
     return made
@@ -69,19 +67,22 @@ def _select(all_rows, pattern):
 
 
 class Run:
-    """State of one `x bench`: where it writes, what it was asked for, what went wrong so far."""
+    """State of one `x bench`: where it writes, what it was asked for, what went wrong so far.
 
-    def __init__(self, args, boots):
+    A guest is measured under each of its names in turn; `name` is the one that is on.
+    """
+
+    def __init__(self, args, guest, boots):
         self.args = args
+        self.guest = guest
+        self.name = guest.names[0]
         self.boots = boots
         self.problems = []
         self.files = []
-        rows = sum(_row_count(boot) for boot in boots) * args.repetitions
+        rows = sum(_row_count(boot) for boot in boots) * args.repetitions * len(guest.names)
         self.progress = Progress(rows)
-        self._versions = {
-            "variant": args.variant, "kernel_commit": machine.commit(), "compiler": machine.compiler(),
-            "qemu_version": machine.qemu_version(),
-        }
+        self._configurations = {
+            name: {**guest.configuration(name), "qemu_version": machine.qemu_version()} for name in guest.names}
 
     def context(self, boot, outcomes, commands):
         """The configuration of one result file."""
@@ -101,11 +102,11 @@ class Run:
             "load_avg": [],
             "library_version": "pluot bench",
             "library_build_type": "debug" if self.args.variant == "debug" else "release",
-            "guest": self.args.guest,
+            "guest": self.name,
             "mode": boot.mode,
             "cpus": str(boot.cpus),
             "host_cpus": str(os.cpu_count() or 1),
-            **self._versions,
+            **self._configurations[self.name],
             "qemu_command": commands[0],
             "complete": "false" if reasons else "true",
         }
@@ -116,28 +117,28 @@ class Run:
                 context[what] = [{"name": name, "reason": reason} for name, reason in found.items()]
         return context
 
-    def boot(self, boot, out):
+    def boot(self, boot):
         """All repetitions of one machine, into one result file."""
         outcomes, commands, entries = [], [], []
         for repetition in range(self.args.repetitions):
-            outcome, command = self._one(boot, out, repetition)
+            outcome, command = self._one(boot, repetition)
             outcomes.append(outcome)
             commands.append(command)
             made = [results.entry(m, boot.mode, repetition, self.args.repetitions) for m in outcome.measurements]
             entries += [e for e in made if e]
-        path = os.path.join(self.args.out, results.file_name(self.args.guest, boot.mode, boot.cpus))
+        path = os.path.join(self.args.out, results.file_name(self.name, boot.mode, boot.cpus))
         results.write(path, results.document(self.context(boot, outcomes, commands), entries))
         self.files.append(path)
         if boot.mode == "count" and self.args.repetitions > 1:
             self._check_identical(boot, entries)
 
-    def _one(self, boot, out, repetition):
+    def _one(self, boot, repetition):
         number = f"-run{repetition + 1}" if self.args.repetitions > 1 else ""
-        stem = f"{self.args.guest}-{boot.mode}-cpus{boot.cpus}"
+        stem = f"{self.name}-{boot.mode}-cpus{boot.cpus}"
         log = os.path.join(self.args.out, f"{stem}{number}.console.log")
-        self.progress.boot(f"{boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
+        self.progress.boot(f"{self.name}: {boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
         with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
-            prepared = machine.Prepared(out, boot, folder)
+            prepared = self.guest.prepared(self.name, boot, folder)
             outcome = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces)
         self._judge(boot, outcome, prepared, log)
         return outcome, prepared.printable
@@ -175,16 +176,16 @@ def _put_away(folder, guest):
     if not old:
         return
     previous = os.path.join(folder, "previous")
-    shutil.rmtree(previous, ignore_errors=True)
-    os.makedirs(previous)
+    os.makedirs(previous, exist_ok=True)
     for name in old:
-        os.rename(os.path.join(folder, name), os.path.join(previous, name))
+        os.replace(os.path.join(folder, name), os.path.join(previous, name))
 
 
-def _measure(run, out):
+def _measure(run):
     try:
-        for boot in run.boots:
-            run.boot(boot, out)
+        for run.name in run.guest.names:
+            for boot in run.boots:
+                run.boot(boot)
     except OSError as error:
         run.problems.append(f"{error.filename or run.args.out}: {error.strerror}")
     finally:
@@ -205,32 +206,44 @@ def _show(run):
         run.problems.append(f"no report: {error}")
 
 
-def select_rows(pattern):
-    """The tree's rows that a filter leaves, or a line with the choices and status 64."""
-    return _select(suite.rows(machine.ROOT), pattern)
+def select_rows(pattern, guest="pluot"):
+    """The rows of a guest that a filter leaves, or a line with the choices and status 64."""
+    return _select(suite.rows(machine.ROOT, guest), pattern)
+
+
+def _plan(args, guest):
+    boots = suite.plan(select_rows(args.filter, args.guest), args.mode, args.cpus)
+    boots = [dataclasses.replace(b, rows=tuple(r for r in b.rows if guest.measures(b, r))) for b in boots]
+    return [boot for boot in boots if boot.rows]
 
 
 def measure(args):
     """Builds, boots and writes result files; returns the finished Run. `args` as options() gives them."""
-    boots = suite.plan(select_rows(args.filter), args.mode, args.cpus)
+    guest = guests.GUESTS[args.guest](args.variant)
+    boots = _plan(args, guest)
     if not boots:
-        sizes = ",".join(str(size) for size in args.cpus)
+        sizes = ",".join(str(size) for size in args.cpus) or "this number of"
         usage.fail(f"bench: no chosen row fits on a machine of {sizes} CPUs; give --cpus a larger number")
-    out = machine.prepare(args.variant)
+    guest.prepare()
     args.out = os.path.abspath(args.out)
     os.makedirs(args.out, exist_ok=True)
-    _put_away(args.out, args.guest)
-    run = Run(args, boots)
-    _measure(run, out)
+    for name in guest.names:
+        _put_away(args.out, name)
+    run = Run(args, guest, boots)
+    _measure(run)
     return run
 
 
 def bench(argv):
     args = options().parse_args(argv)
     if args.list:
-        print("\n".join(row.name for row in select_rows(args.filter)))
+        print("\n".join(row.name for row in select_rows(args.filter, args.guest)))
         return 0
-    run = measure(args)
+    try:
+        run = measure(args)
+    except linux.LinuxError as error:
+        sys.stderr.write(f"x bench: {error}\n")
+        return 1
     _show(run)
     for problem in run.problems:
         sys.stderr.write(f"x bench: {problem}\n")

@@ -5,7 +5,7 @@ import platform
 import re
 import subprocess
 
-from x import build, hang, overlay, qemu, symbols
+from x import build, hang, overlay, qemu, setup, symbols
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = "/bin/bench"
@@ -42,7 +42,8 @@ def host_name():
 
 
 def prepare(variant):
-    """Builds what boots; returns its folder."""
+    """Builds what boots, and installs what measuring needs; returns the folder."""
+    setup.need("build", "run", "bench")
     return build.build(variant, quiet=True)
 
 

@@ -41,13 +41,21 @@ def _rows_of(path, in_kernel):
         yield Row(line["name"], int(cpus.group(1)) if cpus else 1, workers, in_kernel)
 
 
-def rows(root):
-    """Every registered row, in the order of files and lines."""
+def _is_for(guest, name):
+    """Files of one system alone say so in their name."""
+    other = "_mach.c" if guest.startswith("linux") else "_linux.c"
+    return name.endswith(".c") and not name.endswith(other)
+
+
+def rows(root, guest="pluot"):
+    """Every registered row of a guest, in the order of files and lines."""
     found = []
     for folder, in_kernel in (("bench/guest", False), ("bench/kernel", True)):
         path = os.path.join(root, folder)
-        for name in sorted(os.listdir(path)) if os.path.isdir(path) else []:
-            if name.endswith(".c"):
+        if not os.path.isdir(path) or (in_kernel and guest != "pluot"):
+            continue
+        for name in sorted(os.listdir(path)):
+            if _is_for(guest, name):
                 found.extend(_rows_of(os.path.join(path, name), in_kernel))
     names = [row.name for row in found]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -51,3 +51,6 @@ bool platform_boot_cost(bool instructions, uint64_t *figure);
 
 /* Memory that stays shared between a process and the children it forks; NULL on failure. Never given back. */
 void *platform_shared(size_t size);
+
+/* Where the loader put this program: its first byte. */
+const void *platform_image(void);

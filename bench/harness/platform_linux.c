@@ -9,6 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* The linker defines it at the start of the image. */
+extern const char __ehdr_start[];
+
 #define NS_PER_SECOND 1000000000ULL
 
 uint64_t counter_instructions_per_tick = 1;
@@ -77,4 +80,10 @@ platform_shared(size_t size)
 	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return address == MAP_FAILED ? NULL : address;
+}
+
+const void *
+platform_image(void)
+{
+	return __ehdr_start;
 }

@@ -7,6 +7,9 @@
 #include <sys/mman.h>
 #include <sys/sysctl.h>
 
+/* The linker defines it at the start of the image. */
+extern const char _mh_execute_header[];
+
 #define PMU_INST_RETIRED 0x08 /* architected event number */
 
 static bool
@@ -80,4 +83,10 @@ platform_shared(size_t size)
 	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
 
 	return address == MAP_FAILED ? NULL : address;
+}
+
+const void *
+platform_image(void)
+{
+	return _mh_execute_header;
 }
