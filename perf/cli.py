@@ -193,8 +193,8 @@ def _measure(run):
 
 
 def _show(run):
-    ref = reference.load()
     loaded = [results.load(path) for path in run.files]
+    ref = reference.measured(reference.load(), results.load_folder(run.args.out) if loaded else [])
     for result in loaded:
         print("\n".join(table.render(result, ref)) + "\n")
     if not loaded:

@@ -52,7 +52,7 @@ def _anchor_cell(anchor, name, mode, show):
 
 
 def _count_table(result, ref):
-    header = ["benchmark", "instructions", "goal", "stretch"] + [a.label for a in ref.anchors] + ["verdict"]
+    header = ["benchmark", "instructions", "goal", "stretch"] + [a.label for a in ref.anchors] + ["Linux/own", "verdict"]
     rows = []
     for name in result.rows:
         target, value = ref.target(name), result.value(name)
@@ -60,6 +60,7 @@ def _count_table(result, ref):
             [_escape(name), f"<strong>{table.number(value)}</strong>"]
             + [table.number(target and target.goal), table.number(target and target.stretch)]
             + [_anchor_cell(a, name, "count", table.number) for a in ref.anchors]
+            + [table.ratio(ref, result, name)]
             + [_escape(reference.verdict(value, target))])
     return _html_table(header, rows)
 
@@ -164,7 +165,7 @@ def _sources(ref):
     text = '<h2 id="anchors">Where the anchors come from</h2>\n'
     for anchor in ref.anchors:
         items = "".join(f"<dt>{_escape(k)}</dt><dd>{_escape(v)}</dd>" for k, v in anchor.source.items())
-        rows = [[_escape(name), table.number(row["instructions"]), table.nanoseconds(row.get("ns")), _escape(row["operation"])]
+        rows = [[_escape(name), table.number(row.get("instructions")), table.nanoseconds(row.get("ns")), _escape(row["operation"])]
                 for name, row in anchor.rows.items()]
         text += f"<h3>{_escape(anchor.label)}</h3><dl>{items}</dl><details><summary>Rows</summary>"
         text += _html_table(["stands beside", "instructions", "time", "what was run"], rows) + "</details>\n"
@@ -187,6 +188,7 @@ def page(loaded, ref, folder):
 
 def write(out, loaded, ref):
     """Writes out/report anew and returns the page's path."""
+    ref = reference.measured(ref, loaded)
     folder = os.path.join(out, "report")
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)

@@ -33,6 +33,14 @@ def rate(value):
     return f"{value:.3g} /s"
 
 
+def ratio(ref, result, name):
+    """How many times as much Linux takes; empty for Linux itself and where it has no such row."""
+    linux = next((a.value(name, result.mode) for a in ref.anchors if a.id == "linux"), None)
+    if linux is None or result.guest != "pluot" or not result.value(name):
+        return ""
+    return f"{linux / result.value(name):.2f}x"
+
+
 def layout(header, rows):
     """Lines of a table: first column to the left, the others to the right, the last to the left."""
     cells = [header] + rows
@@ -58,7 +66,7 @@ def scaling(result):
 
 
 def count_table(result, ref):
-    header = ["benchmark", "instructions", "goal", "stretch"] + [a.label for a in ref.anchors] + ["verdict"]
+    header = ["benchmark", "instructions", "goal", "stretch"] + [a.label for a in ref.anchors] + ["Linux/own", "verdict"]
     rows = []
     for name in result.rows:
         target = ref.target(name)
@@ -66,6 +74,7 @@ def count_table(result, ref):
         rows.append(
             [name, number(value), number(target and target.goal), number(target and target.stretch)]
             + [number(a.value(name, "count")) for a in ref.anchors]
+            + [ratio(ref, result, name)]
             + [reference.verdict(value, target)])
     return layout(header, rows)
 

@@ -20,6 +20,12 @@ bool platform_pin(unsigned cpu);
 void platform_yield(void);
 
 /*
+ * From now on the calling thread and its equals take strict turns at platform_yield. Pluot's yield is like that;
+ * Linux's ordinary policy gives the CPU back to whoever has had less of it.
+ */
+bool platform_strict_turns(void);
+
+/*
  * Memory is measured in units of 16 KiB, the page of Pluot: on a system with smaller pages a unit is several of
  * them, so that a row moves the same amount of memory everywhere.
  */

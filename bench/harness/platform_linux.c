@@ -47,6 +47,14 @@ platform_yield(void)
 	sched_yield();
 }
 
+bool
+platform_strict_turns(void)
+{
+	struct sched_param param = { .sched_priority = sched_get_priority_min(SCHED_FIFO) };
+
+	return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
+}
+
 void *
 platform_map(size_t size)
 {

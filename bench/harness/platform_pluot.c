@@ -52,6 +52,12 @@ platform_yield(void)
 	swtch_pri(0);
 }
 
+bool
+platform_strict_turns(void)
+{
+	return true;
+}
+
 void *
 platform_map(size_t size)
 {
