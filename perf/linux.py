@@ -24,13 +24,9 @@ _LEAN = ("mitigations=off", "kpti=off", "nokaslr", "init_on_alloc=0", "randomize
 APPEND = {"linux": _COMMON + _LEAN, "linuxdefault": _COMMON}
 
 _CROSS = "/usr/lib/gcc-cross/aarch64-linux-gnu"
-_PROGRAMS = {
-    "bench": ["harness/options.c", "harness/platform_linux.c", "harness/run.c", "harness/sample.c"] + [
-        f"guest/{name}.c" for name in ("boot", "ipc_linux", "main", "proc", "sched", "sync", "syscall", "syscall_linux",
-                                       "vm", "vm_fork")],
-    "bench_nothing": ["guest/nothing.c"],
-    "init": ["guest/init_linux.c"],
-}
+_HARNESS = ["harness/options.c", "harness/platform_linux.c", "harness/run.c", "harness/sample.c"]
+# programs of their own in bench/guest
+_MAINS = {"bench_nothing": "nothing.c", "init": "init_linux.c"}
 
 
 class LinuxError(Exception):
@@ -109,6 +105,14 @@ def _compile(name, sources):
         raise LinuxError(f"{name} for Linux does not build:\n{done.stderr}")
 
 
+def _sources():
+    """{program: its files under bench/}: what only Mach has stays out."""
+    guest = sorted(os.listdir(os.path.join(machine.ROOT, "bench", "guest")))
+    rows = [f"guest/{name}" for name in guest
+            if name.endswith(".c") and not name.endswith("_mach.c") and name not in _MAINS.values()]
+    return {"bench": _HARNESS + rows, **{program: [f"guest/{name}"] for program, name in _MAINS.items()}}
+
+
 def _program(name):
     with open(os.path.join(FOLDER, name), "rb") as built:
         return built.read()
@@ -122,7 +126,7 @@ def prepare():
     setup.need("build", "run", "bench", "linux")
     os.makedirs(FOLDER, exist_ok=True)
     _fetch_kernel()
-    for name, sources in _PROGRAMS.items():
+    for name, sources in _sources().items():
         _compile(name, sources)
     return FOLDER
 
