@@ -148,8 +148,7 @@ pmap_pte_alloc(pmap_t pmap, vm_map_offset_t va)
 #define CTR_DIC BIT(29) /* instruction caches need no invalidation */
 #define CTR_IDC BIT(28) /* data caches need no cleaning to the point of unification */
 
-/* Instruction fetch sees what was written to the page through the data side. Once for each contents. */
-static OS_COLD void
+OS_COLD void
 pmap_sync_instructions(vm_page_t page)
 {
 	uint64_t ctr = sysreg_read(ctr_el0);

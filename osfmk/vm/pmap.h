@@ -44,6 +44,12 @@ void pmap_destroy(pmap_t pmap);
  */
 kern_return_t pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned flags);
 
+/*
+ * Instruction fetch sees what was written to the page through the data side. pmap_enter does it for a page
+ * that is to be executed, once: VM_PAGE_ICACHE_SYNCED says so until somebody may write to the page again.
+ */
+void pmap_sync_instructions(vm_page_t page);
+
 /* No translation is left in [start, end); empty tables wholly inside the range are freed. */
 void pmap_remove(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 

@@ -139,6 +139,9 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 			prot &= ~VM_PROT_WRITE;
 		}
 		flags = PMAP_ENTER_REPLACE;
+	} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_ICACHE_SYNCED) && (prot & VM_PROT_WRITE)) {
+		(*page)->vmp_flags &=
+		    (uint16_t)~VM_PAGE_ICACHE_SYNCED; /* only this slot has the page, and it is locked */
 	}
 	return pmap_enter(map->vmm_pmap, va, vm_page_ppnum(*page), prot, flags);
 }

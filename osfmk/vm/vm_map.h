@@ -6,7 +6,7 @@
  * overlap.
  *
  * Locks
- *	none		Look-ups and faults run in an SMR section (preemption off): an entry or an object
+ *	none		Look-ups and faults run in an SMR section (preemption off): an entry or object
  *			they found stays memory, and they look at the entry again under the object's
  *			slot lock before they install a translation.
  *	first slot	of an entry, a sleeping bit lock in the index: its attributes and its object.

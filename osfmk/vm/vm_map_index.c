@@ -76,8 +76,9 @@ node_note_used(struct vm_index_node *node, unsigned i)
 
 /* --- slot locks --- */
 
-static uintptr_t
-slot_lock(uintptr_t *slot)
+/* Somebody has the slot locked, or was faster. */
+static OS_NOINLINE uintptr_t
+slot_lock_slow(uintptr_t *slot)
 {
 	for (;;) {
 		uintptr_t word = os_atomic_load(slot, acquire);
@@ -96,6 +97,22 @@ slot_lock(uintptr_t *slot)
 			return word | VM_INDEX_LOCKED;
 		}
 	}
+}
+
+/* Locks the slot and returns its word; or the word of the node that it is. */
+OS_INLINE uintptr_t
+slot_lock(uintptr_t *slot)
+{
+	uintptr_t word = os_atomic_load_dependency(slot);
+
+	if (word & VM_INDEX_NODE) {
+		return word;
+	}
+	if (os_likely(!(word & VM_INDEX_LOCKED) &&
+		      os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire))) {
+		return word | VM_INDEX_LOCKED;
+	}
+	return slot_lock_slow(slot);
 }
 
 /* The slot becomes `word`, unlocked. */
@@ -159,17 +176,19 @@ range_lock(
 		uint64_t slot_end = slot_start + (1ULL << shift);
 		uintptr_t word = slot_lock(&node->slots[i]);
 
-		if (!(word & VM_INDEX_NODE) && (slot_start < start || slot_end > end)) {
+		if (os_likely(!(word & VM_INDEX_NODE) && slot_start >= start && slot_end <= end)) {
+			*done = slot_end;
+			continue;
+		}
+		if (!(word & VM_INDEX_NODE)) {
 			if (!slot_expand(node, i, word, 0)) {
 				slot_store_unlock(&node->slots[i], slot_value(word));
 				return false;
 			}
 			word = os_atomic_load(&node->slots[i], relaxed);
 		}
-		if (!(word & VM_INDEX_NODE)) {
-			*done = slot_end;
-		} else if (!range_lock(vm_index_node(word), slot_start, shift - VM_INDEX_SHIFT,
-			       os_max(start, slot_start), os_min(end, slot_end), done)) {
+		if (!range_lock(vm_index_node(word), slot_start, shift - VM_INDEX_SHIFT,
+			os_max(start, slot_start), os_min(end, slot_end), done)) {
 			return false;
 		}
 	}

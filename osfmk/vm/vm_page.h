@@ -24,7 +24,7 @@ struct vm_page {
 	struct vm_page *vmp_next;  /* owner: free list, or the batch of an unmap in progress */
 	uint32_t vmp_refs;         /* atomic; 1 -> 2 only under the lock of the slot that holds the 1 */
 	uint16_t vmp_state;        /* enum vm_page_state; owner */
-	uint16_t vmp_flags;        /* VM_PAGE_*; atomic */
+	uint16_t vmp_flags;        /* VM_PAGE_*; under the slot lock, or by the only owner */
 	struct vm_page *vmp_batch; /* free, head of a batch in the pool: the next batch */
 	uint32_t vmp_batch_count;  /* free, head of a batch: pages in it */
 	uint32_t vmp_unused;
