@@ -87,7 +87,7 @@ struct mqueue {
 #define MQ_COUNT_MASK  (~0ULL << MQ_COUNT_SHIFT)
 
 /* Bits 63..47 of every pointer: all ones in the kernel's half of a 47-bit address space, zero on a host. */
-#if defined(KERNEL)
+#if !defined(PLUOT_HOST_TEST)
 #define MQ_PTR_BASE 0xffff800000000000ULL
 #else
 #define MQ_PTR_BASE 0ULL

@@ -93,7 +93,7 @@ static_assert(sizeof(struct ipc_entry) == OS_CACHELINE, "one entry, one line");
 
 #define NT_TYPE(rights) ((mach_port_type_t)(rights) << 16)
 
-#if defined(KERNEL)
+#if !defined(PLUOT_HOST_TEST)
 #define NT_PTR_BASE 0xffff800000000000ULL
 #else
 #define NT_PTR_BASE 0ULL
