@@ -25,7 +25,9 @@ struct proc;
 struct thread;
 struct vnode;
 
-#define EXEC_ARG_MAX (1U << 20) /* bytes of strings and pointers, as Darwin's ARG_MAX */
+#define EXEC_ARG_MAX        (1U << 20)   /* bytes of strings and pointers, as Darwin's ARG_MAX */
+#define EXEC_STACK_SIZE     (8ULL << 20) /* of a main stack, unless the program asks for another */
+#define EXEC_STACK_SIZE_MAX (64ULL << 20)
 
 /* Strings in the order of the stack: argv, then environment, each NUL-terminated. */
 struct exec_args {

@@ -26,11 +26,9 @@
 #include <vm/vm_object.h>
 #include <vm/vm_page.h>
 
-#define STACK_TOP      0x16fe00000ULL
-#define STACK_SIZE     (8ULL << 20) /* default RLIMIT_STACK */
-#define STACK_SIZE_MAX (64ULL << 20)
-#define HEAP_BASE      0x300000000ULL
-#define SLIDE_BITS     14
+#define STACK_TOP  0x16fe00000ULL
+#define HEAP_BASE  0x300000000ULL
+#define SLIDE_BITS 14
 
 _Static_assert(MACHO_PAGE_SIZE == PAGE_SIZE, "the parser aligns to the machine's pages");
 _Static_assert(MACHO_VM_LIMIT == MACH_VM_MAX_ADDRESS, "the parser keeps to the user address space");
@@ -318,9 +316,9 @@ exec_map_stack(struct exec_image *image)
 	kern_return_t kr;
 
 	if (size == 0) {
-		size = STACK_SIZE;
+		size = EXEC_STACK_SIZE;
 	}
-	if (size > STACK_SIZE_MAX) {
+	if (size > EXEC_STACK_SIZE_MAX) {
 		return EBADMACHO;
 	}
 	image->ei_stack_size = round_page(size);

@@ -151,6 +151,20 @@ sys_setsid(void)
 }
 
 sysret_t
+sys_getgroups(int size, user_addr_t set)
+{
+	const struct ucred *cred = &current_proc()->p_ucred;
+	int error = 0;
+
+	if (size != 0) {
+		error = size < (int)cred->cr_ngroups
+			    ? EINVAL
+			    : copyout(cred->cr_groups, set, cred->cr_ngroups * sizeof(gid_t));
+	}
+	return (sysret_t){ .value = cred->cr_ngroups, .error = error };
+}
+
+sysret_t
 sys_umask(uint16_t mask)
 {
 	struct proc *p = current_proc();

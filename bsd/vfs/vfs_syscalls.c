@@ -347,6 +347,46 @@ sys_access(user_addr_t path, int mode)
 	return access_at(AT_FDCWD, path, mode);
 }
 
+/* Effective ids, which AT_EACCESS asks for, are the real ones. */
+sysret_t
+sys_faccessat(int fd, user_addr_t path, int mode, int flag)
+{
+	return (flag & ~AT_EACCESS) != 0 ? (sysret_t){ .error = EINVAL } : access_at(fd, path, mode);
+}
+
+/* Nothing here is ever dirty. */
+static int
+file_sync(int fd)
+{
+	struct file *fp = fd_lookup(&current_proc()->p_fd, fd);
+	int error;
+
+	if (fp == NULL) {
+		return EBADF;
+	}
+	error = fp->f_type == FILE_VNODE ? 0 : ENOTSUP;
+	file_rele(fp);
+	return error;
+}
+
+sysret_t
+sys_fsync(int fd)
+{
+	return (sysret_t){ .error = file_sync(fd) };
+}
+
+sysret_t
+sys_fdatasync(int fd)
+{
+	return (sysret_t){ .error = file_sync(fd) };
+}
+
+sysret_t
+sys_sync(void)
+{
+	return (sysret_t){ .error = 0 };
+}
+
 sysret_t
 sys_readlink(user_addr_t path, user_addr_t buf, size_t count)
 {
