@@ -89,6 +89,7 @@ balance(processor_t processor)
 static void
 quantum_expired(processor_t processor, thread_t self, uint64_t now)
 {
+	ready_end_depression(processor);
 	sched_charge_quantum(self, now - processor->pr_dispatched, now);
 	processor_show_priority(processor, self->sched_pri);
 	processor->pr_quantum_end = now + processor->pr_quantum_ticks;

@@ -23,7 +23,7 @@
 /*
  * Gives way to another runnable thread. From kernel code, preemption on. True if another thread ran.
  *   SCHED_YIELD_EQUAL  to threads of at least this priority
- *   SCHED_YIELD_ANY    to any thread, by waiting behind all of them once
+ *   SCHED_YIELD_ANY    to any thread, by waiting behind all of them, for a quantum at most
  */
 enum sched_yield { SCHED_YIELD_EQUAL, SCHED_YIELD_ANY };
 bool thread_yield(enum sched_yield how);

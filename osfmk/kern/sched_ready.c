@@ -83,3 +83,34 @@ ready_remove(processor_t processor, thread_t thread)
 	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
 	return taken;
 }
+
+/* Threads that let all others go first wait at DEPRESSPRI; they have waited long enough. */
+static void
+raise_depressed_locked(processor_t processor) REQUIRES(processor->pr_runq_lock)
+{
+	struct run_queue *rq = &processor->pr_runq;
+
+	list_foreach_safe(node, &rq->rq_list[DEPRESSPRI])
+	{
+		thread_t thread = runq_entry_thread(list_entry(node, struct runq_entry, re_link));
+
+		if (thread->sched_pri > DEPRESSPRI) {
+			run_queue_remove(rq, &thread->runq_entry);
+			run_queue_insert(rq, &thread->runq_entry, thread->sched_pri, RUNQ_TAIL);
+		}
+	}
+}
+
+void
+ready_end_depression(processor_t processor)
+{
+	if (processor->pr_only != NULL) {
+		processor->pr_only_pri = os_max(processor->pr_only_pri, (int)processor->pr_only->sched_pri);
+		processor->pr_ready_pri = processor->pr_only_pri;
+		return;
+	}
+	lck_spin_lock_nopreempt(&processor->pr_runq_lock);
+	raise_depressed_locked(processor);
+	processor->pr_ready_pri = run_queue_highest(&processor->pr_runq);
+	lck_spin_unlock_nopreempt(&processor->pr_runq_lock);
+}

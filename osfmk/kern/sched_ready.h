@@ -41,6 +41,9 @@ void ready_insert_slow(processor_t processor, thread_t thread, int pri, enum run
 thread_t ready_take_slow(processor_t processor, int min_pri);
 bool ready_remove(processor_t processor, thread_t thread);
 
+/* A quantum has passed: who waits behind all others (SCHED_YIELD_ANY) waits at its own priority again. */
+void ready_end_depression(processor_t processor);
+
 /* Makes the thread in pr_only visible to other CPUs. */
 void ready_share(processor_t processor);
 

@@ -16,6 +16,7 @@
 #include <kern/locks.h>
 #include <kern/thread.h>
 #include <mach/message.h>
+#include <mach/task_info.h>
 #include <os/list.h>
 
 struct vm_map;
@@ -99,6 +100,9 @@ void task_remove_current_thread(task_t task, thread_t self);
 
 /* A number that no other object of the machine gets. */
 uint64_t unique_id_allocate(void);
+
+/* MIG routine 3405. KERN_TERMINATED when the task has no address space any more. */
+kern_return_t task_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t *count);
 
 /* Start-up: kernel_task, before its first thread; its ports are made by ipc_init. */
 void task_init(void);

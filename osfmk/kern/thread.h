@@ -39,6 +39,7 @@
 #include <kern/runq.h>
 #include <kern/timer_call.h>
 #include <kern/wait_word.h>
+#include <mach/thread_info.h>
 
 #define THREAD_NAME_MAX   64
 #define THREAD_CPU_ANY    (-1)
@@ -194,6 +195,14 @@ current_task(void)
 {
 	return current_thread()->task;
 }
+
+/* --- what programs may ask for and set; MIG routines 3603, 3604, 3612 --- */
+
+kern_return_t thread_info(
+    thread_t thread, thread_flavor_t flavor, thread_info_t info, mach_msg_type_number_t *count);
+/* Another thread is stopped for the time of the call. KERN_TERMINATED for a dead one. */
+kern_return_t thread_get_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t *count);
+kern_return_t thread_set_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t count);
 
 /* --- continuations --- */
 

@@ -1,0 +1,272 @@
+/*
+ * What programs can ask about tasks and threads, and their registers: task_info, thread_info,
+ * thread_get_state, thread_set_state.
+ *
+ * A structure is put together in the caller's stack and copied out whole, since the reply's words are only
+ * four-byte aligned. CPU time is not split: all of it is reported as user time.
+ */
+#include <arm64/machine_routines.h>
+#include <kern/clock.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <mach/policy.h>
+#include <mach/task_info.h>
+#include <mach/thread_info.h>
+#include <string.h>
+#include <vm/vm_map.h>
+
+/* The structure goes to the caller if there is room for it. */
+static kern_return_t
+info_put(const void *info, uint32_t words, integer_t *out, mach_msg_type_number_t *count)
+{
+	if (*count < words) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	memcpy(out, info, words * sizeof(integer_t));
+	*count = words;
+	return KERN_SUCCESS;
+}
+
+static time_value_t
+time_value_of_ns(uint64_t ns)
+{
+	return (
+	    time_value_t){ (integer_t)(ns / NSEC_PER_SEC), (integer_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+}
+
+/* --- threads --- */
+
+static int
+thread_policy_of(thread_t thread)
+{
+	return thread->sched_mode == TH_MODE_TIMESHARE ? POLICY_TIMESHARE : POLICY_RR;
+}
+
+/* A snapshot without locks: the thread may be elsewhere by the time the caller reads it. */
+static int
+thread_run_state(thread_t thread)
+{
+	uint64_t word = os_atomic_load(&thread->wait_word, relaxed);
+
+	if (os_atomic_load(&thread->exited, relaxed)) {
+		return TH_STATE_HALTED;
+	}
+	if (os_atomic_load(&thread->parked, relaxed)) {
+		return TH_STATE_STOPPED;
+	}
+	if ((word & WAIT_STATE_MASK) == WAIT_WAITING) {
+		return word & WAIT_INTERRUPTIBLE ? TH_STATE_WAITING : TH_STATE_UNINTERRUPTIBLE;
+	}
+	return TH_STATE_RUNNING;
+}
+
+static kern_return_t
+thread_info_basic(thread_t thread, thread_info_t out, mach_msg_type_number_t *count)
+{
+	thread_basic_info_data_t info = {
+		.user_time = time_value_of_ns(thread_cpu_time_ns(thread)),
+		.policy = thread_policy_of(thread),
+		.run_state = thread_run_state(thread),
+		.suspend_count = (integer_t)os_atomic_load(&thread->user_stop_count, relaxed),
+	};
+
+	return info_put(&info, THREAD_BASIC_INFO_COUNT, out, count);
+}
+
+static kern_return_t
+thread_info_identifier(thread_t thread, thread_info_t out, mach_msg_type_number_t *count)
+{
+	thread_identifier_info_data_t info = {
+		.thread_id = thread->thread_id,
+		.thread_handle = thread->machine.tsd_base,
+	};
+
+	return info_put(&info, THREAD_IDENTIFIER_INFO_COUNT, out, count);
+}
+
+static kern_return_t
+thread_info_extended(thread_t thread, thread_info_t out, mach_msg_type_number_t *count)
+{
+	thread_extended_info_data_t info = {
+		.pth_user_time = thread_cpu_time_ns(thread),
+		.pth_policy = thread_policy_of(thread),
+		.pth_run_state = thread_run_state(thread),
+		.pth_curpri = thread->sched_pri,
+		.pth_priority = thread->base_pri,
+		.pth_maxpriority = MAXPRI_USER,
+	};
+
+	lck_mtx_lock(&thread->mutex);
+	strlcpy(info.pth_name, thread->name, sizeof(info.pth_name));
+	lck_mtx_unlock(&thread->mutex);
+	return info_put(&info, THREAD_EXTENDED_INFO_COUNT, out, count);
+}
+
+kern_return_t
+thread_info(thread_t thread, thread_flavor_t flavor, thread_info_t out, mach_msg_type_number_t *count)
+{
+	switch (flavor) {
+	case THREAD_BASIC_INFO:
+		return thread_info_basic(thread, out, count);
+	case THREAD_IDENTIFIER_INFO:
+		return thread_info_identifier(thread, out, count);
+	case THREAD_EXTENDED_INFO:
+		return thread_info_extended(thread, out, count);
+	default:
+		return KERN_INVALID_ARGUMENT;
+	}
+}
+
+/* --- registers --- */
+
+/* Another thread stops first; the caller's own registers are in its frame. */
+static void
+thread_stop(thread_t thread)
+{
+	if (thread != current_thread()) {
+		thread_hold(thread);
+		thread_wait_stopped(thread);
+	}
+}
+
+static void
+thread_unstop(thread_t thread)
+{
+	if (thread != current_thread()) {
+		thread_release(thread);
+	}
+}
+
+kern_return_t
+thread_get_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t *count)
+{
+	kern_return_t kr;
+
+	if (!os_atomic_load(&thread->active, relaxed)) {
+		return KERN_TERMINATED;
+	}
+	thread_stop(thread);
+	kr = machine_thread_get_state(thread, flavor, state, count);
+	thread_unstop(thread);
+	return kr;
+}
+
+kern_return_t
+thread_set_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t count)
+{
+	kern_return_t kr;
+
+	if (!os_atomic_load(&thread->active, relaxed)) {
+		return KERN_TERMINATED;
+	}
+	thread_stop(thread);
+	kr = machine_thread_set_state(thread, flavor, state, count);
+	thread_unstop(thread);
+	return kr;
+}
+
+/* --- tasks --- */
+
+struct task_usage {
+	uint64_t virtual_bytes;
+	uint64_t resident_bytes;
+	uint64_t dead_ns; /* CPU time of threads that are gone */
+	uint64_t live_ns;
+	integer_t suspend_count;
+};
+
+/* KERN_TERMINATED when the address space is gone. */
+static kern_return_t
+task_measure(task_t task, struct task_usage *usage)
+{
+	struct vm_map *map;
+
+	*usage = (struct task_usage){ 0 };
+	lck_mtx_lock(&task->lock);
+	map = task->map;
+	if (map == NULL) {
+		lck_mtx_unlock(&task->lock);
+		return KERN_TERMINATED;
+	}
+	vm_map_reference(map);
+	usage->dead_ns = absolutetime_to_nanoseconds(task->dead_cpu_time);
+	usage->suspend_count = (integer_t)task->user_stop_count;
+	list_foreach (link, &task->threads) {
+		usage->live_ns += thread_cpu_time_ns(list_entry(link, struct thread, task_link));
+	}
+	lck_mtx_unlock(&task->lock);
+	vm_map_sizes(map, &usage->virtual_bytes, &usage->resident_bytes);
+	vm_map_deallocate(map);
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+task_info_mach_basic(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
+{
+	mach_task_basic_info_data_t info = {
+		.virtual_size = usage->virtual_bytes,
+		.resident_size = usage->resident_bytes,
+		.resident_size_max = usage->resident_bytes, /* no high-water mark is kept */
+		.user_time = time_value_of_ns(usage->dead_ns),
+		.policy = POLICY_TIMESHARE,
+		.suspend_count = usage->suspend_count,
+	};
+
+	return info_put(&info, MACH_TASK_BASIC_INFO_COUNT, out, count);
+}
+
+static kern_return_t
+task_info_basic_64(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
+{
+	task_basic_info_64_data_t info = {
+		.suspend_count = usage->suspend_count,
+		.virtual_size = usage->virtual_bytes,
+		.resident_size = usage->resident_bytes,
+		.user_time = time_value_of_ns(usage->dead_ns),
+		.policy = POLICY_TIMESHARE,
+	};
+
+	return info_put(&info, TASK_BASIC_INFO_64_COUNT, out, count);
+}
+
+static kern_return_t
+task_info_thread_times(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
+{
+	task_thread_times_info_data_t info = { .user_time = time_value_of_ns(usage->live_ns) };
+
+	return info_put(&info, TASK_THREAD_TIMES_INFO_COUNT, out, count);
+}
+
+static kern_return_t
+task_info_absolutetime(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
+{
+	task_absolutetime_info_data_t info = {
+		.total_user = nanoseconds_to_absolutetime(usage->dead_ns + usage->live_ns),
+		.threads_user = nanoseconds_to_absolutetime(usage->live_ns),
+	};
+
+	return info_put(&info, TASK_ABSOLUTETIME_INFO_COUNT, out, count);
+}
+
+kern_return_t
+task_info(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_number_t *count)
+{
+	struct task_usage usage;
+	kern_return_t kr = task_measure(task, &usage);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	switch (flavor) {
+	case MACH_TASK_BASIC_INFO:
+		return task_info_mach_basic(&usage, out, count);
+	case TASK_BASIC_INFO_64:
+		return task_info_basic_64(&usage, out, count);
+	case TASK_THREAD_TIMES_INFO:
+		return task_info_thread_times(&usage, out, count);
+	case TASK_ABSOLUTETIME_INFO:
+		return task_info_absolutetime(&usage, out, count);
+	default:
+		return KERN_INVALID_ARGUMENT;
+	}
+}
