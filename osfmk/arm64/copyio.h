@@ -107,3 +107,16 @@ COPYIO_WORD_LOAD(copyin_nofault_u32, uint32_t, "ldtr", "w")
 COPYIO_WORD_LOAD(copyin_nofault_u64, uint64_t, "ldtr", "x")
 COPYIO_WORD_STORE(copyout_nofault_u32, uint32_t, "sttr", "w")
 COPYIO_WORD_STORE(copyout_nofault_u64, uint64_t, "sttr", "x")
+
+/* A word, when it may fault: the inline form first, which succeeds whenever the page is there. */
+OS_INLINE OS_WARN_RESULT int
+copyin_u64(user_addr_t uaddr, uint64_t *out)
+{
+	return os_likely(copyin_nofault_u64(uaddr, out)) ? 0 : copyin(uaddr, out, sizeof(*out));
+}
+
+OS_INLINE OS_WARN_RESULT int
+copyout_u64(user_addr_t uaddr, uint64_t value)
+{
+	return os_likely(copyout_nofault_u64(uaddr, value)) ? 0 : copyout(&value, uaddr, sizeof(value));
+}

@@ -21,7 +21,7 @@ own_map(mach_port_name_t target)
 static kern_return_t
 return_address(vm_map_t map, user_addr_t where, mach_vm_offset_t addr, mach_vm_size_t size)
 {
-	if (copyout(&addr, where, sizeof(addr)) == 0) {
+	if (copyout_u64(where, addr) == 0) {
 		return KERN_SUCCESS;
 	}
 	mach_vm_deallocate(map, addr, size);
@@ -38,7 +38,7 @@ _kernelrpc_mach_vm_allocate_trap(mach_port_name_t target, user_addr_t address, m
 	if (map == NULL) {
 		return MACH_SEND_INVALID_DEST;
 	}
-	if (copyin(address, &addr, sizeof(addr)) != 0) {
+	if (copyin_u64(address, &addr) != 0) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	kr = mach_vm_allocate(map, &addr, size, flags);
@@ -74,7 +74,7 @@ _kernelrpc_mach_vm_map_trap(mach_port_name_t target, user_addr_t address, mach_v
 	if (map == NULL) {
 		return MACH_SEND_INVALID_DEST;
 	}
-	if (copyin(address, &addr, sizeof(addr)) != 0) {
+	if (copyin_u64(address, &addr) != 0) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	kr = mach_vm_map_anonymous(map, &addr, size, mask, flags, cur_prot, VM_PROT_ALL, VM_INHERIT_DEFAULT);
