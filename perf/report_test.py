@@ -123,6 +123,20 @@ class References(unittest.TestCase):
             self.assertLess(target.stretch, target.goal, target.name)
 
 
+class Measured(Base):
+    def test_linux_beside_pluot_takes_the_anchors_place(self):
+        lines = ["BenchmarkSyscall/null_unix 1 300 instructions/op", "BenchmarkIpc/linux_pipe/64 1 9000 instructions/op",
+                 "BenchmarkIpc/linux_futex/64 1 8000 instructions/op"]
+        linux = self.load("linux-count-cpus1.json", made_up.document("count", 1, lines, guest="linux", variant="lean"))
+        pluot = self.load("pluot-count-cpus1.json", made_up.count_document())
+        anchor = next(a for a in reference.measured(self.ref, [linux, pluot]).anchors if a.id == "linux")
+        self.assertEqual(anchor.value("syscall/null_unix", "count"), 300)
+        self.assertEqual((anchor.value("ipc/rpc_inline/64", "count"), anchor.operation("ipc/rpc_inline/64")),
+                         (8000, "ipc/linux_futex/64"))
+        self.assertIsNone(anchor.value("vm/fault_zero_fill", "count"))
+        self.assertIs(reference.measured(self.ref, [pluot]), self.ref)
+
+
 class Stats(unittest.TestCase):
     def test_quantiles(self):
         self.assertEqual(stats.median([3, 1, 2]), 2)

@@ -41,6 +41,15 @@ class Rows(unittest.TestCase):
             self.assertIn(wanted, names)
 
 
+    def test_each_guest_has_its_own(self):
+        linux = {row.name for row in suite.rows(ROOT, "linux")}
+        pluot = {row.name for row in suite.rows(ROOT, "pluot")}
+        self.assertIn("ipc/linux_pipe/64", linux - pluot)
+        self.assertIn("ipc/rpc_inline/64", pluot - linux)
+        self.assertIn("kernel/zone_alloc_free", pluot - linux)
+        self.assertIn("syscall/null_unix", pluot & linux)
+
+
 class Plan(unittest.TestCase):
     ONE = suite.Row("a/b", 1, False, False)
     TWO = suite.Row("a/cross", 2, False, False)

@@ -14,6 +14,7 @@
 #include <harness/platform.h>
 #include <harness/sample.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ enum phase {
 struct bench_team {
 	const struct bench_row *row; /* constant */
 	unsigned workers;            /* constant */
+	sigset_t signals;            /* constant: the program's mask, which the workers have */
 	enum phase phase;            /* (L) leader only */
 	uint64_t iterations;         /* (L) */
 	uint64_t shortest;           /* (L) leader only: least amount of the batches of this size */
@@ -348,6 +350,7 @@ worker_main(void *arg)
 	if (!platform_pin(b->worker)) {
 		bench_skip(b, "this kernel cannot pin threads to CPUs");
 	}
+	pthread_sigmask(SIG_SETMASK, &b->team->signals, NULL);
 	b->team->row->fn(b);
 	leave_team(b);
 	return NULL;
@@ -377,9 +380,13 @@ run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, ui
 {
 	static struct bench members[WORKERS_MAX];
 	static pthread_t threads[WORKERS_MAX];
+	sigset_t all;
 
 	team_init(t, row, workers);
 	t->overhead = overhead;
+	/* this thread only waits: signals are for the workers */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &t->signals);
 	for (unsigned i = 0; i < workers; i++) {
 		members[i] = team_member(t, i);
 		if (pthread_create(&threads[i], NULL, worker_main, &members[i]) != 0) {
@@ -391,6 +398,7 @@ run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, ui
 	for (unsigned i = 0; i < workers; i++) {
 		pthread_join(threads[i], NULL);
 	}
+	pthread_sigmask(SIG_SETMASK, &t->signals, NULL);
 	/* A thread that was joined may still have to leave the kernel, at a priority that its row wore down: it
 	 * would stand in the run queue beside the next row. */
 	platform_yield();
