@@ -20,6 +20,7 @@
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
+#include <kern/zalloc.h>
 #include <mach/task_special_ports.h>
 #include <mach/thread_special_ports.h>
 #include <vm/vm_map.h>
@@ -582,4 +583,31 @@ thread_set_special_port(thread_t thread, int which, ipc_port_t port)
 	(void)which;
 	(void)port;
 	return KERN_INVALID_ARGUMENT; /* the three there are belong to the kernel */
+}
+
+/* --- threads of a task --- */
+
+kern_return_t
+task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count)
+{
+	struct task_threads snapshot;
+	kern_return_t kr = task_threads_snapshot(task, &snapshot);
+
+	*list = NULL;
+	*count = 0;
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (snapshot.count != 0) {
+		*list =
+		    kalloc(snapshot.count * sizeof(**list)); /* of this size: its owner frees by the count */
+		kr = *list == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+	}
+	for (uint32_t i = 0; *list != NULL && i < snapshot.count; i++) {
+		thread_reference(snapshot.threads[i]);
+		(*list)[i] = convert_thread_to_port(snapshot.threads[i]);
+		*count = i + 1;
+	}
+	task_threads_release(&snapshot);
+	return kr;
 }

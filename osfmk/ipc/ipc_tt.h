@@ -12,5 +12,8 @@ kern_return_t task_set_special_port(task_t task, int which, ipc_port_t port);
 kern_return_t thread_get_special_port(thread_t thread, int which, ipc_port_t *port);
 kern_return_t thread_set_special_port(thread_t thread, int which, ipc_port_t port);
 
+/* Send rights to the ports of all threads; the kalloc'ed array goes to the caller with the rights. */
+kern_return_t task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count);
+
 /* A semaphore has ended: its port, if it had one, dies. Takes what was in semaphore.ss_port. */
 void ipc_semaphore_disable(ipc_port_t port);

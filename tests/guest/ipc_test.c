@@ -369,6 +369,31 @@ TEST(out_of_line_memory_is_a_snapshot)
 	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_SUCCESS);
 }
 
+TEST(tasks_and_threads_describe_themselves)
+{
+	mach_task_basic_info_data_t task;
+	thread_basic_info_data_t thread;
+	mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+	thread_act_array_t threads = NULL;
+	mach_port_t self = mach_thread_self();
+
+	EXPECT_EQ(task_info(SELF, MACH_TASK_BASIC_INFO, (task_info_t)&task, &count), KERN_SUCCESS);
+	EXPECT_EQ(count, MACH_TASK_BASIC_INFO_COUNT);
+	EXPECT(task.virtual_size > 0 && task.resident_size > 0 && task.resident_size <= task.virtual_size);
+	EXPECT_EQ(task.suspend_count, 0);
+	count = 1;
+	EXPECT_EQ(task_info(SELF, MACH_TASK_BASIC_INFO, (task_info_t)&task, &count), KERN_INVALID_ARGUMENT);
+	count = THREAD_BASIC_INFO_COUNT;
+	EXPECT_EQ(thread_info(self, THREAD_BASIC_INFO, (thread_info_t)&thread, &count), KERN_SUCCESS);
+	EXPECT_EQ(thread.run_state, TH_STATE_RUNNING);
+	EXPECT_EQ(task_threads(SELF, &threads, &count), KERN_SUCCESS);
+	EXPECT_EQ(count, 1);
+	EXPECT_EQ(threads[0], self);
+	EXPECT_EQ(refs_of(self, MACH_PORT_RIGHT_SEND), 2);
+	EXPECT_EQ(mach_port_mod_refs(SELF, self, MACH_PORT_RIGHT_SEND, -2), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_deallocate(SELF, (mach_vm_address_t)threads, sizeof(*threads)), KERN_SUCCESS);
+}
+
 /* --- calls through both traps, small and large, into memory that is not there yet --- */
 
 struct server {
