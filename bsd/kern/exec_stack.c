@@ -19,6 +19,8 @@
 #include <sys/errno.h>
 #include <vm/vm_map.h>
 
+#define PATH_KEY      "executable_path="
+#define APPLE_STRINGS 7
 /* Room for the path, and for the six others, which need at most 240 bytes. */
 #define APPLE_SIZE (sizeof(((struct exec_args *)0)->ea_path) + 512)
 
@@ -61,17 +63,23 @@ block_vector(struct stack_block *block, const char **strings, uint32_t count)
 
 /* The apple strings while they are written, one after the other. */
 struct apple {
-	char *at;
+	char *at; /* next free byte */
 	uint32_t count;
+	uint16_t offset[APPLE_STRINGS]; /* where each begins */
 	char strings[APPLE_SIZE];
 };
 
 static void
-apple_text(struct apple *apple, const char *text)
+apple_begin(struct apple *apple)
 {
-	while (*text != '\0') {
-		*apple->at++ = *text++;
-	}
+	apple->offset[apple->count++] = (uint16_t)(apple->at - apple->strings);
+}
+
+static void
+apple_text(struct apple *apple, const char *text, size_t len)
+{
+	memcpy(apple->at, text, len);
+	apple->at += len;
 }
 
 static void
@@ -79,7 +87,8 @@ apple_hex(struct apple *apple, uint64_t value)
 {
 	unsigned digits = value == 0 ? 1 : (67 - (unsigned)__builtin_clzll(value)) / 4;
 
-	apple_text(apple, "0x");
+	*apple->at++ = '0';
+	*apple->at++ = 'x';
 	while (digits-- > 0) {
 		*apple->at++ = "0123456789abcdef"[value >> digits * 4 & 0xf];
 	}
@@ -89,13 +98,13 @@ apple_hex(struct apple *apple, uint64_t value)
 static void
 apple_numbers(struct apple *apple, const char *key, const uint64_t *values, unsigned count)
 {
-	apple_text(apple, key);
+	apple_begin(apple);
+	apple_text(apple, key, strlen(key));
 	for (unsigned i = 0; i < count; i++) {
 		*apple->at++ = i == 0 ? '=' : ',';
 		apple_hex(apple, values[i]);
 	}
 	*apple->at++ = '\0';
-	apple->count++;
 }
 
 static void
@@ -114,10 +123,10 @@ apple_fill(
 
 	read_random(random, sizeof(random));
 	apple->at = apple->strings;
-	apple->count = 1;
-	apple_text(apple, "executable_path=");
-	apple_text(apple, args->ea_path);
-	*apple->at++ = '\0';
+	apple->count = 0;
+	apple_begin(apple);
+	apple_text(apple, PATH_KEY, sizeof(PATH_KEY) - 1);
+	apple_text(apple, args->ea_path, strlen(args->ea_path) + 1);
 	apple_number(apple, "pfz", 0);
 	/* A guard has a zero byte, which no string copy can forge. */
 	apple_number(apple, "stack_guard", random[0] & ~0xff00ULL);
@@ -130,16 +139,27 @@ apple_fill(
 }
 
 static void
+block_apple(struct stack_block *block, const struct apple *apple)
+{
+	uint64_t base = block_string(block, apple->strings, (size_t)(apple->at - apple->strings));
+
+	for (uint32_t i = 0; i < apple->count; i++) {
+		*block->vector++ = base + apple->offset[i];
+	}
+	*block->vector++ = 0;
+}
+
+static void
 block_fill(struct stack_block *block, const struct exec_args *args, const struct apple *apple)
 {
-	const char *strings = args->ea_buf, *extra = apple->strings;
+	const char *strings = args->ea_buf;
 	const char *path = args->ea_path;
 
 	*block->vector++ = args->ea_argc;
 	(void)block_string(block, path, strlen(path) + 1);
 	block_vector(block, &strings, args->ea_argc);
 	block_vector(block, &strings, args->ea_envc);
-	block_vector(block, &extra, apple->count);
+	block_apple(block, apple);
 }
 
 int
