@@ -7,7 +7,7 @@
  * Uncontended: one compare-exchange to take, one byte store to drop. A contender puts its CPU's node at the
  * tail, waits on that node until it is the head, then waits for the held byte: only the head of the queue
  * looks at the lock word. Fair, and a waiter writes nothing that another waiter reads but its successor's
- *node.
+ * node.
  *
  * A CPU can wait for one lock in each context that may interrupt another: a thread with preemption off, an
  * interrupt, a fatal exception. QSPIN_NESTING counts those.

@@ -1,10 +1,11 @@
 /*
  * The scheduler's verbs.
  *
- * Choice. Each CPU runs the thread of the highest priority on its own run queue; equals take turns by
- *quantum. The quantum timer is armed only while a competitor waits. A waking thread goes to the CPU it last
- *ran on if that is idle or runs something lower, else to an idle CPU near by, else back to its last CPU. An
- *idle CPU that finds nothing looks for a queue with a thread to spare and takes it (steal).
+ * Choice. Each CPU runs the thread of the highest priority of those that wait for it (<kern/sched_ready.h>);
+ * equals take turns by quantum, whose timer is armed only while somebody waits. A waking thread goes to the
+ * CPU it last ran on if that is idle or runs something lower, or if it is the waker's and nobody waits there;
+ * else to an idle CPU near by, else back to its last one. A thread that has waited for SCHED_BALANCE_NS is
+ * offered to an idle CPU; a CPU that becomes idle looks for a queue with a thread to spare (steal).
  *
  * Switch. Three ways, all with interrupts masked and all ending in sched_let_go() in the new thread's
  * context, which lets go of the old one:
@@ -13,7 +14,8 @@
  *	old gives up its stack                 machine_switch_registers; new takes the stack over, or
  *	                                       resumes its own and the stack goes to the cache
  *
- * Locks: a CPU's run queue lock (LCK_RANK_RUNQ) with interrupts masked; never two at a time.
+ * Locks: a CPU's run queue lock (LCK_RANK_RUNQ) with interrupts masked; never two at a time. None is taken
+ * while at most one thread waits.
  */
 #pragma once
 

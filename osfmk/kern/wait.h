@@ -24,7 +24,7 @@
  *    before it blocked. wait_cancel() returns false in this case and the thread then blocks; it does not
  *    sleep long. So no waker needs to know whether the thread had already stopped.
  * 4. on_cpu: a CPU clears thread->on_cpu, with release, when it runs on another thread's registers and stack.
- *A waker that reads on_cpu as set puts the thread into the inbox of that CPU, which empties its inbox only
+ * A waker that reads on_cpu as set puts the thread into the inbox of that CPU, which empties its inbox only
  *    when it chooses the next thread: by then it has let go of the thread, or the thread is the one that is
  *    choosing, and may choose itself. Nobody ever spins for on_cpu. [O1] the release store of 0, in the
  *    switch; [O2] the acquire load by the waker and by the handoff.
