@@ -38,7 +38,6 @@ void ipc_space_release(ipc_space_t space);
 
 /* The IPC half of a task's and a thread's life; called by kern. `parent` gives the inherited ports. */
 kern_return_t ipc_task_init(task_t task, task_t parent);
-void ipc_task_enable(task_t task);    /* its ports convert from now on */
 void ipc_task_disable(task_t task);   /* ... no longer (termination begins) */
 void ipc_task_terminate(task_t task); /* last thread is gone */
 kern_return_t ipc_thread_init(thread_t thread);

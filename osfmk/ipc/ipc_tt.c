@@ -349,12 +349,6 @@ ipc_task_init(task_t task, task_t parent)
 	return KERN_SUCCESS;
 }
 
-void
-ipc_task_enable(task_t task)
-{
-	(void)task; /* its ports are made when they are first asked for, which is not before this */
-}
-
 static void
 ipc_task_release_ports(struct ipc_task_state *ipc)
 {

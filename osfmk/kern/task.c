@@ -126,7 +126,6 @@ task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 		zfree(task_zone, task);
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	ipc_task_enable(task);
 	*out = task;
 	return KERN_SUCCESS;
 }
