@@ -99,7 +99,7 @@ class Run:
             # one instruction is one nanosecond of virtual time in count mode; unknown otherwise
             "mhz_per_cpu": 1000 if boot.mode == "count" else 0,
             "caches": [],
-            "load_avg": [],
+            "load_avg": list(os.getloadavg()),
             "library_version": "pluot bench",
             "library_build_type": "debug" if self.args.variant == "debug" else "release",
             "guest": self.name,

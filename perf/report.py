@@ -113,6 +113,8 @@ def _notices(context):
     text = ""
     if context["complete"] != "true":
         text += _ALARM.format("Incomplete:", _escape(context.get("incomplete_reason", "")))
+    if table.busy_host(context):
+        text += _ALARM.format("Warning:", _escape(table.busy_host(context)))
     for what in ("failed", "skipped"):
         for row in context.get(what, []):
             text += _ALARM.format(_escape(f"{row['name']} {what}:"), _escape(row["reason"]))

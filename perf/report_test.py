@@ -63,6 +63,12 @@ class Table(Base):
         text = "\n".join(table.render(self.load("pluot-time-cpus4.json", made_up.time_document(4)), self.ref))
         self.assertIn("more workers than the 2 host CPUs", text)
 
+    def test_a_busy_host_is_said(self):
+        busy = self.load("pluot-time-cpus2.json", made_up.time_document(load_avg=[9.5, 9, 9]))
+        self.assertIn("the host was busy (load 9.5 on 2 CPUs)", "\n".join(table.render(busy, self.ref)))
+        idle = self.load("pluot-time-cpus2.json", made_up.time_document(load_avg=[2.1, 2, 2]))
+        self.assertNotIn("busy", "\n".join(table.render(idle, self.ref)))
+
     def test_numbers(self):
         self.assertEqual(table.number(14.25), "14.2")
         self.assertEqual(table.number(903000000), "903,000,000")

@@ -112,6 +112,19 @@ def scaling_table(result, ref, host_cpus):
     return layout(header, rows)
 
 
+# the guest itself keeps its CPUs busy; work of others beyond this share of the host makes times doubtful
+_BUSY = 0.5
+
+
+def busy_host(context):
+    """A warning for times that were taken while the host had other work, or an empty string."""
+    cpus, load = int(context.get("host_cpus", "1")), context.get("load_avg") or [0.0]
+    others = load[0] - int(context["cpus"])
+    if context["mode"] != "time" or others <= _BUSY * cpus:
+        return ""
+    return f"the host was busy (load {load[0]:.1f} on {cpus} CPUs): times and speed-ups say little; run again when it is idle"
+
+
 def render(result, ref):
     """All tables of one file, with a title that says what was measured."""
     context = result.context
@@ -123,7 +136,7 @@ def render(result, ref):
         unit = "wall time per operation, less is better"
         blocks = [time_table(result, ref), scaling_table(result, ref, int(context.get("host_cpus", "1")))]
     title = f"{result.guest}, {result.mode} mode, {result.cpus} CPU{'s' if result.cpus > 1 else ''}, {context['variant']}: {unit}{state}"
-    lines = [title]
+    lines = [title] + [f"warning: {text}" for text in [busy_host(context)] if text]
     for block in blocks:
         if block:
             lines += [""] + block
