@@ -62,7 +62,7 @@
  * A load whose value is used to compute the address of the next one (message passing by pointer). arm64 keeps such
  * loads in order by themselves, and saves an instruction for each; elsewhere, and for the sanitizers, it is an acquire.
  */
-#if defined(KERNEL)
+#if defined(KERNEL) && !defined(PLUOT_HOST_TEST)
 #define os_atomic_load_dependency(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #else
 #define os_atomic_load_dependency(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
