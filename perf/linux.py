@@ -105,7 +105,7 @@ def _compile(name, sources):
         raise LinuxError(f"{name} for Linux does not build:\n{done.stderr}")
 
 
-def _sources():
+def sources():
     """{program: its files under bench/}: what only Mach has stays out."""
     guest = sorted(os.listdir(os.path.join(machine.ROOT, "bench", "guest")))
     rows = [f"guest/{name}" for name in guest
@@ -126,7 +126,7 @@ def prepare():
     setup.need("build", "run", "bench", "linux")
     os.makedirs(FOLDER, exist_ok=True)
     _fetch_kernel()
-    for name, sources in _sources().items():
+    for name, sources in sources().items():
         _compile(name, sources)
     return FOLDER
 
