@@ -58,6 +58,13 @@ class Programs(unittest.TestCase):
         self.assertEqual(x("run", "/bin/true")[0], 0)
         self.assertEqual(x("run", "false")[0], 1)
 
+    def test_runs_at_the_same_time_do_not_meet(self):
+        words = ["one", "two", "three", "four"]
+        answers = tree.each(lambda n: x("run", "/bin/hello", *words[:n]), range(1, 5))
+        for n, (status, said) in enumerate(answers, 1):
+            self.assertEqual(status, n, said)
+            self.assertIn(" ".join(words[:n]), said)
+
     def test_a_truncated_program_is_an_error_and_no_more(self):
         with open(self.program, "rb") as whole:
             data = whole.read()

@@ -1,5 +1,6 @@
 """x run: boots to a shell, or runs one program and returns its status."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,17 +24,24 @@ def _options():
     return options
 
 
-def _machine(args, out):
+def _machine(args, out, folder):
+    """The machine asked for; what this run alone needs goes into `folder`, since several may run at once."""
     if len(args.cpus) != 1:
         usage.fail("run: --cpus takes one number")
     machine = qemu.Machine(out=out, cpus=args.cpus[0], mode=args.mode, append=tuple(args.append),
-                           log=os.path.join(out, "console.log"), interactive=True)
+                           log=os.path.join(folder, "console.log"), interactive=True)
     if args.ramdisk:
         machine.ramdisk = args.ramdisk
     if args.program:
         files = overlay.run_files([args.program, *args.arguments], out)
-        machine.ramdisk = overlay.ramdisk(out, files, os.path.join(out, "run.cpio"))
+        machine.ramdisk = overlay.ramdisk(out, files, os.path.join(folder, "run.cpio"))
     return machine
+
+
+def _keep_log(log, where):
+    """The console of the run that ended last."""
+    if os.path.exists(log):
+        os.replace(shutil.copy(log, where + f".{os.getpid()}"), where)
 
 
 def _show_panic(machine, kernel):
@@ -46,22 +54,21 @@ def _show_panic(machine, kernel):
     return lines
 
 
-def execute(machine, timeout=0):
+def execute(machine, folder, timeout=0):
     """Runs the machine on this terminal; returns the status that `x run` has."""
     kernel = symbols.Kernel(os.path.join(machine.out, "pluot.elf"))
-    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
-        machine.monitor = os.path.join(folder, "monitor")
-        process = subprocess.Popen(qemu.command(machine))
-        try:
-            status = process.wait(timeout or None)
-        except subprocess.TimeoutExpired:
-            sys.stderr.write(f"\nx: no end after {timeout:g} s; each CPU:\n")
-            sys.stderr.write("\n".join(hang.backtraces(machine.monitor, kernel)) + "\n")
-            return qemu.TIMEOUT_STATUS
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    machine.monitor = os.path.join(folder, "monitor")
+    process = subprocess.Popen(qemu.command(machine))
+    try:
+        status = process.wait(timeout or None)
+    except subprocess.TimeoutExpired:
+        sys.stderr.write(f"\nx: no end after {timeout:g} s; each CPU:\n")
+        sys.stderr.write("\n".join(hang.backtraces(machine.monitor, kernel)) + "\n")
+        return qemu.TIMEOUT_STATUS
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     lines = _show_panic(machine, kernel)
     return qemu.status_of_console("\n".join(lines), status)
 
@@ -70,9 +77,15 @@ def main(argv):
     args = _options().parse_args(argv)
     setup.need("build", "run")
     out = build.build(args.variant, quiet=True)
-    machine = _machine(args, out)
     if args.dry_run:
+        # to be pasted later, so its files stay
+        machine = _machine(args, out, out)
         machine.log = ""
         print(qemu.printable(qemu.command(machine)))
         return 0
-    return execute(machine, args.timeout)
+    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+        machine = _machine(args, out, folder)
+        try:
+            return execute(machine, folder, args.timeout)
+        finally:
+            _keep_log(machine.log, os.path.join(out, "console.log"))
