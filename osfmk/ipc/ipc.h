@@ -38,7 +38,7 @@ void ipc_space_release(ipc_space_t space);
 
 /* The IPC half of a task's and a thread's life; called by kern. `parent` gives the inherited ports. */
 kern_return_t ipc_task_init(task_t task, task_t parent);
-void ipc_task_disable(task_t task);   /* ... no longer (termination begins) */
+void ipc_task_disable(task_t task);   /* its ports convert no longer (termination begins) */
 void ipc_task_terminate(task_t task); /* last thread is gone */
 kern_return_t ipc_thread_init(thread_t thread);
 void ipc_thread_disable(thread_t thread);
@@ -46,13 +46,3 @@ void ipc_thread_terminate(thread_t thread);
 
 /* Puts a send right into a space. Consumes it; MACH_PORT_NULL or MACH_PORT_DEAD when there is none. */
 mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);
-
-/* Sends from the kernel, for exceptions and the like; consumes the message. */
-mach_msg_return_t mach_msg_send_from_kernel(ipc_kmsg_t kmsg);
-
-/* For semaphores, timers: a port for a kernel object (see ipc_kobject.h). */
-
-/* kernel/mqueue_send_receive: one enqueue and one dequeue of a message on a port of its own. */
-void *ipc_bench_mqueue_setup(void);
-void ipc_bench_mqueue_step(void *state);
-void ipc_bench_mqueue_teardown(void *state);

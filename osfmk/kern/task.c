@@ -378,34 +378,6 @@ task_release_locked(task_t task) REQUIRES(task->lock)
 	}
 }
 
-kern_return_t
-task_hold(task_t task)
-{
-	kern_return_t kr = KERN_TERMINATED;
-
-	lck_mtx_lock(&task->lock);
-	if (task->active) {
-		task_hold_locked(task);
-		kr = KERN_SUCCESS;
-	}
-	lck_mtx_unlock(&task->lock);
-	return kr;
-}
-
-kern_return_t
-task_release(task_t task)
-{
-	kern_return_t kr = KERN_TERMINATED;
-
-	lck_mtx_lock(&task->lock);
-	if (task->active) {
-		task_release_locked(task);
-		kr = KERN_SUCCESS;
-	}
-	lck_mtx_unlock(&task->lock);
-	return kr;
-}
-
 static kern_return_t
 task_wait_stopped(task_t task)
 {

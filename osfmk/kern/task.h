@@ -72,11 +72,7 @@ kern_return_t task_halt_other_threads(task_t task);
 void task_reference(task_t task);
 void task_deallocate(task_t task);
 
-/* Stops and restarts all threads; counted. task_hold does not wait until they have stopped. */
-kern_return_t task_hold(task_t task);
-kern_return_t task_release(task_t task);
-
-/* The Mach calls: suspend waits until every thread but the caller has left user mode. */
+/* Stop and restart all threads; counted. Suspend waits until every thread but the caller has left user mode. */
 kern_return_t task_suspend(task_t task);
 kern_return_t task_resume(task_t task);
 

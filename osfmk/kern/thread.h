@@ -182,8 +182,6 @@ kern_return_t thread_abort_safely(thread_t thread);
 /* --- attributes --- */
 
 void thread_set_name(thread_t thread, const char *name);
-/* Fixed priority or base of the timeshare decay. */
-void thread_set_priority(thread_t thread, enum sched_mode mode, int pri);
 /* Moves the current thread to `cpu` and keeps it there; THREAD_CPU_ANY releases. KERN_INVALID_ARGUMENT for a
  * CPU that does not exist. */
 kern_return_t thread_bind_self(int cpu);

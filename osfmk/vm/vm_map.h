@@ -56,13 +56,6 @@ vm_map_offset_t vm_map_max(vm_map_t map);
  */
 void vm_map_set_search_base(vm_map_t map, vm_map_offset_t base);
 
-/* Random bytes of the layout of this map (image and stack slides); fixed per boot in count mode. `bits`
- * <= 32. */
-uint64_t vm_map_random_pages(unsigned bits);
-
-/* Seeds vm_map_random_pages. Boot. */
-void vm_map_random_seed(uint64_t seed);
-
 /*
  * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or
  * above *addr if that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in
