@@ -126,8 +126,8 @@ def prepare():
     setup.need("build", "run", "bench", "linux")
     os.makedirs(FOLDER, exist_ok=True)
     _fetch_kernel()
-    for name, sources in sources().items():
-        _compile(name, sources)
+    for name, files in sources().items():
+        _compile(name, files)
     return FOLDER
 
 
