@@ -113,6 +113,7 @@ static OS_NORETURN void
 enter_init_program(void *param, wait_result_t result)
 {
 	ml_boot_mark_user();
+	(void)thread_bind_self(THREAD_CPU_ANY);
 	thread_return_to_user();
 }
 
@@ -138,6 +139,8 @@ load_init_program(void)
 	exec_image_destroy(&image);
 	exec_args_destroy(&args);
 	thread_set_continuation(thread, enter_init_program, NULL);
+	/* ml_boot_mark_user reads the counters of the CPU it runs on: those that began with the boot are here. */
+	thread_bind_unstarted(thread, THREAD_CPU_BOOT);
 	thread_start(thread);
 	thread_deallocate(thread);
 }

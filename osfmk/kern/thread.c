@@ -324,6 +324,12 @@ thread_abort_safely(thread_t thread)
 /* --- attributes --- */
 
 void
+thread_bind_unstarted(thread_t thread, unsigned cpu)
+{
+	thread->bound_cpu = (int16_t)cpu;
+}
+
+void
 thread_set_name(thread_t thread, const char *name)
 {
 	lck_mtx_lock(&thread->mutex);

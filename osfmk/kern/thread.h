@@ -43,6 +43,7 @@
 
 #define THREAD_NAME_MAX   64
 #define THREAD_CPU_ANY    (-1)
+#define THREAD_CPU_BOOT   0 /* the CPU the machine started on */
 #define THREAD_HELD_LOCKS 16
 
 /*
@@ -182,6 +183,8 @@ kern_return_t thread_abort_safely(thread_t thread);
 /* --- attributes --- */
 
 void thread_set_name(thread_t thread, const char *name);
+/* Keeps a thread that was not started yet on `cpu`, which must be online. */
+void thread_bind_unstarted(thread_t thread, unsigned cpu);
 /* Moves the current thread to `cpu` and keeps it there; THREAD_CPU_ANY releases. KERN_INVALID_ARGUMENT for a
  * CPU that does not exist. */
 kern_return_t thread_bind_self(int cpu);

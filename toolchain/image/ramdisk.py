@@ -9,10 +9,6 @@ import sys
 import cpio
 
 
-def mode_of(path):
-    return cpio.PROGRAM if path.split("/")[1] in ("bin", "sbin", "tests") else cpio.FILE
-
-
 def main(manifest, output, depfile):
     files = {}
     sources = []
@@ -22,7 +18,7 @@ def main(manifest, output, depfile):
             if guest in files:
                 sys.exit(f"ramdisk: two files for {guest}")
             with open(host, "rb") as data:
-                files[guest] = (data.read(), mode_of(guest))
+                files[guest] = (data.read(), cpio.mode_of(guest))
             sources.append(host)
     with open(output, "wb") as out:
         out.write(cpio.archive(files))

@@ -15,13 +15,15 @@ ENVIRONMENT = "/etc/launchd.env"
 _MACHO_ARM64 = bytes.fromhex("cffaedfe0c000001")
 
 
+def _manifest(out):
+    """(path in the guest, file below out/VARIANT) of all that is on the built ramdisk."""
+    with open(os.path.join(out, "gen/toolchain/image/ramdisk.manifest"), encoding="utf-8") as manifest:
+        return [line.split("=", 1) for line in manifest.read().split()]
+
+
 def guest_files(out):
     """The paths on the ramdisk in out/VARIANT."""
-    found = set()
-    with open(os.path.join(out, "gen/toolchain/image/ramdisk.manifest"), encoding="utf-8") as manifest:
-        for line in manifest.read().split():
-            found.add(line.split("=")[0])
-    return found
+    return {guest for guest, _ in _manifest(out)}
 
 
 def _host_program(path):
@@ -65,6 +67,20 @@ def ramdisk(out, files, where):
     """Writes the built ramdisk with `files` laid over it to `where`, and returns that path."""
     with open(os.path.join(out, "ramdisk.cpio"), "rb") as built:
         base = built.read()
+    return _write(where, base + cpio.archive(files))
+
+
+def ramdisk_of(prefixes, out, files, where):
+    """The same with only those files of the built ramdisk whose path begins with one of `prefixes`."""
+    chosen = {}
+    for guest, host in _manifest(out):
+        if guest.startswith(prefixes):
+            with open(os.path.join(out, host), "rb") as data:
+                chosen[guest] = (data.read(), cpio.mode_of(guest))
+    return _write(where, cpio.archive({**chosen, **files}))
+
+
+def _write(where, archive):
     with open(where, "wb") as laid:
-        laid.write(base + cpio.archive(files))
+        laid.write(archive)
     return where
