@@ -11,9 +11,9 @@
 #include <arm64/sysregs.h>
 #include <arm64/trap.h>
 #include <kern/ast.h>
+#include <kern/exception.h>
 #include <kern/syscall_sw.h>
 #include <kern/thread.h>
-#include <kern/upcalls.h>
 #include <mach/exception_types.h>
 #include <os/panic.h>
 #include <pexpert/interrupts.h>
@@ -27,13 +27,6 @@
 
 extern char semihosting_hlt[];
 
-/* A fault that nothing in the kernel resolves: the program's exception. */
-static void
-deliver(int exception, uint64_t code, uint64_t subcode)
-{
-	bsd_exception_to_signal(current_thread(), exception, code, subcode);
-}
-
 /* --- system calls that are not in a table --- */
 
 void
@@ -44,7 +37,7 @@ sleh_svc_special(struct arm_saved_state *frame)
 
 	ml_set_interrupts_enabled(true);
 	if ((uint32_t)number != PLATFORM_TRAP) {
-		deliver(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
+		exception_triage(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
 	} else if (frame->x[3] == PLATFORM_SET_TSD) {
 		machine_thread_set_tsd_base(self, frame->x[0]);
 	} else if (frame->x[3] == PLATFORM_GET_TSD) {
@@ -61,7 +54,7 @@ mach_trap_invalid(void)
 	if (number == TRAP_ABSOLUTE_TIME || number == TRAP_CONTINUOUS_TIME) {
 		return ml_get_timebase();
 	}
-	deliver(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
+	exception_triage(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
 	thread_return_to_user();
 }
 
@@ -73,9 +66,9 @@ user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 	kern_return_t kr = vm_fault_user(current_thread(), far, (uint32_t)esr);
 
 	if (kr == KERN_INVALID_ARGUMENT) {
-		deliver(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, far);
+		exception_triage(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, far);
 	} else if (kr != KERN_SUCCESS) {
-		deliver(EXC_BAD_ACCESS, (uint64_t)kr, far);
+		exception_triage(EXC_BAD_ACCESS, (uint64_t)kr, far);
 	}
 }
 
@@ -87,7 +80,7 @@ user_undefined(struct arm_saved_state *frame)
 	if (copyin(frame->pc, &insn, sizeof(insn)) != 0) {
 		insn = 0;
 	}
-	deliver(EXC_BAD_INSTRUCTION, EXC_ARM_UNDEFINED, insn);
+	exception_triage(EXC_BAD_INSTRUCTION, EXC_ARM_UNDEFINED, insn);
 }
 
 void
@@ -103,21 +96,21 @@ sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 		fp_trap();
 		break;
 	case ESR_EC_PC_ALIGN:
-		deliver(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, frame->pc);
+		exception_triage(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, frame->pc);
 		break;
 	case ESR_EC_SP_ALIGN:
-		deliver(EXC_BAD_ACCESS, EXC_ARM_SP_ALIGN, frame->sp);
+		exception_triage(EXC_BAD_ACCESS, EXC_ARM_SP_ALIGN, frame->sp);
 		break;
 	case ESR_EC_FP_EXCEPTION:
-		deliver(EXC_ARITHMETIC, EXC_ARM_FP_UNDEFINED, frame->pc);
+		exception_triage(EXC_ARITHMETIC, EXC_ARM_FP_UNDEFINED, frame->pc);
 		break;
 	case ESR_EC_BRK:
 	case ESR_EC_BREAK_EL0:
 	case ESR_EC_STEP_EL0:
-		deliver(EXC_BREAKPOINT, EXC_ARM_BREAKPOINT, frame->pc);
+		exception_triage(EXC_BREAKPOINT, EXC_ARM_BREAKPOINT, frame->pc);
 		break;
 	case ESR_EC_WATCH_EL0:
-		deliver(EXC_BREAKPOINT, EXC_ARM_DA_DEBUG, far);
+		exception_triage(EXC_BREAKPOINT, EXC_ARM_DA_DEBUG, far);
 		break;
 	default: /* undefined, illegal state, a system register that EL0 has no business with */
 		user_undefined(frame);

@@ -179,6 +179,9 @@ kern_return_t machine_thread_get_state(struct thread *thread, int flavor, uint32
 kern_return_t machine_thread_set_state(
     struct thread *thread, int flavor, const uint32_t *words, uint32_t count);
 
+/* 32-bit words of the flavor's state; 0 for one that is not supported. */
+uint32_t machine_thread_state_words(int flavor);
+
 /* A new user thread, or exec: all registers zero, no FP state, no thread data. */
 void machine_thread_init_user(struct thread *thread);
 

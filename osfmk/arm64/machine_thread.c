@@ -73,9 +73,8 @@ get_exception_state64(struct thread *thread, arm_exception_state64_t *state)
 	*state = (arm_exception_state64_t){ .far = frame->far, .esr = frame->esr };
 }
 
-/* Words of the flavor's state, 0 for one that is not supported. */
-static uint32_t
-flavor_count(int flavor)
+uint32_t
+machine_thread_state_words(int flavor)
 {
 	switch (flavor) {
 	case ARM_THREAD_STATE:
@@ -94,7 +93,7 @@ flavor_count(int flavor)
 kern_return_t
 machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uint32_t *count)
 {
-	uint32_t need = flavor_count(flavor);
+	uint32_t need = machine_thread_state_words(flavor);
 
 	if (need == 0 || *count < need) {
 		return KERN_INVALID_ARGUMENT;
@@ -130,7 +129,7 @@ machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uin
 kern_return_t
 machine_thread_set_state(struct thread *thread, int flavor, const uint32_t *words, uint32_t count)
 {
-	uint32_t need = flavor_count(flavor);
+	uint32_t need = machine_thread_state_words(flavor);
 
 	if (need == 0 || count < need) {
 		return KERN_INVALID_ARGUMENT;

@@ -39,6 +39,7 @@ ipc_host_make_port(void *kobject, ipc_kobject_type_t type)
 void
 ipc_host_init(void)
 {
+	exc_actions_init(&realhost.exc_actions);
 	realhost.host_port = ipc_host_make_port(&realhost, IKOT_HOST);
 	realhost.host_priv_port = ipc_host_make_port(&realhost, IKOT_HOST_PRIV);
 	for (unsigned i = 0; i < os_countof(clocks); i++) {
@@ -53,6 +54,12 @@ convert_port_to_host(ipc_port_t port)
 	return IP_VALID(port) && (port->ip_kotype == IKOT_HOST || port->ip_kotype == IKOT_HOST_PRIV)
 		   ? port->ip_kobject
 		   : NULL;
+}
+
+host_t
+convert_port_to_host_priv(ipc_port_t port)
+{
+	return IP_VALID(port) && port->ip_kotype == IKOT_HOST_PRIV ? port->ip_kobject : NULL;
 }
 
 clock_serv_t

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <ipc/exc_actions.h>
 #include <ipc/ipc_types.h>
 #include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
@@ -18,6 +19,7 @@ struct host {
 	ipc_port_t host_port;
 	ipc_port_t host_priv_port;
 	ipc_port_t io_main_port; /* set once, by iokit */
+	struct exc_actions exc_actions;
 };
 typedef struct host *host_t;
 
@@ -57,6 +59,7 @@ vm_map_t convert_port_to_map(ipc_port_t port);
 thread_t convert_port_to_thread(ipc_port_t port);
 semaphore_t convert_port_to_semaphore(ipc_port_t port);
 host_t convert_port_to_host(ipc_port_t port);
+host_t convert_port_to_host_priv(ipc_port_t port);
 clock_serv_t convert_port_to_clock(ipc_port_t port);
 
 /* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */

@@ -6,17 +6,11 @@
  */
 #pragma once
 
+#include <ipc/exc_actions.h>
 #include <ipc/ipc_types.h>
 #include <kern/locks.h>
-#include <mach/exception_types.h>
 
 #define TASK_PORT_REGISTER_MAX 3
-
-struct exception_action {
-	ipc_port_t port;   /* send right or IP_NULL */
-	int flavor;        /* thread_state_flavor_t */
-	uint32_t behavior; /* exception_behavior_t */
-};
 
 struct ipc_task_state {
 	ipc_space_t space;
@@ -26,13 +20,13 @@ struct ipc_task_state {
 	audit_token_t audit_token; /* the same: auid, euid, egid, ruid, rgid, pid, asid, pidversion */
 
 	lck_spin_t lock;
-	ipc_port_t self;                                      /* (l) control port of the task */
-	ipc_port_t name_port;                                 /* (l) identity only */
-	ipc_port_t host;                                      /* (l) what host_self answers */
-	ipc_port_t bootstrap;                                 /* (l) inherited */
-	ipc_port_t access;                                    /* (l) inherited */
-	ipc_port_t debug_control;                             /* (l) */
-	ipc_port_t resource_notify;                           /* (l) */
-	ipc_port_t registered[TASK_PORT_REGISTER_MAX];        /* (l) inherited */
-	struct exception_action exc_actions[EXC_TYPES_COUNT]; /* (l) inherited */
+	ipc_port_t self;                               /* (l) control port of the task */
+	ipc_port_t name_port;                          /* (l) identity only */
+	ipc_port_t host;                               /* (l) what host_self answers */
+	ipc_port_t bootstrap;                          /* (l) inherited */
+	ipc_port_t access;                             /* (l) inherited */
+	ipc_port_t debug_control;                      /* (l) */
+	ipc_port_t resource_notify;                    /* (l) */
+	ipc_port_t registered[TASK_PORT_REGISTER_MAX]; /* (l) inherited */
+	struct exc_actions exc_actions;                /* own lock; inherited */
 };

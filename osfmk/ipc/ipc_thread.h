@@ -12,6 +12,7 @@
 #pragma once
 
 #include <ipc/ipc_types.h>
+#include <kern/exception.h>
 #include <os/list.h>
 
 struct thread;
@@ -47,7 +48,11 @@ struct ipc_thread_state {
 	/* Ports of the thread. */
 	ipc_port_t ith_self;      /* thread port, one send right held here; fixed until termination */
 	ipc_port_t ith_rpc_reply; /* (o) kernel's own reply port, for exceptions; NULL until first used */
-	mach_port_name_t ith_special_reply; /* (o) name of thread_get_special_reply_port, 0 if none */
+	struct exc_actions *ith_exc_actions;  /* (a) NULL until first set; see exc_actions.h */
+	struct exception_state ith_exception; /* (o) */
+	uint64_t ith_guard_code;              /* (o) with AST_GUARD: the EXC_GUARD to raise */
+	uint64_t ith_guard_subcode;           /* (o) */
+	mach_port_name_t ith_special_reply;   /* (o) name of thread_get_special_reply_port, 0 if none */
 
 	/* Destruction of messages found while a message is being destroyed. */
 	struct ipc_kmsg *ith_reap; /* (o) chain through ikm_link */

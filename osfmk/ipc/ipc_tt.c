@@ -9,6 +9,8 @@
  */
 #include <ipc/ipc.h>
 
+#include <ipc/exc_actions.h>
+#include <ipc/exc_message.h>
 #include <ipc/ipc_kobject.h>
 #include <ipc/ipc_tt.h>
 #include <ipc/port.h>
@@ -320,13 +322,10 @@ ipc_task_inherit(struct ipc_task_state *ipc, struct ipc_task_state *parent)
 	for (unsigned i = 0; i < TASK_PORT_REGISTER_MAX; i++) {
 		ipc->registered[i] = ipc_port_copy_send(parent->registered[i]);
 	}
-	for (unsigned i = 0; i < EXC_TYPES_COUNT; i++) {
-		ipc->exc_actions[i] = parent->exc_actions[i];
-		ipc->exc_actions[i].port = ipc_port_copy_send(parent->exc_actions[i].port);
-	}
 	ipc->sec_token = parent->sec_token;
 	ipc->audit_token = parent->audit_token;
 	lck_spin_unlock(&parent->lock);
+	exc_actions_inherit(&ipc->exc_actions, &parent->exc_actions);
 }
 
 kern_return_t
@@ -337,6 +336,7 @@ ipc_task_init(task_t task, task_t parent)
 
 	*ipc = (struct ipc_task_state){ .sec_token = { { 0, 1 } } };
 	lck_spin_init(&ipc->lock, &ipc_task_lock_class);
+	exc_actions_init(&ipc->exc_actions);
 	kr = ipc_space_create(task, &ipc->space);
 	if (kr != KERN_SUCCESS) {
 		return kr;
@@ -344,7 +344,7 @@ ipc_task_init(task_t task, task_t parent)
 	if (parent != TASK_NULL) {
 		ipc_task_inherit(ipc, &parent->ipc);
 	} else {
-		ipc->host = ipc_port_make_send(realhost.host_port);
+		ipc->host = ipc_port_make_send(realhost.host_priv_port); /* for pid 1 and its heirs */
 	}
 	return KERN_SUCCESS;
 }
@@ -359,10 +359,7 @@ ipc_task_release_ports(struct ipc_task_state *ipc)
 		ipc_port_release_send(*ports[i]);
 		*ports[i] = IP_NULL;
 	}
-	for (unsigned i = 0; i < EXC_TYPES_COUNT; i++) {
-		ipc_port_release_send(ipc->exc_actions[i].port);
-		ipc->exc_actions[i].port = IP_NULL;
-	}
+	exc_actions_clear(&ipc->exc_actions);
 }
 
 void
@@ -383,6 +380,7 @@ ipc_task_terminate(task_t task)
 	ipc_task_release_ports(&task->ipc);
 	ipc_space_release(task->ipc.space);
 	task->ipc.space = IS_NULL;
+	lck_spin_destroy(&task->ipc.exc_actions.lock);
 	lck_spin_destroy(&task->ipc.lock);
 }
 
@@ -404,6 +402,8 @@ void
 ipc_thread_terminate(thread_t thread)
 {
 	ipc_thread_disable(thread);
+	exc_actions_thread_close(thread);
+	exc_message_thread_terminate(thread);
 	ipc_entry_unreserve(thread, thread->task->ipc.space);
 }
 

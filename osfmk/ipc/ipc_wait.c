@@ -17,6 +17,17 @@ ipc_wait_settle(thread_t thread, wait_result_t result)
 	}
 }
 
+OS_COLD bool
+ipc_wait_restart(thread_t thread)
+{
+	if (ipc_wait_claim(thread, THREAD_AWAKENED)) {
+		thread->ipc.ith_kmsg = IKM_NULL;
+		thread->ipc.ith_msize = 0; /* no message and no size: start over */
+		thread_make_runnable(thread);
+	}
+	return false;
+}
+
 thread_t
 ipc_wait_claim_first_locked(struct list_node *list, wait_result_t result)
 {

@@ -38,6 +38,12 @@ ipc_wait_claim(thread_t thread, wait_result_t result)
 /* The same, and it runs if the claim succeeds. */
 void ipc_wait_settle(thread_t thread, wait_result_t result);
 
+/*
+ * For a receiver taken out of a word, but not in the wait that was looked at: claims whatever wait it is in and has it
+ * start over. Always false.
+ */
+bool ipc_wait_restart(thread_t thread);
+
 /* First thread of the list whose wait can be claimed; it is off the list and must be made runnable. */
 thread_t ipc_wait_claim_first_locked(struct list_node *list, wait_result_t result);
 void ipc_wait_wake_all_locked(struct list_node *list, wait_result_t result);

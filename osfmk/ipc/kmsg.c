@@ -471,6 +471,13 @@ ipc_kmsg_consume_dest(ipc_kmsg_t kmsg, ipc_space_t space)
 	return name;
 }
 
+void
+ipc_kmsg_destroy_received(ipc_kmsg_t kmsg)
+{
+	(void)ipc_kmsg_consume_dest(kmsg, ipc_space_kernel);
+	ipc_kmsg_destroy(kmsg);
+}
+
 mach_msg_return_t
 ipc_kmsg_copyout(ipc_kmsg_t kmsg, ipc_space_t space)
 {

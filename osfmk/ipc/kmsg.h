@@ -83,6 +83,9 @@ void ipc_kmsg_free(ipc_kmsg_t kmsg);
 /* Releases everything the message owns and frees it. Never recurses: messages found inside wait their turn. */
 void ipc_kmsg_destroy(ipc_kmsg_t kmsg);
 
+/* The same for a message that the kernel itself has received: its destination right counts as used. */
+void ipc_kmsg_destroy_received(ipc_kmsg_t kmsg);
+
 /* What a sender says. mach_msg2 passes the header in registers, mach_msg_trap reads it from the buffer. */
 struct ipc_send_args {
 	mach_msg_header_t header;

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <ipc/exc_actions.h>
 #include <ipc/ipc.h>
 #include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
@@ -54,6 +55,15 @@ struct mig_routine {
 	uint32_t reply_bytes; /* the most data a reply has */
 	uint32_t reply_desc;
 };
+
+/* Codecs by hand (`custom` in the table). */
+#define MIG_CUSTOM(routine) void _X##routine(const struct mig_request *rq, struct mig_reply *rp)
+MIG_CUSTOM(thread_get_exception_ports);
+MIG_CUSTOM(thread_swap_exception_ports);
+MIG_CUSTOM(task_get_exception_ports);
+MIG_CUSTOM(task_swap_exception_ports);
+MIG_CUSTOM(host_get_exception_ports);
+MIG_CUSTOM(host_swap_exception_ports);
 
 extern const struct mig_routine mig_routines[]; /* sorted by id */
 extern const uint32_t mig_routine_count;

@@ -4,6 +4,7 @@
 #include <kern/ast.h>
 
 #include <arm64/machine_routines.h>
+#include <kern/exception.h>
 #include <kern/processor.h>
 #include <kern/thread.h>
 #include <kern/upcalls.h>
@@ -66,6 +67,10 @@ ast_taken_user(void)
 	if (flags & AST_BSD) {
 		thread_ast_clear(AST_BSD);
 		bsd_ast(self);
+	}
+	if (os_unlikely(flags & AST_GUARD)) {
+		thread_ast_clear(AST_GUARD);
+		exception_guard_ast(self);
 	}
 	if (os_unlikely(flags & AST_SUSPEND)) {
 		park(self);

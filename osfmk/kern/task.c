@@ -452,5 +452,6 @@ task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 		pmap_switch(thread->pmap);
 	}
 	enable_preemption();
+	exc_actions_thread_exec(thread);
 	return old;
 }

@@ -69,6 +69,7 @@ thread_free(thread_t thread)
 	if (os_atomic_load(&thread->wait_timer.tc_cpu, relaxed) != 0) {
 		(void)timer_call_cancel(&thread->wait_timer);
 	}
+	exc_actions_thread_free(thread);
 	lck_mtx_destroy(&thread->mutex);
 	zfree(thread_zone, thread);
 }

@@ -1,6 +1,8 @@
 /* Exceptions, their masks and delivery behaviours. */
 #pragma once
 
+#include <mach/port.h>
+#include <mach/thread_status.h>
 #include <mach/vm_types.h>
 
 typedef int exception_type_t;
@@ -14,6 +16,9 @@ typedef unsigned int exception_mask_t;
 typedef exception_mask_t *exception_mask_array_t;
 typedef int exception_behavior_t;
 typedef exception_behavior_t *exception_behavior_array_t;
+typedef thread_state_flavor_t *exception_flavor_array_t;
+typedef mach_port_t *exception_port_array_t;
+typedef mach_port_t exception_port_t;
 
 #define EXC_BAD_ACCESS      1
 #define EXC_BAD_INSTRUCTION 2
@@ -58,6 +63,8 @@ typedef exception_behavior_t *exception_behavior_array_t;
 #define MACH_EXCEPTION_ERRORS              0x40000000
 #define MACH_EXCEPTION_BACKTRACE_PREFERRED 0x20000000
 #define MACH_EXCEPTION_MASK                0xe0000000U
+
+#define EXC_MASK_VALID (EXC_MASK_ALL | EXC_MASK_CRASH | EXC_MASK_CORPSE_NOTIFY)
 
 /* EXC_SOFTWARE code: a debugger sees a signal. */
 #define EXC_SOFT_SIGNAL 0x10003

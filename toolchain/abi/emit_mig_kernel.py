@@ -19,7 +19,8 @@ def emit_iokit(tables, gen, _sysroot):
 def _emit_layer(subsystems, gen, source, header, table):
     entries = sorted((r for s in subsystems for r in s.routines if r.implemented), key=lambda r: r.number)
     routines = [Routine(e) for e in entries]
-    body = "".join(emit_mig_serial.codec(r) if r.serial else _structs(r) + _codec(r) for r in routines)
+    body = "".join(emit_mig_serial.codec(r) if r.serial else _structs(r) + _codec(r) for r in routines
+                   if not r.custom)
     text.write(f"{gen}/{source}", "".join([
         text.banner(["the MIG tables"]), text.includes(header), body, _table(routines, table)]))
 
@@ -163,7 +164,7 @@ class _Call:
 
 
 def _table(routines, name):
-    rows = [f"\t{{{r.id}, _X{r.name}, \"{r.name}\", {r.reply_data_bytes}, {len(r.descriptors_out)}}},\n"
+    rows = [f"\t{{{r.id}, _X{r.name}, \"{r.name}\", {r.reply_data_bytes}, {r.reply_descriptors}}},\n"
             for r in routines]
     return "".join(["\n/* Sorted by id. */\nconst struct mig_routine ", name, "s[] = {\n", *rows, "};\n",
                     f"\nconst uint32_t {name}_count = {len(routines)};\n"])

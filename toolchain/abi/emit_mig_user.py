@@ -20,7 +20,7 @@ def emit(tables, gen, sysroot):
     text.write(f"{gen}/{SOURCE}", "".join([
         text.banner(["osfmk/mach/mig.abi"]),
         text.includes("mach/mach_types.h", "string.h", *includes), '\n#include "mig_client.h"\n#include "mig_serial.h"\n',
-        *(_stub(Routine(e)) for e in tables.routines())]))
+        *(_stub(r) for r in map(Routine, tables.routines()) if not r.custom)]))
 
 
 def _header(subsystem):
@@ -55,7 +55,7 @@ def _declare(arg):
         return [pointer, f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"]
     if kind.is_words:
         count = f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"
-        return [f"{arg.ctype} {arg.name}", count]
+        return [f"{arg.ctype} {arg.name}"] + ([] if kind.keys.get("samecount") else [count])
     if kind.is_ool_ports:
         return [f"{arg.ctype} *{arg.name}", f"mach_msg_type_number_t *{count_of(arg)}"]
     ctype = _port_ctype(kind) if kind.is_port else arg.ctype

@@ -19,13 +19,14 @@ class Routine:
         self.id = entry.number
         self.port = entry.subsystem.port
         self.args = entry.args
+        self.custom = "custom" in entry.attrs
         self.ports_in = [a for a in entry.args if a.is_in and a.type.is_port]
         self.descriptors_out = [a for a in entry.args if a.is_out and (a.type.is_port or a.type.is_ool_ports)]
         self.words_in = next((a for a in entry.args if a.is_in and a.type.is_words), None)
         self.words_out = next((a for a in entry.args if a.is_out and a.type.is_words), None)
         # Pieces of varying length: taken and put one behind the other, by emit_mig_serial.py.
         self.serial = any(a.type.is_string or a.type.is_chars for a in entry.args)
-        if self.serial:
+        if self.serial or self.custom:
             return
         self.in_fields = self._in_fields()
         self.out_head, self.out_tail = self._out_fields()
@@ -71,8 +72,14 @@ class Routine:
         return bool(self.out_head)
 
     @property
+    def reply_descriptors(self):
+        return int(self.entry.attrs.get("reply_desc", 0)) if self.custom else len(self.descriptors_out)
+
+    @property
     def reply_data_bytes(self):
         """The most that follows RetCode, or NDR in a complex reply."""
+        if self.custom:
+            return int(self.entry.attrs.get("reply_bytes", 0))
         if self.serial:
             return sum(wire_limit(a.type) for a in self.args if a.is_out and not a.type.is_port)
         words = 4 * self.words_out.type.limit if self.words_out else 0

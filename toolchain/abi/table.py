@@ -12,7 +12,8 @@ A table is text, one declaration a line; '#' starts a comment, '\\' at the end j
 ARGS are C declarations; a type with '*' is an address in the program. MIG arguments may start with 'out' or 'inout'.
 ATTR are words: `implemented` (there is a handler; otherwise the slot answers as an unknown number does), `masked`
 (the handler runs with interrupts masked), `stub` or `stub=SYMBOL` (the library exports it), `handler=NAME` (the
-handler of another row), and anything else is a note, such as the priority P0 to P2.
+handler of another row), `custom` (codec _XNAME and library function are written by hand; `reply_bytes=` and
+`reply_desc=` say how much the answer takes), and anything else is a note, such as the priority P0 to P2.
 """
 
 import re

@@ -3,6 +3,7 @@
 
 #include <mach/clock_routines.h>
 #include <mach/exception_types.h>
+#include <mach/host_priv.h>
 #include <mach/mach_host.h>
 #include <mach/mach_init.h>
 #include <mach/mach_port.h>
