@@ -728,30 +728,47 @@ ipc_right_drop_send_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, 
 	}
 }
 
-/* The receive half goes; send references become references of a dead name. */
+/* The port loses its receiver. True if a port-destroyed request keeps it alive: it will move to another task. */
+static bool
+ipc_right_take_receiver(ipc_port_t port)
+{
+	bool moves;
+
+	lck_spin_lock(&port->ip_lock);
+	port->ip_receiver = IS_NULL;
+	port->ip_receiver_name = MACH_PORT_NULL;
+	moves = port->ip_pdrequest != IP_NULL; /* nobody without the receive right can change it */
+	lck_spin_unlock(&port->ip_lock);
+	return moves;
+}
+
+/* The receive half goes; send references stay with a port that moves, or become references of a dead name. */
 static void
 ipc_right_drop_receive_locked(
     ipc_space_t space, ipc_entry_t entry, uint64_t word, struct ipc_right_remains *r) REQUIRES(space->is_lock)
 {
+	bool moves = ipc_right_take_receiver(nt_object(word));
+
 	r->receive = nt_object(word);
-	if (nt_rights(word) & NT_SEND) {
-		if (word & NT_REQUEST) {
-			r->dead = ipc_right_cancel_request(entry, word);
-			entry->ie_urefs += entry->ie_urefs < MACH_PORT_UREFS_MAX;
-		}
-		ip_reference(r->receive);
-		r->send = r->receive;
-		os_atomic_store(&entry->ie_word, nt_make(NULL, NT_DEAD_NAME, word), relaxed); /* [N2] */
-	} else {
+	if (!(nt_rights(word) & NT_SEND)) {
 		if (word & NT_REQUEST) {
 			r->deleted = ipc_right_cancel_request(entry, word);
 		}
 		ipc_entry_dealloc(space, entry);
+		return;
 	}
-	lck_spin_lock(&r->receive->ip_lock);
-	r->receive->ip_receiver = IS_NULL;
-	r->receive->ip_receiver_name = MACH_PORT_NULL;
-	lck_spin_unlock(&r->receive->ip_lock);
+	ip_reference(r->receive); /* the entry had one for both rights */
+	if (moves) {
+		os_atomic_store(&entry->ie_word, word & ~(uint64_t)NT_RECEIVE, release);
+		ipc_hash_insert(space, entry);
+		return;
+	}
+	if (word & NT_REQUEST) {
+		r->dead = ipc_right_cancel_request(entry, word);
+		entry->ie_urefs += entry->ie_urefs < MACH_PORT_UREFS_MAX;
+	}
+	r->send = r->receive;
+	os_atomic_store(&entry->ie_word, nt_make(NULL, NT_DEAD_NAME, word), relaxed); /* [N2] */
 }
 
 /* All rights of an entry go. */

@@ -15,3 +15,7 @@ typedef struct {
 #define NDR_RECORD_INIT { .int_rep = 1 }
 
 _Static_assert(sizeof(NDR_record_t) == 8, "NDR_record_t");
+
+#ifndef KERNEL
+extern const NDR_record_t NDR_record;
+#endif

@@ -7,7 +7,9 @@ extern mach_port_t mach_task_self_;
 #define mach_task_self() mach_task_self_
 #define current_task()   mach_task_self_
 
-extern mach_port_t bootstrap_port;
+/* The port of the name service (<servers/bootstrap.h>): a variable, whose value is asked for at its first use. */
+mach_port_t *_bootstrap_port(void);
+#define bootstrap_port (*_bootstrap_port())
 
 extern vm_size_t vm_page_size;
 extern vm_size_t vm_page_mask;

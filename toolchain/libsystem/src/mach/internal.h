@@ -5,3 +5,6 @@
 
 /* Fetches the program's ports and sizes: at start, and again in the child of fork. */
 void _mach_init(void);
+
+/* Forgets the bootstrap port. */
+void _bootstrap_init(void);

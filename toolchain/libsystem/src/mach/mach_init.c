@@ -9,7 +9,6 @@
 #include "internal.h"
 
 mach_port_t mach_task_self_;
-mach_port_t bootstrap_port;
 vm_size_t vm_page_size = 16384;
 vm_size_t vm_page_mask = 16383;
 int vm_page_shift = 14;
@@ -19,7 +18,7 @@ void
 _mach_init(void)
 {
 	mach_task_self_ = task_self_trap();
-	bootstrap_port = MACH_PORT_NULL;
+	_bootstrap_init();
 	tsd_base()[TSD_MIG_REPLY] = NULL;
 	tsd_base()[TSD_MACH_SPECIAL_REPLY] = NULL;
 }

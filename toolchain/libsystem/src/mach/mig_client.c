@@ -69,8 +69,9 @@ mig_client_call(mach_msg_header_t *head, const struct mig_call *call)
 		.msgh_local_port = reply_port,
 		.msgh_id = call->id,
 	};
-	mr = mach_msg2(head, MACH_SEND_MSG | MACH_RCV_MSG | MACH64_SEND_KOBJECT_CALL, call->send_bytes,
-	    call->rcv_bytes, reply_port, MACH_MSG_TIMEOUT_NONE, 0);
+	mr = mach_msg2(head,
+	    MACH_SEND_MSG | MACH_RCV_MSG | (call->is_server ? MACH64_SEND_MQ_CALL : MACH64_SEND_KOBJECT_CALL),
+	    call->send_bytes, call->rcv_bytes, reply_port, MACH_MSG_TIMEOUT_NONE, 0);
 	if (!keeps_reply_port(mr)) {
 		mig_dealloc_reply_port(reply_port);
 	}

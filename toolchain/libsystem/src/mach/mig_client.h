@@ -12,6 +12,7 @@ struct mig_call {
 	mach_msg_size_t reply_bytes; /* the least a successful reply has */
 	uint32_t request_ports;      /* not 0: the request is complex */
 	uint32_t reply_descriptors;  /* not 0: so is the reply */
+	bool is_server;              /* the target is a program's port, not a kernel object */
 };
 
 /* A reply that carries a result alone, as received. */
@@ -19,8 +20,6 @@ struct mig_error {
 	mig_reply_error_t reply;
 	mach_msg_max_trailer_t trailer;
 };
-
-extern const NDR_record_t NDR_record;
 
 /* KERN_SUCCESS: the reply is in the buffer and has the promised shape. Otherwise nothing is left to release. */
 kern_return_t mig_client_call(mach_msg_header_t *head, const struct mig_call *call);

@@ -6,6 +6,8 @@
  * the machine halts with its status. Without the file it keeps a shell running on the console, until SIGTERM (what
  * `halt` sends) makes it end with status 0. /etc/launchd.env has KEY=VALUE strings for the environment.
  *
+ * It also serves the names of <servers/bootstrap.h>: see services.c.
+ *
  * Whatever becomes an orphan is launchd's child: every wait takes what it gets.
  */
 #include <errno.h>
@@ -17,6 +19,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "services.h"
 
 #define RUN_FILE "/etc/launchd.run"
 #define ENV_FILE "/etc/launchd.env"
@@ -116,6 +120,7 @@ main(void)
 	if (envp == NULL) {
 		envp = default_env;
 	}
+	services_start();
 	if (argv != NULL) {
 		return run_once(argv, envp);
 	}
