@@ -424,7 +424,8 @@ append_percentiles(char *buf, size_t size, struct sample *s)
 	static const struct {
 		const char *unit;
 		unsigned permille;
-	} wanted[] = { { "min-ns", 0 }, { "p50-ns", 500 }, { "p90-ns", 900 }, { "p99-ns", 990 },
+	} wanted[] = { { "min-ns", 0 }, { "p5-ns", 50 }, { "p25-ns", 250 }, { "p50-ns", 500 },
+		{ "p75-ns", 750 }, { "p90-ns", 900 }, { "p95-ns", 950 }, { "p99-ns", 990 },
 		{ "p99.9-ns", 999 }, { "max-ns", 1000 } };
 	char text[SAMPLE_TEXT];
 	size_t used = 0;
@@ -439,7 +440,7 @@ append_percentiles(char *buf, size_t size, struct sample *s)
 static void
 print_result(struct bench_team *t, const char *name)
 {
-	char line[512], text[SAMPLE_TEXT];
+	char line[768], text[SAMPLE_TEXT];
 	uint64_t median = t->has_report ? t->reported * 100 : sample_quantile(&t->samples, 500);
 	uint64_t total = t->has_report ? 1 : t->iterations * t->samples.count;
 	size_t used;
