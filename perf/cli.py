@@ -14,7 +14,7 @@ import tempfile
 
 from x import usage
 
-from perf import guests, linux, machine, plots, reference, report, results, runner, stats, suite, table
+from perf import guests, history_kept, linux, machine, plots, reference, report, results, runner, stats, suite, table
 from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
@@ -200,10 +200,21 @@ def _show(run):
     if not loaded:
         return
     print(f"results: {run.args.out}")
+    _keep(run)
     try:
         print(f"report:  {report.write(run.args.out, results.load_folder(run.args.out), ref)}")
     except (plots.PlotError, results.ResultError, OSError) as error:
         run.problems.append(f"no report: {error}")
+
+
+def _keep(run):
+    """What went to the usual place also goes to the history."""
+    if run.args.out != DEFAULT_OUT:
+        return
+    try:
+        history_kept.keep(run.files)
+    except OSError as error:
+        run.problems.append(f"not kept for x history: {error.filename}: {error.strerror}")
 
 
 def select_rows(pattern, guest="pluot"):

@@ -33,7 +33,8 @@ def time_document(cpus=2, **more):
     lines = []
     for name, value in COUNTS.items():
         ns = value * 9 + 100
-        spread = f"{ns} p50-ns {ns * 1.2} p90-ns {ns * 2} p99-ns {ns * 5} p99.9-ns {ns * 20} max-ns {ns * 0.9} min-ns"
+        shares = {"min": .9, "p5": .93, "p25": .97, "p50": 1, "p75": 1.1, "p90": 1.2, "p95": 1.5, "p99": 2, "p99.9": 5, "max": 20}
+        spread = " ".join(f"{ns * share} {quantile}-ns" for quantile, share in shares.items())
         lines.append(f"{wire(name)} 1000 {ns} ns/op {spread}")
     for name, ratio in (("null_unix", 0.6), ("rpc_pairs", 1.8), ("fault_zero_fill", 1.5), ("allocate_deallocate", 0.9)):
         for workers in range(1, cpus + 1):

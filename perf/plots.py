@@ -1,27 +1,31 @@
-"""Pictures of result files, drawn by gnuplot as SVG (for the page and on its own) and PNG.
+"""Pictures of results: SVG for the page (a wide and a narrow form) and on its own, and PNG.
 
-Every axis has a unit and says which way is better. Series differ by colour (Okabe and Ito's palette, told apart by all
-common kinds of colour blindness and visible on light and dark), and by pattern or marker as well.
+Every axis has a unit and says which way is better. Rows of a benchmark family stand under each other on one logarithmic
+axis, each system a mark of its own shape; figures that matter are written beside their mark.
 """
 
-import math
+import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 
-from perf import reference, table
+from perf import chart, reference, report_rows, table
 
-COLOURS = {"blue": "#0072B2", "vermilion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
-           "orange": "#E69F00", "grey": "#808080"}
-_CYCLE = ["blue", "vermilion", "green", "purple", "orange", "sky", "grey"]
-_MARKS = [7, 5, 9, 13, 11, 4, 6, 8, 12, 10]
-_FONT = "DejaVu Sans,sans-serif"
-_PERCENTILES = [("p50_ns", "50 %"), ("p90_ns", "90 %"), ("p99_ns", "99 %"), ("p99.9_ns", "99.9 %"), ("max_ns", "worst")]
+WIDE, NARROW = 960, 400
+_RSVG = "rsvg-convert"
+# mark and style of each system; our own comes first and is the only disc
+SYSTEMS = {"own": ("own", "disc"), "linux": ("linux", "square"), "linuxdefault": ("linuxdefault", "diamond"),
+           "sel4": ("sel4", "up")}
+_OTHER_SYSTEM = ("other", "down")
+SHOW = {"count": table.number, "time": table.nanoseconds}
+_AXIS = {"count": "instructions per operation, logarithmic (further left is better)",
+         "time": "wall time per operation, logarithmic (further left is better)"}
 
 
 class PlotError(Exception):
-    """gnuplot is missing or refused a script."""
+    """A picture could not be drawn or written."""
 
 
 @dataclass(frozen=True)
@@ -32,316 +36,363 @@ class Picture:
     title: str
     caption: str
     svg: str
+    narrow: str
 
 
-def _text(value):
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+# ---- writing ----
 
 
-def _label_over_key(label):
-    """An x label with an empty line behind it, which keeps it clear of a key below."""
-    return _text(label)[:-1] + '\\n "'
+def rsvg():
+    """Where rsvg-convert is, or None."""
+    return shutil.which(_RSVG)
 
 
-def _gnuplot(script):
-    try:
-        run = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True)
-    except OSError as error:
-        raise PlotError(f"gnuplot: {error.strerror} (package gnuplot-nox)") from None
-    if run.returncode:
-        raise PlotError("gnuplot: " + " ".join(run.stderr.split())[:300])
+def _to_png(path):
+    done = subprocess.run([_RSVG, "--zoom", "2", "--output", path[:-4] + ".png", path], capture_output=True, text=True,
+                          check=False)
+    if done.returncode:
+        raise PlotError(f"{_RSVG}: {done.stderr.strip()[:200]}")
 
 
-def _for_page(name, svg):
-    """The SVG with text and lines in the page's own colour and no background: it follows light and dark.
+def save(folder, pictures):
+    """NAME.svg and NAME.png of each picture; rsvg-convert is a process of its own, so both host CPUs help."""
+    paths = []
+    for picture in pictures:
+        paths.append(os.path.join(folder, picture.name + ".svg"))
+        with open(paths[-1], "w", encoding="utf-8") as out:
+            out.write(chart.standalone(picture.svg))
+    if not rsvg():
+        raise PlotError(f"{_RSVG} is missing (package librsvg2-bin)")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(_to_png, paths))
 
-    Its ids get the picture's name, since all pictures share one page.
-    """
-    svg = svg[svg.index("<svg"):]
-    svg = re.sub(r"""\bid=(['"])""", rf"id=\1{name}-", svg)
-    svg = re.sub(r"""(url\(#|href=['"]#)""", rf"\1{name}-", svg)
-    # gnuplot paints the ground as the first rectangle; the page has its own
-    svg = re.sub(r'<rect [^>]*fill="#ffffff"[^>]*/>', "", svg, count=1)
-    for black in ("'black'", '"black"', "'rgb(  0,   0,   0)'", "\"rgb(  0,   0,   0)\"", "'#000000'", '"#000000"'):
-        svg = svg.replace("=" + black, '="currentColor"')
-    svg = svg.replace("black;", "currentColor;")
-    return svg
+
+def picture(name, title, caption, draw):
+    """`draw(width)` returns a Canvas; both forms of the picture come from it."""
+    told = f"{title}. {caption}"
+    return Picture(name, title, caption, draw(WIDE).svg(told), draw(NARROW).svg(told))
+
+
+# ---- rows of one family on one axis ----
 
 
 @dataclass(frozen=True)
-class _Sketch:
-    """A picture not yet drawn: `script` writes its two files."""
+class DotRow:
+    """`points`: {system: value}; `goal` and `spread` (quantiles of our own figure, {counter: value}) where known."""
 
-    name: str
-    title: str
-    caption: str
-    script: str
+    label: str
+    points: dict
+    goal: float = None
+    spread: dict = None
 
-
-def _sketch(folder, name, title, caption, size, body):
-    width, height = size
-    svg_path = os.path.join(folder, name + ".svg")
-    png_path = os.path.join(folder, name + ".png")
-    ids = re.sub(r"[^A-Za-z0-9]", "_", name)
-    return _Sketch(name, title, caption, (
-        "reset session\n"
-        f'set terminal svg size {width},{height} dynamic noenhanced font "{_FONT},13" background rgb "#ffffff" name "{ids}"\n'
-        f"set output {_text(svg_path)}\nset title {_text(title)} noenhanced\n{body}\nset output\n"
-        f"set terminal pngcairo size {width * 2},{height * 2} noenhanced font \"DejaVu Sans,13\" fontscale 1.45 "
-        "linewidth 1.6 pointscale 1.6\n"
-        f"set output {_text(png_path)}\nreplot\nset output\n"))
+    def values(self):
+        extra = [self.goal] if self.goal else []
+        return [v for v in (*self.points.values(), *extra, *(self.spread or {}).values()) if v > 0]
 
 
-def _drawn(folder, sketches):
-    """All pictures by one gnuplot."""
-    _gnuplot("".join(sketch.script for sketch in sketches))
-    pictures = []
-    for sketch in sketches:
-        with open(os.path.join(folder, sketch.name + ".svg"), encoding="utf-8") as source:
-            pictures.append(Picture(sketch.name, sketch.title, sketch.caption, _for_page(sketch.name, source.read())))
-    return pictures
+def _system(key):
+    return SYSTEMS.get(key, _OTHER_SYSTEM)
 
 
-def _line_styles(count):
-    return "".join(
-        f'set style line {i + 1} lc rgb "{COLOURS[_CYCLE[i % len(_CYCLE)]]}" lw 2 pt {_MARKS[i % len(_MARKS)]} '
-        f"ps 1 dt {1 + i // len(_CYCLE)}\n" for i in range(count))
+# pixels that a number takes beside its mark
+_NUMBER = 62
 
 
-def _log_tics(axis, low, high, show):
-    """Tics of a logarithmic axis at every power of ten (and 2 and 5 when there is room), labelled with whole numbers."""
-    steps = (1, 2, 5) if high / low < 200 else (1,)
-    tics = []
-    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
-        tics += [step * 10.0 ** power for step in steps]
-    labels = ", ".join(f"{_text(show(t))} {t}" for t in tics if low <= t <= high)
-    return f"set logscale {axis} 10\nset {axis}range [{low}:{high}]\nset {axis}tics ({labels})\n"
+def _sides(row, x_of):
+    """{system: "left", "right" or "above"}: where each mark's number stands so that it runs into no other."""
+    order = sorted(row.points, key=lambda key: row.points[key])
+    goal = x_of(row.goal) if row.goal else None
+    first, end = x_of(row.points[order[0]]), x_of(row.points[order[-1]])
+    if len(order) == 1:
+        return {order[0]: "above" if goal and 0 <= goal - first < _NUMBER else "right"}
+    sides = {order[0]: "above" if goal and 0 <= first - goal < _NUMBER else "left",
+             order[-1]: "above" if goal and 0 <= goal - end < _NUMBER and end - first > _NUMBER else "right"}
+    last = first if sides[order[0]] == "above" else None
+    for key in order[1:-1]:
+        x = x_of(row.points[key])
+        if last is None or x - last > _NUMBER:
+            sides[key], last = "above", x
+    return sides
 
 
-def _show(mode):
-    return table.number if mode == "count" else table.nanoseconds
+def _number(canvas, x, y, text, side, bold):
+    # in the narrow form the row's name stands above its marks
+    clear = y - 9 if canvas.width >= 600 else y + 19
+    place = {"left": (x - 9, y + 4, "end"), "right": (x + 9, y + 4, "start"), "above": (x, clear, "middle")}[side]
+    canvas.text(place[0], place[1], text, "value bold" if bold else "value", place[2])
 
 
-def _block(name, lines):
-    return f"${name} << EOD\n" + "\n".join(lines) + "\nEOD\n"
+def _spread(canvas, scale, y, row):
+    """The distribution of our own figure: p5-p95 thin, quartiles thick, then p99, p99.9 and the worst as marks."""
+    known = row.spread or {}
+    for low, high, half, style in (("p5_ns", "p95_ns", 4, "c1 wide"), ("p25_ns", "p75_ns", 7, "c1 core")):
+        if low in known and high in known:
+            left, right = scale.at(known[low]), scale.at(known[high])
+            canvas.box(left, y - half, right - left, 2 * half, style,
+                       f"{row.label}: {low[:-3]} to {high[:-3]}: {table.nanoseconds(known[low])} to {table.nanoseconds(known[high])}")
+    for name, shape, said in (("p99_ns", "stroke", "99 %"), ("p99.9_ns", "cross", "99.9 %"), ("max_ns", "ring", "worst")):
+        if name in known:
+            canvas.mark(shape, scale.at(known[name]), y, "c1", f"{row.label}, {said}: {table.nanoseconds(known[name])}")
 
 
-# ---- bars beside the anchors ----
-
-_AXIS = {"count": "instructions per operation, logarithmic (shorter is better)",
-         "time": "nanoseconds per operation, median, logarithmic (shorter is better)"}
-# colour and fill pattern of the series: our own bar is the only full one
-_BARS = {"own": ("blue", "solid 0.9"), "sel4": ("green", "pattern 5"), "linux": ("orange", "pattern 2")}
-_OTHER_BAR = ("purple", "pattern 7")
-
-
-def _bar_rows(result, ref, names):
-    """{series: [(y, value, text, x of the text)]}, goals, y tics and bar thickness; the first row is on top"""
-    series = {"own": []}
-    series.update({a.id: [] for a in ref.anchors})
-    goals, tics = [], []
-    thick = 1.0 / (len(series) + 1)
-    for row, name in enumerate(names):
-        base = -float(row)
-        tics.append(f"{_text(name)} {base}")
-        show = _show(result.mode)
-        own = result.value(name)
-        target = ref.target(name) if result.mode == "count" else None
-        goal = target.goal if target else own
-        # the number stands clear of the goal's tick
-        series["own"].append((base + thick, own, show(own), goal if own < goal < 2.2 * own else own))
-        for index, anchor in enumerate(ref.anchors):
-            value = anchor.value(name, result.mode)
-            if value:
-                series[anchor.id].append((base - index * thick, value, show(value), value))
-        if target:
-            goals.append((base + thick, target.goal))
-    return series, goals, tics, thick
+def _dot_row(canvas, scale, y, row, show, labels):
+    xs = [scale.at(v) for v in row.points.values()]
+    if len(xs) > 1:
+        canvas.line(min(xs), y, max(xs), y, "gap")
+    _spread(canvas, scale, y, row)
+    if row.goal:
+        canvas.mark("bar", scale.at(row.goal), y, "goal", f"{row.label}, goal: {show(row.goal)}")
+    sides = {"own": "above"} if row.spread else _sides(row, scale.at)
+    for key, value in row.points.items():
+        style, shape = _system(key)
+        canvas.mark(shape, scale.at(value), y, style, f"{row.label}, {labels[key]}: {show(value)}",
+                    {"row": row.label, "system": key, "value": f"{value:.15g}"})
+        if key in sides:
+            _number(canvas, scale.at(value), y, show(value), sides[key], key == "own")
 
 
-def bars(folder, result, ref, family, names, title=""):
-    """Absolute bars of some rows, each with its number, beside the anchors; a red tick is the goal."""
-    series, goals, tics, thick = _bar_rows(result, ref, names)
-    values = [v for rows in series.values() for _, v, _, _ in rows] + [g for _, g in goals]
-    values = [v for v in values if v > 0] or [1]
-    low, high = min(values) / 2.5, max(values) * 4
-    body = "set key outside bottom center horizontal samplen 2\nset grid xtics lc rgb '#b0b0b0' lw 0.5\n"
-    body += _log_tics("x", low, high, _show(result.mode)) + f"set yrange [{-len(names) + 0.35}:{0.75}]\n"
-    body += f"set ytics ({', '.join(tics)})\nset xlabel {_label_over_key(_AXIS[result.mode])}\n"
-    body += "set border 3\nset tics nomirror\nset lmargin 28\n"
-    labels = {"own": result.guest.capitalize(), **{a.id: a.label for a in ref.anchors}}
-    plots = []
-    for index, (key, rows) in enumerate(series.items()):
-        if not rows:
-            continue
-        colour, fill = _BARS.get(key, _OTHER_BAR)
-        body += _block(f"s{index}", [f"{v} {y} {_text(t)} {x}" for y, v, t, x in rows])
-        half = thick * 0.42
-        plots.append(
-            f"$s{index} using 1:2:({low}):1:($2-{half}):($2+{half}) with boxxyerror fs {fill} "
-            f'lc rgb "{COLOURS[colour]}" title {_text(labels[key])}')
-        plots.append(f"$s{index} using 4:2:3 with labels left offset 0.5,0 font ',11' notitle")
-    if goals:
-        body += _block("goal", [f"{g} {y}" for y, g in goals])
-        plots.append(f'$goal using 1:($2-{thick * 0.55}):(0):({thick * 1.1}) with vectors nohead lw 3 '
-                     f'lc rgb "{COLOURS["vermilion"]}" title "goal"')
-    body += "plot " + ", \\\n  ".join(plots) + "\n"
-    stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-{family}"
-    unit = "instructions per operation" if result.mode == "count" else "wall time per operation"
-    size = (860, 130 + 76 * len(names))
-    caption = "Each bar carries its number; the axis is logarithmic. What the anchors ran is in the table."
-    return _sketch(folder, stem, title or f"{family}: {unit}", caption, size, body)
+def _dot_keys(rows, labels):
+    used = [key for key in labels if any(key in row.points for row in rows)]
+    keys = [chart.Key(labels[key], *_system(key)) for key in used]
+    if any(row.goal for row in rows):
+        keys.append(chart.Key("goal", "goal", "bar"))
+    if any("p25_ns" in (row.spread or {}) for row in rows):
+        keys += [chart.Key("25-75 %", "c1 core", "box"), chart.Key("5-95 %", "c1 wide", "box")]
+    if any("p99_ns" in (row.spread or {}) for row in rows):
+        keys += [chart.Key("99 %", "c1", "stroke"), chart.Key("99.9 %", "c1", "cross"), chart.Key("worst", "c1", "ring")]
+    return keys
 
 
-# ---- latency percentiles ----
+def _draw_dots(width, title, rows, labels, show, axis):
+    narrow = width < 600
+    left = 14 if narrow else 26 + chart.MONO_LETTER * max(len(row.label) for row in rows)
+    pitch = 50 if narrow else 34
+    canvas = chart.Canvas(width)
+    canvas.text(14, 24, title, "title")
+    top = chart.legend(canvas, _dot_keys(rows, labels), 14, 50, width - 10)
+    scale = chart.log_scale([v for row in rows for v in row.values()], left + 58, width - 70)
+    bottom = top + pitch * len(rows) + 4
+    chart.x_axis(canvas, scale, top, bottom, show, axis, 62 if narrow else 80)
+    for index, row in enumerate(rows):
+        y = top + pitch * index + (30 if narrow else 20)
+        if narrow:
+            canvas.text(14, y - 14, row.label, "name")
+        else:
+            canvas.text(left - 10, y + 4, row.label, "name", "end")
+        _dot_row(canvas, scale, y, row, show, labels)
+    canvas.height = bottom + 18 + chart.label_height(axis, scale.end - scale.start)
+    return canvas
 
 
-def percentiles(folder, result, family, names):
-    """One line a row from the median to the worst batch."""
-    lines, plots = [], []
-    for index, name in enumerate(names):
-        points = [(x, result.counter(name, key)) for x, (key, _) in enumerate(_PERCENTILES)]
-        rows = [f"{x} {v}" for x, v in points if v]
-        lines.append(_block(f"p{index}", rows))
-        plots.append(f"$p{index} using 1:2 with linespoints ls {index + 1} title {_text(name)}")
-    # a tic's label is a format: "%%" prints "%"
-    tics = ", ".join(f"{_text(label.replace('%', '%%'))} {x}" for x, (_, label) in enumerate(_PERCENTILES))
-    body = _line_styles(len(names)) + "".join(lines)
-    values = [result.counter(name, key) for name in names for key, _ in _PERCENTILES]
-    values = [v for v in values if v]
-    body += _log_tics("y", min(values) / 2, max(values) * 2, table.nanoseconds)
-    body += "set grid lc rgb '#b0b0b0' lw 0.5\nset border 3\nset tics nomirror\n"
-    body += f"set xtics ({tics})\nset xrange [-0.2:{len(_PERCENTILES) - 0.8}]\nset key outside right top Left reverse\n"
-    body += 'set xlabel "share of samples that are at least as fast"\n'
-    body += 'set ylabel "time per operation, logarithmic (lower is better)"\n'
-    body += "plot " + ", \\\n  ".join(plots) + "\n"
-    stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-{family}-percentiles"
-    caption = "A flat line is a predictable operation. Samples are short batches; the worst one includes host noise."
-    return _sketch(folder, stem, f"{family}: latency percentiles", caption, (860, 420), body)
+def dots(name, title, caption, rows, labels, mode):
+    """Rows on one logarithmic axis. `labels`: {system: its name}, in the legend's order."""
+    return picture(name, title, caption, lambda width: _draw_dots(width, title, rows, labels, SHOW[mode], _AXIS[mode]))
 
 
-# ---- latency against size ----
-
-# where a payload of zero bytes stands on a logarithmic axis, marked "0"
-_ZERO_BYTES = 8
+# ---- ratios: who takes how many times as much ----
 
 
-def _size_axis(sizes):
-    tics = sorted({s for s in sizes})
-    shown = [f'"{s}" {max(s, _ZERO_BYTES)}' for s in tics]
-    return f"set logscale x 2\nset xrange [{_ZERO_BYTES / 1.5}:{max(tics) * 1.6}]\nset xtics ({', '.join(shown)}) rotate by -30\n"
+def _draw_ratios(width, title, rows, axis):
+    narrow = width < 600
+    left = 14 if narrow else 26 + chart.MONO_LETTER * max(len(label) for label, _ in rows)
+    pitch = 32 if narrow else 21
+    canvas = chart.Canvas(width)
+    canvas.text(14, 24, title, "title")
+    values = [v for _, v in rows] + [1]
+    scale = chart.log_scale(values, left + 10, width - 64)
+    top, bottom = 40, 44 + pitch * len(rows)
+    chart.x_axis(canvas, scale, top, bottom, lambda v: f"{v:g}x", axis)
+    one = scale.at(1)
+    for index, (label, value) in enumerate(rows):
+        y = top + pitch * index + (22 if narrow else 13)
+        if narrow:
+            canvas.text(14, y - 9, label, "name")
+        else:
+            canvas.text(left - 10, y + 4, label, "name", "end")
+        at = scale.at(value)
+        canvas.box(min(one, at), y - 5, abs(at - one), 10, "own" if value >= 1 else "linux", f"{label}: {value:.2f}x")
+        canvas.text(max(one, at) + 6, y + 4, f"{value:.2f}x", "value bold")
+    canvas.line(one, top, one, bottom, "axis")
+    canvas.height = bottom + 18 + chart.label_height(axis, scale.end - scale.start)
+    return canvas
 
 
-def by_size(folder, result, ref, names):
-    """Round trip against payload, log-log, with what others take for theirs."""
-    own = sorted((int(name.rsplit("/", 1)[1]), result.value(name)) for name in names)
-    curves = [(f"{result.guest.capitalize()}: {names[0].rsplit('/', 1)[0]}", own)]
-    top = own[-1][0]
+def ratios(name, title, caption, rows, axis):
+    """[(row, other/own)]: bars that start at 1x, where both take as much."""
+    return picture(name, title, caption, lambda width: _draw_ratios(width, title, rows, axis))
+
+
+# ---- curves ----
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`points`: [(x, y)]; `style` is a class and a shape, or None for the next of the cycle."""
+
+    label: str
+    points: list
+    style: tuple = None
+    shape: str = ""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """`ticks_x`: where the x axis has ticks, if not at round numbers."""
+
+    x_label: str
+    y_label: str
+    show_x: object
+    show_y: object
+    log_x: bool = False
+    log_y: bool = False
+    ticks_x: tuple = ()
+
+
+def _draw_curves(width, title, curves, axes, marks=()):
+    x_label, y_label, show_x, show_y = axes.x_label, axes.y_label, axes.show_x, axes.show_y
+    canvas = chart.Canvas(width)
+    canvas.text(14, 24, title, "title")
+    styled = []
+    for index, curve in enumerate(curves):
+        style, shape, dashed = chart.cycle(index)
+        styled.append((curve, *(curve.style or (style, shape)), dashed))
+    keys = [chart.Key(c.label, style, shape, True, dashed) for c, style, shape, dashed in styled]
+    top = chart.legend(canvas, keys, 14, 50, width - 10) + 6
+    bottom = top + (330 if width >= 600 else 260)
+    xs = [x for c in curves for x, _ in c.points]
+    ys = [y for c in curves for _, y in c.points]
+    across = chart.log_scale(xs, 84, width - 24) if axes.log_x else chart.Scale(min(xs) - .2, max(xs) + .2, 84, width - 24)
+    up = chart.log_scale(ys, bottom, top) if axes.log_y else chart.Scale(0, max(ys) * 1.08, bottom, top)
+    for low, high, text in marks:
+        canvas.box(across.at(low), top, across.at(high) - across.at(low), bottom - top, "shade")
+        canvas.text(across.at(low) + 4, bottom - 8, text, "soft")
+    chart.x_axis(canvas, across, top, bottom, show_x, x_label, ticks=axes.ticks_x)
+    chart.y_axis(canvas, up, 84, width - 24, show_y, y_label)
+    for curve, style, shape, dashed in styled:
+        points = [(across.at(x), up.at(y)) for x, y in curve.points]
+        canvas.curve(points, style, dashed)
+        for (x, y), (at, value) in zip(points, curve.points) if shape else ():
+            canvas.mark(shape, x, y, style, f"{curve.label}: {show_y(value)} at {show_x(at)}", {"value": f"{value:.15g}"})
+    canvas.height = bottom + 18 + chart.label_height(x_label, across.end - across.start)
+    return canvas
+
+
+def curves(name, title, caption, lines, axes, marks=()):
+    return picture(name, title, caption, lambda width: _draw_curves(width, title, lines, axes, marks))
+
+
+# ---- what is drawn ----
+
+
+def _labels(guest, ref):
+    return {"own": guest.capitalize(), **{a.id: a.label for a in ref.anchors}}
+
+
+def _points(entry, ref):
+    points = {"own": entry.value}
     for anchor in ref.anchors:
-        points = [(p["bytes"], p.get(reference.FIGURE[result.mode])) for p in anchor.by_size["points"]]
-        points = [(b, v) for b, v in points if v and b <= max(top, 4096)]
-        if points:
-            curves.append((f"{anchor.label}: {anchor.by_size['operation']}", points))
-    body, plots = _line_styles(len(curves)), []
-    for index, (title, points) in enumerate(curves):
-        body += _block(f"c{index}", [f"{max(b, _ZERO_BYTES)} {v}" for b, v in points])
-        plots.append(f"$c{index} using 1:2 with linespoints ls {index + 1} title {_text(title)}")
-    unit = "instructions" if result.mode == "count" else "time"
-    values = [v for _, points in curves for _, v in points]
-    body += _log_tics("y", min(values) / 2, max(values) * 2, _show(result.mode))
-    body += "set grid lc rgb '#b0b0b0' lw 0.5\nset border 3\nset tics nomirror\n"
-    body += _size_axis([b for b, _ in own])
-    body += "set key outside bottom center Left reverse\n"
-    body += f"set xlabel {_label_over_key('payload each way, bytes, logarithmic')}\n"
-    body += f'set ylabel "{unit} per round trip, logarithmic (lower is better)"\n'
-    body += "plot " + ", \\\n  ".join(plots) + "\n"
-    stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-ipc-by-size"
-    caption = "Headers are not part of the payload. A flat start is the fixed price of a round trip, the slope is copying."
-    return _sketch(folder, stem, "ipc: round trip against message size", caption, (860, 480), body)
+        value = anchor.rows.get(entry.name, {}).get(reference.FIGURE.get(entry.mode))
+        if value:
+            points[anchor.id] = value
+    return {key: value for key, value in points.items() if value and value > 0}
 
 
-# ---- throughput against workers ----
+_QUANTILES = ("p5_ns", "p25_ns", "p75_ns", "p95_ns", "p99_ns", "p99.9_ns", "max_ns")
 
 
-def scaling(folder, result, ref):
-    """Throughput relative to one worker, with the ideal line; absolute figures are in the legend."""
-    curves = {name: curve for name, curve in table.scaling(result).items() if 1 in curve and len(curve) > 1}
-    if not curves:
+def _dot(entry, ref):
+    target = ref.target(entry.name) if entry.mode == "count" else None
+    known = {q: entry.counter(q) for q in _QUANTILES}
+    spread = {q: v for q, v in known.items() if v} if entry.mode == "time" else {}
+    return DotRow(entry.label, _points(entry, ref), target and target.goal, spread or None)
+
+
+def family(guest, name, mode, entries, ref):
+    """One family in one mode."""
+    what = {"count": "instructions per operation", "time": "wall time per operation"}[mode]
+    rows = [_dot(entry, ref) for entry in entries if entry.value > 0]
+    caption = {"count": "One mark a system; the upright bar is the goal. What the others ran is said under Sources.",
+               "time": "The disc is the median over batches; what lies to its right is the tail."}[mode]
+    return dots(f"{guest}-{mode}-{name}", f"{name}: {what}", caption, rows, _labels(guest, ref), mode) if rows else None
+
+
+_SIZED = re.compile(r"^ipc/rpc_inline/(\d+)$")
+# no payload has no place on a logarithmic axis; it stands where 16 bytes would
+_NO_BYTES = 16
+
+
+def by_size(guest, mode, entries, ref):
+    """Message round trips against their size, or None when there is only one size."""
+    own = sorted((int(_SIZED.match(e.name).group(1)), e.value) for e in entries if _SIZED.match(e.name))
+    if len(own) < 2:
         return None
-    top = max(max(curve) for curve in curves.values())
-    host = int(result.context.get("host_cpus", "1"))
-    body, plots = _line_styles(len(curves)), []
-    body += "set grid lc rgb '#b0b0b0' lw 0.5\nset border 3\nset tics nomirror\nset key outside bottom center Left reverse maxcols 2\n"
-    body += f"set xrange [0.8:{top + 0.2}]\nset yrange [0:{top * 1.08}]\nset xtics 1\n"
-    body += f"set xlabel {_label_over_key('workers, each on a CPU of its own')}\n"
-    body += 'set ylabel "throughput, 1 worker = 1 (higher is better)"\n'
-    if top > host:
-        body += f'set object 1 rect from {host}+0.05,graph 0 to {top + 0.2},graph 1 fc rgb "#808080" fs transparent solid 0.15 noborder\n'
-        body += f'set label 1 "more workers than the {host} host CPUs" at {host}+0.1,graph 0.04\n'
-    for index, (name, curve) in enumerate(curves.items()):
-        body += _block(f"w{index}", [f"{n} {speed / curve[1]}" for n, speed in sorted(curve.items())])
-        title = f"{name} (1 = {table.rate(curve[1])})"
-        plots.append(f"$w{index} using 1:2 with linespoints ls {index + 1} title {_text(title)}")
-    linux = [(name, ref.scaling_anchor["rows"].get(name)) for name in curves]
-    for index, (name, ratio) in enumerate(linux):
-        if ratio and top >= 2:
-            body += _block(f"l{index}", [f"2 {ratio}"])
-            plots.append(f"$l{index} using 1:2 with points pt 2 ps 1.6 lw 2 lc rgb "
-                         f'"{COLOURS[_CYCLE[index % len(_CYCLE)]]}" title {_text("Linux, the same" if index == 0 else "")}')
-    plots.insert(0, f'[1:{top}] x with lines dt 2 lw 1.5 lc rgb "{COLOURS["grey"]}" title "ideal"')
-    body += "plot " + ", \\\n  ".join(plots) + "\n"
-    stem = f"{result.guest}-{result.mode}-cpus{result.cpus}-scaling"
-    caption = ("QEMU serialises exceptions: operations shorter than about 10,000 instructions cannot scale here whatever "
-               "the kernel does. Crosses: Linux on the same machine, in the colour of its row.")
-    return _sketch(folder, stem, "scale: throughput against workers", caption, (860, 480), body)
+    lines = [Curve(f"{guest.capitalize()}: mach_msg round trip", own, SYSTEMS["own"])]
+    for anchor in ref.anchors:
+        figure = reference.FIGURE[mode]
+        points = [(p["bytes"], p[figure]) for p in anchor.by_size.get("points", []) if p.get(figure)]
+        if len(points) > 1:
+            lines.append(Curve(f"{anchor.label}: {anchor.by_size['operation']}", points, _system(anchor.id)))
+    lines = [Curve(c.label, [(max(x, _NO_BYTES), y) for x, y in c.points], c.style) for c in lines]
+    unit = {"count": "instructions", "time": "time"}[mode]
+    axes = Axes("payload each way, bytes, logarithmic", f"{unit} per round trip, log (lower is better)",
+                lambda b: "none" if b == _NO_BYTES else f"{b // 1024} Ki" if b >= 1024 else str(b), SHOW[mode], True, True,
+                tuple(4 ** n for n in range(2, 10)))
+    return curves(f"{guest}-{mode}-ipc-by-size", f"ipc: {unit} per round trip against message size",
+                  "Headers are not part of the payload. A flat start is the fixed price of a round trip, the slope is copying.",
+                  lines, axes)
 
 
-# ---- all of a file ----
+# quantile counters and where they stand on an axis that gives each further nine as much room as the one before
+_QUANTILE_AT = (("min_ns", 0), ("p5_ns", .05), ("p25_ns", .25), ("p50_ns", .5), ("p75_ns", .75), ("p90_ns", 1.1),
+                ("p95_ns", 1.4), ("p99_ns", 2), ("p99.9_ns", 3), ("max_ns", 3.6))
+_QUANTILE_TICKS = {0: "best", .5: "median", 1.1: "90 %", 2: "99 %", 3: "99.9 %", 3.6: "worst"}
 
 
-def _families(result):
-    families = {}
-    for name in result.rows:
-        if "/threads:" not in name:
-            families.setdefault(name.split("/")[0], []).append(name)
-    return families
+def distribution(guest, name, entries):
+    """Quantiles of a family's rows relative to their median, or None without quantiles."""
+    lines = []
+    for entry in entries:
+        points = [(at, entry.counter(q) / entry.value) for q, at in _QUANTILE_AT if entry.counter(q) and entry.value]
+        if len(points) > 4:
+            lines.append(Curve(entry.label, points))
+    if not lines:
+        return None
+    axes = Axes("share of batches that took no longer", "time, median = 1, logarithmic (lower is better)",
+                lambda at: _QUANTILE_TICKS.get(at, ""), lambda v: f"{v:g}x", False, True, tuple(_QUANTILE_TICKS))
+    return curves(f"{guest}-time-{name}-distribution", f"{name}: distribution over batches",
+                  "A flat curve is a steady row; where it rises, the tail begins.", lines, axes)
 
 
-def _sketches(folder, result, ref):
-    """{family: [_Sketch]}"""
-    found = {}
-    for family, names in _families(result).items():
-        found[family] = [bars(folder, result, ref, family, names)]
-        sized = [n for n in names if re.fullmatch(r"ipc/rpc_inline/\d+", n)]
-        if len(sized) > 1:
-            found[family].append(by_size(folder, result, ref, sized))
-        told = [n for n in names if result.counter(n, "p99_ns")]
-        if result.mode == "time" and told:
-            found[family].append(percentiles(folder, result, family, told))
-    curve = scaling(folder, result, ref) if result.mode == "time" else None
-    if curve:
-        found["scale"] = [curve]
-    return found
+def scaling(guest, entries, ref):
+    """Throughput relative to one worker, with the ideal line."""
+    found = {name: curve for name, curve in report_rows.scaling(entries).items() if 1 in curve and len(curve) > 1}
+    if not found:
+        return None
+    top = max(max(curve) for curve in found.values())
+    host = int(entries[0].result.context.get("host_cpus", "1"))
+    lines = [Curve(f"{name} (1 = {table.rate(curve[1])})", [(n, v / curve[1]) for n, v in sorted(curve.items())])
+             for name, curve in found.items()]
+    lines.append(Curve("ideal", [(n, n) for n in range(1, top + 1)], ("ideal", "")))
+    axes = Axes("workers, each on a CPU of its own", "throughput, 1 worker = 1 (higher is better)",
+                lambda v: f"{v:g}", lambda v: f"{v:g}", ticks_x=tuple(sorted({n for c in found.values() for n in c})))
+    marks = [(host + .05, top + .2, f"more workers than the {host} host CPUs")] if top > host else []
+    return curves(f"{guest}-time-scaling", "scale: throughput against workers",
+                  "QEMU serialises exceptions: operations shorter than about 10,000 instructions cannot scale here "
+                  "whatever the kernel does.", lines, axes, marks)
 
 
 # What a reader looks for first: one row of each kind.
-_HEADLINES = ["syscall/null_mach", "syscall/null_unix", "ipc/rpc_inline/0", "ipc/rpc_inline/64", "ipc/rpc_inline/1024",
+_HEADLINES = ("syscall/null_mach", "syscall/null_unix", "ipc/rpc_inline/0", "ipc/rpc_inline/64", "ipc/rpc_inline/1024",
               "ipc/semaphore_pingpong", "sched/switch_threads", "sched/thread_create_join", "vm/fault_zero_fill",
-              "vm/fault_cow", "proc/fork_exit_wait", "proc/spawn_wait"]
+              "vm/fault_cow", "proc/fork_exit_wait", "proc/spawn_wait")
 
 
-def overview(folder, loaded, ref):
-    """The headline rows of the first file with counts in one picture, or None."""
-    for result in loaded:
-        names = [name for name in _HEADLINES if name in result.rows]
-        if result.mode == "count" and len(names) > 2:
-            title = f"{result.guest.capitalize()} {result.context['kernel_commit']}: instructions per operation"
-            return _drawn(folder, [bars(folder, result, ref, "overview", names, title)])[0]
-    return None
-
-
-def draw_all(folder, result, ref):
-    """{family: [Picture]} of one result file; the key "scale" holds the scaling curve."""
-    sketches = _sketches(folder, result, ref)
-    pictures = iter(_drawn(folder, [s for family in sketches.values() for s in family]))
-    return {family: [next(pictures) for _ in drawn] for family, drawn in sketches.items()}
+def overview(guest, entries, ref):
+    """The headline rows with counts in one picture, or None."""
+    chosen = [e for name in _HEADLINES for e in entries if e.name == name and e.mode == "count"]
+    if len(chosen) < 3:
+        return None
+    rows = [_dot(entry, ref) for entry in chosen]
+    title = f"{guest.capitalize()} {chosen[0].result.context['kernel_commit']}: instructions per operation"
+    return dots(f"{guest}-count-overview", title, "One row of each kind, each system a mark; the upright bar is the goal.",
+                rows, _labels(guest, ref), "count")

@@ -36,6 +36,11 @@ def file_name(guest, mode, cpus):
     return "%s-%s-cpus%d.json" % (guest, mode, cpus)
 
 
+def is_file_name(name):
+    """Is this how a result file is called?"""
+    return bool(_FILE_NAME.match(name))
+
+
 def counter_name(unit):
     return _COUNTER_NAMES.get(unit) or re.sub(r"[^A-Za-z0-9_.]", "_", unit)
 

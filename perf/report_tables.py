@@ -1,0 +1,211 @@
+"""The report's tables as data: cells with their text, and the key of the figure that each cell shows.
+
+A key is "GUEST MODE CPUS ROW COUNTER", the place of the figure in the result files; the browser test holds every cell
+that has one against the file.
+"""
+
+from dataclasses import dataclass, field
+
+from perf import reference, report_rows, table, verdicts
+
+NO = table.DASH
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`tone` is good, bad or soft; it repeats in colour what the text says. `hint` is a tooltip."""
+
+    text: str
+    key: str = ""
+    tone: str = ""
+    hint: str = ""
+    strong: bool = False
+    code: bool = False
+    links: tuple = ()
+
+
+@dataclass
+class Table:
+    header: list
+    rows: list = field(default_factory=list)
+    title: str = ""
+
+
+def key(result, name, counter="real_time"):
+    return f"{result.guest} {result.mode} {result.cpus} {name} {counter}"
+
+
+def _name(entry):
+    return Cell(entry.name, code=True)
+
+
+def _figure(entry, counter, show):
+    value = entry.value if counter == "real_time" else entry.counter(counter)
+    if value is None:
+        return Cell(NO, tone="soft")
+    return Cell(show(value), key(entry.result, entry.name, counter), strong=counter == "real_time")
+
+
+def _plain(value, show, hint=""):
+    return Cell(NO, tone="soft") if value is None else Cell(show(value), hint=hint)
+
+
+def anchor_value(anchor, entry):
+    return anchor.rows.get(entry.name, {}).get(reference.FIGURE.get(entry.mode))
+
+
+def _anchors(entry, anchors, show):
+    return [_plain(anchor_value(a, entry), show, a.operation(entry.name)) for a in anchors]
+
+
+def _ratio(entry, anchor):
+    other = anchor_value(anchor, entry)
+    if not other or not entry.value:
+        return Cell(NO, tone="soft")
+    ratio = other / entry.value
+    return Cell(f"{ratio:.2f}x", tone="good" if ratio > 1 else "bad")
+
+
+def _used(anchors, entries):
+    return [a for a in anchors if any(anchor_value(a, e) for e in entries)]
+
+
+def _sizes(entries):
+    """Is the machine's size worth a column?"""
+    return len({e.cpus for e in entries}) > 1
+
+
+_TONES = {verdicts.SLOWER: "bad", verdicts.MISSING: "bad", verdicts.FASTER: "good"}
+
+
+def verdict_cell(verdict):
+    if verdict is None:
+        return Cell("", tone="soft")
+    text = verdict.word if verdict.change is None else f"{verdict.word} {verdicts.percent(verdict.change)}"
+    if verdict.word == verdicts.SAME:
+        text = verdict.word
+    return Cell(text, tone=_TONES.get(verdict.word, "soft"), hint=verdict.why)
+
+
+def _goal_cell(entry, target):
+    word = reference.verdict(entry.value, target)
+    return Cell(word, tone="" if not word else "good" if word.endswith("met") else "bad")
+
+
+def _linux(anchors):
+    return next((a for a in anchors if a.id == "linux"), None)
+
+
+def _ratio_header(linux, entries):
+    return [f"{linux.label} ÷ {entries[0].result.guest.capitalize()}"] if linux else []
+
+
+def counts(entries, ref, since):
+    """`since`: {(row, cpus): Verdict against the baseline}"""
+    others, sizes = _used(ref.anchors, entries), _sizes(entries)
+    linux, targeted = _linux(others), any(ref.target(e.name) for e in entries)
+    made = Table(["benchmark"] + ["CPUs"] * sizes + ["instructions"] + ["since baseline"] * bool(since)
+                 + ["goal", "stretch", "verdict"] * targeted + [a.label for a in others]
+                 + _ratio_header(linux, entries))
+    for entry in entries:
+        target = ref.target(entry.name)
+        made.rows.append(
+            [_name(entry)] + [Cell(str(entry.cpus))] * sizes + [_figure(entry, "real_time", table.number)]
+            + [verdict_cell(since.get((entry.name, entry.cpus)))] * bool(since)
+            + ([_plain(target and target.goal, table.number), _plain(target and target.stretch, table.number),
+                _goal_cell(entry, target)] if targeted else [])
+            + _anchors(entry, others, table.number) + ([_ratio(entry, linux)] if linux else []))
+    return made
+
+
+_TAIL = (("p90_ns", "p90"), ("p99_ns", "p99"), ("p99.9_ns", "p99.9"), ("max_ns", "worst"))
+
+
+def times(entries, ref):
+    others, sizes = _used(ref.anchors, entries), _sizes(entries)
+    linux = _linux(others)
+    made = Table(["benchmark"] + ["CPUs"] * sizes + ["median"] + [label for _, label in _TAIL]
+                 + [a.label for a in others] + _ratio_header(linux, entries))
+    for entry in entries:
+        made.rows.append(
+            [_name(entry)] + [Cell(str(entry.cpus))] * sizes + [_figure(entry, "real_time", table.nanoseconds)]
+            + [_figure(entry, counter, table.nanoseconds) for counter, _ in _TAIL]
+            + _anchors(entry, others, table.nanoseconds) + ([_ratio(entry, linux)] if linux else []))
+    return made
+
+
+def scaling(entries, ref):
+    """Rows with workers: throughput of each number of workers, and how far it is from ideal."""
+    curves = {}
+    for entry in entries:
+        if entry.workers:
+            curves.setdefault((entry.workers[0], entry.cpus), {})[entry.workers[1]] = entry
+    numbers = sorted({n for curve in curves.values() for n in curve})
+    made = Table(["benchmark", "CPUs"] + [f"{n} worker{'s' if n > 1 else ''}" for n in numbers]
+                 + ["speed-up", "Linux, 2 workers", "note"])
+    for (name, cpus), curve in curves.items():
+        speeds = {n: e.counter("items_per_second") for n, e in curve.items()}
+        top, host = max(curve), int(curve[min(curve)].result.context.get("host_cpus", "1"))
+        speed_up = f"{speeds[top] / speeds[1]:.2f}x" if speeds.get(1) and speeds[top] and top > 1 else NO
+        linux = ref.scaling_anchor["rows"].get(name)
+        made.rows.append(
+            [Cell(name, code=True), Cell(str(cpus))]
+            + [_figure(curve[n], "items_per_second", table.rate) if n in curve else Cell(NO, tone="soft") for n in numbers]
+            + [Cell(speed_up, strong=True), _plain(linux, lambda v: f"{v:.2f}x"),
+               Cell(f"more workers than the {host} host CPUs" if top > host else "", tone="soft")])
+    return made
+
+
+def _counter_label(name):
+    return name.removesuffix("_per_op").replace("_", " ")
+
+
+def plain_figure(value):
+    """Figures of any size and unit: four digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def model(entries):
+    """One column a counter: the model's figures are its own."""
+    counters = sorted({c for e in entries for item in e.result.rows[e.name] for c in item if c.endswith("_per_op")})
+    made = Table(["benchmark", "CPUs", "figure"] + [_counter_label(c) for c in counters])
+    for entry in entries:
+        made.rows.append([_name(entry), Cell(str(entry.cpus)), _figure(entry, "real_time", plain_figure)]
+                         + [_figure(entry, c, plain_figure) for c in counters])
+    return made
+
+
+def others(loaded, own, family):
+    """What the other guests measured in a family, row by row and guest by guest: all of it, stand-ins included."""
+    columns = sorted({(r.mode, r.guest, r.cpus) for r in loaded if r.guest != own
+                      if any(n.split("/")[0] == family for n in r.rows)})
+    results = {(r.mode, r.guest, r.cpus): r for r in loaded}
+    names = list(dict.fromkeys(n for c in columns for n in results[c].rows if n.split("/")[0] == family))
+    if not names:
+        return None
+    unit = {"count": "instructions", "time": "median"}
+    labels = [f"{guest}, {cpus} CPU{'s' if cpus > 1 else ''}, {unit.get(mode, mode)}" for mode, guest, cpus in columns]
+    made = Table(["benchmark"] + labels)
+    for name in names:
+        row = [Cell(name, code=True)]
+        for column in columns:
+            result = results[column]
+            show = table.nanoseconds if result.mode == "time" else table.number
+            row.append(_figure(report_rows.Entry(name, result), "real_time", show) if name in result.rows
+                       else Cell(NO, tone="soft"))
+        made.rows.append(row)
+    return made
+
+
+def command(entry):
+    """What measures exactly this row again."""
+    variant = entry.result.context["variant"]
+    options = "" if variant == "release" or entry.result.guest != "pluot" else f" --variant {variant}"
+    guest = "" if entry.result.guest == "pluot" else " --guest linux"
+    name = entry.workers[0] if entry.workers else entry.name
+    return f"./x bench --mode {entry.mode} --cpus {entry.cpus}{guest}{options} --filter '^{name}$'"
+
+
+def reproduce(entries):
+    seen = dict.fromkeys(command(e) for e in entries)
+    return Table(["command"], [[Cell(text, code=True)] for text in seen])
