@@ -50,11 +50,11 @@ def prepare(variant):
     return build.build(variant, quiet=True)
 
 
-def program_arguments(boot):
+def program_arguments(boot, options=()):
     """What the guest's bench is told: rows by exact name, so that choice is made in one place, here on the host."""
     names = [row.name for row in boot.rows if not row.in_kernel]
     workers = ",".join(str(n) for n in boot.workers)
-    return [PROGRAM, "--mode", boot.mode, "--workers", workers, "--", *names]
+    return [PROGRAM, "--mode", boot.mode, "--workers", workers, *options, "--", *names]
 
 
 def kernel_arguments(boot):
@@ -66,15 +66,15 @@ class Prepared:
     """One boot ready to start: its command line and, should it hang or panic, the means to say where.
 
     `folder` takes the ramdisk and the monitor's socket; it is the caller's and short-lived. `extra` are further words
-    of QEMU's command line.
+    of QEMU's command line, `options` of the benchmark program's; `pmu` has the counters on in time mode too.
     """
 
-    def __init__(self, out, boot, folder, extra=()):
+    def __init__(self, out, boot, folder, extra=(), options=(), pmu=False):
         self._kernel = symbols.Kernel(os.path.join(out, "pluot.elf"))
         self._monitor = os.path.join(folder, "monitor")
-        files = overlay.run_files(program_arguments(boot), out)
+        files = overlay.run_files(program_arguments(boot, options), out)
         machine = qemu.Machine(out=out, cpus=boot.cpus, mode=boot.mode, append=kernel_arguments(boot),
-                               extra=tuple(extra))
+                               extra=tuple(extra), pmu=pmu)
         machine.ramdisk = overlay.ramdisk_of(RAMDISK, out, files, os.path.join(folder, "ramdisk.cpio"))
         self.printable = qemu.printable(qemu.command(machine))
         machine.monitor = self._monitor

@@ -76,7 +76,8 @@ def parse(text, observation):
     return observation
 
 
-def _image(log_path):
+def image(log_path):
+    """Where the benchmark program lay, from the console's log; 0 when it did not say."""
     with open(log_path, encoding="utf-8", errors="replace") as log:
         found = _IMAGE.search(log.read())
     return int(found.group(1), 16) if found else 0
@@ -103,7 +104,7 @@ def observe(out, row, mode, cpus, workers=1):
         if any(reasons) or not outcome.measurements:
             raise ObserveError(f"{row.name}: {next(filter(None, reasons), 'nothing was measured')}")
         measured = outcome.measurements[-1]
-        observation = Observation(measured.iterations, measured.values.get("instructions/op", 0.0), _image(log))
+        observation = Observation(measured.iterations, measured.values.get("instructions/op", 0.0), image(log))
         with open(report, encoding="utf-8") as text:
             parse(text.read(), observation)
     if observation.batches == 0:

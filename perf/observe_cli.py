@@ -1,4 +1,4 @@
-"""x profile and x sharing: look at one benchmark through the QEMU plugin.
+"""x sharing, and the table of x profile: look at one benchmark through the QEMU plugin.
 
 Exit status: 0; 1 when the row could not be observed, and for `x sharing` when lines are shared; 64 wrong usage.
 """
@@ -9,15 +9,9 @@ import sys
 
 from x import usage
 
-from perf import machine, observe, places, suite, table
+from perf import choose, machine, observe, places, table
 
 TOP = 40
-
-
-def _row(name):
-    rows = [row for row in suite.rows(machine.ROOT) if not row.in_kernel]
-    names = [row.name for row in rows]
-    return rows[names.index(usage.choice("benchmark", name, names))]
 
 
 def _options(verb, about):
@@ -29,7 +23,7 @@ def _options(verb, about):
 
 
 def _observe(args, mode, workers, least):
-    row = _row(args.benchmark)
+    row = choose.row(args.benchmark)
     cpus = args.cpus[0] if args.cpus else max(row.cpus, least)
     if row.workers and workers > cpus:
         usage.fail(f"{workers} workers need {workers} CPUs; give --cpus a larger number")
@@ -65,11 +59,10 @@ def _profile_lines(rows, total):
     return lines
 
 
-def profile(argv):
-    options = _options("profile", "Exact instructions of one operation by function, from the QEMU plugin.")
-    options.add_argument("--function", default="", metavar="NAME", help="where inside this function")
-    args = options.parse_args(argv)
-    observed, where = _observe(args, "profile", 1, 1)
+def flat_profile(args, out, row, cpus):
+    """Prints the exact table of a row; `args.function` looks inside one function."""
+    observed = observe.observe(out, row, "profile", cpus)
+    where = places.Places(out, observed.image)
     rows = inside(observed, where, args.function) if args.function else flat(observed, where)
     if not rows:
         usage.fail(f"profile: '{args.function}' does not run; choose from: "
@@ -134,7 +127,7 @@ def sharing(argv):
     return 1 if count else 0
 
 
-_VERBS = {"profile": profile, "sharing": sharing}
+_VERBS = {"sharing": sharing}
 
 
 def main(verb, argv):

@@ -2,10 +2,13 @@
 kernel."""
 
 import bisect
+import functools
 import os
 import subprocess
 
 from x import symbols
+
+from perf import stacks
 
 NM = "llvm-nm-19"
 # Above: the kernel's half of the address space.
@@ -14,6 +17,9 @@ _KERNEL = 1 << 47
 _LINKED_AT = 0x100000000
 # Where QEMU puts the kernel's Image, which begins with its first section.
 _IMAGE_AT = 0x40200000
+# Farther behind a symbol than this is another program: several run in rows that make processes.
+_LARGEST_FUNCTION = 1 << 16
+_PROGRAM = "/bin/bench"
 
 
 class _Symbols:
@@ -53,6 +59,17 @@ class Places:
             return "[user]"
         name = self._program.find(pc - self._program_slide)[0]
         return "[user] " + name.removeprefix("_") if name else "[user]"
+
+    @functools.lru_cache(maxsize=None)
+    def frame(self, pc):
+        """A frame of a call stack."""
+        if pc >= _KERNEL:
+            name, offset = self._text.find(pc)
+            return stacks.Frame(name or hex(pc), True, pc, offset)
+        name, offset = self._program.find(pc - (self._program_slide or 0))
+        if self._program_slide is None or not name or offset > _LARGEST_FUNCTION:
+            return stacks.Frame("[user]", False, pc, 0)
+        return stacks.Frame(name.removeprefix("_"), False, pc, offset, _PROGRAM)
 
     def line(self, pc):
         """"function (file:line)" of an instruction, callers of inlined functions behind it."""

@@ -56,6 +56,7 @@ struct bench {
 	unsigned workers;
 	struct bench_team *team;
 	uint64_t before; /* counter at the start of the batch */
+	uint64_t opened; /* time counter a little earlier */
 	bool over;       /* bench_next has said so */
 };
 
@@ -115,6 +116,7 @@ bench_start(struct bench *b)
 	if (b->workers > 1) {
 		bench_start_together(b);
 	}
+	b->opened = counter_ticks();
 	BENCH_MARK_BEGIN();
 	b->before = counter_read();
 	return b->iterations;

@@ -46,6 +46,19 @@ parse_workers(struct options *o, const char *text)
 	}
 }
 
+/* The kernel says what is too short. */
+static bool
+parse_period(struct options *o, const char *text)
+{
+	char *end;
+
+	o->sample_period = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0' || o->sample_period == 0) {
+		return option_error(o, "--sample: give a number of cycles, such as 10007");
+	}
+	return true;
+}
+
 /* How many words the option at argv[0] took; 0 for an error. */
 static int
 parse_one(struct options *o, int argc, char **argv)
@@ -60,7 +73,11 @@ parse_one(struct options *o, int argc, char **argv)
 	if (argc > 1 && strcmp(argv[0], "--workers") == 0) {
 		return parse_workers(o, argv[1]) ? 2 : 0;
 	}
-	option_error(o, "options: --mode count|time, --workers LIST, --list, then names of rows");
+	if (argc > 1 && strcmp(argv[0], "--sample") == 0) {
+		return parse_period(o, argv[1]) ? 2 : 0;
+	}
+	option_error(
+	    o, "options: --mode count|time, --workers LIST, --sample PERIOD, --list, then names of rows");
 	return 0;
 }
 

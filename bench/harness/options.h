@@ -1,7 +1,7 @@
 /*
  * Command line of a benchmark program. Pure; builds for the host too (options_test.c).
  *
- *	bench [--mode count|time] [--workers 1,2,4] [--list] [--] [NAME...]
+ *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--list] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
  *run.
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define OPTIONS_WORKERS_MAX 16
 
@@ -17,6 +18,7 @@ struct options {
 	bool list;
 	bool count_mode; /* valid when mode_given */
 	bool mode_given;
+	uint64_t sample_period; /* cycles; 0: no sampling */
 	unsigned workers[OPTIONS_WORKERS_MAX];
 	size_t nworkers;
 	char **names;

@@ -58,5 +58,36 @@ bool platform_boot_cost(bool instructions, uint64_t *figure);
 /* Memory that stays shared between a process and the children it forks; NULL on failure. Never given back. */
 void *platform_shared(size_t size);
 
+/*
+ * The kernel's sampling profiler. platform_sample has the layout of the kernel's records where there is one: see
+ * <mach/kperf.h> for the fields.
+ */
+#if defined(__APPLE__)
+#include <mach/kperf.h>
+#define platform_sample     kperf_sample
+#define PLATFORM_FRAMES_MAX KPERF_FRAMES_MAX
+#else
+#define PLATFORM_FRAMES_MAX 48
+struct platform_sample {
+	uint32_t size;
+	uint16_t cpu;
+	uint8_t kernel_frames, user_frames;
+	uint64_t time, thread_id;
+	int32_t pid;
+	uint32_t flags;
+	uint64_t pc, lr, late;
+	uint64_t frames[];
+};
+#endif
+
+/* One sample on each CPU every `period` of its cycles; 0 stops. False when the machine or the system cannot. */
+bool platform_sample_every(uint64_t period);
+
+/* Takes whole records out of the kernel; bytes, 0 when there are no more. */
+size_t platform_samples_take(void *buffer, size_t size);
+
+/* Samples that the kernel had no room for since the last call. */
+uint64_t platform_samples_lost(void);
+
 /* Where the loader put this program: its first byte. */
 const void *platform_image(void);

@@ -91,6 +91,31 @@ platform_shared(size_t size)
 	return address == MAP_FAILED ? NULL : address;
 }
 
+bool
+platform_sample_every(uint64_t period)
+{
+	return sysctlbyname("kperf.period", NULL, NULL, &period, sizeof(period)) == 0;
+}
+
+size_t
+platform_samples_take(void *buffer, size_t size)
+{
+	return sysctlbyname("kperf.samples", buffer, &size, NULL, 0) == 0 ? size : 0;
+}
+
+uint64_t
+platform_samples_lost(void)
+{
+	static uint64_t seen;
+	uint64_t lost = 0, before = seen;
+
+	if (!read_sysctl("kperf.lost", &lost, sizeof(lost))) {
+		return 0;
+	}
+	seen = lost;
+	return lost - before;
+}
+
 const void *
 platform_image(void)
 {

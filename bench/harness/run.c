@@ -12,6 +12,7 @@
 #include <harness/bench.h>
 #include <harness/options.h>
 #include <harness/platform.h>
+#include <harness/profile.h>
 #include <harness/sample.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,6 +32,13 @@
 #define TIME_WALL_NS        2000000000ULL /* set-up of batches included */
 #define TIME_MIN_BATCHES    10
 #define TIME_MAX_ITERATIONS (1ULL << 22)
+
+/* While a row is sampled it is measured for longer: some two thousand samples in the usual period. In time mode a
+ * batch must be long against the period. */
+#define SAMPLED_INSTRUCTIONS  20000000ULL
+#define SAMPLED_TIME_BATCH_NS 20000000ULL
+#define SAMPLED_TIME_ROW_NS   4000000000ULL
+#define SAMPLED_TIME_WALL_NS  20000000000ULL
 
 #define WORKERS_MAX        64 /* what options.c admits */
 #define OVERHEAD_READINGS  100
@@ -60,7 +68,7 @@ struct bench_team {
 	uint64_t before;             /* (L) leader only: counter when the batch began */
 	uint64_t own;      /* (L) leader only: what its own part of the last batch took, waiting excluded */
 	uint64_t overhead; /* (L) leader only: an empty batch */
-	uint64_t spent_ns; /* (L) leader only: measured so far */
+	uint64_t spent;    /* (L) leader only: measured so far: instructions, or nanoseconds */
 	uint64_t began_ns; /* (L) leader only: wall time when measuring began */
 	uint64_t reported; /* bench_report's figure */
 	bool has_report;   /* rows with one worker only, like bench_skip of a whole row */
@@ -70,6 +78,8 @@ struct bench_team {
 	_Atomic(const char *) failed;  /* (a) first reason */
 	_Atomic(const char *) skipped; /* (a) */
 	struct sample samples;         /* (L) leader only */
+	struct sample sampled;         /* (L) leader only: time mode, batches during which the profiler ran */
+	bool profile;                  /* (L) leader only: this batch is one */
 };
 
 static struct bench_team team; /* one row at a time */
@@ -175,6 +185,15 @@ bench_start_together(struct bench *b)
 /* ---- batches ---- */
 
 static void
+skip(struct bench_team *t, const char *reason)
+{
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong_explicit(
+	    &t->skipped, &none, reason, memory_order_relaxed, memory_order_relaxed);
+}
+
+static void
 record(struct bench_team *t, uint64_t amount)
 {
 	uint64_t operations = t->iterations * row_ops(t->row);
@@ -185,18 +204,33 @@ record(struct bench_team *t, uint64_t amount)
 	}
 	if (counter_is_instructions) {
 		/* the counter counts everybody's work */
-		sample_add(&t->samples, sample_hundredths(amount, operations * t->workers));
+		if (t->samples.count < COUNT_BATCHES) {
+			sample_add(&t->samples, sample_hundredths(amount, operations * t->workers));
+		}
+		t->spent += amount;
 	} else {
-		sample_add(&t->samples, sample_hundredths(ticks_to_ns(amount), operations));
-		t->spent_ns += ticks_to_ns(amount);
+		sample_add(t->profile ? &t->sampled : &t->samples,
+		    sample_hundredths(ticks_to_ns(amount), operations));
+		t->spent += ticks_to_ns(amount);
+	}
+}
+
+static void
+take_samples(struct bench *b, uint64_t closed)
+{
+	if (profile_wanted() && b->team->phase == PHASE_MEASURE) {
+		profile_batch_over(b->opened, closed);
 	}
 }
 
 void
 bench_stop_alone(struct bench *b, uint64_t after)
 {
+	uint64_t closed = counter_ticks();
+
 	b->team->own = counter_since(b->before, after);
 	record(b->team, b->team->own);
+	take_samples(b, closed);
 }
 
 /* The batch ends when the last worker is through; the leader's clock tells. */
@@ -207,6 +241,7 @@ bench_stop_together(struct bench *b, uint64_t after)
 		b->team->own = counter_since(b->before, after);
 		team_gather(b->team);
 		record(b->team, counter_since(b->before, counter_read()));
+		take_samples(b, counter_ticks());
 		team_signal(b->team);
 	} else {
 		team_answer(b->team);
@@ -217,13 +252,16 @@ static bool
 over(const struct bench_team *t)
 {
 	if (counter_is_instructions) {
-		return t->samples.count == COUNT_BATCHES;
+		return t->samples.count == COUNT_BATCHES &&
+		       (!profile_wanted() || t->spent >= SAMPLED_INSTRUCTIONS);
 	}
-	if (t->samples.count < TIME_MIN_BATCHES) {
+	if (t->samples.count < TIME_MIN_BATCHES ||
+	    (profile_wanted() && t->sampled.count < TIME_MIN_BATCHES)) {
 		return false;
 	}
-	return t->samples.count == SAMPLE_MAX || t->spent_ns >= TIME_ROW_NS ||
-	       now_ns() - t->began_ns >= TIME_WALL_NS;
+	return t->samples.count == SAMPLE_MAX || t->sampled.count == SAMPLE_MAX ||
+	       t->spent >= (profile_wanted() ? SAMPLED_TIME_ROW_NS : TIME_ROW_NS) ||
+	       now_ns() - t->began_ns >= (profile_wanted() ? SAMPLED_TIME_WALL_NS : TIME_WALL_NS);
 }
 
 static void
@@ -231,13 +269,25 @@ begin_measuring(struct bench_team *t)
 {
 	t->phase = PHASE_MEASURE;
 	t->began_ns = now_ns();
+	if (profile_wanted() && !profile_row_begins()) {
+		skip(t, "this machine cannot sample");
+	}
+}
+
+static uint64_t
+wanted_batch_ns(const struct bench_team *t)
+{
+	if (profile_wanted()) {
+		return SAMPLED_TIME_BATCH_NS;
+	}
+	return t->workers > 1 ? TIME_TEAM_BATCH_NS : TIME_BATCH_NS;
 }
 
 /* Time mode, after a batch: doubles it until it is long enough. */
 static void
 calibrate(struct bench_team *t)
 {
-	uint64_t wanted = t->workers > 1 ? TIME_TEAM_BATCH_NS : TIME_BATCH_NS;
+	uint64_t wanted = wanted_batch_ns(t);
 	uint64_t most = t->row->most != 0 ? t->row->most : TIME_MAX_ITERATIONS;
 
 	t->shortest = t->tries == 0 || t->own < t->shortest ? t->own : t->shortest;
@@ -268,6 +318,10 @@ decide(struct bench_team *t)
 		}
 	} else if (t->phase == PHASE_CALIBRATE) {
 		calibrate(t);
+	}
+	if (profile_wanted() && t->phase == PHASE_MEASURE && !counter_is_instructions) {
+		t->profile = !t->profile;
+		profile_batch_begins(t->profile);
 	}
 	t->more = atomic_load_explicit(&t->failed, memory_order_relaxed) == NULL &&
 		  atomic_load_explicit(&t->skipped, memory_order_relaxed) == NULL && !over(t);
@@ -302,10 +356,7 @@ bench_fail(struct bench *b, const char *reason)
 void
 bench_skip(struct bench *b, const char *reason)
 {
-	const char *none = NULL;
-
-	atomic_compare_exchange_strong_explicit(
-	    &b->team->skipped, &none, reason, memory_order_relaxed, memory_order_relaxed);
+	skip(b->team, reason);
 }
 
 void
@@ -363,6 +414,7 @@ team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
 	t->row = row;
 	t->workers = workers;
 	sample_clear(&t->samples);
+	sample_clear(&t->sampled);
 }
 
 static struct bench
@@ -452,8 +504,12 @@ print_result(struct bench_team *t, const char *name)
 		used += append_percentiles(line + used, sizeof(line) - used, &t->samples);
 	}
 	if (!counter_is_instructions && t->row->workers && median != 0) {
-		snprintf(line + used, sizeof(line) - used, "\t%llu ops/s",
+		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%llu ops/s",
 		    (unsigned long long)(t->workers * NS_PER_SECOND * 100 / median));
+	}
+	if (t->sampled.count != 0) {
+		snprintf(line + used, sizeof(line) - used, "\t%s sampled-ns/op",
+		    sample_text(text, sample_quantile(&t->sampled, 500)));
 	}
 	printf("%s\n", line);
 	fflush(stdout);
@@ -514,6 +570,9 @@ run_one(const struct bench_row *row, unsigned workers, uint64_t overhead, struct
 		return;
 	}
 	run_team(&team, row, workers, overhead);
+	if (profile_wanted()) {
+		profile_row_over(name);
+	}
 	if (report_row(&team, name)) {
 		totals->measured++;
 	} else if (atomic_load_explicit(&team.skipped, memory_order_relaxed) == NULL) {
@@ -583,6 +642,7 @@ bench_main(int argc, char **argv)
 		fprintf(stderr, "bench: this machine does not count instructions: not supported\n");
 		return 1;
 	}
+	profile_set_period(o.sample_period);
 	printf("Unit instructions/op better=lower assume=exact\nbench-plan: %u\n", planned(&o));
 	overhead = measure_overhead();
 	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {

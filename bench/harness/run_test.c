@@ -66,6 +66,43 @@ platform_yield(void)
 	sched_yield();
 }
 
+/* A profiler that has one sample for each time it is asked, and loses one as well. */
+static bool sampler_on, sampler_gave;
+
+bool
+platform_sample_every(uint64_t period)
+{
+	sampler_on = period != 0;
+	return true;
+}
+
+size_t
+platform_samples_take(void *buffer, size_t size)
+{
+	struct platform_sample *sample = buffer;
+
+	sampler_gave = sampler_on && !sampler_gave;
+	if (!sampler_gave) {
+		return 0;
+	}
+	*sample = (struct platform_sample){ .size = sizeof(*sample) + 3 * sizeof(uint64_t),
+		.kernel_frames = 2,
+		.user_frames = 1,
+		.pid = 7,
+		.pc = 0xabc,
+		.time = counter_ticks() - 100UL * READ_COST };
+	sample->frames[0] = 1;
+	sample->frames[1] = 2;
+	sample->frames[2] = 3;
+	return sample->size;
+}
+
+uint64_t
+platform_samples_lost(void)
+{
+	return 1;
+}
+
 /* ---- rows ---- */
 
 static void
@@ -78,6 +115,7 @@ seven(struct bench *b)
 }
 BENCHMARK("test/seven", seven);
 BENCHMARK("test/seven_pairs", seven, .ops = 2);
+BENCHMARK("test/long", seven, .iterations = 1000000);
 BENCHMARK("test/team", seven, .workers = true);
 
 /* One batch in four costs more; the median does not see it. */
@@ -211,6 +249,11 @@ main(void)
 	result(status == 0 && says(" p99.9-ns\t") && says(" ns/op") && says(" ops/s\n") &&
 		   !says("instructions/op\n"),
 	    "time");
+	status = bench("--mode count --sample 100 test/long");
+	result(status == 0 && says("bench-profile: test/long period 100 clock 1000000000\n") &&
+		   says(" abc 0 1,2 3\n") && says("bench-profile-end: test/long samples ") &&
+		   !says("samples 0 "),
+	    "sampled");
 	status = bench("--list");
 	result(status == 0 && says("test/seven\n") && !says("bench-"), "list");
 	fprintf(stderr, "1..%d\n", number);

@@ -1,6 +1,10 @@
 /*
- * Interrupts from the cycle counter, for the profiler. Under exact counting it counts instructions, and a
- * sample is taken at exactly every `period` of them.
+ * Interrupts from the cycle counter, for the profiler. Under exact counting it counts instructions, and a period ends
+ * at exactly every `period` of them, the profiler's own not counted.
+ *
+ * The end of a period is what matters, not the time of the interrupt: what ran with interrupts masked behind the end
+ * belongs to the next period. Were each period to begin where the interrupt before was taken, samples would fall
+ * into step with a loop that masks interrupts, and see the same few places for ever.
  */
 #include <arm64/machine_routines.h>
 #include <arm64/pmu.h>
@@ -21,24 +25,30 @@ pmu_sampling_supported(void)
 
 /* The flag is cleared before the counter is written again: some implementations set it anew otherwise. */
 static void
-rearm(uint64_t period)
+rearm(uint64_t remaining)
 {
 	sysreg_write(pmovsclr_el0, PMU_CYCLES);
-	sysreg_write(pmccntr_el0, 0 - period);
+	sysreg_write(pmccntr_el0, 0 - remaining);
 	isb();
 }
+
+/*
+ * Instructions from an interrupt to the handler's first look at the counter, and from rearming to the return: what
+ * the profiler itself runs while the counter counts. From EL0, counted; from EL1 it is a few more.
+ */
+#define INTERRUPT_CYCLES (58 + 62)
 
 static void
 overflow_interrupt(void *arg)
 {
-	uint64_t period = *PERCPU_GET(pmu_period);
+	uint64_t late = sysreg_read(pmccntr_el0), period = *PERCPU_GET(pmu_period);
 
 	if (period == 0) { /* was on its way when sampling stopped */
 		sysreg_write(pmovsclr_el0, PMU_CYCLES);
 		return;
 	}
-	sampling_record(current_cpu_data()->irq_state);
-	rearm(period);
+	sampling_record(current_cpu_data()->irq_state, late);
+	rearm(period - late % period + INTERRUPT_CYCLES);
 }
 
 void

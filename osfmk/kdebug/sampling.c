@@ -27,7 +27,7 @@ static_assert(sizeof(struct kperf_sample) % sizeof(uint64_t) == 0, "records are 
 struct sampling_ring {
 	uint64_t *sr_words; /* constant once set, before the CPU samples */
 	uint64_t sr_head;   /* words written; own CPU, atomic [K1] */
-	uint64_t sr_lost;   /* own CPU; zeroed by start */
+	uint64_t sr_lost;   /* own CPU */
 	/* reader */
 	uint64_t sr_tail OS_CACHE_ALIGNED; /* words read; atomic [K2] */
 };
@@ -49,14 +49,15 @@ user_frames(thread_t thread, bool with_pc, uint64_t *frames, unsigned max)
 	if (thread->task == kernel_task) {
 		return 0;
 	}
-	if (with_pc) {
+	if (with_pc && max >= 2) {
 		frames[n++] = thread->frame.pc;
+		frames[n++] = thread->frame.lr;
 	}
 	return n + unwind_user(thread->frame.fp, frames + n, max - n);
 }
 
 static struct kperf_sample *
-fill(uint64_t *words, const struct arm_saved_state *state)
+fill(uint64_t *words, const struct arm_saved_state *state, uint64_t late)
 {
 	struct kperf_sample *sample = (struct kperf_sample *)(void *)words;
 	thread_t self = current_thread();
@@ -73,6 +74,7 @@ fill(uint64_t *words, const struct arm_saved_state *state)
 					 : 0,
 		.pc = state != NULL ? state->pc : (uintptr_t)machine_idle,
 		.lr = state != NULL ? state->lr : 0,
+		.late = late,
 	};
 	if (!user && state != NULL) {
 		kernel = unwind_kernel(state->fp, state->sp, sample->frames, KPERF_FRAMES_MAX);
@@ -84,11 +86,11 @@ fill(uint64_t *words, const struct arm_saved_state *state)
 }
 
 void
-sampling_record(const struct arm_saved_state *state)
+sampling_record(const struct arm_saved_state *state, uint64_t late)
 {
 	struct sampling_ring *ring = PERCPU_GET(sampling_ring);
 	uint64_t words[RECORD_MAX], head = ring->sr_head;
-	unsigned count = fill(words, state)->size / sizeof(uint64_t);
+	unsigned count = fill(words, state, late)->size / sizeof(uint64_t);
 
 	if (RING_WORDS - (head - os_atomic_load(&ring->sr_tail, acquire)) < count) { /* [K2] */
 		os_counter_add(&ring->sr_lost, 1);
@@ -122,7 +124,6 @@ allocate_rings(void)
 			}
 			ring->sr_words = (uint64_t *)words;
 		}
-		os_atomic_store(&ring->sr_lost, 0, relaxed);
 	}
 	return KERN_SUCCESS;
 }

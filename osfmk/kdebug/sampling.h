@@ -26,11 +26,11 @@ uint64_t sampling_period(void);
 /* Takes whole records to a program's buffer; *done bytes were written. KERN_INVALID_ADDRESS. May block. */
 OS_WARN_RESULT kern_return_t sampling_read(user_addr_t buffer, size_t size, size_t *done);
 
-/* Records that were lost since sampling was last started. */
+/* Records that were lost since the kernel started. */
 uint64_t sampling_lost(void);
 
 /*
- * From the counter's interrupt: records this CPU. `state` is what was interrupted, NULL for the idle loop.
- * Interrupts masked.
+ * From the counter's interrupt: records this CPU. `state` is what was interrupted, NULL for the idle loop; `late`
+ * cycles have passed since the period was over. Interrupts masked.
  */
-void sampling_record(const struct arm_saved_state *state);
+void sampling_record(const struct arm_saved_state *state, uint64_t late);

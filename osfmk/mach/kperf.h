@@ -4,10 +4,10 @@
  *
  *	kperf.period	write: sample every that many cycles of each CPU (instructions under exact counting); 0 stops
  *	kperf.samples	read: takes records out of the buffers, as many as fit
- *	kperf.lost	read: samples that found their buffer full, since the last start
+ *	kperf.lost	read: samples that found their buffer full, since the kernel started
  *
  * While sampling is on, the cycle counter (PMCCNTR_EL0) belongs to it and does not count time. Kernel code that
- * runs with interrupts masked is seen where it unmasks them.
+ * runs with interrupts masked is seen where it unmasks them; `late` tells such samples from the others.
  */
 #pragma once
 
@@ -34,7 +34,12 @@ struct kperf_sample {
 	 * the caller, which the frames then miss; otherwise it points into the function itself or repeats frames[0].
 	 */
 	uint64_t lr;
-	/* Return addresses, innermost first: of the kernel, then of the program. The first of the program, when
-	 * the kernel was interrupted, is where the program entered it. */
+	/*
+	 * Cycles between the end of the period and the handler's first look at the counter. Entering the handler takes
+	 * the same number whenever interrupts are unmasked; what is above that ran masked, and is not what `pc` says.
+	 */
+	uint64_t late;
+	/* Return addresses, innermost first: of the kernel, then of the program. When the kernel was interrupted, the
+	 * first two of the program are where it entered the kernel, and its link register there, as `pc` and `lr`. */
 	uint64_t frames[];
 };

@@ -11,7 +11,7 @@ VERBS = {
     "run": ("x.run", "boot to a shell, or run one program and return its status"),
     "test": ("x.test", "unit tests, guest tests, format and layering checks"),
     "bench": ("perf.cli", "measure, and write the report"),
-    "profile": ("perf.observe_cli", "say where a benchmark's instructions go"),
+    "profile": ("perf.profile", "say where a benchmark's instructions go"),
     "sharing": ("perf.observe_cli", "say which cache lines a benchmark's CPUs share"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
     "gate": ("perf.cli", "exact counts against perf/baseline"),
