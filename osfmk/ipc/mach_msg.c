@@ -7,6 +7,7 @@
 #include <ipc/mach_msg.h>
 
 #include <arm64/copyio.h>
+#include <ipc/exc_direct.h>
 #include <ipc/kmsg.h>
 #include <ipc/mach_msg_fastpath.h>
 #include <ipc/port.h>
@@ -131,12 +132,56 @@ mach_msg_return_masked(mach_msg_return_t mr)
 	return mr;
 }
 
+/* A handler's answer to an exception may go straight to the thread that waits for it. Interrupts masked. */
+static bool
+mach_msg_answers_exception(thread_t self)
+{
+	const uint64_t *x = self->frame.x;
+	struct exc_direct_call call = {
+		.addr = x[0],
+		.option = (uint32_t)x[1],
+		.send_size = (uint32_t)x[2],
+		.rcv_size = (uint32_t)x[3],
+		.rcv_name = (mach_port_name_t)x[4],
+	};
+	uint64_t voucher_and_id;
+
+	if ((call.option & (MACH_SEND_MSG | MACH_RCV_MSG)) != (MACH_SEND_MSG | MACH_RCV_MSG) ||
+	    !copyin_nofault_u64(call.addr, &call.bits) ||
+	    !copyin_nofault_u64(call.addr + 8, &call.remote_and_local) ||
+	    !copyin_nofault_u64(call.addr + 16, &voucher_and_id)) {
+		return false;
+	}
+	call.id = (mach_msg_id_t)(voucher_and_id >> 32);
+	return exc_direct_reply(self, &call) == EXC_DIRECT_SENT;
+}
+
+static bool
+mach_msg2_answers_exception(thread_t self)
+{
+	const uint64_t *x = self->frame.x;
+	const struct exc_direct_call call = {
+		.addr = x[0],
+		.option = (uint32_t)x[1],
+		.send_size = (uint32_t)(x[2] >> 32),
+		.rcv_size = (uint32_t)x[6],
+		.rcv_name = (mach_port_name_t)(x[5] >> 32),
+		.bits = x[2],
+		.remote_and_local = x[3],
+		.id = (mach_msg_id_t)(x[4] >> 32),
+	};
+
+	return x[1] >> 32 == MACH64_SEND_MQ_CALL >> 32 && exc_direct_reply(self, &call) == EXC_DIRECT_SENT;
+}
+
 mach_msg_return_t
 mach_msg_general(thread_t self, bool sent)
 {
 	const uint64_t *x = self->frame.x;
-	uint32_t option = (uint32_t)x[1] & ~(sent ? (uint32_t)MACH_SEND_MSG : 0);
+	uint32_t option;
 
+	sent = sent || mach_msg_answers_exception(self);
+	option = (uint32_t)x[1] & ~(sent ? (uint32_t)MACH_SEND_MSG : 0);
 	(void)ml_set_interrupts_enabled(true);
 	mach_msg_fast_refill();
 	return mach_msg_return_masked(mach_msg_classic(x[0], option, (uint32_t)x[2], (uint32_t)x[3],
@@ -260,9 +305,11 @@ mach_msg_return_t
 mach_msg2_general(thread_t self, bool sent)
 {
 	const uint64_t *x = self->frame.x;
-	uint64_t option = x[1] & ~(sent ? (uint64_t)MACH_SEND_MSG : 0);
 	struct mach_msg2_args args;
+	uint64_t option;
 
+	sent = sent || mach_msg2_answers_exception(self);
+	option = x[1] & ~(sent ? (uint64_t)MACH_SEND_MSG : 0);
 	(void)ml_set_interrupts_enabled(true);
 	mach_msg_fast_refill();
 	args = (struct mach_msg2_args){

@@ -55,7 +55,8 @@ exception_unhandled(thread_t self)
 	const struct exception_state *state = &self->ipc.ith_exception;
 
 	/* A dying thread may have lost its handlers to its own task's end. */
-	if (state->type != EXC_GUARD && os_atomic_load(&self->active, relaxed)) {
+	if (state->type != EXC_GUARD && os_atomic_load(&self->active, relaxed) &&
+	    os_atomic_load(&self->task->active, relaxed)) {
 		bsd_exception_to_signal(
 		    self, state->type, (uint64_t)state->code[0], (uint64_t)state->code[1]);
 	}
