@@ -27,13 +27,17 @@ sched_decayed_priority(int base_pri, uint64_t usage)
 	return os_max(base_pri - (int)penalty, MINPRI_USER);
 }
 
-/* Halves the usage once for each decay period since the last time. */
+/* Halves the usage once for each boundary of a decay period that was passed since the last time. */
 static void
 usage_decay(thread_t thread, uint64_t now)
 {
-	uint64_t period = now / decay_period_ticks, passed = period - thread->sched_stamp;
+	uint64_t passed;
 
-	thread->sched_stamp = period;
+	if (now < thread->sched_decay_at) {
+		return;
+	}
+	passed = (now - thread->sched_decay_at) / decay_period_ticks + 1;
+	thread->sched_decay_at += passed * decay_period_ticks;
 	thread->sched_usage = passed >= 64 ? 0 : thread->sched_usage >> passed;
 }
 
@@ -46,8 +50,8 @@ sched_charge_quantum_slow(thread_t thread, uint64_t used, uint64_t now)
 }
 
 void
-sched_wake_priority_slow(thread_t thread)
+sched_wake_priority_slow(thread_t thread, uint64_t now)
 {
-	usage_decay(thread, ml_get_timebase_raw());
+	usage_decay(thread, now);
 	thread->sched_pri = (int16_t)sched_decayed_priority(thread->base_pri, thread->sched_usage);
 }

@@ -17,7 +17,7 @@ int sched_decayed_priority(int base_pri, uint64_t usage);
 
 /* `used` ticks of the running thread's present turn have passed while somebody waited. */
 void sched_charge_quantum_slow(thread_t thread, uint64_t used, uint64_t now);
-void sched_wake_priority_slow(thread_t thread);
+void sched_wake_priority_slow(thread_t thread, uint64_t now);
 
 OS_INLINE void
 sched_charge_quantum(thread_t thread, uint64_t used, uint64_t now)
@@ -27,11 +27,15 @@ sched_charge_quantum(thread_t thread, uint64_t used, uint64_t now)
 	}
 }
 
-/* A thread becomes runnable: what it used long ago is forgotten. Most threads have nothing to forget. */
+/* A thread becomes runnable: what it used long ago is forgotten. Most have nothing to forget, or not yet. */
 OS_INLINE void
 sched_wake_priority(thread_t thread)
 {
 	if (os_unlikely(thread->sched_usage != 0)) {
-		sched_wake_priority_slow(thread);
+		uint64_t now = ml_get_timebase_raw();
+
+		if (os_unlikely(now >= thread->sched_decay_at)) {
+			sched_wake_priority_slow(thread, now);
+		}
 	}
 }

@@ -84,11 +84,11 @@ struct thread {
 
 	/* --- timed waits and accounting --- */
 	struct timer_call wait_timer OS_CACHE_ALIGNED;
-	event_t wait_event;   /* (q) for assert_wait */
-	uint64_t cpu_time;    /* (o) timebase ticks on a CPU */
-	uint64_t sched_usage; /* (o) decayed cpu time, ticks */
-	uint64_t sched_stamp; /* (o) decay period of sched_usage */
-	uint64_t usage_mark;  /* (o) cpu_time when sched_usage was last brought up to date */
+	event_t wait_event;      /* (q) for assert_wait */
+	uint64_t cpu_time;       /* (o) timebase ticks on a CPU */
+	uint64_t sched_usage;    /* (o) decayed cpu time, ticks */
+	uint64_t sched_decay_at; /* (o) when sched_usage is halved next, ticks */
+	uint64_t usage_mark;     /* (o) cpu_time when sched_usage was last brought up to date */
 
 	/* --- life --- */
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
