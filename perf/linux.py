@@ -24,7 +24,7 @@ _LEAN = ("mitigations=off", "kpti=off", "nokaslr", "init_on_alloc=0", "randomize
 APPEND = {"linux": _COMMON + _LEAN, "linuxdefault": _COMMON}
 
 _CROSS = "/usr/lib/gcc-cross/aarch64-linux-gnu"
-_HARNESS = ["harness/options.c", "harness/platform_linux.c", "harness/profile.c", "harness/run.c", "harness/sample.c"]
+_HARNESS = [f"harness/{name}.c" for name in ("options", "own_process", "platform_linux", "profile", "run", "sample")]
 # programs of their own in bench/guest
 _MAINS = {"bench_nothing": "nothing.c", "init": "init_linux.c"}
 

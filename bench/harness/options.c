@@ -53,7 +53,7 @@ parse_period(struct options *o, const char *text)
 	char *end;
 
 	o->sample_period = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end != '\0' || o->sample_period == 0) {
+	if (*text < '0' || *text > '9' || *end != '\0') {
 		return option_error(o, "--sample: give a number of cycles, such as 10007");
 	}
 	return true;
@@ -65,6 +65,10 @@ parse_one(struct options *o, int argc, char **argv)
 {
 	if (strcmp(argv[0], "--list") == 0) {
 		o->list = true;
+		return 1;
+	}
+	if (strcmp(argv[0], "--part") == 0) {
+		o->part = true;
 		return 1;
 	}
 	if (argc > 1 && strcmp(argv[0], "--mode") == 0) {

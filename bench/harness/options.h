@@ -1,10 +1,10 @@
 /*
  * Command line of a benchmark program. Pure; builds for the host too (options_test.c).
  *
- *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--list] [--] [NAME...]
+ *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--list] [--part] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
- *run.
+ * run. A sample PERIOD of 0 is none. --part: this process was started to run one row of a larger run (own_process.h).
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 
 struct options {
 	bool list;
+	bool part;
 	bool count_mode; /* valid when mode_given */
 	bool mode_given;
 	uint64_t sample_period; /* cycles; 0: no sampling */

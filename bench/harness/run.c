@@ -1,5 +1,6 @@
 /*
- * Runs rows: decides batches, keeps workers together, prints results.
+ * Runs rows: decides batches, keeps workers together, prints results. Several rows run one after the other, each in a
+ * process of its own (own_process.h).
  *
  * Output is Go benchmark text and the bench-* lines that perf/golines.py describes; both can be read by a
  * person. Every line is written by one write, so that a console shared with the kernel does not mix them.
@@ -11,6 +12,7 @@
  */
 #include <harness/bench.h>
 #include <harness/options.h>
+#include <harness/own_process.h>
 #include <harness/platform.h>
 #include <harness/profile.h>
 #include <harness/sample.h>
@@ -46,6 +48,8 @@
 #define CALIBRATE_TRIES    3 /* batches of each size: the shortest tells, since a host may stall any one */
 
 #define NS_PER_SECOND 1000000000ULL
+
+#define NAME_MAX_BYTES 128 /* of a row, with "/threads:N" */
 
 bool counter_is_instructions;
 
@@ -423,23 +427,17 @@ team_member(struct bench_team *t, unsigned worker)
 	return (struct bench){ .arg = t->row->arg, .worker = worker, .workers = t->workers, .team = t };
 }
 
-/*
- * Every worker is a fresh thread, the leader too: what an earlier row did to its thread (vector registers in use,
- * decayed priority) is not charged to the next.
- */
+/* A team: every worker is a thread, and this one only waits. Signals are for the workers. */
 static void
-run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, uint64_t overhead)
+run_threads(struct bench_team *t)
 {
 	static struct bench members[WORKERS_MAX];
 	static pthread_t threads[WORKERS_MAX];
 	sigset_t all;
 
-	team_init(t, row, workers);
-	t->overhead = overhead;
-	/* this thread only waits: signals are for the workers */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &t->signals);
-	for (unsigned i = 0; i < workers; i++) {
+	for (unsigned i = 0; i < t->workers; i++) {
 		members[i] = team_member(t, i);
 		if (pthread_create(&threads[i], NULL, worker_main, &members[i]) != 0) {
 			/* those that run wait for a full team: there is no way on */
@@ -447,13 +445,27 @@ run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, ui
 			exit(1);
 		}
 	}
-	for (unsigned i = 0; i < workers; i++) {
+	for (unsigned i = 0; i < t->workers; i++) {
 		pthread_join(threads[i], NULL);
 	}
 	pthread_sigmask(SIG_SETMASK, &t->signals, NULL);
-	/* A thread that was joined may still have to leave the kernel, at a priority that its row wore down: it
-	 * would stand in the run queue beside the next row. */
-	platform_yield();
+}
+
+/*
+ * One worker is this thread, the only one of its process: a second thread changes what many calls cost (descriptors
+ * and the address space count as shared), and that is the row's to decide.
+ */
+static void
+run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, uint64_t overhead)
+{
+	team_init(t, row, workers);
+	t->overhead = overhead;
+	if (workers > 1) {
+		run_threads(t);
+		return;
+	}
+	pthread_sigmask(SIG_SETMASK, NULL, &t->signals);
+	(void)worker_main(&(struct bench){ .arg = row->arg, .workers = 1, .team = t });
 }
 
 /* ---- output ---- */
@@ -552,46 +564,6 @@ measure_overhead(void)
 	return least;
 }
 
-struct totals {
-	unsigned measured;
-	unsigned failed;
-};
-
-static void
-run_one(const struct bench_row *row, unsigned workers, uint64_t overhead, struct totals *totals)
-{
-	char name[128];
-
-	wire_name(name, sizeof(name), row, workers);
-	printf("bench-start: %s\n", name);
-	fflush(stdout);
-	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
-		printf("bench-skip: %s needs %u CPUs\n", name, row->cpus > workers ? row->cpus : workers);
-		return;
-	}
-	run_team(&team, row, workers, overhead);
-	if (profile_wanted()) {
-		profile_row_over(name);
-	}
-	if (report_row(&team, name)) {
-		totals->measured++;
-	} else if (atomic_load_explicit(&team.skipped, memory_order_relaxed) == NULL) {
-		totals->failed++;
-	}
-}
-
-static void
-run_row(const struct bench_row *row, const struct options *o, uint64_t overhead, struct totals *totals)
-{
-	if (!row->workers) {
-		run_one(row, 1, overhead, totals);
-		return;
-	}
-	for (size_t i = 0; i < o->nworkers; i++) {
-		run_one(row, o->workers[i], overhead, totals);
-	}
-}
-
 static void
 list_rows(void)
 {
@@ -623,12 +595,127 @@ choose_counter(const struct options *o)
 	return has || !counter_is_instructions;
 }
 
+/* What became of a row: the exit status of a process that ran one for another. */
+enum verdict {
+	VERDICT_MEASURED = 0,
+	VERDICT_FAILED = 1,
+	VERDICT_SKIPPED = 2,
+};
+
+struct totals {
+	unsigned measured;
+	unsigned failed;
+};
+
+/* Here, in this process. */
+static enum verdict
+run_here(const struct bench_row *row, unsigned workers)
+{
+	char name[NAME_MAX_BYTES];
+
+	wire_name(name, sizeof(name), row, workers);
+	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
+		printf("bench-skip: %s needs %u CPUs\n", name, row->cpus > workers ? row->cpus : workers);
+		fflush(stdout);
+		return VERDICT_SKIPPED;
+	}
+	run_team(&team, row, workers, measure_overhead());
+	if (profile_wanted()) {
+		profile_row_over(name);
+	}
+	if (report_row(&team, name)) {
+		return VERDICT_MEASURED;
+	}
+	return atomic_load_explicit(&team.skipped, memory_order_relaxed) != NULL ? VERDICT_SKIPPED
+										 : VERDICT_FAILED;
+}
+
+/* In a process of its own, which prints what it finds. */
+static enum verdict
+run_apart(const struct options *o, char *program, const struct bench_row *row, unsigned workers)
+{
+	char name[NAME_MAX_BYTES], number[12], period[24], reason[128];
+	char *mode = counter_is_instructions ? "count" : "time";
+	char *argv[] = { program, "--part", "--mode", mode, "--workers", number, "--sample", period, "--",
+		(char *)row->name, NULL };
+	int status;
+
+	snprintf(number, sizeof(number), "%u", workers);
+	snprintf(period, sizeof(period), "%llu", (unsigned long long)o->sample_period);
+	status = own_process_run(argv, reason, sizeof(reason));
+	if (status == VERDICT_MEASURED || status == VERDICT_SKIPPED || status == VERDICT_FAILED) {
+		return (enum verdict)status;
+	}
+	wire_name(name, sizeof(name), row, workers);
+	if (status >= 0) {
+		snprintf(reason, sizeof(reason), "its process ended with status %d", status);
+	}
+	printf("bench-fail: %s %s\n", name, reason);
+	fflush(stdout);
+	return VERDICT_FAILED;
+}
+
+/* A row that is alone in this program has the process to itself already. */
+static void
+run_one(const struct options *o, const struct bench_row *row, unsigned workers, char *program, bool alone,
+    struct totals *totals)
+{
+	char name[NAME_MAX_BYTES];
+	enum verdict verdict;
+
+	wire_name(name, sizeof(name), row, workers);
+	printf("bench-start: %s\n", name);
+	fflush(stdout);
+	verdict = alone ? run_here(row, workers) : run_apart(o, program, row, workers);
+	totals->measured += verdict == VERDICT_MEASURED;
+	totals->failed += verdict == VERDICT_FAILED;
+}
+
+static void
+run_row(
+    const struct bench_row *row, const struct options *o, char *program, bool alone, struct totals *totals)
+{
+	size_t runs = row->workers ? o->nworkers : 1;
+
+	for (size_t i = 0; i < runs; i++) {
+		run_one(o, row, row->workers ? o->workers[i] : 1, program, alone, totals);
+	}
+}
+
+/* The rows that the names choose, and what became of them. */
+static int
+run_chosen(const struct options *o, char *program)
+{
+	struct totals totals = { 0 };
+	unsigned plan = planned(o);
+
+	printf("Unit instructions/op better=lower assume=exact\nbench-plan: %u\n", plan);
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		if (options_choose(o, row->name)) {
+			run_row(row, o, program, plan == 1, &totals);
+		}
+	}
+	printf("bench-done: %u\n", totals.measured);
+	fflush(stdout);
+	return totals.failed != 0;
+}
+
+/* The one row this process was started for. */
+static int
+run_part(const struct options *o)
+{
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		if (options_choose(o, row->name)) {
+			return run_here(row, o->workers[0]);
+		}
+	}
+	return VERDICT_FAILED;
+}
+
 int
 bench_main(int argc, char **argv)
 {
 	struct options o;
-	struct totals totals = { 0 };
-	uint64_t overhead;
 
 	if (!options_parse(&o, argc, argv)) {
 		fprintf(stderr, "bench: %s\n", o.error);
@@ -643,14 +730,5 @@ bench_main(int argc, char **argv)
 		return 1;
 	}
 	profile_set_period(o.sample_period);
-	printf("Unit instructions/op better=lower assume=exact\nbench-plan: %u\n", planned(&o));
-	overhead = measure_overhead();
-	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
-		if (options_choose(&o, row->name)) {
-			run_row(row, &o, overhead, &totals);
-		}
-	}
-	printf("bench-done: %u\n", totals.measured);
-	fflush(stdout);
-	return totals.failed != 0;
+	return o.part ? run_part(&o) : run_chosen(&o, argv[0]);
 }

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,8 @@ platform_samples_lost(void)
 
 /* ---- rows ---- */
 
+static _Atomic int private_was_written;
+
 static void
 seven(struct bench *b)
 {
@@ -162,6 +165,26 @@ gives_up(struct bench *b)
 BENCHMARK("test/gives_up", gives_up, .workers = true);
 
 static void
+crashes(struct bench *b)
+{
+	(void)b;
+	kill(getpid(), SIGKILL);
+}
+BENCHMARK("test/crashes", crashes);
+
+/* Process-wide state that a row before it may have changed. */
+static void private(struct bench *b)
+{
+	static unsigned runs;
+
+	bench_check(b, runs++ == 0 && atomic_load(&private_was_written) == 0, "another row was here");
+	atomic_store(&private_was_written, 1);
+	seven(b);
+}
+BENCHMARK("test/private", private);
+BENCHMARK("test/private_too", private);
+
+static void
 told(struct bench *b)
 {
 	bench_report(b, 12345);
@@ -182,11 +205,12 @@ result(bool ok, const char *name)
 
 /* What bench prints for these words, and its status. */
 static char output[65536];
+static char *program; /* this one: it is also the program that runs a part */
 
 static int
 bench(const char *words)
 {
-	char copy[256], *argv[16] = { "bench" };
+	char copy[256], *argv[16] = { program };
 	int argc = 1, status, saved = dup(STDOUT_FILENO);
 	FILE *file = tmpfile();
 	size_t size;
@@ -215,10 +239,14 @@ says(const char *text)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	int status;
 
+	if (argc > 1) {
+		return bench_main(argc, argv);
+	}
+	program = argv[0];
 	fprintf(stderr, "KTAP version 1\n");
 	status = bench("--mode count test/seven");
 	result(status == 0 && says("bench-plan: 1\n") && says("bench-start: test/seven\n") &&
@@ -235,6 +263,12 @@ main(void)
 	result(status == 0 && says("bench-skip: test/skips not here\n") &&
 		   says("bench-skip: test/large needs 8 CPUs\n") && says("bench-done: 0\n"),
 	    "skip");
+	status = bench("--mode count test/private test/private_too");
+	result(status == 0 && says("bench-done: 2\n"), "a_process_each");
+	status = bench("--mode count test/crashes test/seven");
+	result(status == 1 && says("bench-fail: test/crashes its process ended by signal 9\n") &&
+		   says("BenchmarkTest/seven\t11000\t7.00 ") && says("bench-done: 1\n"),
+	    "a_row_that_crashes");
 	bench("--mode count test/told");
 	result(says("BenchmarkTest/told\t1\t12345.00 instructions/op\n"), "reported_figure");
 	status = bench("--mode count --workers 1,3 test/team");
