@@ -248,7 +248,7 @@ class Axes:
     ticks_x: tuple = ()
 
 
-def _draw_curves(width, title, curves, axes, marks=()):
+def _draw_curves(width, title, curves, axes, marks, rings):
     x_label, y_label, show_x, show_y = axes.x_label, axes.y_label, axes.show_x, axes.show_y
     canvas = chart.Canvas(width)
     canvas.text(14, 24, title, "title")
@@ -273,12 +273,15 @@ def _draw_curves(width, title, curves, axes, marks=()):
         canvas.curve(points, style, dashed)
         for (x, y), (at, value) in zip(points, curve.points) if shape else ():
             canvas.mark(shape, x, y, style, f"{curve.label}: {show_y(value)} at {show_x(at)}", {"value": f"{value:.15g}"})
+    for x, y in rings:
+        canvas.mark("ring", across.at(x), up.at(y), "big goal")
     canvas.height = bottom + 18 + chart.label_height(x_label, across.end - across.start)
     return canvas
 
 
-def curves(name, title, caption, lines, axes, marks=()):
-    return picture(name, title, caption, lambda width: _draw_curves(width, title, lines, axes, marks))
+def curves(name, title, caption, lines, axes, marks=(), rings=()):
+    """Lines on common axes. `marks`: shaded ranges of x with their text; `rings`: points that stand out."""
+    return picture(name, title, caption, lambda width: _draw_curves(width, title, lines, axes, marks, rings))
 
 
 # ---- what is drawn ----

@@ -137,11 +137,12 @@ def _ratio_picture(guest, entries, ref):
         f"{linux.label} instructions ÷ {guest.capitalize()} instructions, logarithmic (further right is better)")
 
 
-def _template():
+def template(name):
+    """A page of templates/."""
     import jinja2  # pylint: disable=import-outside-toplevel (set-up may have installed it a moment ago)
     made = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
                               lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    return made.get_template("page.html")
+    return made.get_template(name)
 
 
 def _about(result):
@@ -160,7 +161,7 @@ def build(loaded, ref, out, previous):
     top = [p for p in (_ratio_picture(own, entries, ref), plots.overview(own, entries, ref)) if p]
     common, each = _configuration(loaded)
     first = next(r for r in loaded if r.guest == own)
-    text = _template().render(
+    text = template("page.html").render(
         title=f"{own.capitalize()} benchmarks", about=_about(first), alarms=report_summary.alarms(loaded),
         findings=report_summary.findings(entries, ref, previous), pictures=top, cards=cards + extra,
         sources=_sources(ref), common=common, each=each, plot_style=chart.style_sheet())

@@ -14,6 +14,7 @@ VERBS = {
     "profile": ("perf.profile", "say where a benchmark's instructions go"),
     "sharing": ("perf.observe_cli", "say which cache lines a benchmark's CPUs share"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
+    "history": ("perf.cli", "kept results over time, change points marked"),
     "gate": ("perf.cli", "exact counts against perf/baseline"),
     "cc": ("x.cc", "compile a C program for Pluot"),
     "gdb": ("x.gdb", "debug the kernel under QEMU"),
