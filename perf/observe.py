@@ -44,20 +44,29 @@ class Line:
 
 @dataclass
 class Observation:
-    """`operations`: how many the looked-at batches had; `per_operation`: what the guest itself counted."""
+    """`operations`: how many the looked-at batches had; `per_operation`: what the guest itself counted; `chains`:
+    {(call sites, outermost first; instruction): times}; `unmatched`: returns to nowhere, which leave chains wrong."""
 
     operations: int
     per_operation: float
     image: int
     batches: int = 0
     instructions: dict = field(default_factory=dict)
+    chains: dict = field(default_factory=dict)
+    unmatched: int = 0
     touched: int = 0
     lines: list = field(default_factory=list)
+
+
+def _add_chain(observation, chain, pc, executed):
+    observation.chains[chain, pc] = observation.chains.get((chain, pc), 0) + executed
+    observation.instructions[pc] = observation.instructions.get(pc, 0) + executed
 
 
 def parse(text, observation):
     """The plugin's report into `observation`."""
     words = [line.split() for line in text.splitlines()]
+    sites = {}
     if not words or words[-1] != [_ENDS]:
         raise ObserveError("the plugin's report is not complete")
     for line in words:
@@ -66,6 +75,13 @@ def parse(text, observation):
             observation.batches = int(line[1])
         elif kind == "insn":
             observation.instructions[int(line[1], 16)] = int(line[2])
+        elif kind == "node":
+            parent = sites.get(line[2], ())
+            sites[line[1]] = parent + ((int(line[3], 16),) if line[3] != "0" else ())
+        elif kind == "at":
+            _add_chain(observation, sites[line[1]], int(line[2], 16), int(line[3]))
+        elif kind == "unmatched":
+            observation.unmatched = int(line[1])
         elif kind == "lines":
             observation.touched = int(line[1])
         elif kind == "line":

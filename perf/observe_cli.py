@@ -1,17 +1,13 @@
-"""x sharing, and the table of x profile: look at one benchmark through the QEMU plugin.
+"""x sharing: look at one benchmark through the QEMU plugin.
 
-Exit status: 0; 1 when the row could not be observed, and for `x sharing` when lines are shared; 64 wrong usage.
+Exit status: 0; 1 when the row could not be observed or lines are shared; 64 wrong usage.
 """
 
-import collections
-import re
 import sys
 
 from x import usage
 
-from perf import choose, machine, observe, places, table
-
-TOP = 40
+from perf import choose, machine, observe, places
 
 
 def _options(verb, about):
@@ -30,50 +26,6 @@ def _observe(args, mode, workers, least):
     out = machine.prepare(args.variant)
     observed = observe.observe(out, row, mode, cpus, workers if row.workers else 1)
     return observed, places.Places(out, observed.image)
-
-
-# ---- profile ----
-
-
-def flat(observed, where):
-    """[(function, instructions per operation)], most first"""
-    sums = collections.Counter()
-    for pc, executed in observed.instructions.items():
-        sums[where.function(pc)] += executed
-    return [(name, executed / observed.operations) for name, executed in sums.most_common()]
-
-
-def inside(observed, where, function):
-    """[("inlined function (file:line)", instructions per operation)] of one function"""
-    sums = collections.Counter()
-    for pc, executed in observed.instructions.items():
-        if where.function(pc) == function:
-            sums[re.sub(r" <.*", "", where.line(pc))] += executed
-    return [(name, executed / observed.operations) for name, executed in sums.most_common()]
-
-
-def _profile_lines(rows, total):
-    lines = table.layout(["", "instructions", "share"], [
-        [name, f"{count:.1f}", f"{100 * count / total:.1f} %"] for name, count in rows if count >= 0.05])
-    # function to the left, its figures behind it
-    return lines
-
-
-def flat_profile(args, out, row, cpus):
-    """Prints the exact table of a row; `args.function` looks inside one function."""
-    observed = observe.observe(out, row, "profile", cpus)
-    where = places.Places(out, observed.image)
-    rows = inside(observed, where, args.function) if args.function else flat(observed, where)
-    if not rows:
-        usage.fail(f"profile: '{args.function}' does not run; choose from: "
-                   + " ".join(name for name, _ in flat(observed, where)))
-    total = sum(observed.instructions.values()) / observed.operations
-    print(f"{args.benchmark}: {total:,.1f} instructions per operation, {observed.operations} operations "
-          f"(the row itself: {observed.per_operation:,.15g}, reading the counter taken off)")
-    print("\n".join(_profile_lines(rows[:TOP], total)))
-    if len(rows) > TOP:
-        print(f"(+{len(rows) - TOP} more with less)")
-    return 0
 
 
 # ---- sharing ----

@@ -27,6 +27,12 @@ class Report(unittest.TestCase):
         seen = self.parse("batches 2\ninsn fffffe0007004000 12\ninsn 100000 3\nend\n")
         self.assertEqual((seen.batches, seen.instructions), (2, {0xfffffe0007004000: 12, 0x100000: 3}))
 
+    def test_stacks(self):
+        seen = self.parse("batches 1\nnode 0 0 0\nat 0 10 1\nnode 1 0 20\nnode 2 1 30\nat 2 40 7\nnode 3 0 0\nat 3 40 2\n"
+                          "unmatched 0\nend\n")
+        self.assertEqual(seen.chains, {((), 0x10): 1, ((0x20, 0x30), 0x40): 7, ((), 0x40): 2})
+        self.assertEqual(seen.instructions, {0x10: 1, 0x40: 9})
+
     def test_sharing(self):
         text = "batches 4\nlines 9 conflicts 1\nline 40 true 3\nuse 0 ff 10 1 20\nuse 1 1 30 0 0\nend\n"
         seen = self.parse(text)

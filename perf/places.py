@@ -75,6 +75,10 @@ class Places:
         """"function (file:line)" of an instruction, callers of inlined functions behind it."""
         return self.kernel.names([pc])[0] if pc >= _KERNEL else self.function(pc)
 
+    def address_of(self, name):
+        """The address of a function of the kernel."""
+        return self._text.at[self._text.names.index(name)]
+
     def data(self, address):
         """What lies at a physical address: a kernel variable, or memory that was allocated."""
         base = self._all.at[0] if self._all.at else 0

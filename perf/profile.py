@@ -7,13 +7,15 @@ Two sources, told apart in everything that is written:
 Exit status: 0; 1 when the row could not be profiled or samples were lost; 64 wrong usage.
 """
 
+import collections
 import os
+import re
 import sys
 import tempfile
 
 from x import usage
 
-from perf import choose, flame, machine, observe, observe_cli, places, runner, sampling, stacks, suite
+from perf import choose, flame, machine, observe, places, runner, sampling, stacks, suite, table
 from perf.progress import Progress
 
 SOURCES = ("exact", "samples")
@@ -21,6 +23,7 @@ DEFAULT_OUT = os.path.join(machine.ROOT, "out", "profile")
 # Primes: a period that divides the length of a loop would see the same place for ever. Instructions, nanoseconds.
 PERIODS = {"count": 10007, "time": 1000003}
 LEAST_PERIOD = 2000
+TOP = 40
 _EVENTS = {"count": "instructions", "time": "cpu-clock"}
 _UNITS = {"count": "instructions", "time": "ns"}
 
@@ -52,6 +55,71 @@ def _options():
     options.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where files go (default: out/profile)")
     usage.variant_option(options)
     return options
+
+
+# ---- exact ----
+
+
+def flat(observed, where):
+    """[(function, instructions per operation)], most first"""
+    sums = collections.Counter()
+    for pc, executed in observed.instructions.items():
+        sums[where.function(pc)] += executed
+    return [(name, executed / observed.operations) for name, executed in sums.most_common()]
+
+
+def inside(observed, where, function):
+    """[("inlined function (file:line)", instructions per operation)] of one function"""
+    sums = collections.Counter()
+    for pc, executed in observed.instructions.items():
+        if where.function(pc) == function:
+            sums[re.sub(r" <.*", "", where.line(pc))] += executed
+    return [(name, executed / observed.operations) for name, executed in sums.most_common()]
+
+
+def chains(observed, where):
+    """(frames, instructions) of every chain of calls that was seen."""
+    for (sites, pc), executed in observed.chains.items():
+        yield tuple(where.frame(site) for site in sites + (pc,)), executed
+
+
+def _exact_files(args, folder, observed, where):
+    about = (f"exact: the QEMU plugin saw every instruction of {observed.operations:,} operations; the same in every run, "
+             "interrupts masked or not")
+    stem = os.path.join(folder, "exact")
+    folded = stacks.fold(chains(observed, where))
+    return [_write(stem + ".folded", stacks.folded_text(folded)),
+            _write(stem + ".svg", flame.svg(folded, f"{args.benchmark}: instructions, exact", about,
+                                            "instructions per operation", observed.operations))]
+
+
+def _tell_table(args, observed, rows):
+    total = sum(observed.instructions.values()) / observed.operations
+    print(f"{args.benchmark}: {total:,.1f} instructions per operation, {observed.operations} operations "
+          f"(the row itself: {observed.per_operation:,.15g}, reading the counter taken off)")
+    # function to the left, its figures behind it
+    print("\n".join(table.layout(["", "instructions", "share"], [
+        [name, f"{count:.1f}", f"{100 * count / total:.1f} %"] for name, count in rows[:TOP] if count >= 0.05])))
+    if len(rows) > TOP:
+        print(f"(+{len(rows) - TOP} more with less)")
+
+
+def _exactly(args, out, row, cpus):
+    vectors = places.Places(out, 0).address_of("exception_vectors")
+    observed = observe.observe(out, row, f"stacks,vectors={vectors:x}", cpus)
+    where = places.Places(out, observed.image)
+    rows = inside(observed, where, args.function) if args.function else flat(observed, where)
+    if not rows:
+        usage.fail(f"profile: '{args.function}' does not run; choose from: "
+                   + " ".join(name for name, _ in flat(observed, where)))
+    _tell_table(args, observed, rows)
+    if args.function:
+        return 0
+    print("exact, with the callers of each instruction:")
+    print("\n".join(f"  {os.path.relpath(path)}" for path in _exact_files(args, _folder(args), observed, where)))
+    if observed.unmatched:
+        sys.stderr.write(f"x profile: {observed.unmatched} returns met no call: callers in the exact stacks may be wrong\n")
+    return 0
 
 
 # ---- sampling ----
@@ -139,7 +207,7 @@ def _run(args):
     out = machine.prepare(args.variant)
     status = 0
     if args.function or args.source != "samples":
-        status = observe_cli.flat_profile(args, out, row, max(row.cpus, args.cpus[0] if args.cpus else 1))
+        status = _exactly(args, out, row, args.cpus[0] if args.cpus else row.cpus)
     if not args.function and args.source != "exact":
         status = _by_samples(args, out, row, cpus) or status
     return status

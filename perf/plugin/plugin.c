@@ -5,6 +5,7 @@
  *	-plugin pluot_plugin.so,mode=profile,out=FILE[,workers=N][,skip=N]
  *
  *	mode=profile   instructions executed, by address
+ *	mode=stacks    the same under each chain of calls; vectors=ADDRESS of the kernel's exception vectors
  *	mode=sharing   cache lines written by one CPU and touched by another
  *	out            where the report goes
  *	workers        how many workers mark each batch (default 1)
@@ -14,6 +15,7 @@
 #include "lines.h"
 #include "qemu_plugin_v1.h"
 #include "region.h"
+#include "stacks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +26,15 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(
     qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
-enum mode { MODE_NONE, MODE_PROFILE, MODE_SHARING };
+enum mode { MODE_NONE, MODE_PROFILE, MODE_STACKS, MODE_SHARING };
 
 static enum mode mode;
 static FILE *out;
 static struct region region = { .workers = 1, .skip = 1 };
 static struct counts counts;
 static struct lines lines;
+static struct stacks *stacks;
+static uint64_t vectors;
 
 /* --- callbacks --- */
 
@@ -76,6 +80,33 @@ on_access(unsigned cpu, uint32_t info, uint64_t vaddr, void *data)
 	    (uint64_t)(uintptr_t)data);
 }
 
+static void
+on_followed_instruction(unsigned cpu, void *data)
+{
+	stacks_execute(stacks, cpu, data, region_open(&region));
+}
+
+static void
+on_stack_access(unsigned cpu, uint32_t info, uint64_t vaddr, void *data)
+{
+	stacks_access(stacks, cpu, data, vaddr);
+}
+
+static void
+instrument_stacks(struct qemu_plugin_insn *insn, uint64_t pc)
+{
+	struct stacks_insn *record;
+	uint32_t word;
+
+	memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
+	record = stacks_insn(stacks, pc, word);
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, on_followed_instruction, QEMU_PLUGIN_CB_NO_REGS, record);
+	if (record->access.is) {
+		qemu_plugin_register_vcpu_mem_cb(
+		    insn, on_stack_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, record);
+	}
+}
+
 /* The immediate of a HINT instruction, or -1. */
 static int
 hint_of(const struct qemu_plugin_insn *insn)
@@ -99,6 +130,8 @@ instrument(struct qemu_plugin_insn *insn)
 	} else if (mode == MODE_PROFILE) {
 		qemu_plugin_register_vcpu_insn_exec_cb(
 		    insn, on_instruction, QEMU_PLUGIN_CB_NO_REGS, counts_of(&counts, pc));
+	} else if (mode == MODE_STACKS) {
+		instrument_stacks(insn, pc);
 	} else {
 		qemu_plugin_register_vcpu_mem_cb(
 		    insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)pc);
@@ -121,6 +154,8 @@ on_end_of_run(qemu_plugin_id_t id, void *data)
 	fprintf(out, "batches %u\n", region.looked_at);
 	if (mode == MODE_PROFILE) {
 		counts_print(&counts, out);
+	} else if (mode == MODE_STACKS) {
+		stacks_print(stacks, out);
 	} else {
 		lines_print(&lines, out);
 	}
@@ -147,6 +182,7 @@ static bool
 parse_mode(const char *text)
 {
 	mode = strcmp(text, "profile") == 0   ? MODE_PROFILE
+	       : strcmp(text, "stacks") == 0  ? MODE_STACKS
 	       : strcmp(text, "sharing") == 0 ? MODE_SHARING
 					      : MODE_NONE;
 	return mode != MODE_NONE;
@@ -172,6 +208,10 @@ parse_option(const char *option)
 	if (strncmp(option, "workers", length) == 0) {
 		return parse_number(value, 1, REGION_CPUS_MAX, &region.workers);
 	}
+	if (strncmp(option, "vectors", length) == 0) {
+		vectors = strtoull(value, NULL, 16);
+		return vectors != 0;
+	}
 	if (strncmp(option, "skip", length) == 0) {
 		return parse_number(value, 0, 1000, &region.skip);
 	}
@@ -188,7 +228,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
 		}
 	}
 	if (mode == MODE_NONE || out == NULL) {
-		fputs("pluot plugin: mode=profile|sharing and out=FILE are needed\n", stderr);
+		fputs("pluot plugin: mode=profile|stacks|sharing and out=FILE are needed\n", stderr);
 		return 1;
 	}
 	if (info->system.max_vcpus > REGION_CPUS_MAX) {
@@ -196,6 +236,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
 		return 1;
 	}
 	lines_init(&lines, (unsigned)info->system.max_vcpus);
+	stacks = stacks_create(vectors);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 	qemu_plugin_register_atexit_cb(id, on_end_of_run, NULL);
 	return 0;
