@@ -10,6 +10,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/raw_lock.h>
 #include <arm64/sysregs.h>
+#include <os/atomic.h>
 #include <os/panic.h>
 
 #define PTE_NORMAL (ARM_PTE_AF | ARM_PTE_SH_INNER | ARM_PTE_ATTR(MAIR_NORMAL) | ARM_PTE_UXN | ARM_PTE_PXN)
@@ -84,6 +85,22 @@ arm_vm_init(void)
 {
 	physmap_map_ram(&boot_info.ram);
 	physmap_protect_image();
+	flush_tlb();
+}
+
+/* Only the permission changes, so the entries are valid all the time. */
+void
+arm_vm_set_text_writable(bool writable)
+{
+	unsigned first = table_index(kernel_phys_base, ARM_L3_SHIFT);
+	unsigned npages = (unsigned)((kernel_text_end - kernel_text_start) >> ARM_PAGE_SHIFT);
+
+	for (unsigned i = first; i < first + npages; i++) {
+		uint64_t entry = physmap_image_l3[i];
+
+		os_atomic_store(&physmap_image_l3[i],
+		    writable ? entry & ~(uint64_t)ARM_PTE_AP_RO : entry | ARM_PTE_AP_RO, relaxed);
+	}
 	flush_tlb();
 }
 

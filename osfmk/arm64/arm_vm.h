@@ -17,6 +17,12 @@ void start_map(pmap_paddr_t dtb, pmap_paddr_t phys_base, uintptr_t slide);
 void arm_vm_init(void);
 
 /*
+ * May the kernel's text be written through the physical map? It may not except for the moments of patch.c, which
+ * serialises the callers.
+ */
+void arm_vm_set_text_writable(bool writable);
+
+/*
  * Maps device registers; never undone. Any context in which memory may be allocated; panics when the window
  * is full. Returns the virtual address that corresponds to pa.
  */

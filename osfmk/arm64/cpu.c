@@ -13,6 +13,7 @@
 #include <arm64/sysregs.h>
 #include <arm64/timer.h>
 #include <arm64/trap.h>
+#include <kern/locks.h>
 #include <kern/preempt.h>
 #include <kern/sched_prim.h>
 #include <kern/startup.h>
@@ -86,12 +87,15 @@ nothing_interrupt(void *arg)
 {
 }
 
-/* The call in progress; its makers serialise. */
+/* The call in progress: call_mutex. */
 static struct {
 	void (*fn)(void *arg);
 	void *arg;
 	uint32_t pending; /* CPUs that have not returned from fn; atomic */
 } call;
+
+static LCK_CLASS_DECLARE(call_class, "cpu call", LCK_RANK_CPU_CALL);
+static LCK_MTX_DECLARE(call_mutex, &call_class);
 
 static void
 call_interrupt(void *arg)
@@ -106,6 +110,7 @@ cpu_call_all(void (*fn)(void *arg), void *arg)
 	unsigned self;
 	bool irq;
 
+	lck_mtx_lock(&call_mutex);
 	disable_preemption();
 	self = ml_get_cpu_number();
 	call.fn = fn;
@@ -124,6 +129,7 @@ cpu_call_all(void (*fn)(void *arg), void *arg)
 		cpu_relax();
 	}
 	enable_preemption();
+	lck_mtx_unlock(&call_mutex);
 }
 
 static void

@@ -1,6 +1,9 @@
 /*
  * Exception vectors, the first level of each handler, and the way back to user mode.
  *
+ * There are two vector tables: while system calls are traced, CPUs use the one whose calls begin in svc_traced. So
+ * tracing costs nothing while it is off.
+ *
  * From EL0. SP_EL1 is the thread, whose register frame is at offset 0: all registers go straight into it. Then
  * SP becomes the thread's kernel stack and C runs, interrupts masked. System calls dispatch from here with
  * x0-x7 still in their registers.
@@ -116,11 +119,8 @@
 	b	\target
 .endm
 
-	.section .text.entry, "ax", %progbits
-	.balign	2048
-	.globl	exception_vectors
-	.hidden	exception_vectors
-exception_vectors:
+/* A vector table; \svc takes system calls: x9 is the thread, whose stack SP is on, x16 the number. */
+.macro VECTORS svc
 	/* current EL with SP_EL0: never used; BRK comes back through the vectors below */
 	.balign	128
 	brk	#1
@@ -144,11 +144,7 @@ exception_vectors:
 	lsr	w13, w12, #ESR_EC_SHIFT
 	cmp	w13, #ESR_EC_SVC64
 	b.ne	fleh_el0_sync
-	tbz	w16, #31, svc_bsd
-	neg	w13, w16
-	cmp	w13, #TRAP_COUNT
-	b.lo	svc_mach
-	b	svc_special
+	\svc
 	.balign	128
 	SAVE_USER
 	USER_STACK
@@ -170,6 +166,45 @@ exception_vectors:
 	brk	#1
 	.balign	128
 	brk	#1
+.endm
+
+.macro SVC_DISPATCH
+	tbz	w16, #31, svc_bsd
+	neg	w13, w16
+	cmp	w13, #TRAP_COUNT
+	b.lo	svc_mach
+	b	svc_special
+.endm
+
+.macro SVC_TRACED
+	b	svc_traced
+.endm
+
+	.section .text.entry, "ax", %progbits
+	.balign	2048
+	.globl	exception_vectors
+	.hidden	exception_vectors
+exception_vectors:
+	VECTORS	SVC_DISPATCH
+
+	/* The same for CPUs that trace system calls; see trap_trace.c. */
+	.balign	2048
+	.globl	exception_vectors_traced
+	.hidden	exception_vectors_traced
+exception_vectors_traced:
+	VECTORS	SVC_TRACED
+
+/* A system call whose beginning is recorded first; the arguments are in the frame. */
+svc_traced:
+	bl	sleh_svc_begin
+	mrs	x9, tpidr_el1
+	ldp	x0, x1, [x9, #SS_X(0)]
+	ldp	x2, x3, [x9, #SS_X(2)]
+	ldp	x4, x5, [x9, #SS_X(4)]
+	ldp	x6, x7, [x9, #SS_X(6)]
+	ldr	x8, [x9, #SS_X(8)]
+	ldr	x16, [x9, #SS_X(16)]
+	SVC_DISPATCH
 
 /* Mach trap w13; x9 is the thread. */
 svc_mach:

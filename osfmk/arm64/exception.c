@@ -123,9 +123,13 @@ void
 sleh_return_slow(void)
 {
 	struct machine_thread *self = thread_machine(current_thread());
+	/* The return that follows takes everything from the frame, which is what AST_APC asks for. */
+	uint32_t flags = os_atomic_and_orig(&self->slow_flags, ~(AST_APC | AST_KDEBUG), relaxed);
 
-	/* The return that follows takes everything from the frame, which is what this bit asks for. */
-	if (os_atomic_and_orig(&self->slow_flags, ~AST_APC, relaxed) != AST_APC) {
+	if (flags & AST_KDEBUG) {
+		sleh_svc_end();
+	}
+	if ((flags & ~(AST_APC | AST_KDEBUG)) != 0) {
 		ml_set_interrupts_enabled(true);
 		ast_taken_user();
 		ml_set_interrupts_enabled(false);

@@ -83,7 +83,7 @@ void cpu_signal(unsigned cpu, enum cpu_signal kind);
 
 /*
  * Calls fn(arg) on every running CPU, with interrupts masked, and waits for all of them. Thread context,
- * interrupts enabled, no spin locks; callers serialise.
+ * interrupts enabled, no spin locks; may block.
  */
 void cpu_call_all(void (*fn)(void *arg), void *arg);
 

@@ -29,6 +29,7 @@
 #include <ipc/mach_msg_fastpath.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
 #include <ipc/mach_msg.h>
@@ -334,6 +335,8 @@ mach_msg_fast_copy_out(thread_t self)
 	ipc_kmsg_t transit = self->ipc.ith_kmsg;
 	int error = copyout(transit->ikm_msg, self->ipc.ith_msg_addr, transit->ikm_size);
 
+	KDEBUG(
+	    IPC_TRACE_RECV, transit, self->ipc.ith_object, ikm_header(transit)->msgh_id, transit->ikm_size);
 	ipc_kmsg_free(transit);
 	mach_msg_fast_refill();
 	return error == 0 ? MACH_MSG_SUCCESS : MACH_RCV_INVALID_DATA;
@@ -405,6 +408,8 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 		fast_return_faulting(
 		    target, call->transit, call->header[0], call->header[1], call->header[2]);
 	}
+	KDEBUG_THREAD(
+	    target, IPC_TRACE_RECV, call->transit, target->ipc.ith_object, call->header[2] >> 32, size);
 	target->frame.x[0] = MACH_MSG_SUCCESS;
 	thread_return_to_user();
 }
@@ -443,6 +448,8 @@ mach_msg_fast_one_way(thread_t self, const struct mach_msg_fast_args *args, bool
 
 	/* ---------------- point of no return ---------------- */
 
+	KDEBUG_THREAD(
+	    self, IPC_TRACE_SEND, call.transit, call.dest, args->voucher_and_id >> 32, args->send_size);
 	fast_deliver(self, args, is_call, &call);
 	if (os_unlikely(!fast_wait(self, args, &call))) {
 		smr_leave_outermost(smr);

@@ -9,6 +9,7 @@
 #include <ipc/mach_msg_fastpath.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc_trace.h>
 #include <ipc/kmsg.h>
 #include <ipc/mach_msg.h>
 #include <ipc/port.h>
@@ -23,7 +24,7 @@
 
 /* The message as it will be queued, without its destination right. NULL: no memory, or the copy faulted. */
 OS_INLINE ipc_kmsg_t
-fast_send_build(thread_t self, user_addr_t addr, uint32_t size, uint64_t voucher_and_id)
+fast_send_build(thread_t self, ipc_port_t port, user_addr_t addr, uint32_t size, uint64_t voucher_and_id)
 {
 	ipc_kmsg_t kmsg = ipc_kmsg_alloc_element();
 	uint64_t *header;
@@ -38,6 +39,7 @@ fast_send_build(thread_t self, user_addr_t addr, uint32_t size, uint64_t voucher
 		ipc_kmsg_free(kmsg);
 		return IKM_NULL;
 	}
+	KDEBUG(IPC_TRACE_SEND, kmsg, port, voucher_and_id >> 32, size);
 	header[2] = voucher_and_id & ~(uint64_t)UINT32_MAX;
 	kmsg->ikm_size = size;
 	kmsg->ikm_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND, 0);
@@ -97,7 +99,7 @@ mach_msg_fast_send(
 	if (ip_is_kobject(port) || !fast_queue_has_room(port, queue)) {
 		goto leave;
 	}
-	kmsg = fast_send_build(self, addr, size, voucher_and_id);
+	kmsg = fast_send_build(self, port, addr, size, voucher_and_id);
 	if (kmsg == IKM_NULL || !fast_copy_send_right(port)) {
 		goto leave;
 	}
@@ -197,11 +199,13 @@ mach_msg_fast_receive(thread_t self, user_addr_t addr, uint32_t option, uint32_t
 	if (kmsg == IKM_NULL) {
 		return false;
 	}
-	if (!fast_message_is_plain(kmsg, rcv_size) || !fast_receive_put(kmsg, addr, local_name)) {
+	if (os_unlikely(
+		!fast_message_is_plain(kmsg, rcv_size) || !fast_receive_put(kmsg, addr, local_name))) {
 		*mr = fast_receive_general(self, kmsg, addr, option, rcv_size);
 		return true;
 	}
 	port = kmsg->ikm_remote;
+	ipc_trace_receive(kmsg);
 	ipc_kmsg_free_element(kmsg);
 	ipc_port_release_send(port);
 	*mr = MACH_MSG_SUCCESS;

@@ -8,6 +8,7 @@
 #include <ipc/receive.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
 #include <ipc/pset.h>
@@ -61,6 +62,7 @@ ipc_receive_finish(thread_t self, ipc_kmsg_t kmsg)
 	uint64_t context = kmsg->ikm_remote->ip_context;
 	mach_msg_return_t mr, put;
 
+	ipc_trace_receive(kmsg);
 	if (os_unlikely(kmsg->ikm_size + tsize > ith->ith_rcv_size)) {
 		if (sizeof(mach_msg_header_t) + tsize > ith->ith_rcv_size) {
 			ipc_kmsg_destroy(kmsg);

@@ -7,6 +7,7 @@
 #include <ipc/send.h>
 
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
 #include <ipc/port.h>
@@ -125,9 +126,12 @@ ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 static void
 ipc_kmsg_send_to_kobject(ipc_kmsg_t kmsg)
 {
+	int32_t id = ikm_header(kmsg)->msgh_id;
 	ipc_kmsg_t reply = IKM_NULL;
 
+	ipc_trace_serve(id, DBG_FUNC_START);
 	ipc_kobject_server(kmsg, &reply);
+	ipc_trace_serve(id, DBG_FUNC_END);
 	if (reply != IKM_NULL) {
 		ipc_kmsg_send_always(reply);
 	}
@@ -144,6 +148,7 @@ ipc_kmsg_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 		ipc_kmsg_send_to_kobject(kmsg);
 		return MACH_MSG_SUCCESS;
 	}
+	ipc_trace_send(kmsg);
 	return ipc_mqueue_send(kmsg, option, timeout_ms);
 }
 
@@ -152,6 +157,7 @@ ipc_kmsg_send_always(ipc_kmsg_t kmsg)
 {
 	bool slot = false;
 
+	ipc_trace_send(kmsg);
 	if (ip_is_kobject(kmsg->ikm_remote) ||
 	    ipc_mqueue_try_send(kmsg->ikm_remote, kmsg, UINT32_MAX, &slot) == MQ_DEAD_PORT) {
 		ipc_kmsg_destroy(kmsg);

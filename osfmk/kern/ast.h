@@ -21,8 +21,9 @@
 #define AST_BSD       0x0010U /* bsd_ast(): signals and the like */
 #define AST_APC       0x0020U /* frame was changed by somebody else: reload every register */
 #define AST_FP        0x0040U /* machine layer: floating-point state needs attention */
-#define AST_KPC       0x0080U /* counters, sampling, tracing */
+#define AST_KPC       0x0080U /* counters, sampling */
 #define AST_GUARD     0x0100U /* exception_guard_ast(): EXC_GUARD is to be raised */
+#define AST_KDEBUG    0x0200U /* machine layer: the end of the system call is to be traced */
 
 /* Bits that interrupt a THREAD_ABORTSAFE wait, also when they are set before the wait begins. */
 #define AST_ABORT_MASK (AST_TERMINATE | AST_ABORT | AST_BSD)

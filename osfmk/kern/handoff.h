@@ -15,6 +15,7 @@
 #pragma once
 
 #include <arm64/machine_routines.h>
+#include <kdebug/kdebug.h>
 #include <kern/processor.h>
 #include <kern/thread.h>
 #include <kern/wait.h>
@@ -102,6 +103,8 @@ thread_finish_own_claim(thread_t target, uint64_t cookie)
 OS_INLINE void
 thread_handoff_switch_on(processor_t processor, thread_t self, thread_t target)
 {
+	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_STACK_HANDOFF), 0, target->thread_id,
+	    self->sched_pri, target->sched_pri);
 	self->machine.preempt_count = 0;
 	processor_set_active(processor, self, target);
 	os_counter_add(&processor->pr_handoffs, 1);

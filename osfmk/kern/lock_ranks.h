@@ -20,6 +20,7 @@ enum lck_rank {
 	LCK_RANK_TTY = 22,
 	LCK_RANK_BSD_MISC = 24,
 	LCK_RANK_KPERF = 26,
+	LCK_RANK_KDEBUG = 27,
 
 	/* blocking: IOKit */
 	LCK_RANK_IO_ITERATOR = 28,
@@ -32,6 +33,7 @@ enum lck_rank {
 	LCK_RANK_VM_MAP = 50,
 	LCK_RANK_VM_OBJECT = 52,
 	LCK_RANK_KMEM = 56,
+	LCK_RANK_CPU_CALL = 58,
 
 	/* spinning: IOKit's names, which are ports */
 	LCK_RANK_IO_PORTS = 66,

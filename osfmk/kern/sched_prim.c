@@ -6,6 +6,7 @@
 #include <kern/sched_prim.h>
 
 #include <arm64/machine_routines.h>
+#include <kdebug/kdebug.h>
 #include <kern/clock.h>
 #include <kern/handoff.h>
 #include <kern/lock_check.h>
@@ -189,6 +190,7 @@ inbox_send(processor_t target, thread_t thread)
 	/* Also where the thread does not outrank what runs: a CPU that knows of nobody else has no quantum. */
 	if ((first || os_atomic_load(&target->pr_current_pri, relaxed) < pri) &&
 	    target != current_processor() && os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
+		KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_REMOTE_AST), target->pr_cpu, 0, 0, 0);
 		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
 	}
 }
@@ -241,6 +243,8 @@ make_runnable(thread_t thread)
 {
 	processor_t here = current_processor();
 
+	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_MAKE_RUNNABLE), thread->thread_id, thread->sched_pri,
+	    wait_word_result(&thread->wait_word), 0);
 	if (os_unlikely(os_atomic_load(&thread->on_cpu, acquire) != 0)) { /* [O2] */
 		inbox_send(processor_get(thread->last_cpu), thread);
 	} else if (os_likely(thread->last_cpu == here->pr_cpu && wakes_here(here, thread))) {
@@ -364,10 +368,19 @@ let_go(thread_t prev)
 	}
 }
 
+/* For the trace: AST_PREEMPT, if that is why; 0: the thread waits, yields or ends. */
+OS_INLINE uint32_t
+switch_reason(thread_t self)
+{
+	return os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT;
+}
+
 /* Accounting and what other CPUs see, for every switch but a handoff. */
 OS_INLINE void
 switch_prepare(processor_t processor, thread_t self, thread_t new)
 {
+	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_SCHED), switch_reason(self), new->thread_id,
+	    self->sched_pri, new->sched_pri);
 	processor_set_active(processor, self, new);
 	os_counter_add(&processor->pr_switches, 1);
 	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)) {
@@ -816,9 +829,11 @@ static void
 idle_wait(processor_t processor)
 {
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
+	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_IDLE) | DBG_FUNC_START, 0, 0, 0, 0);
 	if (inbox_empty(&processor->pr_inbox)) { /* a push that is not seen here has signalled: [D1] */
 		machine_idle();
 	}
+	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_IDLE) | DBG_FUNC_END, 0, 0, 0, 0);
 	os_atomic_store(&processor->pr_idle, 0, relaxed);
 	ml_set_interrupts_enabled(true);
 	ml_set_interrupts_enabled(false);

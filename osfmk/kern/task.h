@@ -42,6 +42,7 @@ struct task {
 	uint64_t unique_id;          /* (c) */
 	int16_t priority;            /* (t) base of new threads */
 	bool halting;                /* (t) a thread ends all others; no new ones meanwhile */
+	bool kdebug_marked;          /* (a) the trace's filter looks at it; see kdebug/filter.h */
 	bool disabling;              /* (t) somebody kills the ports: the last thread waits for it */
 };
 

@@ -7,6 +7,7 @@
 
 #include <arm64/machine_routines.h>
 #include <ipc/ipc.h>
+#include <kdebug/kdebug.h>
 #include <kern/clock.h>
 #include <kern/sched_prim.h>
 #include <kern/task.h>
@@ -336,6 +337,9 @@ thread_set_name(thread_t thread, const char *name)
 	lck_mtx_lock(&thread->mutex);
 	strlcpy(thread->name, name, sizeof(thread->name));
 	lck_mtx_unlock(&thread->mutex);
+	if (KDEBUG_ON(DBG_TRACE, DBG_TRACE_STRING) && thread == current_thread()) {
+		kdebug_event_name(TRACE_STRING_THREADNAME, name);
+	}
 }
 
 uint64_t

@@ -101,6 +101,7 @@ struct thread {
 	lck_mtx_t mutex;                     /* LCK_RANK_THREAD_MUTEX */
 	struct list_node task_link;          /* (t) on task.threads */
 	uint64_t thread_id;                  /* (c) unique since boot */
+	uint32_t kdebug_call;                /* (o) event id of the system call in progress, if AST_KDEBUG */
 	void *uthread;                       /* (o) the BSD half */
 	char name[THREAD_NAME_MAX];          /* (m) */
 

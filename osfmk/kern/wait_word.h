@@ -100,6 +100,13 @@ wait_word_claimed(const uint64_t *word)
 	return (os_atomic_load(word, relaxed) & WAIT_STATE_MASK) == WAIT_CLAIMED;
 }
 
+/* What a claimed wait comes to. */
+OS_INLINE wait_result_t
+wait_word_result(const uint64_t *word)
+{
+	return (int8_t)(os_atomic_load(word, relaxed) >> WAIT_RESULT_SHIFT);
+}
+
 /* The claimer itself runs on as the thread: nobody else looks at the word of a claimed wait. */
 OS_INLINE void
 wait_word_finish_own_claim(uint64_t *word, uint64_t cookie)

@@ -10,6 +10,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/raw_lock.h>
 #include <arm64/sysregs.h>
+#include <kdebug/kdebug.h>
 #include <os/bits.h>
 #include <os/panic.h>
 #include <pexpert/device_tree.h>
@@ -320,6 +321,8 @@ pe_sgi_send(unsigned sgi, uint64_t mpidr)
 	isb();
 }
 
+#define INTERRUPT_EVENT MACHDBG_CODE(DBG_MACH_EXCP_INTR, 0)
+
 void
 pe_irq_dispatch(void)
 {
@@ -332,6 +335,8 @@ pe_irq_dispatch(void)
 		return;
 	}
 	cpu->irq_count++;
+	KDEBUG(INTERRUPT_EVENT | DBG_FUNC_START, irq, cpu->irq_state != NULL ? cpu->irq_state->pc : 0,
+	    cpu->irq_state != NULL && saved_state_is_user(cpu->irq_state), 0);
 	/* acquire: pairs with the release in pe_irq_register */
 	fn = os_atomic_load(&handlers[irq].fn, acquire);
 	if (fn != NULL) {
@@ -340,5 +345,6 @@ pe_irq_dispatch(void)
 		pe_irq_disable((unsigned)irq);
 		kprintf("gic: interrupt %u without a handler, disabled\n", (unsigned)irq);
 	}
+	KDEBUG(INTERRUPT_EVENT | DBG_FUNC_END, irq, 0, 0, 0);
 	icc_write(ICC_EOIR1_EL1, irq);
 }

@@ -11,6 +11,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
 #include <arm64/thread_state.h>
+#include <kdebug/kdebug.h>
 #include <kern/assert.h>
 #include <kern/smr.h>
 #include <kern/task.h>
@@ -268,6 +269,15 @@ fault_release(const struct fault_pages *pages)
 	}
 }
 
+#define FAULT_EVENT MACHDBG_CODE(DBG_MACH_VM, DBG_MACH_VMFAULT)
+
+OS_INLINE kern_return_t
+fault_end(kern_return_t kr)
+{
+	KDEBUG(FAULT_EVENT | DBG_FUNC_END, 0, 0, kr, 0);
+	return kr;
+}
+
 kern_return_t
 vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 {
@@ -275,9 +285,10 @@ vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 	int result;
 
 	assert(preemption_enabled());
+	KDEBUG(FAULT_EVENT | DBG_FUNC_START, va >> 32, va, map == kernel_map, access);
 	va = trunc_page(va);
 	if (os_unlikely(va >= map->vmm_max)) {
-		return KERN_INVALID_ADDRESS;
+		return fault_end(KERN_INVALID_ADDRESS);
 	}
 	for (;;) {
 		struct vm_page_cpu *cpu;
@@ -298,7 +309,8 @@ vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 	if (os_unlikely(pages.fresh != NULL || pages.old != NULL)) {
 		fault_release(&pages);
 	}
-	return os_likely(result == KERN_SUCCESS) ? KERN_SUCCESS : fault_error(map, va, access, result);
+	return fault_end(
+	    os_likely(result == KERN_SUCCESS) ? KERN_SUCCESS : fault_error(map, va, access, result));
 }
 
 /* --- aborts --- */
