@@ -8,6 +8,7 @@
 #include <bsd/kern/proc.h>
 
 #include <bsd/vfs/vnode.h>
+#include <kdebug/kdebug.h>
 #include <kern/assert.h>
 #include <kern/clock.h>
 #include <kern/zalloc.h>
@@ -198,6 +199,10 @@ proc_set_name(struct proc *p, const char *path)
 	lck_mtx_lock(&p->p_lock);
 	strlcpy(p->p_comm, slash != NULL ? slash + 1 : path, sizeof(p->p_comm));
 	lck_mtx_unlock(&p->p_lock);
+	KDEBUG(TRACE_DATA_EXEC, p->p_pid, 0, 0, 0);
+	if (KDEBUG_ON(DBG_TRACE, DBG_TRACE_STRING)) {
+		kdebug_event_name(TRACE_STRING_EXEC, p->p_comm);
+	}
 }
 
 /* Process 0 is made from the kernel's own task; it has no descriptors and never ends. */

@@ -265,6 +265,8 @@ static const struct sysctl_row sysctl_rows[] = {
 	INT("kern.maxfilesperproc", 0, 0, FD_TABLE_MAX),
 	INT("kern.argmax", CTL_KERN, KERN_ARGMAX, EXEC_ARG_MAX),
 	{ "kern.hostname", CTL_KERN, KERN_HOSTNAME, SYSCTL_RD | SYSCTL_WR, sysctl_hostname, NULL },
+	{ "kern.kdebug", CTL_KERN, KERN_KDEBUG, SYSCTL_RD | SYSCTL_WR | SYSCTL_NODE, sysctl_kdebug, NULL },
+	PROC("kern.kdebug_lost", 0, 0, sysctl_kdebug_lost),
 	PROC("kern.boottime", CTL_KERN, KERN_BOOTTIME, sysctl_boottime),
 	PROC("kern.usrstack64", CTL_KERN, KERN_USRSTACK64, sysctl_usrstack),
 	PROC("kern.bootargs", 0, 0, sysctl_bootargs),
@@ -309,7 +311,9 @@ static const struct sysctl_row *
 sysctl_find_id(const int *id, uint32_t len)
 {
 	for (size_t i = 0; i < os_countof(sysctl_rows); i++) {
-		if (len == 2 && sysctl_rows[i].ctl != 0 && sysctl_rows[i].ctl == id[0] &&
+		bool node = (sysctl_rows[i].access & SYSCTL_NODE) != 0;
+
+		if ((node || len == 2) && sysctl_rows[i].ctl != 0 && sysctl_rows[i].ctl == id[0] &&
 		    sysctl_rows[i].id == id[1]) {
 			return &sysctl_rows[i];
 		}
@@ -319,10 +323,14 @@ sysctl_find_id(const int *id, uint32_t len)
 
 /* The common half: reads how much room there is, runs the row, tells how much there was. */
 static int
-sysctl_run(
-    const struct sysctl_row *row, user_addr_t old, user_addr_t old_len, user_addr_t new, size_t new_len)
+sysctl_run(const struct sysctl_row *row, const int *rest, uint32_t rest_count, user_addr_t old,
+    user_addr_t old_len, user_addr_t new, size_t new_len)
 {
-	struct sysctl_request req = { .old = old, .new = new, .new_size = new != 0 ? new_len : 0 };
+	struct sysctl_request req = { .old = old,
+		.new = new,
+		.new_size = new != 0 ? new_len : 0,
+		.rest = rest,
+		.rest_count = rest_count };
 	uint64_t room = 0;
 	int error = 0, copy_error;
 
@@ -365,7 +373,8 @@ sys_sysctl(
 	}
 	error = copyin(name, id, namelen * sizeof(int));
 	if (error == 0) {
-		error = sysctl_run(sysctl_find_id(id, namelen), old, oldlen, new, newlen);
+		error =
+		    sysctl_run(sysctl_find_id(id, namelen), id + 2, namelen - 2, old, oldlen, new, newlen);
 	}
 	return (sysret_t){ .error = error };
 }
@@ -383,7 +392,7 @@ sys_sysctlbyname(
 	error = copyin(uname, name, namelen);
 	if (error == 0) {
 		name[namelen] = '\0';
-		error = sysctl_run(sysctl_find_name(name), old, oldlenp, new, newlen);
+		error = sysctl_run(sysctl_find_name(name), NULL, 0, old, oldlenp, new, newlen);
 	}
 	return (sysret_t){ .error = error };
 }

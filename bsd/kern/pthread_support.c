@@ -15,6 +15,7 @@
 #include <ipc/ipc_kobject.h>
 #include <ipc/ipc_task.h>
 #include <ipc/right.h>
+#include <kdebug/kdebug.h>
 #include <kern/assert.h>
 #include <kern/semaphore.h>
 #include <kern/upcalls.h>
@@ -72,6 +73,10 @@ bsd_thread_create(thread_t thread, task_t task)
 	lck_mtx_lock(&p->p_lock);
 	list_push_back(&p->p_uthreads, &uth->uu_link);
 	lck_mtx_unlock(&p->p_lock);
+	KDEBUG(TRACE_DATA_NEWTHREAD, thread->thread_id, p->p_pid, 0, 0);
+	if (KDEBUG_ON(DBG_TRACE, DBG_TRACE_STRING)) {
+		kdebug_event_name(TRACE_STRING_NEWTHREAD, p->p_comm);
+	}
 	return KERN_SUCCESS;
 }
 

@@ -8,6 +8,7 @@
 
 #define SYSCTL_RD 0x1U
 #define SYSCTL_WR 0x2U
+#define SYSCTL_NODE 0x4U /* the handler knows what is below the name */
 
 /* One call: user addresses, 0 where the caller gave none. */
 struct sysctl_request {
@@ -16,6 +17,8 @@ struct sysctl_request {
 	size_t old_size; /* out: bytes that the whole value has */
 	user_addr_t new;
 	size_t new_size; /* bytes */
+	const int *rest; /* numeric names of SYSCTL_NODE rows: what follows the row's own two numbers */
+	uint32_t rest_count;
 };
 
 struct sysctl_row {
@@ -32,5 +35,9 @@ OS_WARN_RESULT int sysctl_out(struct sysctl_request *req, const void *value, siz
 OS_WARN_RESULT int sysctl_out_string(struct sysctl_request *req, const char *value);
 OS_WARN_RESULT int sysctl_out_int(struct sysctl_request *req, int32_t value);
 OS_WARN_RESULT int sysctl_out_quad(struct sysctl_request *req, uint64_t value);
+/* The trace's control, kern_kdebug.c. */
+int sysctl_kdebug(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kdebug_lost(const struct sysctl_row *row, struct sysctl_request *req);
+
 /* EINVAL unless the caller gave exactly `size` bytes. */
 OS_WARN_RESULT int sysctl_in(struct sysctl_request *req, void *value, size_t size);

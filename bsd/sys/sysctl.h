@@ -26,6 +26,7 @@
 #define KERN_HOSTNAME   10
 #define KERN_PROC       14
 #define KERN_BOOTTIME   21
+#define KERN_KDEBUG     24
 #define KERN_PROCARGS   38
 #define KERN_PROCARGS2  49
 #define KERN_USRSTACK64 59
