@@ -64,7 +64,7 @@ answer(union message *m)
 	mach_port_t thread = m->in.head.msgh_remote_port;
 
 	memmove(&m->out.state, &m->in.state, sizeof(m->out.state));
-	m->out.state.pc += 4;
+	m->out.state.__pc += 4;
 	m->out.head = (mach_msg_header_t){
 		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
 		.msgh_size = sizeof(m->out),

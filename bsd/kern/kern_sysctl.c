@@ -16,6 +16,7 @@
 #include <bsd/kern/proc.h>
 #include <kdebug/sampling.h>
 #include <kern/clock.h>
+#include <kern/version.h>
 #include <kern/zalloc.h>
 #include <string.h>
 #include <sys/errno.h>
@@ -256,9 +257,9 @@ sysctl_kperf_lost(const struct sysctl_row *row, struct sysctl_request *req)
 
 static const struct sysctl_row sysctl_rows[] = {
 	STRING("kern.ostype", CTL_KERN, KERN_OSTYPE, "Darwin"),
-	STRING("kern.osrelease", CTL_KERN, KERN_OSRELEASE, "24.5.0"),
+	STRING("kern.osrelease", CTL_KERN, KERN_OSRELEASE, kernel_osrelease),
 	INT("kern.osrevision", CTL_KERN, KERN_OSREV, 199506),
-	STRING("kern.version", CTL_KERN, KERN_VERSION, "Pluot Kernel Version 24.5.0; arm64"),
+	STRING("kern.version", CTL_KERN, KERN_VERSION, kernel_version),
 	STRING("kern.osversion", CTL_KERN, KERN_OSVERSION, "24F74"),
 	INT("kern.maxproc", CTL_KERN, KERN_MAXPROC, MAXPROC),
 	INT("kern.maxfiles", CTL_KERN, KERN_MAXFILES, FD_TABLE_MAX),

@@ -11,6 +11,7 @@
 #include <kern/assert.h>
 #include <kern/clock.h>
 #include <kern/sched.h>
+#include <kern/version.h>
 #include <kern/zalloc.h>
 #include <mach/clock_types.h>
 #include <mach/host_info.h>
@@ -75,6 +76,14 @@ _host_page_size(host_t host, vm_size_t *size)
 {
 	(void)host;
 	*size = PAGE_SIZE;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+host_kernel_version(host_t host, char *version)
+{
+	(void)host;
+	strlcpy(version, kernel_version, KERNEL_VERSION_MAX);
 	return KERN_SUCCESS;
 }
 

@@ -16,6 +16,8 @@ void host_set_io_main(ipc_port_t port);
 kern_return_t host_get_io_main(host_t host, ipc_port_t *io_main);
 
 kern_return_t _host_page_size(host_t host, vm_size_t *size);
+/* `version` has room for a kernel_version_t. */
+kern_return_t host_kernel_version(host_t host, char *version);
 kern_return_t host_info(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count);
 kern_return_t host_statistics64(
     host_t host, host_flavor_t flavor, host_info64_t info, mach_msg_type_number_t *count);

@@ -559,6 +559,38 @@ task_set_special_port(task_t task, int which, ipc_port_t port)
 	return KERN_SUCCESS;
 }
 
+/* --- registered ports: three that children inherit, without a meaning --- */
+
+kern_return_t
+mach_ports_register3(task_t task, ipc_port_t port1, ipc_port_t port2, ipc_port_t port3)
+{
+	ipc_port_t ports[TASK_PORT_REGISTER_MAX] = { port1, port2, port3 };
+
+	lck_spin_lock(&task->ipc.lock);
+	for (int i = 0; i < TASK_PORT_REGISTER_MAX; i++) {
+		ipc_port_t old = task->ipc.registered[i];
+
+		task->ipc.registered[i] = ports[i];
+		ports[i] = old;
+	}
+	lck_spin_unlock(&task->ipc.lock);
+	for (int i = 0; i < TASK_PORT_REGISTER_MAX; i++) {
+		ipc_port_release_send(ports[i]);
+	}
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_ports_lookup3(task_t task, ipc_port_t *port1, ipc_port_t *port2, ipc_port_t *port3)
+{
+	lck_spin_lock(&task->ipc.lock);
+	*port1 = ipc_port_copy_send(task->ipc.registered[0]);
+	*port2 = ipc_port_copy_send(task->ipc.registered[1]);
+	*port3 = ipc_port_copy_send(task->ipc.registered[2]);
+	lck_spin_unlock(&task->ipc.lock);
+	return KERN_SUCCESS;
+}
+
 kern_return_t
 thread_get_special_port(thread_t thread, int which, ipc_port_t *port)
 {

@@ -9,6 +9,8 @@
 /* Rights handed out are send rights; a right handed in is taken over on KERN_SUCCESS. */
 kern_return_t task_get_special_port(task_t task, int which, ipc_port_t *port);
 kern_return_t task_set_special_port(task_t task, int which, ipc_port_t port);
+kern_return_t mach_ports_register3(task_t task, ipc_port_t port1, ipc_port_t port2, ipc_port_t port3);
+kern_return_t mach_ports_lookup3(task_t task, ipc_port_t *port1, ipc_port_t *port2, ipc_port_t *port3);
 kern_return_t thread_get_special_port(thread_t thread, int which, ipc_port_t *port);
 kern_return_t thread_set_special_port(thread_t thread, int which, ipc_port_t port);
 

@@ -7,6 +7,13 @@
 #include <ipc/ipc_types.h>
 #include <mach/notify.h>
 
+/* Lists out of line, of names and types; NULL with a count of 0 is an empty one. */
+struct vm_map_copy;
+kern_return_t mach_port_names(ipc_space_t space, struct vm_map_copy **names,
+    mach_msg_type_number_t *names_count, struct vm_map_copy **types, mach_msg_type_number_t *types_count);
+kern_return_t mach_port_get_set_status(
+    ipc_space_t space, mach_port_name_t name, struct vm_map_copy **members, mach_msg_type_number_t *count);
+
 kern_return_t mach_port_type(ipc_space_t space, mach_port_name_t name, mach_port_type_t *type);
 kern_return_t mach_port_rename(ipc_space_t space, mach_port_name_t old_name, mach_port_name_t new_name);
 kern_return_t mach_port_allocate_name(ipc_space_t space, mach_port_right_t right, mach_port_name_t name);

@@ -27,6 +27,7 @@
 #include <mach/mig_errors.h>
 #include <mach/ndr.h>
 #include <vm/vm_map.h>
+#include <vm/vm_map_copy.h>
 #include <vm/vm_user.h>
 
 struct mig_request {
@@ -122,6 +123,18 @@ mig_check_port(const struct mig_request *rq, struct mig_reply *rp, uint32_t inde
 	return ok;
 }
 
+/* True if descriptor `index` is memory of `count` elements. */
+OS_INLINE bool
+mig_check_ool(
+    const struct mig_request *rq, struct mig_reply *rp, uint32_t index, uint32_t count, uint32_t element)
+{
+	const struct ipc_kmsg_desc *desc = &rq->desc[index];
+	bool ok = desc->ikd_type == MACH_MSG_OOL_DESCRIPTOR && desc->ikd_size == (uint64_t)count * element;
+
+	rp->retcode = ok ? KERN_SUCCESS : MIG_TYPE_ERROR;
+	return ok;
+}
+
 OS_INLINE void
 mig_put(uint8_t **cursor, const void *value, uint32_t bytes)
 {
@@ -137,6 +150,19 @@ mig_reply_port(struct mig_reply *rp, uint32_t index, ipc_port_t port, mach_msg_t
 		.ikd_type = MACH_MSG_PORT_DESCRIPTOR,
 		.ikd_disposition = (uint8_t)disposition,
 		.ikd_port = port,
+	};
+}
+
+/* The reply takes the copy; NULL is no memory. */
+OS_INLINE void
+mig_reply_ool(struct mig_reply *rp, uint32_t index, vm_map_copy_t copy, uint32_t bytes)
+{
+	rp->desc[index] = (struct ipc_kmsg_desc){
+		.ikd_type = MACH_MSG_OOL_DESCRIPTOR,
+		.ikd_copy = MACH_MSG_VIRTUAL_COPY,
+		.ikd_deallocate = 1,
+		.ikd_size = copy == NULL ? 0 : bytes,
+		.ikd_copy_object = copy,
 	};
 }
 

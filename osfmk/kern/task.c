@@ -333,6 +333,17 @@ task_terminate_internal(task_t task)
 }
 
 kern_return_t
+task_terminate(task_t task)
+{
+	kern_return_t kr = task_terminate_internal(task);
+
+	if (kr == KERN_SUCCESS && task == current_task()) {
+		kr = thread_terminate(current_thread());
+	}
+	return kr;
+}
+
+kern_return_t
 task_halt_other_threads(task_t task)
 {
 	kern_return_t kr = KERN_SUCCESS;

@@ -98,6 +98,9 @@ void task_remove_current_thread(task_t task, thread_t self);
 /* A number that no other object of the machine gets. */
 uint64_t unique_id_allocate(void);
 
+/* MIG routine 3401: the caller's own task as well, which then ends on its way to user mode. */
+kern_return_t task_terminate(task_t task);
+
 /* MIG routine 3405. KERN_TERMINATED when the task has no address space any more. */
 kern_return_t task_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t *count);
 

@@ -303,6 +303,39 @@ thread_resume(thread_t thread)
 }
 
 kern_return_t
+thread_create(task_t task, thread_t *out)
+{
+	thread_t thread;
+	kern_return_t kr = task == kernel_task ? KERN_INVALID_ARGUMENT : thread_create_user(task, &thread);
+
+	if (kr == KERN_SUCCESS) {
+		thread->user_stop_count = 1; /* nobody has its port yet */
+		thread_hold(thread);
+		*out = thread;
+	}
+	return kr;
+}
+
+kern_return_t
+thread_create_running(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count, thread_t *out)
+{
+	thread_t thread;
+	kern_return_t kr = thread_create(task, &thread);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	kr = thread_set_state(thread, flavor, state, count);
+	if (kr != KERN_SUCCESS) {
+		(void)thread_terminate(thread);
+		thread_deallocate(thread);
+		return kr;
+	}
+	*out = thread;
+	return thread_resume(thread);
+}
+
+kern_return_t
 thread_abort(thread_t thread)
 {
 	if (!os_atomic_load(&thread->active, relaxed)) {

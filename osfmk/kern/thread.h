@@ -167,6 +167,14 @@ kern_return_t thread_terminate(thread_t thread);
 /* Waits until the thread has left its last CPU. Not interruptible. */
 void thread_join(thread_t thread);
 
+/*
+ * MIG routines 3411 and 3412: a thread with all registers zero that thread_resume starts, and one that runs from
+ * the given state. One reference for the caller. KERN_INVALID_ARGUMENT for a state that is none.
+ */
+kern_return_t thread_create(task_t task, thread_t *out);
+kern_return_t thread_create_running(
+    task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count, thread_t *out);
+
 /* --- stop and go; counted --- */
 
 /* thread_hold: the thread stops on its way to user mode. thread_wait_stopped: waits until it has. */

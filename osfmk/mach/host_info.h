@@ -9,6 +9,9 @@ typedef integer_t host_flavor_t;
 typedef integer_t *host_info_t;
 typedef integer_t *host_info64_t;
 
+#define KERNEL_VERSION_MAX 512
+typedef char kernel_version_t[KERNEL_VERSION_MAX];
+
 #define HOST_INFO_MAX   68  /* words, host_info and host_statistics */
 #define HOST_INFO64_MAX 256 /* words, host_statistics64 */
 

@@ -4,7 +4,9 @@
 #include <vm/vm_map_copy.h>
 
 #include <kern/assert.h>
+#include <kern/thread.h>
 #include <kern/zalloc.h>
+#include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
@@ -32,6 +34,97 @@ vm_map_copy_discard(vm_map_copy_t copy)
 		vm_object_deallocate(copy->vmc_object);
 	}
 	zfree(vm_map_copy_zone, copy);
+}
+
+/* Pages of `object`, from the first on, filled with the bytes. */
+static kern_return_t
+fill_object(vm_object_t object, const char *data, vm_map_size_t size)
+{
+	for (vm_map_size_t done = 0; done < size; done += PAGE_SIZE) {
+		vm_page_t page = vm_page_grab_zero();
+		kern_return_t kr;
+
+		if (page == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+		memcpy(vm_page_kva(page), data + done, os_min(size - done, (vm_map_size_t)PAGE_SIZE));
+		kr = vm_object_insert(object, atop(done), page);
+		if (kr != KERN_SUCCESS) {
+			vm_page_release(page);
+			return kr;
+		}
+	}
+	return KERN_SUCCESS;
+}
+
+vm_map_copy_t
+vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
+{
+	vm_map_copy_t copy = zalloc(vm_map_copy_zone);
+	vm_object_t object = copy == NULL ? NULL : vm_object_allocate(atop(round_page(size)));
+
+	if (object == NULL) {
+		if (copy != NULL) {
+			zfree(vm_map_copy_zone, copy);
+		}
+		return NULL;
+	}
+	*copy = (struct vm_map_copy){ .vmc_object = object, .vmc_size = size };
+	if (fill_object(object, data, size) != KERN_SUCCESS) {
+		vm_map_copy_discard(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+/* `len` bytes of the copy from byte `at` on, all in one of its pages. A page that is not there is zeros. */
+static void
+copy_read(vm_map_copy_t copy, vm_map_size_t at, char *buffer, size_t len)
+{
+	vm_map_size_t byte = copy->vmc_offset + at;
+	uintptr_t *slot;
+	vm_page_t page;
+
+	memset(buffer, 0, len);
+	if (copy->vmc_object == NULL) {
+		return;
+	}
+	disable_preemption();
+	slot = vm_object_slot(copy->vmc_object, copy->vmc_first + atop(byte));
+	if (slot != NULL) {
+		page = vm_slot_lock(slot);
+		if (page != NULL) {
+			memcpy(buffer, (char *)vm_page_kva(page) + (byte & PAGE_MASK), len);
+		}
+		vm_slot_unlock(slot, page);
+	}
+	enable_preemption();
+}
+
+#define OVERWRITE_BUFFER 4096 /* bytes at a time; a zone element, and a divisor of a page */
+
+kern_return_t
+vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy)
+{
+	char *buffer = kalloc(OVERWRITE_BUFFER);
+	kern_return_t kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+
+	for (vm_map_size_t done = 0; done < copy->vmc_size && kr == KERN_SUCCESS;) {
+		vm_map_size_t room = PAGE_SIZE - ((copy->vmc_offset + done) & PAGE_MASK);
+		vm_map_size_t left = os_min(room, copy->vmc_size - done);
+		size_t part = os_min(left, (vm_map_size_t)OVERWRITE_BUFFER);
+
+		copy_read(copy, done, buffer, part);
+		kr = vm_map_write_user(map, buffer, addr + done, part);
+		done += part;
+	}
+	if (buffer != NULL) {
+		kfree(buffer, OVERWRITE_BUFFER);
+	}
+	if (kr == KERN_SUCCESS) {
+		vm_map_copy_discard(copy);
+	}
+	return kr;
 }
 
 /* The range, and the copy that is made of it. */

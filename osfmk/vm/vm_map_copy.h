@@ -23,6 +23,16 @@ typedef struct vm_map_copy *vm_map_copy_t;
 OS_WARN_RESULT kern_return_t vm_map_copyin(
     vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *copy);
 
+/* A copy of `size` bytes of the kernel's, from the start of a page on. NULL when memory is exhausted. */
+vm_map_copy_t vm_map_copy_of_kernel(const void *data, vm_map_size_t size);
+
+/*
+ * Writes the copy's bytes over memory that `map` has at `addr`, which must be writable; consumes the copy on
+ * success. KERN_INVALID_ADDRESS or KERN_PROTECTION_FAILURE: what comes before the bad page has been written.
+ * May block.
+ */
+OS_WARN_RESULT kern_return_t vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy);
+
 /*
  * Puts the copy anywhere into `map` as memory of its own, readable and writable; *addr is its first byte,
  * as far into a page as it was at the source. Consumes the copy on success. May block.

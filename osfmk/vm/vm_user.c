@@ -8,6 +8,7 @@
 #include <mach/vm_statistics.h>
 #include <string.h>
 #include <vm/vm_map.h>
+#include <vm/vm_map_copy.h>
 #include <vm/vm_page.h>
 
 /* Flags that ask for what is not there. */
@@ -192,6 +193,29 @@ mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size
 
 	*out_size = kr == KERN_SUCCESS ? size : 0;
 	return kr;
+}
+
+kern_return_t
+mach_vm_read(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_map_copy_t *data, natural_t *count)
+{
+	kern_return_t kr;
+
+	*data = NULL;
+	*count = 0;
+	if (size > UINT32_MAX) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	kr = size == 0 ? KERN_SUCCESS : vm_map_copyin(map, addr, size, false, data);
+	if (kr == KERN_SUCCESS) {
+		*count = (natural_t)size;
+	}
+	return kr;
+}
+
+kern_return_t
+mach_vm_write(vm_map_t map, mach_vm_address_t addr, vm_map_copy_t data, natural_t count)
+{
+	return data == NULL ? KERN_SUCCESS : vm_map_copy_overwrite(map, addr, data);
 }
 
 /* --- advice --- */

@@ -36,6 +36,15 @@ kern_return_t mach_vm_copy(vm_map_t map, mach_vm_address_t src, mach_vm_size_t s
 kern_return_t mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
     mach_vm_address_t dst, mach_vm_size_t *out_size);
 
+/*
+ * The range as a copy on its way to the caller, and the caller's copy over existing memory. An empty range is no
+ * copy (NULL). *count is in bytes; KERN_INVALID_ARGUMENT when it does not hold the size.
+ */
+struct vm_map_copy;
+kern_return_t mach_vm_read(
+    vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, struct vm_map_copy **data, natural_t *count);
+kern_return_t mach_vm_write(vm_map_t map, mach_vm_address_t addr, struct vm_map_copy *data, natural_t count);
+
 /* Nothing is paged out, so nothing is to be written back and advice has no effect; arguments are checked. */
 kern_return_t mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags);
 kern_return_t mach_vm_behavior_set(

@@ -61,9 +61,9 @@ step(int flavor, const natural_t *old, mach_msg_type_number_t count, natural_t *
 		return KERN_FAILURE;
 	}
 	memcpy(&state, old, sizeof(state));
-	seen.pc = state.pc;
-	state.pc += 4;
-	state.x[0] = 77;
+	seen.pc = state.__pc;
+	state.__pc += 4;
+	state.__x[0] = 77;
 	memcpy(new, &state, sizeof(state));
 	*new_count = ARM_THREAD_STATE64_COUNT;
 	return KERN_SUCCESS;
@@ -315,7 +315,7 @@ on_signal(int number, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 
 	signals++;
-	uc->uc_mcontext->ss.pc += 4;
+	uc->uc_mcontext->__ss.__pc += 4;
 }
 
 /* All refuse: the signal comes, after each of them was asked once. */
@@ -530,7 +530,7 @@ serve_evil_state(mach_port_t port)
 		return KERN_FAILURE;
 	}
 	memcpy(&state, reply.bytes + 44, sizeof(state));
-	state.cpsr = 0x3c5; /* EL1h, all masked */
+	state.__cpsr = 0x3c5; /* EL1h, all masked */
 	memcpy(reply.bytes + 44, &state, sizeof(state));
 	return mach_msg(&reply.head, MACH_SEND_MSG, reply.head.msgh_size, 0, 0, 0, 0);
 }

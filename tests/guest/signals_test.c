@@ -119,7 +119,7 @@ mend_page(int number, siginfo_t *info, void *context)
 
 	got = number;
 	info_seen = *info;
-	uctx->uc_mcontext->ss.pc += 4; /* past the access */
+	uctx->uc_mcontext->__ss.__pc += 4; /* past the access */
 }
 
 TEST(a_fault_can_be_handled)

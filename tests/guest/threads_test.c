@@ -100,7 +100,7 @@ TEST(registers_of_a_suspended_thread)
 	EXPECT_EQ(thread_suspend(port), KERN_SUCCESS);
 	EXPECT_EQ(thread_get_state(port, ARM_THREAD_STATE64, (thread_state_t)&state, &count), KERN_SUCCESS);
 	EXPECT_EQ(count, ARM_THREAD_STATE64_COUNT);
-	EXPECT(state.sp != 0 && state.pc != 0);
+	EXPECT(state.__sp != 0 && state.__pc != 0);
 	EXPECT_EQ(thread_set_state(port, ARM_THREAD_STATE64, (thread_state_t)&state, count), KERN_SUCCESS);
 	EXPECT_EQ(thread_get_state(port, ARM_THREAD_STATE64, (thread_state_t)&again, &count), KERN_SUCCESS);
 	EXPECT_EQ(memcmp(&state, &again, sizeof(state)), 0);

@@ -4,7 +4,7 @@ from abi import emit_mig_serial, text
 from abi.mig import Routine, count_of, poly_of
 
 # For each layer that serves: the C file, the header that declares what the codecs call, the table's name.
-OSFMK = ("osfmk/ipc/mig_routines.c", "ipc/mig_server.h", "mig_routine")
+OSFMK = ("osfmk/ipc/mig_routines.c", "ipc/mig_serial.h", "mig_routine")
 IOKIT = ("iokit/Kernel/iokit_routines.c", "Kernel/io_server.h", "iokit_routine")
 
 
@@ -48,7 +48,7 @@ class _Call:
         self.routine = routine
         self.objects = [("object", "rq->target", routine.port)]
         self.objects += [(a.name, f"rq->desc[{i}].ikd_port", a.type)
-                         for i, a in enumerate(routine.ports_in) if "intran" in a.type.keys]
+                         for i, a in enumerate(routine.descriptors_in) if "intran" in a.type.keys]
 
     def checks(self):
         routine = self.routine
@@ -56,14 +56,18 @@ class _Call:
         lines = []
         if routine.has_request_data:
             lines.append(f"const struct {routine.name}_request *in = (const void *)rq->data;")
-        ndesc = len(routine.ports_in)
+        ndesc = len(routine.descriptors_in)
         if routine.words_in:
             count, limit = count_of(routine.words_in), routine.words_in.type.limit
             lines.append(f"if (!mig_check_words(rq, rp, {size}, &in->{count}, {limit}, {ndesc})) {{")
         else:
             lines.append(f"if (!mig_check_request(rq, rp, {size}, {ndesc})) {{")
         lines += ["\treturn;", "}"]
-        for i, arg in enumerate(routine.ports_in):
+        for i, arg in enumerate(routine.descriptors_in):
+            if arg.type.is_ool:
+                lines += [f"if (!mig_check_ool(rq, rp, {i}, in->{count_of(arg)}, {arg.type.element})) {{",
+                          "\treturn;", "}"]
+                continue
             expect = "MIG_PORT_ANY" if arg.type.keys.get("poly") == "both" else \
                 "MACH_MSG_TYPE_PORT_" + arg.type.keys.get("expect", "SEND")
             lines += [f"if (!mig_check_port(rq, rp, {i}, {expect})) {{", "\treturn;", "}"]
@@ -88,6 +92,8 @@ class _Call:
                     f"{arg.ctype} {arg.name} = (void *)(rp->data + {offset});"]
         if arg.type.is_ool_ports:
             return [f"mach_msg_type_number_t {count_of(arg)} = 0;", f"ipc_port_t *{arg.name} = NULL;"]
+        if arg.type.is_ool:
+            return [f"mach_msg_type_number_t {count_of(arg)} = 0;", f"vm_map_copy_t {arg.name} = NULL;"]
         if arg.type.is_port:
             ctype = arg.type.keys.get("kernel", arg.type.name) if "outtran" in arg.type.keys else "ipc_port_t"
             lines = [f"{ctype} {arg.name} = NULL;"]
@@ -115,8 +121,12 @@ class _Call:
             return [arg.name, "&" + count_of(arg)]
         if arg.type.is_ool_ports:
             return ["&" + arg.name, "&" + count_of(arg)]
+        if arg.type.is_ool:
+            index = self.routine.descriptors_in.index(arg) if arg.is_in else 0
+            return ["&" + arg.name, "&" + count_of(arg)] if arg.is_out else \
+                [f"rq->desc[{index}].ikd_copy_object", f"in->{count_of(arg)}"]
         if arg.type.is_port and arg.is_in:
-            index = self.routine.ports_in.index(arg)
+            index = self.routine.descriptors_in.index(arg)
             if "intran" in arg.type.keys:
                 return [arg.name]
             port = f"rq->desc[{index}].ikd_port"
@@ -134,11 +144,12 @@ class _Call:
 
     def encode(self):
         routine = self.routine
-        raw = [i for i, a in enumerate(routine.ports_in) if "intran" not in a.type.keys]
+        raw = [(i, a) for i, a in enumerate(routine.descriptors_in) if "intran" not in a.type.keys]
         if not raw and not routine.out_head and not routine.descriptors_out:
             return []
         lines = ["if (rp->retcode != KERN_SUCCESS) {", "\treturn;", "}"]
-        lines += [f"rq->desc[{i}].ikd_port = IP_NULL; /* the routine's now */" for i in raw]
+        lines += [f"rq->desc[{i}].{'ikd_copy_object = NULL' if a.type.is_ool else 'ikd_port = IP_NULL'}; /* the routine's now */"
+                  for i, a in raw]
         for i, arg in enumerate(routine.descriptors_out):
             lines.append(self._descriptor(i, arg))
         if routine.out_head:
@@ -153,6 +164,8 @@ class _Call:
         return lines
 
     def _descriptor(self, index, arg):
+        if arg.type.is_ool:
+            return f"mig_reply_ool(rp, {index}, {arg.name}, {count_of(arg)} * {arg.type.element});"
         if arg.type.is_ool_ports:
             return f"mig_reply_ool_ports(rp, {index}, {arg.name}, {count_of(arg)}, MACH_MSG_TYPE_PORT_SEND);"
         if arg.type.keys.get("none"):

@@ -51,7 +51,8 @@ def _call_routine(routine):
             args += [arg.name] + (["&" + count_of(arg)] if arg.type.is_chars else [])
     return lines + [
         "rp->retcode = KERN_INVALID_ARGUMENT;", "if (object != NULL) {",
-        f"\trp->retcode = {routine.entry.handler}({', '.join(args)});", f"\t{keys['release']}(object);", "}",
+        f"\trp->retcode = {routine.entry.handler}({', '.join(args)});",
+        *([f"\t{keys['release']}(object);"] if "release" in keys else []), "}",
         "if (rp->retcode != KERN_SUCCESS) {", "\treturn;", "}"]
 
 

@@ -56,13 +56,18 @@ def _declare(arg):
     if kind.is_words:
         count = f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"
         return [f"{arg.ctype} {arg.name}"] + ([] if kind.keys.get("samecount") else [count])
-    if kind.is_ool_ports:
-        return [f"{arg.ctype} *{arg.name}", f"mach_msg_type_number_t *{count_of(arg)}"]
+    if kind.is_ool_ports or kind.is_ool:
+        star = "*" if arg.is_out else ""
+        return [f"{arg.ctype} {star}{arg.name}", f"mach_msg_type_number_t {star}{count_of(arg)}"]
     ctype = _port_ctype(kind) if kind.is_port else arg.ctype
     decl = [f"{ctype} {'*' if arg.is_out else ''}{arg.name}"]
     if kind.keys.get("poly"):
         decl.append(f"mach_msg_type_name_t {'*' if arg.is_out else ''}{poly_of(arg)}")
     return decl
+
+
+def _reply_descriptor(kind):
+    return "ool_ports" if kind.is_ool_ports else "ool" if kind.is_ool else "port"
 
 
 def _port_ctype(kind):
@@ -81,8 +86,10 @@ def _stub(routine):
 def _message(routine):
     """The request and the reply share the buffer; the reply has room for the trailer."""
     request = ["mach_msg_header_t head;"]
-    if routine.ports_in:
-        request += ["mach_msg_body_t body;", f"mach_msg_port_descriptor_t ports[{len(routine.ports_in)}];"]
+    if routine.descriptors_in:
+        request.append("mach_msg_body_t body;")
+        request += [f"mach_msg_{'ool' if a.type.is_ool else 'port'}_descriptor_t {a.name}Port;"
+                    for a in routine.descriptors_in]
     if routine.has_request_data:
         request += ["NDR_record_t ndr;"] + [f"{f.ctype} {f.name};" for f in routine.in_fields]
     if routine.words_in:
@@ -90,8 +97,7 @@ def _message(routine):
     reply = ["mach_msg_header_t head;"]
     if routine.complex_reply:
         reply.append("mach_msg_body_t body;")
-        reply += [f"{'mach_msg_ool_ports_descriptor_t' if a.type.is_ool_ports else 'mach_msg_port_descriptor_t'} {a.name}Port;"
-                  for a in routine.descriptors_out]
+        reply += [f"mach_msg_{_reply_descriptor(a.type)}_descriptor_t {a.name}Port;" for a in routine.descriptors_out]
         reply += ["NDR_record_t ndr;"] if routine.has_reply_data else []
     else:
         reply += ["NDR_record_t ndr;", "kern_return_t retcode;"]
@@ -108,18 +114,23 @@ def _message(routine):
 
 def _fill(routine):
     lines = []
-    if routine.ports_in:
-        lines.append(f"m.in.body.msgh_descriptor_count = {len(routine.ports_in)};")
-    for i, arg in enumerate(routine.ports_in):
+    if routine.descriptors_in:
+        lines.append(f"m.in.body.msgh_descriptor_count = {len(routine.descriptors_in)};")
+    for arg in routine.descriptors_in:
+        if arg.type.is_ool:
+            lines.append(f"m.in.{arg.name}Port = mig_ool((vm_offset_t){arg.name}, {count_of(arg)} * {arg.type.element});")
+            continue
         kind = poly_of(arg) if arg.type.keys.get("poly") else \
             "MACH_MSG_TYPE_" + arg.type.keys.get("send", "COPY_SEND")
-        lines.append(f"m.in.ports[{i}] = mig_port({arg.name}, {kind});")
+        lines.append(f"m.in.{arg.name}Port = mig_port({arg.name}, {kind});")
     if routine.has_request_data:
         lines.append("m.in.ndr = NDR_record;")
     for arg in routine.args:
         if arg.type.is_port or arg.type.is_ool_ports:
             continue
-        if arg.type.is_words:
+        if arg.type.is_ool:
+            lines += [f"m.in.{count_of(arg)} = {count_of(arg)};"] if arg.is_in else []
+        elif arg.type.is_words:
             lines += _fill_words(arg)
         elif arg.is_in:
             lines.append(f"m.in.{arg.name} = {'*' if arg.is_out else ''}{arg.name};")
@@ -145,7 +156,7 @@ def _call(routine):
         "const struct mig_call call = {",
         f"\t.target = target, .id = {routine.id}, .send_bytes = (mach_msg_size_t)({send}),",
         f"\t.rcv_bytes = sizeof(m.out), .reply_bytes = {reply},",
-        f"\t.request_ports = {len(routine.ports_in)}, .reply_descriptors = {len(routine.descriptors_out)},",
+        f"\t.request_ports = {len(routine.descriptors_in)}, .reply_descriptors = {len(routine.descriptors_out)},",
         "};",
         "kern_return_t kr = mig_client_call(&m.in.head, &call);",
         "if (kr != KERN_SUCCESS) {", "\treturn kr;", "}"]
@@ -160,8 +171,8 @@ def _take(routine):
             lines.append(f"*{arg.name} = m.out.{arg.name}Port.name;")
             if arg.type.keys.get("poly"):
                 lines.append(f"*{poly_of(arg)} = m.out.{arg.name}Port.disposition;")
-        elif arg.type.is_ool_ports:
-            lines += [f"*{arg.name} = m.out.{arg.name}Port.address;", f"*{count_of(arg)} = m.out.{count_of(arg)};"]
+        elif arg.type.is_ool_ports or arg.type.is_ool:
+            lines += [f"*{arg.name} = ({arg.ctype})m.out.{arg.name}Port.address;", f"*{count_of(arg)} = m.out.{count_of(arg)};"]
         elif arg.type.is_words:
             lines += [f"if (m.out.{count_of(arg)} > *{count_of(arg)}) {{", "\treturn MIG_ARRAY_TOO_LARGE;", "}",
                       f"*{count_of(arg)} = m.out.{count_of(arg)};",

@@ -20,8 +20,8 @@ class Routine:
         self.port = entry.subsystem.port
         self.args = entry.args
         self.custom = "custom" in entry.attrs
-        self.ports_in = [a for a in entry.args if a.is_in and a.type.is_port]
-        self.descriptors_out = [a for a in entry.args if a.is_out and (a.type.is_port or a.type.is_ool_ports)]
+        self.descriptors_in = [a for a in entry.args if a.is_in and a.type.is_descriptor]
+        self.descriptors_out = [a for a in entry.args if a.is_out and a.type.is_descriptor]
         self.words_in = next((a for a in entry.args if a.is_in and a.type.is_words), None)
         self.words_out = next((a for a in entry.args if a.is_out and a.type.is_words), None)
         # Pieces of varying length: taken and put one behind the other, by emit_mig_serial.py.
@@ -38,7 +38,9 @@ class Routine:
                 continue
             if closed and (arg.is_in or arg.type.is_words):
                 raise ValueError(f"{self.name}: nothing can follow {self.words_in.name} in the request")
-            if arg.type.is_words:
+            if arg.type.is_ool:
+                fields += [Field("mach_msg_type_number_t", count_of(arg), 4)] if arg.is_in else []
+            elif arg.type.is_words:
                 fields.append(Field("mach_msg_type_number_t", count_of(arg), 4))
                 closed = arg.is_in
             elif arg.is_in:
@@ -52,7 +54,7 @@ class Routine:
         for arg in self.args:
             if not arg.is_out or arg.type.is_port:
                 continue
-            if arg.type.is_words or arg.type.is_ool_ports:
+            if arg.type.is_words or arg.type.is_ool_ports or arg.type.is_ool:
                 where.append(Field("mach_msg_type_number_t", count_of(arg), 4))
                 where = tail if arg.type.is_words else where
             else:

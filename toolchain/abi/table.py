@@ -3,7 +3,8 @@
 A table is text, one declaration a line; '#' starts a comment, '\\' at the end joins the next line.
 
   type NAME KIND [KEY=VALUE...]          a scalar or wire type; KIND is s8..u64, bytes:N, words:N, string:N, chars:N,
-                                         port or ool_ports
+                                         port, ool_ports, or ool:N, an array of N-byte elements
+                                         out of line
   trap NUMBER RESULT NAME(ARGS) [ATTR]   Mach trap, x16 = -NUMBER
   call NUMBER RESULT NAME(ARGS) [ATTR]   BSD system call, x16 = NUMBER
   subsystem NAME BASE TYPE               the MIG routines that follow: request port of TYPE, ids from BASE
@@ -64,6 +65,20 @@ class Type:
     @property
     def is_ool_ports(self):
         return self.kind == "ool_ports"
+
+    @property
+    def is_ool(self):
+        """An array out of line: an OOL descriptor, and a count of elements in line."""
+        return self.kind.startswith("ool:")
+
+    @property
+    def element(self):
+        """Bytes of an element of is_ool."""
+        return int(self.kind.split(":")[1])
+
+    @property
+    def is_descriptor(self):
+        return self.is_port or self.is_ool_ports or self.is_ool
 
     @property
     def bytes(self):

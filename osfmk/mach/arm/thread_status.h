@@ -35,39 +35,46 @@
 #define ARM_THREAD_STATE_MAX           1296
 #define THREAD_STATE_MAX               1296
 
+/* Programs know the members with two underscores in front: they are not POSIX's. The kernel does without. */
+#ifdef KERNEL
+#define ARM_STATE(member) member
+#else
+#define ARM_STATE(member) __##member
+#endif
+
 typedef struct arm_thread_state64 {
-	uint64_t x[29];
-	uint64_t fp;
-	uint64_t lr;
-	uint64_t sp;
-	uint64_t pc;
-	uint32_t cpsr;
-	uint32_t pad;
+	uint64_t ARM_STATE(x)[29];
+	uint64_t ARM_STATE(fp);
+	uint64_t ARM_STATE(lr);
+	uint64_t ARM_STATE(sp);
+	uint64_t ARM_STATE(pc);
+	uint32_t ARM_STATE(cpsr);
+	uint32_t ARM_STATE(pad);
 } arm_thread_state64_t;
 
 typedef struct arm_exception_state64 {
-	uint64_t far;
-	uint32_t esr;
-	uint32_t exception;
+	uint64_t ARM_STATE(far);
+	uint32_t ARM_STATE(esr);
+	uint32_t ARM_STATE(exception);
 } arm_exception_state64_t;
 
 typedef struct arm_exception_state64_v2 {
-	uint64_t far;
-	uint64_t esr;
+	uint64_t ARM_STATE(far);
+	uint64_t ARM_STATE(esr);
 } arm_exception_state64_v2_t;
 
 typedef struct arm_neon_state64 {
-	__uint128_t v[32];
-	uint32_t fpsr;
-	uint32_t fpcr;
+	__uint128_t ARM_STATE(v)[32];
+	uint32_t ARM_STATE(fpsr);
+	uint32_t ARM_STATE(fpcr);
 } arm_neon_state64_t;
 
 typedef struct arm_debug_state64 {
-	uint64_t bvr[16];
-	uint64_t bcr[16];
-	uint64_t wvr[16];
-	uint64_t wcr[16];
-	uint64_t mdscr_el1;
+	uint64_t ARM_STATE(bvr)[16];
+	uint64_t ARM_STATE(bcr)[16];
+	uint64_t ARM_STATE(wvr)[16];
+	uint64_t ARM_STATE(wcr)[16];
+	uint64_t ARM_STATE(mdscr_el1);
 } arm_debug_state64_t;
 
 /* ARM_THREAD_STATE: the header says which of the two register sets follows. */
@@ -86,10 +93,24 @@ typedef struct arm_unified_thread_state {
 
 /* The machine part of a signal frame. */
 typedef struct arm_mcontext64 {
-	arm_exception_state64_t es;
-	arm_thread_state64_t ss;
-	arm_neon_state64_t ns;
+	arm_exception_state64_t ARM_STATE(es);
+	arm_thread_state64_t ARM_STATE(ss);
+	arm_neon_state64_t ARM_STATE(ns);
 } arm_mcontext64_t;
+
+#ifndef KERNEL
+/* The pointers in a state; nothing is signed here. */
+#define arm_thread_state64_get_pc(ts)            ((uintptr_t)(ts).__pc)
+#define arm_thread_state64_get_pc_fptr(ts)       ((void *)(uintptr_t)(ts).__pc)
+#define arm_thread_state64_set_pc_fptr(ts, fptr) ((ts).__pc = (uintptr_t)(fptr))
+#define arm_thread_state64_get_lr(ts)            ((uintptr_t)(ts).__lr)
+#define arm_thread_state64_get_lr_fptr(ts)       ((void *)(uintptr_t)(ts).__lr)
+#define arm_thread_state64_set_lr_fptr(ts, fptr) ((ts).__lr = (uintptr_t)(fptr))
+#define arm_thread_state64_get_sp(ts)            ((uintptr_t)(ts).__sp)
+#define arm_thread_state64_set_sp(ts, ptr)       ((ts).__sp = (uintptr_t)(ptr))
+#define arm_thread_state64_get_fp(ts)            ((uintptr_t)(ts).__fp)
+#define arm_thread_state64_set_fp(ts, ptr)       ((ts).__fp = (uintptr_t)(ptr))
+#endif
 
 _Static_assert(sizeof(arm_thread_state64_t) == 272, "arm_thread_state64");
 _Static_assert(sizeof(arm_exception_state64_t) == 16, "arm_exception_state64");

@@ -24,5 +24,11 @@
 
 const char *mach_error_string(kern_return_t kr);
 kern_return_t host_page_size(host_t host, vm_size_t *size);
+
+/* Three ports that a child inherits. Lookup answers an array of memory that the caller deallocates. */
+#define TASK_PORT_REGISTER_MAX 3
+kern_return_t mach_ports_register(task_t target, mach_port_array_t ports, mach_msg_type_number_t count);
+kern_return_t mach_ports_lookup(task_t target, mach_port_array_t *ports, mach_msg_type_number_t *count);
+
 kern_return_t mach_port_construct(
     ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name);

@@ -170,3 +170,39 @@ mach_port_construct(
 {
 	return _kernelrpc_mach_port_construct_trap(target, options, context, name);
 }
+
+kern_return_t
+mach_ports_register(task_t target, mach_port_array_t ports, mach_msg_type_number_t count)
+{
+	mach_port_t three[TASK_PORT_REGISTER_MAX] = { MACH_PORT_NULL };
+
+	if (count > TASK_PORT_REGISTER_MAX) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	for (mach_msg_type_number_t i = 0; i < count; i++) {
+		three[i] = ports[i];
+	}
+	return _kernelrpc_mach_ports_register3(target, three[0], three[1], three[2]);
+}
+
+kern_return_t
+mach_ports_lookup(task_t target, mach_port_array_t *ports, mach_msg_type_number_t *count)
+{
+	vm_address_t memory = 0;
+	mach_port_t *three;
+	kern_return_t kr = vm_allocate(
+	    mach_task_self(), &memory, TASK_PORT_REGISTER_MAX * sizeof(*three), VM_FLAGS_ANYWHERE);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	three = (mach_port_t *)memory;
+	kr = _kernelrpc_mach_ports_lookup3(target, &three[0], &three[1], &three[2]);
+	if (kr != KERN_SUCCESS) {
+		(void)vm_deallocate(mach_task_self(), memory, TASK_PORT_REGISTER_MAX * sizeof(*three));
+		return kr;
+	}
+	*ports = three;
+	*count = TASK_PORT_REGISTER_MAX;
+	return KERN_SUCCESS;
+}

@@ -24,6 +24,18 @@ struct mig_error {
 /* KERN_SUCCESS: the reply is in the buffer and has the promised shape. Otherwise nothing is left to release. */
 kern_return_t mig_client_call(mach_msg_header_t *head, const struct mig_call *call);
 
+/* The kernel takes a copy; the memory stays the caller's. */
+static inline mach_msg_ool_descriptor_t
+mig_ool(vm_offset_t address, mach_msg_size_t bytes)
+{
+	return (mach_msg_ool_descriptor_t){
+		.address = (void *)address,
+		.size = bytes,
+		.copy = MACH_MSG_VIRTUAL_COPY,
+		.type = MACH_MSG_OOL_DESCRIPTOR,
+	};
+}
+
 static inline mach_msg_port_descriptor_t
 mig_port(mach_port_t name, mach_msg_type_name_t disposition)
 {
