@@ -10,6 +10,7 @@
 #include <harness/bench.h>
 #include <harness/platform.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 
 #define PAYLOAD_MAX 4096
@@ -163,6 +164,103 @@ rpc_cross_cpu(struct bench *b)
 	rpc(b, echo, 1);
 }
 BENCHMARK("ipc/rpc_cross_cpu/0", rpc_cross_cpu, .arg = 0, .cpus = 2);
+
+/* ---- out-of-line memory ---- */
+
+#define OOL_BATCH 128
+
+struct ool_message {
+	mach_msg_header_t header;
+	mach_msg_body_t body;
+	mach_msg_ool_descriptor_t memory;
+	mach_msg_max_trailer_t trailer; /* receive only */
+};
+
+/* Gives back what it gets, unread; the answer is a header. */
+static void
+take_memory(mach_port_t service)
+{
+	struct ool_message m;
+	mach_msg_return_t mr =
+	    mach_msg(&m.header, MACH_RCV_MSG, 0, sizeof(m), service, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+
+	while (mr == MACH_MSG_SUCCESS && m.header.msgh_id != PEER_QUIT) {
+		if (mach_vm_deallocate(mach_task_self(), (mach_vm_address_t)m.memory.address,
+			m.memory.size) != KERN_SUCCESS) {
+			return;
+		}
+		m.header.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m.header.msgh_bits), 0);
+		m.header.msgh_local_port = MACH_PORT_NULL;
+		m.header.msgh_size = sizeof(m.header);
+		m.header.msgh_id = REPLY_ID;
+		mr = mach_msg(&m.header, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.header), sizeof(m), service,
+		    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+	}
+}
+
+static inline bool
+call_with_memory(const struct peer *peer, void *memory, size_t size)
+{
+	struct ool_message m;
+
+	m.header.msgh_bits =
+	    MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) | MACH_MSGH_BITS_COMPLEX;
+	m.header.msgh_size = offsetof(struct ool_message, trailer);
+	m.header.msgh_remote_port = peer->service;
+	m.header.msgh_local_port = peer->reply;
+	m.header.msgh_voucher_port = MACH_PORT_NULL;
+	m.header.msgh_id = REQUEST_ID;
+	m.body.msgh_descriptor_count = 1;
+	m.memory = (mach_msg_ool_descriptor_t){ .address = memory,
+		.deallocate = true,
+		.copy = MACH_MSG_VIRTUAL_COPY,
+		.type = MACH_MSG_OOL_DESCRIPTOR,
+		.size = (mach_msg_size_t)size };
+	return mach_msg(&m.header, MACH_SEND_MSG | MACH_RCV_MSG, m.header.msgh_size, sizeof(m), peer->reply,
+		   MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL) == MACH_MSG_SUCCESS &&
+	       m.header.msgh_id == REPLY_ID;
+}
+
+static bool
+fill_memory(void **memory, uint64_t count, size_t size)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		memory[i] = platform_map(size);
+		if (memory[i] == NULL) {
+			return false;
+		}
+		memset(memory[i], 0xa5, size);
+	}
+	return true;
+}
+
+/*
+ * One operation: a request with b->arg bytes of memory out of line, which the sender has filled before and gives up;
+ * the receiver gives them back unread and answers.
+ */
+static void
+rpc_ool(struct bench *b)
+{
+	static void *memory[OOL_BATCH];
+	size_t size = (size_t)b->arg;
+	struct peer peer;
+
+	if (!bench_check(b, peer_start(&peer, take_memory, b->worker), "no second task")) {
+		return;
+	}
+	while (bench_next(b)) {
+		bool ok = bench_check(b, fill_memory(memory, b->iterations, size), "no memory");
+
+		bench_start(b);
+		for (uint64_t i = 0; ok && i < b->iterations; i++) {
+			ok = call_with_memory(&peer, memory[i], size);
+		}
+		bench_stop(b);
+		bench_check(b, ok, "a call failed");
+	}
+	bench_check(b, peer_stop(&peer), "the server ended badly");
+}
+BENCHMARK("ipc/rpc_ool/65536", rpc_ool, .arg = 65536, .iterations = OOL_BATCH, .most = OOL_BATCH);
 
 /* ---- one thread and its own port ---- */
 
