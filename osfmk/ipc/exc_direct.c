@@ -16,6 +16,7 @@
 #include <ipc/ipc_wait.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
+#include <ipc/right.h>
 #include <ipc/space.h>
 #include <kern/handoff.h>
 #include <kern/smr.h>
@@ -102,6 +103,12 @@ exc_direct_receive(thread_t self, const struct exc_message *m)
 	if (os_unlikely(!copyout_nofault(m->bytes, addr, size))) {
 		(void)ml_set_interrupts_enabled(true);
 		error = copyout(m->bytes, addr, size);
+	}
+	if (os_unlikely(error != 0)) {
+		const mach_msg_header_t *header = (const mach_msg_header_t *)(const void *)m->bytes;
+
+		ipc_right_forget(
+		    self->task->ipc.space, header->msgh_remote_port, MACH_MSG_TYPE_PORT_SEND_ONCE, 0);
 	}
 	thread_syscall_return(error == 0 ? MACH_MSG_SUCCESS : MACH_RCV_INVALID_DATA);
 }

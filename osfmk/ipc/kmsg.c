@@ -522,6 +522,44 @@ ipc_kmsg_copyout_pseudo(ipc_kmsg_t kmsg, ipc_space_t space)
 	return bits | ipc_kmsg_copyout_body(kmsg, space);
 }
 
+/* --- a receiver that cannot be told --- */
+
+static void
+ipc_kmsg_forget_desc(ipc_space_t space, const mach_msg_descriptor_t *user)
+{
+	switch (user->type.type) {
+	case MACH_MSG_PORT_DESCRIPTOR:
+		ipc_right_forget(space, user->port.name, user->port.disposition, 0);
+		break;
+	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+		ipc_right_forget(space, user->guarded_port.name, user->guarded_port.disposition,
+		    user->guarded_port.context);
+		break;
+	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+		ipc_ool_ports_forget(space, &user->ool_ports);
+		break;
+	default:
+		ipc_ool_forget(&user->out_of_line);
+		break;
+	}
+}
+
+OS_COLD void
+ipc_kmsg_undo_copyout(ipc_kmsg_t kmsg, ipc_space_t space)
+{
+	const mach_msg_header_t *header = ikm_header(kmsg);
+	uint32_t offset = sizeof(mach_msg_base_t);
+
+	ipc_right_forget(space, header->msgh_remote_port, MACH_MSGH_BITS_REMOTE(header->msgh_bits), 0);
+	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
+		const mach_msg_descriptor_t *user =
+		    (const mach_msg_descriptor_t *)(const void *)(kmsg->ikm_msg + offset);
+
+		ipc_kmsg_forget_desc(space, user);
+		offset += ipc_desc_size(user);
+	}
+}
+
 void
 ipc_kmsg_strip(ipc_kmsg_t kmsg)
 {

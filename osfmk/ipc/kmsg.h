@@ -104,6 +104,11 @@ mach_msg_return_t ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *kms
 mach_msg_return_t ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space);
 
 /*
+ * MACH_SEND_ALWAYS among the options of ipc_kmsg_send: the queue's limit does not matter. No program can set it.
+ */
+#define MACH_SEND_ALWAYS 0x10000U
+
+/*
  * Queues the message or hands it to a receiver. Consumes it on success (a dead destination is success);
  * MACH_SEND_TIMED_OUT and MACH_SEND_INTERRUPTED leave it to the caller, who gives it back by a
  * pseudo-receive. timeout_ms counts only with MACH_SEND_TIMEOUT. May block.
@@ -119,6 +124,12 @@ mach_msg_return_t ipc_kmsg_copyout(ipc_kmsg_t kmsg, ipc_space_t space);
 
 /* The same for the sender that gets its message back: no swap of the header ports. */
 mach_msg_return_t ipc_kmsg_copyout_pseudo(ipc_kmsg_t kmsg, ipc_space_t space);
+
+/*
+ * After a copyout whose result could not be written to the receiver's memory: nobody knows the names and addresses, so
+ * what they stand for is given up.
+ */
+void ipc_kmsg_undo_copyout(ipc_kmsg_t kmsg, ipc_space_t space);
 
 /* Destroys all rights and writes null names, for a receiver whose buffer is too small; keeps the header. */
 void ipc_kmsg_strip(ipc_kmsg_t kmsg);

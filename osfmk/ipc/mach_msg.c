@@ -12,6 +12,7 @@
 #include <ipc/mach_msg_fastpath.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
+#include <ipc/right.h>
 #include <ipc/send.h>
 #include <ipc/space.h>
 #include <kern/clock.h>
@@ -58,6 +59,7 @@ mach_msg_send(const struct ipc_send_args *args)
 {
 	ipc_space_t space = current_task()->ipc.space;
 	mach_msg_return_t mr;
+	uint32_t option;
 	ipc_kmsg_t kmsg;
 
 	mr = ipc_kmsg_get(args, &kmsg);
@@ -68,7 +70,11 @@ mach_msg_send(const struct ipc_send_args *args)
 	if (mr != MACH_MSG_SUCCESS) {
 		return mr;
 	}
-	mr = ipc_kmsg_send(kmsg, args->option, args->timeout_ms);
+	option = args->option;
+	if (os_unlikely(option & MACH_SEND_NOTIFY) && ipc_right_arm(space, args->header.msgh_remote_port)) {
+		option |= MACH_SEND_ALWAYS; /* room was seen: the message goes even if it has gone meanwhile */
+	}
+	mr = ipc_kmsg_send(kmsg, option, args->timeout_ms);
 	if (os_unlikely(mr != MACH_MSG_SUCCESS)) {
 		mr |= mach_msg_pseudo_receive(kmsg, space, args->msg_addr);
 	}

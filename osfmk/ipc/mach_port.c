@@ -8,6 +8,8 @@
 #include <ipc/pset.h>
 #include <ipc/right.h>
 #include <ipc/space.h>
+#include <kern/exception.h>
+#include <kern/task.h>
 #include <kern/thread.h>
 #include <string.h>
 
@@ -291,9 +293,12 @@ mach_port_request_notification(ipc_space_t space, mach_port_name_t name, mach_ms
 	case MACH_NOTIFY_NO_SENDERS:
 		return mach_port_request_no_senders(space, name, sync, notify, previous);
 	case MACH_NOTIFY_DEAD_NAME:
-		return !MACH_PORT_VALID(name)
-			   ? KERN_INVALID_ARGUMENT
-			   : ipc_right_request_dead_name(space, name, msgid, sync != 0, notify, previous);
+	case MACH_NOTIFY_SEND_POSSIBLE: {
+		struct ipc_right_request want = { .msgid = msgid, .immediate = sync != 0, .notify = notify };
+
+		return MACH_PORT_VALID(name) ? ipc_right_request(space, name, &want, previous)
+					     : KERN_INVALID_ARGUMENT;
+	}
 	default:
 		return KERN_INVALID_VALUE;
 	}
@@ -425,6 +430,15 @@ mach_port_set_attributes(ipc_space_t space, mach_port_name_t name, mach_port_fla
 
 /* --- context and guards --- */
 
+/* EXC_GUARD for a task that breaks the rule on a port of its own. */
+static void
+mach_port_break_guard(ipc_space_t space, mach_port_name_t name, uint32_t flavor, uint64_t guard)
+{
+	if (space->is_task == current_task()) {
+		exception_guard(name, flavor, guard);
+	}
+}
+
 kern_return_t
 mach_port_get_context(ipc_space_t space, mach_port_name_t name, mach_port_context_t *context)
 {
@@ -445,6 +459,7 @@ kern_return_t
 mach_port_set_context(ipc_space_t space, mach_port_name_t name, mach_port_context_t context)
 {
 	ipc_port_t port;
+	uint64_t guard;
 	kern_return_t kr = mach_port_reference_receive(space, name, &port);
 
 	if (kr == KERN_SUCCESS) {
@@ -454,7 +469,11 @@ mach_port_set_context(ipc_space_t space, mach_port_name_t name, mach_port_contex
 		} else {
 			port->ip_context = context;
 		}
+		guard = port->ip_context;
 		lck_spin_unlock(&port->ip_lock);
+		if (kr != KERN_SUCCESS) {
+			mach_port_break_guard(space, name, kGUARD_EXC_SET_CONTEXT, guard);
+		}
 		ip_release(port);
 	}
 	return kr;
@@ -486,6 +505,8 @@ kern_return_t
 mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
 {
 	ipc_port_t port;
+	uint64_t context;
+	uint32_t flavor = 0;
 	kern_return_t kr =
 	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
 
@@ -493,14 +514,21 @@ mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
 		return kr;
 	}
 	lck_spin_lock(&port->ip_lock);
-	if (!(port->ip_flags & IP_GUARDED) || port->ip_context != guard) {
-		kr = KERN_INVALID_ARGUMENT;
+	context = port->ip_context;
+	if (!(port->ip_flags & IP_GUARDED)) {
+		flavor = kGUARD_EXC_UNGUARDED;
+	} else if (context != guard) {
+		flavor = kGUARD_EXC_INCORRECT_GUARD;
 	} else {
 		port->ip_context = 0;
 		port->ip_flags &= ~(IP_GUARDED | IP_STRICT_GUARD | IP_GUARD_IMMOVABLE);
 	}
 	lck_spin_unlock(&port->ip_lock);
 	ip_release(port);
+	if (flavor != 0) {
+		mach_port_break_guard(space, name, flavor, context);
+		kr = KERN_INVALID_ARGUMENT;
+	}
 	return kr;
 }
 

@@ -201,6 +201,19 @@ mq_set_blocked_locked(struct mqueue *mq, uint32_t limit)
 	return true;
 }
 
+bool
+mq_set_notify_locked(struct mqueue *mq, uint32_t limit)
+{
+	uint64_t word = os_atomic_load(&mq->mq_word, relaxed);
+
+	do {
+		if ((word & (MQ_DEAD | MQ_WAITING)) != 0 || mq_word_count(word) < limit) {
+			return false;
+		}
+	} while (!os_atomic_cmpxchgv(&mq->mq_word, word, word | MQ_NOTIFY, &word, acq_rel)); /* I4 */
+	return true;
+}
+
 struct mq_node *
 mq_kill_locked(struct mqueue *mq, void **receiver)
 {

@@ -19,6 +19,7 @@
  *          WAITERS    the receiver list (under the port's lock) is not empty
  *          BLOCKED    the list of blocked senders (port's lock) is not empty
  *          IN_SET     the port is a member of a set: whoever enqueues also tells the set
+ *          NOTIFY     somebody wants to hear when there is room: whoever dequeues looks, under the lock
  *
  * A sender changes the word by one compare-exchange: it either pushes its message and raises the count, or
  * takes the waiting receiver out, or learns that the queue is full or dead. A receiver takes the whole inbox
@@ -33,7 +34,7 @@
  *      count 0 or the lock held with an empty outbox; an empty inbox in the word being replaced is what
  *      makes "nothing arrived meanwhile" true.
  *  I3  count <= limit, except for messages that carry a promise to be queued (send-once rights, kernel).
- *  I4  WAITERS, BLOCKED and IN_SET change only with the port's lock held. A sender that pushes while it sees
+ *  I4  WAITERS, BLOCKED, IN_SET and NOTIFY change only with the port's lock held. A sender that pushes while it sees
  *      WAITERS or IN_SET takes the lock afterwards and dispatches; a receiver that sets one of them sees in
  *      the replaced word every message pushed before. So no message sits beside a sleeping receiver.
  *  I5  Whoever takes a receiver out of the word or off a list owes it one attempt to claim its wait, and
@@ -79,6 +80,7 @@ struct mqueue {
 #define MQ_WAITERS 0x04ULL
 #define MQ_BLOCKED 0x08ULL
 #define MQ_IN_SET  0x10ULL
+#define MQ_NOTIFY  0x20ULL
 
 #define MQ_FLAGS       0x3fULL
 #define MQ_PTR_MASK    0x00007fffffffffc0ULL
@@ -207,6 +209,15 @@ bool mq_set_waiters_locked(struct mqueue *mq, void **receiver);
 
 /* Declares senders blocked. False: the queue has room now (or is dead, or has a receiver). */
 bool mq_set_blocked_locked(struct mqueue *mq, uint32_t limit);
+
+/* Asks for NOTIFY's attention when room comes. False: there is room now, or the queue is dead. */
+bool mq_set_notify_locked(struct mqueue *mq, uint32_t limit);
+
+OS_INLINE bool
+mq_wants_notify(const struct mqueue *mq)
+{
+	return (os_atomic_load(&mq->mq_word, relaxed) & MQ_NOTIFY) != 0;
+}
 
 OS_INLINE void
 mq_set_flag_locked(struct mqueue *mq, uint64_t flag)

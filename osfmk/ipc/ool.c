@@ -212,3 +212,31 @@ ipc_ool_ports_destroy(struct ipc_kmsg_desc *desc)
 	kfree(desc->ikd_ports, desc->ikd_size * sizeof(ipc_port_t));
 	desc->ikd_ports = NULL;
 }
+
+/* --- what was placed for nobody --- */
+
+void
+ipc_ool_forget(const mach_msg_ool_descriptor_t *user)
+{
+	if (user->size != 0) {
+		(void)mach_vm_deallocate(
+		    current_task()->map, (mach_vm_offset_t)(uintptr_t)user->address, user->size);
+	}
+}
+
+/* The names are in the receiver's memory, where other threads can change them: they are names of its own then. */
+void
+ipc_ool_ports_forget(ipc_space_t space, const mach_msg_ool_ports_descriptor_t *user)
+{
+	user_addr_t addr = (user_addr_t)(uintptr_t)user->address;
+	mach_port_name_t name;
+
+	for (uint32_t i = 0; i < user->count; i++) {
+		if (copyin(addr + i * sizeof(name), &name, sizeof(name)) == 0) {
+			ipc_right_forget(space, name, user->disposition, 0);
+		}
+	}
+	if (user->count != 0) {
+		(void)mach_vm_deallocate(current_task()->map, addr, user->count * sizeof(name));
+	}
+}

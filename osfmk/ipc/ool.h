@@ -18,3 +18,7 @@ mach_msg_return_t ipc_ool_ports_copyin(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *de
 mach_msg_return_t ipc_ool_ports_copyout(
     struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_ool_ports_descriptor_t *user);
 void ipc_ool_ports_destroy(struct ipc_kmsg_desc *desc);
+
+/* What a copyout placed in the current task goes again: nobody can be told where it is. */
+void ipc_ool_forget(const mach_msg_ool_descriptor_t *user);
+void ipc_ool_ports_forget(ipc_space_t space, const mach_msg_ool_ports_descriptor_t *user);

@@ -255,6 +255,61 @@ ipc_port_request_destroyed(ipc_port_t port, ipc_port_t notify, bool *refused)
 	return previous;
 }
 
+/* --- send-possible --- */
+
+bool
+ipc_port_arm_locked(ipc_port_t port, struct ipc_request *request)
+{
+	if (!mq_set_notify_locked(&port->ip_mqueue, port->ip_qlimit)) {
+		return false;
+	}
+	request->ipr_armed = 1;
+	return true;
+}
+
+/* An armed request comes off port and entry: where to tell, under which name. IP_NULL: there is none. */
+static ipc_port_t
+ipc_port_take_armed_locked(ipc_port_t port, mach_port_name_t *name) REQUIRES(port->ip_lock)
+{
+	list_foreach (link, &port->ip_requests) {
+		struct ipc_entry *entry = os_containerof(link, struct ipc_entry, ie_request.ipr_link);
+		struct ipc_request *request = &entry->ie_request;
+		ipc_port_t notify = request->ipr_soright;
+
+		if (request->ipr_armed) {
+			*name = ipc_entry_name(entry);
+			list_remove(link);
+			*request = (struct ipc_request){ .ipr_soright = IP_NULL };
+			list_init(&request->ipr_link);
+			return notify;
+		}
+	}
+	return IP_NULL;
+}
+
+/* One by one: a notification is a message to another port, whose lock does not nest in this one's. */
+OS_COLD void
+ipc_port_tell_room(ipc_port_t port)
+{
+	mach_port_name_t name = MACH_PORT_NULL;
+	ipc_port_t notify;
+
+	do {
+		notify = IP_NULL;
+		lck_spin_lock(&port->ip_lock);
+		if (ip_active(port) && mq_count(&port->ip_mqueue) < port->ip_qlimit) {
+			notify = ipc_port_take_armed_locked(port, &name);
+			if (notify == IP_NULL) {
+				mq_clear_flag_locked(&port->ip_mqueue, MQ_NOTIFY);
+			}
+		}
+		lck_spin_unlock(&port->ip_lock);
+		if (notify != IP_NULL) {
+			ipc_notify_send_possible(notify, name);
+		}
+	} while (notify != IP_NULL);
+}
+
 /* --- receive rights in transit --- */
 
 bool
@@ -401,6 +456,7 @@ ipc_port_set_qlimit(ipc_port_t port, uint32_t qlimit)
 		ipc_port_pass_slot_locked(port);
 	}
 	lck_spin_unlock(&port->ip_lock);
+	ipc_port_check_room(port);
 }
 
 void

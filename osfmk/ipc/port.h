@@ -30,6 +30,8 @@
 
 #include <ipc/kobject_types.h>
 
+struct ipc_request;
+
 struct ipc_port {
 	/* Senders' line. */
 	struct mqueue ip_mqueue;           /* word (a), outbox (p) */
@@ -169,6 +171,23 @@ void ipc_port_check_no_senders(ipc_port_t port);
 /* Takes the no-senders request's registration: `notify` is consumed. Returns the previous one. */
 ipc_port_t ipc_port_request_no_senders(ipc_port_t port, ipc_port_t notify, mach_port_mscount_t sync);
 ipc_port_t ipc_port_request_destroyed(ipc_port_t port, ipc_port_t notify, bool *refused);
+
+/*
+ * The send-possible request in an entry that names the port: fires when the queue, full now, has room. False:
+ * there is room, and nothing was armed.
+ */
+bool ipc_port_arm_locked(ipc_port_t port, struct ipc_request *request) REQUIRES(port->ip_lock);
+
+/* To be called without locks by whoever has taken a message: fires armed requests if there is room. */
+void ipc_port_tell_room(ipc_port_t port);
+
+OS_INLINE void
+ipc_port_check_room(ipc_port_t port)
+{
+	if (os_unlikely(mq_wants_notify(&port->ip_mqueue))) {
+		ipc_port_tell_room(port);
+	}
+}
 
 /* True when moving `port`'s receive right into a message to `dest` would close a loop; else records it. */
 bool ipc_port_check_circularity(ipc_port_t port, ipc_port_t dest);

@@ -127,6 +127,7 @@ ipc_pset_add(ipc_pset_t pset, ipc_port_t port)
 	lck_spin_lock(&port->ip_lock);
 	kr = ipc_pset_add_locked(pset, port, link);
 	lck_spin_unlock(&port->ip_lock);
+	ipc_port_check_room(port);
 	if (kr != KERN_SUCCESS) {
 		ipc_pset_link_free(link);
 	}

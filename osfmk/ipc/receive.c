@@ -75,6 +75,9 @@ ipc_receive_finish(thread_t self, ipc_kmsg_t kmsg)
 		mr = ipc_kmsg_copyout(kmsg, self->task->ipc.space);
 	}
 	put = ipc_kmsg_put(kmsg, ith->ith_msg_addr, tsize, context);
+	if (os_unlikely(put != MACH_MSG_SUCCESS)) {
+		ipc_kmsg_undo_copyout(kmsg, self->task->ipc.space);
+	}
 	ipc_kmsg_free(kmsg);
 	return put == MACH_MSG_SUCCESS ? mr : put;
 }
@@ -219,6 +222,7 @@ ipc_port_receive_slow(
 		}
 		if (step != RECEIVE_EMPTY || !wait) {
 			lck_spin_unlock(&port->ip_lock);
+			ipc_port_check_room(port);
 			return step;
 		}
 		if (ipc_port_enlist_locked(self, port, deadline)) {
@@ -293,6 +297,7 @@ ipc_pset_take(thread_t self, ipc_pset_t pset, ipc_kmsg_t *kmsg)
 			ipc_pset_post_locked(port);
 		}
 		lck_spin_unlock(&port->ip_lock);
+		ipc_port_check_room(port);
 		ip_release(port);
 	}
 	return step;

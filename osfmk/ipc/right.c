@@ -11,9 +11,11 @@
 #include <ipc/port.h>
 #include <ipc/pset.h>
 #include <kern/assert.h>
+#include <kern/exception.h>
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
+#include <mach/notify.h>
 
 /* Rights of one entry that outlive the lock. */
 struct ipc_right_remains {
@@ -23,7 +25,10 @@ struct ipc_right_remains {
 	ipc_pset_t pset;       /* set to destroy */
 	ipc_port_t deleted;    /* where to tell that the name was deleted */
 	ipc_port_t dead;       /* where to tell that the name is dead */
+	ipc_port_t possible;   /* where to tell that a send is possible */
 	mach_port_name_t name; /* what it was called */
+	uint32_t guard_flavor; /* kGUARD_EXC_*: the rule that the call broke, 0 none */
+	uint64_t guard;        /* what it is */
 };
 
 static void
@@ -42,6 +47,22 @@ ipc_right_release_remains(struct ipc_right_remains *r)
 	}
 	if (os_unlikely(r->dead != IP_NULL)) {
 		ipc_notify_dead_name(r->dead, r->name);
+	}
+	if (os_unlikely(r->possible != IP_NULL)) {
+		ipc_notify_send_possible(r->possible, r->name);
+	}
+	if (os_unlikely(r->guard_flavor != 0)) {
+		exception_guard(r->name, r->guard_flavor, r->guard);
+	}
+}
+
+/* A rule of a guarded port is broken: EXC_GUARD for a task that does it to itself. */
+static void
+ipc_right_break_guard(ipc_space_t space, ipc_port_t port, uint32_t flavor, struct ipc_right_remains *r)
+{
+	if (space->is_task == current_task()) {
+		r->guard_flavor = flavor;
+		r->guard = port->ip_context;
 	}
 }
 
@@ -106,7 +127,7 @@ ipc_right_check(ipc_space_t space, ipc_entry_t entry, uint64_t word, struct ipc_
 	} else if (!os_atomic_cmpxchg(&entry->ie_word, word, dead, relaxed)) { /* [N2], against a send */
 		return os_atomic_load(&entry->ie_word, acquire);
 	}
-	if (word & NT_REQUEST) {
+	if ((word & NT_REQUEST) && entry->ie_request.ipr_msgid != 0) {
 		/* If the port's death has not told yet, we do; one more reference in any case. */
 		r->dead = ipc_right_cancel_request(entry, word);
 		entry->ie_urefs += entry->ie_urefs < MACH_PORT_UREFS_MAX;
@@ -278,6 +299,7 @@ ipc_right_move_receive_locked(ipc_space_t space, ipc_entry_t entry, uint64_t wor
 		return KERN_INVALID_RIGHT;
 	}
 	if (port->ip_flags & (IP_IMMOVABLE_RECEIVE | IP_GUARD_IMMOVABLE)) {
+		ipc_right_break_guard(space, port, kGUARD_EXC_IMMOVABLE, r);
 		return KERN_INVALID_CAPABILITY;
 	}
 	if (nt_rights(word) & NT_SEND) {
@@ -763,8 +785,8 @@ ipc_right_drop_receive_locked(
 		ipc_hash_insert(space, entry);
 		return;
 	}
-	if (word & NT_REQUEST) {
-		r->dead = ipc_right_cancel_request(entry, word);
+	r->dead = ipc_right_cancel_request(entry, word);
+	if (r->dead != IP_NULL) {
 		entry->ie_urefs += entry->ie_urefs < MACH_PORT_UREFS_MAX;
 	}
 	r->send = r->receive;
@@ -818,6 +840,7 @@ ipc_right_destroy_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, st
     REQUIRES(space->is_lock)
 {
 	if (ipc_right_is_guarded(word)) {
+		ipc_right_break_guard(space, nt_object(word), kGUARD_EXC_DESTROY, r);
 		return KERN_INVALID_RIGHT;
 	}
 	ipc_right_drop_all_locked(space, entry, word, r);
@@ -936,6 +959,7 @@ ipc_right_delta_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, mach
 	}
 	if (right == MACH_PORT_RIGHT_RECEIVE) {
 		if (ipc_right_is_guarded(word)) {
+			ipc_right_break_guard(space, nt_object(word), kGUARD_EXC_MOD_REFS, r);
 			return KERN_INVALID_RIGHT;
 		}
 		ipc_right_drop_receive_locked(space, entry, word, r);
@@ -977,6 +1001,7 @@ ipc_right_destruct_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, m
 		return KERN_INVALID_RIGHT;
 	}
 	if ((port->ip_flags & IP_GUARDED) && port->ip_context != guard) {
+		ipc_right_break_guard(space, port, kGUARD_EXC_INCORRECT_GUARD, r);
 		return KERN_INVALID_ARGUMENT;
 	}
 	if (srdelta > 0 || (srdelta != 0 && !(nt_rights(word) & NT_SEND))) {
@@ -1012,6 +1037,19 @@ ipc_right_destruct(ipc_space_t space, mach_port_name_t name, mach_port_delta_t s
 }
 
 void
+ipc_right_forget(ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t type, uint64_t guard)
+{
+	if (!MACH_PORT_VALID(name)) {
+		return;
+	}
+	if (type == MACH_MSG_TYPE_PORT_RECEIVE) {
+		(void)ipc_right_destruct(space, name, 0, guard);
+	} else {
+		(void)ipc_right_deallocate(space, name);
+	}
+}
+
+void
 ipc_right_terminate(ipc_space_t space, ipc_entry_t entry)
 {
 	struct ipc_right_remains r = { 0 };
@@ -1029,6 +1067,27 @@ ipc_right_terminate(ipc_space_t space, ipc_entry_t entry)
 
 /* --- questions --- */
 
+/* A request that has fired leaves NT_REQUEST behind; the port's lock tells what there is. */
+static mach_port_type_t
+ipc_right_request_type(ipc_entry_t entry, uint64_t word)
+{
+	const struct ipc_request *request = &entry->ie_request;
+	ipc_port_t port = nt_object(word);
+	mach_port_type_t type = 0;
+
+	if (!(word & NT_REQUEST)) {
+		return 0;
+	}
+	lck_spin_lock(&port->ip_lock);
+	if (request->ipr_soright != IP_NULL && request->ipr_msgid == MACH_NOTIFY_DEAD_NAME) {
+		type = MACH_PORT_TYPE_DNREQUEST;
+	} else if (request->ipr_soright != IP_NULL) {
+		type = MACH_PORT_TYPE_SPREQUEST | (request->ipr_armed ? 0 : MACH_PORT_TYPE_SPREQUEST_DELAYED);
+	}
+	lck_spin_unlock(&port->ip_lock);
+	return type;
+}
+
 kern_return_t
 ipc_right_info(ipc_space_t space, mach_port_name_t name, mach_port_type_t *type, mach_port_urefs_t *urefs)
 {
@@ -1040,7 +1099,7 @@ ipc_right_info(ipc_space_t space, mach_port_name_t name, mach_port_type_t *type,
 	is_write_lock(space);
 	entry = ipc_right_lookup(space, name, &word, &r);
 	if (entry != NULL) {
-		*type = NT_TYPE(nt_rights(word)) | (word & NT_REQUEST ? MACH_PORT_TYPE_DNREQUEST : 0);
+		*type = NT_TYPE(nt_rights(word)) | ipc_right_request_type(entry, word);
 		*urefs = nt_rights(word) & (NT_SEND | NT_DEAD_NAME) ? entry->ie_urefs : 1;
 		kr = KERN_SUCCESS;
 	}
@@ -1084,34 +1143,64 @@ ipc_right_reference_pset(ipc_space_t space, mach_port_name_t name, ipc_pset_t *o
 
 /* --- rename --- */
 
-static kern_return_t
-ipc_right_rename_locked(ipc_space_t space, mach_port_name_t new_name, ipc_entry_t from, uint64_t word)
-    REQUIRES(space->is_lock)
+/* The request moves from one entry to another; a firing looks at its entry's name under the port's lock. */
+static void
+ipc_right_move_request(ipc_port_t port, ipc_entry_t from, ipc_entry_t to)
 {
-	ipc_port_t port = nt_object(word);
-	ipc_entry_t to;
-	kern_return_t kr;
+	lck_spin_lock(&port->ip_lock);
+	if (from->ie_request.ipr_soright != IP_NULL) {
+		to->ie_request.ipr_soright = from->ie_request.ipr_soright;
+		to->ie_request.ipr_msgid = from->ie_request.ipr_msgid;
+		to->ie_request.ipr_armed = from->ie_request.ipr_armed;
+		from->ie_request.ipr_soright = IP_NULL;
+		list_remove(&from->ie_request.ipr_link);
+		list_push_back(&port->ip_requests, &to->ie_request.ipr_link);
+		os_atomic_or(&to->ie_word, NT_REQUEST, relaxed);
+	}
+	lck_spin_unlock(&port->ip_lock);
+}
 
-	if ((word & NT_REQUEST) || nt_rights(word) == NT_SEND_ONCE) {
-		return KERN_FAILURE; /* the request and a concurrent send know the entry by its place */
-	}
-	kr = ipc_entry_alloc_name(space, new_name, &to);
-	if (kr != KERN_SUCCESS) {
-		return kr;
-	}
-	if (from->ie_word != word) {
-		nt_free(&space->is_table, to);
-		return KERN_INVALID_NAME; /* changed while the table grew */
+/* The right leaves its entry. False: a send-once right that another thread has sent with. */
+static bool
+ipc_right_rename_leave(ipc_space_t space, ipc_entry_t from, uint64_t word) REQUIRES(space->is_lock)
+{
+	if (nt_rights(word) == NT_SEND_ONCE) {
+		return os_atomic_cmpxchg(&from->ie_word, word, nt_next_gen(word), relaxed); /* [N2] */
 	}
 	if (nt_rights(word) == NT_SEND) {
 		ipc_hash_remove(space, from);
 	}
-	(void)ipc_entry_set(to, port, nt_rights(word), from->ie_urefs);
-	ipc_entry_dealloc(space, from);
+	return true;
+}
+
+static kern_return_t
+ipc_right_rename_locked(ipc_space_t space, mach_port_name_t new_name, ipc_entry_t from, uint64_t word)
+    REQUIRES(space->is_lock)
+{
+	void *object = nt_object(word);
+	ipc_entry_t to;
+	kern_return_t kr = ipc_entry_alloc_name(space, new_name, &to);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (from->ie_word != word || !ipc_right_rename_leave(space, from, word)) {
+		nt_free(&space->is_table, to);
+		return KERN_INVALID_NAME; /* changed while the table grew, or just now */
+	}
+	(void)ipc_entry_set(to, object, nt_rights(word), from->ie_urefs);
+	if (word & NT_REQUEST) {
+		ipc_right_move_request(object, from, to);
+	}
+	if (nt_rights(word) == NT_SEND_ONCE) {
+		nt_free(&space->is_table, from); /* its word is a free one already */
+	} else {
+		ipc_entry_dealloc(space, from);
+	}
 	if (nt_rights(word) == NT_SEND) {
 		ipc_hash_insert(space, to);
 	} else if (nt_rights(word) & NT_RECEIVE) {
-		ipc_port_set_receiver(port, space, new_name);
+		ipc_port_set_receiver(object, space, new_name);
 	}
 	return KERN_SUCCESS;
 }
@@ -1134,14 +1223,37 @@ ipc_right_rename(ipc_space_t space, mach_port_name_t old_name, mach_port_name_t 
 	return kr;
 }
 
-/* --- dead-name requests --- */
+/* --- dead-name and send-possible requests --- */
+
+/*
+ * Registers, with the port's lock held; true if the request has its answer at once: a send is possible. The request
+ * is then not registered.
+ */
+static bool
+ipc_right_register_locked(ipc_port_t port, struct ipc_request *request, const struct ipc_right_request *want)
+    REQUIRES(port->ip_lock)
+{
+	request->ipr_soright = want->notify;
+	request->ipr_msgid = (uint32_t)want->msgid;
+	request->ipr_armed = 0;
+	if (want->notify == IP_NULL) {
+		return false;
+	}
+	if (want->msgid == MACH_NOTIFY_SEND_POSSIBLE && want->immediate &&
+	    !ipc_port_arm_locked(port, request)) {
+		request->ipr_soright = IP_NULL;
+		request->ipr_msgid = 0;
+		return true;
+	}
+	list_push_back(&port->ip_requests, &request->ipr_link);
+	return false;
+}
 
 static kern_return_t
-ipc_right_request_locked(
-    ipc_entry_t entry, uint64_t word, mach_msg_id_t msgid, ipc_port_t notify, ipc_port_t *previous)
+ipc_right_request_locked(ipc_entry_t entry, uint64_t word, const struct ipc_right_request *want,
+    ipc_port_t *previous, struct ipc_right_remains *r)
 {
-	struct ipc_request *request = &entry->ie_request;
-	uint64_t next = notify != IP_NULL ? word | NT_REQUEST : word & ~NT_REQUEST;
+	uint64_t next = want->notify != IP_NULL ? word | NT_REQUEST : word & ~NT_REQUEST;
 	ipc_port_t port = nt_object(word);
 	kern_return_t kr = KERN_SUCCESS;
 
@@ -1150,13 +1262,10 @@ ipc_right_request_locked(
 	if (!ip_active(port) || !os_atomic_cmpxchg(&entry->ie_word, word, next, relaxed)) {
 		kr = KERN_FAILURE; /* changed since the look-up */
 	} else {
-		*previous = word & NT_REQUEST ? request->ipr_soright : IP_NULL;
-		list_remove(&request->ipr_link);
-		request->ipr_soright = notify;
-		request->ipr_msgid = (uint32_t)msgid;
-		request->ipr_armed = 0;
-		if (notify != IP_NULL) {
-			list_push_back(&port->ip_requests, &request->ipr_link);
+		*previous = word & NT_REQUEST ? entry->ie_request.ipr_soright : IP_NULL;
+		list_remove(&entry->ie_request.ipr_link);
+		if (ipc_right_register_locked(port, &entry->ie_request, want)) {
+			r->possible = want->notify;
 		}
 	}
 	lck_spin_unlock(&port->ip_lock);
@@ -1164,8 +1273,8 @@ ipc_right_request_locked(
 }
 
 kern_return_t
-ipc_right_request_dead_name(ipc_space_t space, mach_port_name_t name, mach_msg_id_t msgid, bool immediate,
-    ipc_port_t notify, ipc_port_t *previous)
+ipc_right_request(
+    ipc_space_t space, mach_port_name_t name, const struct ipc_right_request *want, ipc_port_t *previous)
 {
 	struct ipc_right_remains r = { 0 };
 	kern_return_t kr;
@@ -1178,11 +1287,11 @@ ipc_right_request_dead_name(ipc_space_t space, mach_port_name_t name, mach_msg_i
 		is_write_lock(space);
 		entry = ipc_right_lookup(space, name, &word, &r);
 		if (entry != NULL && (nt_rights(word) & (NT_SEND | NT_SEND_ONCE | NT_RECEIVE))) {
-			kr = ipc_right_request_locked(entry, word, msgid, notify, previous);
-		} else if (entry != NULL && nt_rights(word) == NT_DEAD_NAME && immediate &&
-			   notify != IP_NULL) {
+			kr = ipc_right_request_locked(entry, word, want, previous, &r);
+		} else if (entry != NULL && nt_rights(word) == NT_DEAD_NAME && want->immediate &&
+			   want->notify != IP_NULL) {
 			entry->ie_urefs += entry->ie_urefs < MACH_PORT_UREFS_MAX;
-			r.dead = notify;
+			r.dead = want->notify;
 			kr = KERN_SUCCESS;
 		} else if (entry != NULL) {
 			kr = nt_rights(word) == NT_DEAD_NAME ? KERN_INVALID_ARGUMENT : KERN_INVALID_RIGHT;
@@ -1191,4 +1300,26 @@ ipc_right_request_dead_name(ipc_space_t space, mach_port_name_t name, mach_msg_i
 	} while (kr == KERN_FAILURE);
 	ipc_right_release_remains(&r);
 	return kr;
+}
+
+bool
+ipc_right_arm(ipc_space_t space, mach_port_name_t name)
+{
+	bool room = false;
+	ipc_entry_t entry;
+	uint64_t word = 0;
+
+	is_write_lock(space);
+	entry = nt_lookup(&space->is_table, name, &word);
+	if (entry != NULL && (word & NT_REQUEST) && nt_object(word) != NULL) {
+		struct ipc_request *request = &entry->ie_request;
+		ipc_port_t port = nt_object(word);
+
+		lck_spin_lock(&port->ip_lock);
+		room = request->ipr_soright != IP_NULL && request->ipr_msgid == MACH_NOTIFY_SEND_POSSIBLE &&
+		       ip_active(port) && !ipc_port_arm_locked(port, request);
+		lck_spin_unlock(&port->ip_lock);
+	}
+	is_write_unlock(space);
+	return room;
 }

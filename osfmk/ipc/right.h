@@ -47,6 +47,9 @@ OS_WARN_RESULT kern_return_t ipc_right_copyout(
 OS_WARN_RESULT kern_return_t ipc_right_copyout_name(
     ipc_space_t space, mach_port_name_t name, ipc_port_t port, mach_msg_type_name_t type);
 
+/* A right that was placed for somebody who will never hear its name: goes. `guard` is what it arrived with. */
+void ipc_right_forget(ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t type, uint64_t guard);
+
 /* insert_right of a made send right under the receive right's own name. False: `name` is no receive right. */
 bool ipc_right_make_send_in_place(ipc_space_t space, mach_port_name_t name);
 
@@ -70,12 +73,20 @@ kern_return_t ipc_right_info(
 
 kern_return_t ipc_right_rename(ipc_space_t space, mach_port_name_t old_name, mach_port_name_t new_name);
 
-/*
- * Registers `notify` (send-once, consumed on success) for the death of the port that `name` sends to.
- * *previous gets the replaced right or IP_NULL.
- */
-kern_return_t ipc_right_request_dead_name(ipc_space_t space, mach_port_name_t name, mach_msg_id_t msgid,
-    bool immediate, ipc_port_t notify, ipc_port_t *previous);
+/* A dead-name or send-possible request; one a name, of either kind. */
+struct ipc_right_request {
+	mach_msg_id_t msgid; /* MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_SEND_POSSIBLE */
+	bool
+	    immediate; /* a dead name is told of at once; send-possible is armed at once, else by MACH_SEND_NOTIFY */
+	ipc_port_t notify; /* send-once right, consumed on success; IP_NULL cancels */
+};
+
+/* *previous gets the replaced right or IP_NULL. A send-possible request hears of the port's death as well. */
+kern_return_t ipc_right_request(
+    ipc_space_t space, mach_port_name_t name, const struct ipc_right_request *want, ipc_port_t *previous);
+
+/* MACH_SEND_NOTIFY: arms the name's send-possible request if the queue is full; true if there is one and it is not. */
+bool ipc_right_arm(ipc_space_t space, mach_port_name_t name);
 
 /* Empties an entry of a dying space. */
 void ipc_right_terminate(ipc_space_t space, ipc_entry_t entry);

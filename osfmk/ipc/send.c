@@ -48,6 +48,7 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 		lck_spin_lock(&port->ip_lock);
 		ipc_port_dispatch_locked(port);
 		lck_spin_unlock(&port->ip_lock);
+		ipc_port_check_room(port);
 	}
 	enable_preemption();
 	return result;
@@ -93,7 +94,8 @@ static mach_msg_return_t
 ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 {
 	ipc_port_t port = kmsg->ikm_remote;
-	bool promised = MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE;
+	bool promised = MACH_MSGH_BITS_REMOTE(kmsg->ikm_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE ||
+			(option & MACH_SEND_ALWAYS) != 0;
 	uint64_t deadline = 0;
 	bool slot = false;
 

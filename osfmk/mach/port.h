@@ -185,3 +185,15 @@ _Static_assert(sizeof(mach_port_info_ext_t) == 68, "mach_port_info_ext");
 _Static_assert(sizeof(mach_port_options_t) == 24, "mach_port_options");
 _Static_assert(sizeof(mach_port_qos_t) == 8, "mach_port_qos");
 _Static_assert(sizeof(mach_service_port_info_data_t) == 256, "mach_service_port_info");
+
+/* EXC_GUARD of a port: the rule that was broken, in bits 32-60 of the code. */
+enum mach_port_guard_exception_codes {
+	kGUARD_EXC_DESTROY = 1,
+	kGUARD_EXC_MOD_REFS = 2,
+	kGUARD_EXC_INVALID_OPTIONS = 3,
+	kGUARD_EXC_SET_CONTEXT = 4,
+	kGUARD_EXC_UNGUARDED = 8,
+	kGUARD_EXC_INCORRECT_GUARD = 16,
+	kGUARD_EXC_IMMOVABLE = 32,
+	kGUARD_EXC_STRICT_REPLY = 64,
+};

@@ -87,6 +87,8 @@ step_thread(mach_port_t thread)
 	return kr == KERN_SUCCESS ? thread_set_state(thread, ARM_THREAD_STATE64, words, count) : kr;
 }
 
+static kern_return_t (*resume)(mach_port_t thread) = step_thread; /* what EXCEPTION_DEFAULT's handler does */
+
 static void
 drop(mach_port_t thread, mach_port_t task)
 {
@@ -102,7 +104,7 @@ drop(mach_port_t thread, mach_port_t task)
                                                                                                             \
 		note(EXCEPTION_DEFAULT, type, code[0], code[1]);                                            \
 		note_identity(thread, task);                                                                \
-		kr = step_thread(thread);                                                                   \
+		kr = resume(thread);                                                                        \
 		drop(thread, task);                                                                         \
 		return kr;                                                                                  \
 	}                                                                                                   \
@@ -558,4 +560,55 @@ TEST(kernel_registers_stay_the_kernels)
 	EXPECT_EQ((uintptr_t)result, KERN_SUCCESS);
 	clear_thread();
 	EXPECT_EQ(mach_port_destruct(SELF, h.port, -1, 0), KERN_SUCCESS);
+}
+
+/* A broken guard is told with what was broken; the call fails all the same. */
+static void
+expect_guard(uint32_t flavor, mach_port_name_t name, uint64_t guard)
+{
+	EXPECT_EQ(seen.type, EXC_GUARD);
+	EXPECT_EQ((uint64_t)seen.code[0] >> 61, 1);
+	EXPECT_EQ((uint64_t)seen.code[0] >> 32 & 0x1fffffff, flavor);
+	EXPECT_EQ((uint32_t)seen.code[0], name);
+	EXPECT_EQ(seen.code[1], guard);
+	memset(&seen, 0, sizeof(seen));
+}
+
+static kern_return_t
+accept(mach_port_t thread)
+{
+	return KERN_SUCCESS;
+}
+
+TEST(guards_raise_exceptions)
+{
+	mach_port_t port;
+	struct handler h;
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_guard(SELF, port, 0xabc, true), KERN_SUCCESS);
+	/* Nobody listens: the error alone. */
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_INVALID_RIGHT);
+
+	REQUIRE(handler_start(&h));
+	resume = accept;
+	REQUIRE(set_thread(&h, EXC_MASK_GUARD, EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES, 0));
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_INVALID_RIGHT);
+	expect_guard(kGUARD_EXC_MOD_REFS, port, 0xabc);
+	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_INVALID_RIGHT);
+	expect_guard(kGUARD_EXC_DESTROY, port, 0xabc);
+	EXPECT_EQ(mach_port_destruct(SELF, port, 0, 0xabd), KERN_INVALID_ARGUMENT);
+	expect_guard(kGUARD_EXC_INCORRECT_GUARD, port, 0xabc);
+	EXPECT_EQ(mach_port_set_context(SELF, port, 1), KERN_INVALID_ARGUMENT);
+	expect_guard(kGUARD_EXC_SET_CONTEXT, port, 0xabc);
+	EXPECT_EQ(mach_port_unguard(SELF, port, 0xabd), KERN_INVALID_ARGUMENT);
+	expect_guard(kGUARD_EXC_INCORRECT_GUARD, port, 0xabc);
+	EXPECT_EQ(mach_port_unguard(SELF, port, 0xabc), KERN_SUCCESS);
+	EXPECT_EQ(seen.calls, 0);
+	EXPECT_EQ(mach_port_unguard(SELF, port, 0xabc), KERN_INVALID_ARGUMENT);
+	expect_guard(kGUARD_EXC_UNGUARDED, port, 0);
+	resume = step_thread;
+	clear_thread();
+	EXPECT_EQ(mach_port_destruct(SELF, port, 0, 0), KERN_SUCCESS);
+	handler_stop(&h);
 }
