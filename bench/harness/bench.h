@@ -42,6 +42,7 @@
 #pragma once
 
 #include <harness/counter.h>
+#include <harness/mark.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,18 +93,6 @@ struct bench_row {
 
 /* True: prepare and run one more batch of b->iterations. */
 bool bench_next(struct bench *b);
-
-/*
- * Marks for an observer of the whole machine (perf/plugin): the batch of this worker begins or ends here. Two
- * instructions that do nothing, outside what is counted; ISB makes the mark the first of a block.
- */
-#if defined(__aarch64__)
-#define BENCH_MARK(hint) __asm__ volatile("isb\n\thint #" #hint ::: "memory")
-#else
-#define BENCH_MARK(hint) ((void)0)
-#endif
-#define BENCH_MARK_BEGIN() BENCH_MARK(96)
-#define BENCH_MARK_END()   BENCH_MARK(97)
 
 /* The measured region. bench_start waits until all workers are there; it returns b->iterations. */
 void bench_start_together(struct bench *b);

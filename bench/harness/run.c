@@ -304,6 +304,12 @@ calibrate(struct bench_team *t)
 	}
 }
 
+static unsigned
+fixed_iterations(const struct bench_row *row)
+{
+	return row->iterations != 0 ? row->iterations : BENCH_ITERATIONS;
+}
+
 /* Leader: what comes after the batch that has just ended (or at the very start). */
 static void
 decide(struct bench_team *t)
@@ -311,9 +317,7 @@ decide(struct bench_team *t)
 	bool started = t->iterations != 0;
 
 	if (!started) {
-		unsigned fixed = t->row->iterations != 0 ? t->row->iterations : BENCH_ITERATIONS;
-
-		t->iterations = counter_is_instructions ? fixed : 1;
+		t->iterations = counter_is_instructions ? fixed_iterations(t->row) : 1;
 	} else if (t->phase == PHASE_FIRST) {
 		if (counter_is_instructions) {
 			begin_measuring(t);
@@ -564,6 +568,36 @@ measure_overhead(void)
 	return least;
 }
 
+/* Operations of one batch of all workers where the number is fixed: count mode. */
+static uint64_t
+fixed_operations(const struct bench_row *row, unsigned workers)
+{
+	return (uint64_t)fixed_iterations(row) * row_ops(row) * workers;
+}
+
+/* Not inlined: it shall execute what a benchmark does. */
+__attribute__((noinline)) static void
+empty_batch(struct bench *b)
+{
+	bench_start(b);
+	bench_stop(b);
+}
+
+/* For an observer: empty batches, which tell it what bench_start and bench_stop execute inside the marks. */
+static void
+calibrate_marks(void)
+{
+	static const struct bench_row nothing = { .iterations = 1 };
+	struct bench b;
+
+	team_init(&team, &nothing, 1);
+	b = team_member(&team, 0);
+	bench_mark_row(0, 0);
+	for (unsigned i = 0; i < CALIBRATE_TRIES; i++) {
+		empty_batch(&b);
+	}
+}
+
 static void
 list_rows(void)
 {
@@ -666,6 +700,7 @@ run_one(const struct options *o, const struct bench_row *row, unsigned workers, 
 	wire_name(name, sizeof(name), row, workers);
 	printf("bench-start: %s\n", name);
 	fflush(stdout);
+	bench_mark_row(workers, fixed_operations(row, workers));
 	verdict = alone ? run_here(row, workers) : run_apart(o, program, row, workers);
 	totals->measured += verdict == VERDICT_MEASURED;
 	totals->failed += verdict == VERDICT_FAILED;
@@ -690,6 +725,7 @@ run_chosen(const struct options *o, char *program)
 	unsigned plan = planned(o);
 
 	printf("Unit instructions/op better=lower assume=exact\nbench-plan: %u\n", plan);
+	calibrate_marks();
 	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
 		if (options_choose(o, row->name)) {
 			run_row(row, o, program, plan == 1, &totals);

@@ -8,6 +8,7 @@
  */
 #include <arm64/machine_routines.h>
 #include <arm64/pmu.h>
+#include <bench/harness/mark.h>
 #include <bench/kernel/kbench.h>
 #include <kern/upcalls.h>
 #include <os/panic.h>
@@ -45,10 +46,14 @@ kbench_nothing(uint64_t iterations)
 static bool
 kbench_batch(kbench_fn_t fn, uint64_t *amount)
 {
-	uint64_t before = kbench_now();
-	bool done = fn(KBENCH_ITERATIONS);
+	uint64_t before;
+	bool done;
 
+	BENCH_MARK_BEGIN();
+	before = kbench_now();
+	done = fn(KBENCH_ITERATIONS);
 	*amount = kbench_now() - before;
+	BENCH_MARK_END();
 	return done;
 }
 
@@ -97,6 +102,7 @@ kbench_one(const struct kbench *bench, uint64_t overhead)
 	uint64_t amount;
 
 	kprintf("bench-start: %s\n", bench->kb_name);
+	bench_mark_row(1, KBENCH_ITERATIONS);
 	if (!kbench_measure(bench->kb_fn, &amount)) {
 		kprintf("bench-fail: %s the work was not done\n", bench->kb_name);
 		return;
@@ -127,6 +133,7 @@ kbench_run(const char *names)
 {
 	uint64_t overhead;
 
+	bench_mark_row(0, 0);
 	if (!kbench_measure(kbench_nothing, &overhead)) {
 		return;
 	}

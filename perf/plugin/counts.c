@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "counts.h"
 
+#include "memory.h"
+
 #include <inttypes.h>
-#include <stdlib.h>
 
 struct count *
 counts_of(struct counts *c, uint64_t pc)
@@ -15,15 +16,21 @@ counts_of(struct counts *c, uint64_t pc)
 			return count;
 		}
 	}
-	count = calloc(1, sizeof(*count));
-	if (count == NULL) {
-		fputs("pluot plugin: out of memory\n", stderr);
-		abort();
-	}
+	count = memory_get(1, sizeof(*count));
 	count->pc = pc;
 	count->next = *bucket;
 	*bucket = count;
 	return count;
+}
+
+void
+counts_clear(struct counts *c)
+{
+	for (unsigned i = 0; i < COUNTS_BUCKETS; i++) {
+		for (struct count *count = c->buckets[i]; count != NULL; count = count->next) {
+			count->executed = 0;
+		}
+	}
 }
 
 void

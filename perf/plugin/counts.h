@@ -24,5 +24,8 @@ struct counts {
 /* The record of an address; made on first use. */
 struct count *counts_of(struct counts *c, uint64_t pc);
 
+/* Every record counts from 0 again. */
+void counts_clear(struct counts *c);
+
 /* "insn PC COUNT" for every instruction that ran. */
 void counts_print(const struct counts *c, FILE *out);

@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lines.h"
 
+#include "memory.h"
+
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LINE_BYTES       (1U << LINES_SHIFT)
 #define INITIAL_CAPACITY 4096
-
-static void *
-allocate(size_t count, size_t size)
-{
-	void *memory = calloc(count, size);
-
-	if (memory == NULL) {
-		fputs("pluot plugin: out of memory\n", stderr);
-		abort();
-	}
-	return memory;
-}
 
 void
 lines_init(struct lines *l, unsigned cpus)
@@ -26,7 +15,34 @@ lines_init(struct lines *l, unsigned cpus)
 	memset(l, 0, sizeof(*l));
 	l->cpus = cpus;
 	l->capacity = INITIAL_CAPACITY;
-	l->slots = allocate(l->capacity, sizeof(*l->slots));
+	l->slots = memory_get(l->capacity, sizeof(*l->slots));
+}
+
+/* Empties the table. */
+static void
+lines_forget(struct lines *l)
+{
+	for (size_t i = 0; i < l->capacity; i++) {
+		struct line *line = &l->slots[i];
+
+		if (line->number != 0) {
+			memset(line->use, 0, l->cpus * sizeof(*line->use));
+			line->number = 0;
+			line->cpus = 0;
+		}
+	}
+	l->used = 0;
+}
+
+void
+lines_clear(struct lines *l)
+{
+	lines_forget(l);
+	for (size_t i = 0; i < l->nconflicts; i++) {
+		free(l->conflicts[i]);
+	}
+	l->nconflicts = 0;
+	l->touched = 0;
 }
 
 void
@@ -58,7 +74,7 @@ static void
 lines_grow(struct lines *l)
 {
 	size_t capacity = l->capacity * 2;
-	struct line *slots = allocate(capacity, sizeof(*slots));
+	struct line *slots = memory_get(capacity, sizeof(*slots));
 
 	for (size_t i = 0; i < l->capacity; i++) {
 		if (l->slots[i].number != 0) {
@@ -85,7 +101,7 @@ lines_find(struct lines *l, uint64_t number)
 		line = lines_slot(l->slots, l->capacity, number);
 	}
 	if (line->use == NULL) {
-		line->use = allocate(l->cpus, sizeof(*line->use));
+		line->use = memory_get(l->cpus, sizeof(*line->use));
 	}
 	line->number = number;
 	l->used++;
@@ -161,7 +177,7 @@ conflict_of(struct lines *l, uint64_t address)
 			return l->conflicts[i];
 		}
 	}
-	made = allocate(1, sizeof(*made));
+	made = memory_get(1, sizeof(*made));
 	made->address = address;
 	l->conflicts = realloc(l->conflicts, (l->nconflicts + 1) * sizeof(struct conflict *));
 	if (l->conflicts == NULL) {
@@ -196,19 +212,13 @@ lines_fold(struct lines *l)
 		struct line *line = &l->slots[i];
 		bool overlap;
 
-		if (line->number == 0) {
-			continue;
-		}
-		if (line_conflicts(line, l->cpus, &overlap)) {
+		if (line->number != 0 && line_conflicts(line, l->cpus, &overlap)) {
 			conflict_note(
 			    conflict_of(l, (line->number - 1) << LINES_SHIFT), line, l->cpus, overlap);
 		}
-		memset(line->use, 0, l->cpus * sizeof(*line->use));
-		line->number = 0;
-		line->cpus = 0;
 	}
 	l->touched += l->used;
-	l->used = 0;
+	lines_forget(l);
 }
 
 static int

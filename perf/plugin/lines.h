@@ -53,6 +53,9 @@ void lines_destroy(struct lines *l);
 /* An access of `size` bytes; one that crosses a line's end counts for both lines. */
 void lines_touch(struct lines *l, unsigned cpu, uint64_t address, unsigned size, bool store, uint64_t pc);
 
+/* Forgets everything, conflicts too. */
+void lines_clear(struct lines *l);
+
 /* The batch is over: conflicts are noted, the table is empty again. */
 void lines_fold(struct lines *l);
 

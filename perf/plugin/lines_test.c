@@ -75,8 +75,10 @@ test_crossing_and_growth(void)
 static void
 test_region(void)
 {
-	struct region r = { .workers = 2, .skip = 1 };
+	struct region r = { .skip = 1 };
 
+	CHECK(region_begin(&r, 0) == REGION_NOTHING && !region_open(&r)); /* no row */
+	region_row(&r, 2, 10);
 	CHECK(region_end(&r, 0) == REGION_NOTHING && r.batch == 0);
 	CHECK(region_begin(&r, 0) == REGION_NOTHING && !region_open(&r)); /* warm-up */
 	CHECK(region_end(&r, 0) == REGION_NOTHING);
@@ -85,7 +87,12 @@ test_region(void)
 	CHECK(region_begin(&r, 1) == REGION_OPENED && region_open_on(&r, 1) && !region_open_on(&r, 0));
 	CHECK(region_end(&r, 1) == REGION_NOTHING && !region_open(&r));
 	CHECK(region_begin(&r, 0) == REGION_NOTHING && region_open(&r));
+	CHECK(!region_works_on(&r, 1) && region_works_on(&r, 0) && region_works_on(&r, 2));
 	CHECK(region_end(&r, 0) == REGION_CLOSED && r.looked_at == 1 && r.batch == 2);
+	CHECK(!region_works_on(&r, 2));
+	region_row(&r, 0, 0); /* calibrates */
+	CHECK(region_begin(&r, 0) == REGION_OPENED && region_works_on(&r, 0));
+	CHECK(region_end(&r, 0) == REGION_CLOSED);
 }
 
 int

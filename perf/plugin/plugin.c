@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The plugin: options, callbacks, the report at exit.
+ * The plugin: options, the guest's marks, the report.
  *
- *	-plugin pluot_plugin.so,mode=profile,out=FILE[,workers=N][,skip=N]
+ *	-plugin pluot_plugin.so,mode=MODE,out=FILE[,skip=N][,OPTION=VALUE...]
  *
- *	mode=profile   instructions executed, by address
- *	mode=stacks    the same under each chain of calls; vectors=ADDRESS of the kernel's exception vectors
- *	mode=sharing   cache lines written by one CPU and touched by another
- *	out            where the report goes
- *	workers        how many workers mark each batch (default 1)
- *	skip           batches of the guest that only warm it up (default 1)
+ *	mode   counts   instructions, by CPU and batch            (mode_counts.c)
+ *	       model    TLBs and caches as well                   (mode_model.c)
+ *	       profile  instructions, by address                  (mode_profile.c)
+ *	       stacks   instructions, under each chain of calls   (mode_stacks.c)
+ *	       sharing  lines written by one CPU, touched by another (mode_sharing.c)
+ *	out    where the report goes
+ *	skip   batches of each row that only warm the guest up (default 1)
+ *
+ * Further options belong to the mode.
  */
-#include "counts.h"
-#include "lines.h"
-#include "qemu_plugin_v1.h"
-#include "region.h"
-#include "stacks.h"
+#include "mode.h"
 
-#include <stdio.h>
+#include "guest.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,115 +27,103 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_API;
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(
     qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
-enum mode { MODE_NONE, MODE_PROFILE, MODE_STACKS, MODE_SHARING };
+static const struct mode *const modes[] = { &mode_counts, &mode_model, &mode_profile, &mode_stacks,
+	&mode_sharing };
 
-static enum mode mode;
+#define MODES (sizeof(modes) / sizeof(modes[0]))
+
+struct region region = { .skip = 1 };
+
+static const struct mode *mode;
 static FILE *out;
-static struct region region = { .workers = 1, .skip = 1 };
-static struct counts counts;
-static struct lines lines;
-static struct stacks *stacks;
-static uint64_t vectors;
+static unsigned rows;
 
-/* --- callbacks --- */
+uint32_t
+insn_word(const struct qemu_plugin_insn *insn)
+{
+	uint32_t word;
+
+	memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
+	return word;
+}
+
+int
+insn_hint(const struct qemu_plugin_insn *insn)
+{
+	uint32_t word = insn_word(insn);
+
+	return (word & 0xfffff01fU) == 0xd503201fU ? (int)(word >> 5 & 0x7f) : -1;
+}
+
+/* --- marks --- */
+
+static void
+before_mark(unsigned cpu)
+{
+	if (mode->before_mark != NULL) {
+		mode->before_mark(cpu);
+	}
+}
 
 static void
 on_begin(unsigned cpu, void *data)
 {
+	before_mark(cpu);
 	region_begin(&region, cpu);
 }
 
 static void
 on_end(unsigned cpu, void *data)
 {
-	if (region_end(&region, cpu) == REGION_CLOSED && mode == MODE_SHARING) {
-		lines_fold(&lines);
-	}
-}
-
-/* The peers of a worker on other CPUs work for it: all CPUs count. */
-static void
-on_instruction(unsigned cpu, void *data)
-{
-	struct count *count = data;
-
-	if (region_open(&region)) {
-		count->executed++;
+	before_mark(cpu);
+	if (region_end(&region, cpu) == REGION_CLOSED && mode->end_batch != NULL) {
+		mode->end_batch(out);
 	}
 }
 
 static void
-on_access(unsigned cpu, uint32_t info, uint64_t vaddr, void *data)
+close_row(void)
 {
-	struct qemu_plugin_hwaddr *address;
-
-	if (!region_open_on(&region, cpu)) {
+	if (!region.in_row || region.calibrates) {
 		return;
 	}
-	address = qemu_plugin_get_hwaddr(info, vaddr);
-	if (address == NULL || qemu_plugin_hwaddr_is_io(address)) {
-		return;
+	if (mode->row_end != NULL) {
+		mode->row_end(out);
 	}
-	lines_touch(&lines, cpu, qemu_plugin_hwaddr_phys_addr(address),
-	    1U << qemu_plugin_mem_size_shift(info), qemu_plugin_mem_is_store(info),
-	    (uint64_t)(uintptr_t)data);
+	fprintf(out, "batches %u\n", region.looked_at);
 }
 
 static void
-on_followed_instruction(unsigned cpu, void *data)
+on_row(unsigned cpu, void *data)
 {
-	stacks_execute(stacks, cpu, data, region_open(&region));
-}
+	uint64_t workers = guest_register(cpu, 0), operations = guest_register(cpu, 1);
 
-static void
-on_stack_access(unsigned cpu, uint32_t info, uint64_t vaddr, void *data)
-{
-	stacks_access(stacks, cpu, data, vaddr);
-}
-
-static void
-instrument_stacks(struct qemu_plugin_insn *insn, uint64_t pc)
-{
-	struct stacks_insn *record;
-	uint32_t word;
-
-	memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
-	record = stacks_insn(stacks, pc, word);
-	qemu_plugin_register_vcpu_insn_exec_cb(insn, on_followed_instruction, QEMU_PLUGIN_CB_NO_REGS, record);
-	if (record->access.is) {
-		qemu_plugin_register_vcpu_mem_cb(
-		    insn, on_stack_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, record);
+	before_mark(cpu);
+	close_row();
+	region_row(&region, workers <= REGION_CPUS_MAX ? (unsigned)workers : REGION_CPUS_MAX, operations);
+	if (!region.calibrates) {
+		fprintf(out, "row %u %" PRIu64 " %" PRIu64 "\n", rows++, workers, operations);
+	}
+	if (mode->row_begin != NULL) {
+		mode->row_begin();
 	}
 }
 
-/* The immediate of a HINT instruction, or -1. */
-static int
-hint_of(const struct qemu_plugin_insn *insn)
-{
-	uint32_t word;
-
-	memcpy(&word, qemu_plugin_insn_data(insn), sizeof(word));
-	return (word & 0xfffff01fU) == 0xd503201fU ? (int)(word >> 5 & 0x7f) : -1;
-}
-
 static void
-instrument(struct qemu_plugin_insn *insn)
+instrument_mark(struct qemu_plugin_insn *insn)
 {
-	uint64_t pc = qemu_plugin_insn_vaddr(insn);
-	int hint = hint_of(insn);
+	static const struct {
+		int hint;
+		qemu_plugin_insn_cb callback;
+	} marks[] = { { REGION_HINT_BEGIN, on_begin }, { REGION_HINT_END, on_end },
+		{ REGION_HINT_ROW, on_row } };
+	int hint = insn_hint(insn);
 
-	if (hint == REGION_HINT_BEGIN) {
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_begin, QEMU_PLUGIN_CB_NO_REGS, NULL);
-	} else if (hint == REGION_HINT_END) {
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_end, QEMU_PLUGIN_CB_NO_REGS, NULL);
-	} else if (mode == MODE_PROFILE) {
-		qemu_plugin_register_vcpu_insn_exec_cb(
-		    insn, on_instruction, QEMU_PLUGIN_CB_NO_REGS, counts_of(&counts, pc));
-	} else if (mode == MODE_STACKS) {
-		instrument_stacks(insn, pc);
-	} else {
-		qemu_plugin_register_vcpu_mem_cb(
-		    insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)pc);
+	for (size_t i = 0; hint >= 0 && i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (marks[i].hint == hint) {
+			qemu_plugin_register_vcpu_insn_exec_cb(
+			    insn, marks[i].callback, QEMU_PLUGIN_CB_R_REGS, NULL);
+		}
 	}
 }
 
@@ -144,20 +133,17 @@ on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	size_t n = qemu_plugin_tb_n_insns(tb);
 
 	for (size_t i = 0; i < n; i++) {
-		instrument(qemu_plugin_tb_get_insn(tb, i));
+		instrument_mark(qemu_plugin_tb_get_insn(tb, i));
 	}
+	mode->translate(tb);
 }
 
 static void
 on_end_of_run(qemu_plugin_id_t id, void *data)
 {
-	fprintf(out, "batches %u\n", region.looked_at);
-	if (mode == MODE_PROFILE) {
-		counts_print(&counts, out);
-	} else if (mode == MODE_STACKS) {
-		stacks_print(stacks, out);
-	} else {
-		lines_print(&lines, out);
+	close_row();
+	if (mode->end_of_run != NULL) {
+		mode->end_of_run(out);
 	}
 	fputs("end\n", out);
 	fclose(out);
@@ -165,78 +151,92 @@ on_end_of_run(qemu_plugin_id_t id, void *data)
 
 /* --- installation --- */
 
-static bool
-parse_number(const char *text, unsigned min, unsigned max, unsigned *value)
+bool
+option_number(const char *text, unsigned long min, unsigned long max, unsigned long *value)
 {
 	char *end;
 	unsigned long number = strtoul(text, &end, 10);
 
-	if (*text == '\0' || *end != '\0' || number < min || number > max) {
+	if (*text < '0' || *text > '9' || *end != '\0' || number < min || number > max) {
 		return false;
 	}
-	*value = (unsigned)number;
+	*value = number;
 	return true;
 }
 
 static bool
-parse_mode(const char *text)
+choose_mode(const char *name)
 {
-	mode = strcmp(text, "profile") == 0   ? MODE_PROFILE
-	       : strcmp(text, "stacks") == 0  ? MODE_STACKS
-	       : strcmp(text, "sharing") == 0 ? MODE_SHARING
-					      : MODE_NONE;
-	return mode != MODE_NONE;
+	for (size_t i = 0; i < MODES; i++) {
+		if (strcmp(modes[i]->name, name) == 0) {
+			mode = modes[i];
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool
-parse_option(const char *option)
+parse_option(const char *key, const char *value)
 {
-	const char *value = strchr(option, '=');
-	size_t length;
+	unsigned long number;
 
-	if (value == NULL) {
-		return false;
+	if (strcmp(key, "mode") == 0) {
+		return choose_mode(value);
 	}
-	length = (size_t)(value++ - option);
-	if (strncmp(option, "mode", length) == 0) {
-		return parse_mode(value);
-	}
-	if (strncmp(option, "out", length) == 0) {
+	if (strcmp(key, "out") == 0) {
 		out = fopen(value, "w");
 		return out != NULL;
 	}
-	if (strncmp(option, "workers", length) == 0) {
-		return parse_number(value, 1, REGION_CPUS_MAX, &region.workers);
+	if (strcmp(key, "skip") == 0 && option_number(value, 0, 1000, &number)) {
+		region.skip = (unsigned)number;
+		return true;
 	}
-	if (strncmp(option, "vectors", length) == 0) {
-		vectors = strtoull(value, NULL, 16);
-		return vectors != 0;
+	return mode != NULL && mode->option != NULL && mode->option(key, value);
+}
+
+static bool
+parse_word(const char *word)
+{
+	char key[32];
+	const char *value = strchr(word, '=');
+
+	if (value == NULL || (size_t)(value - word) >= sizeof(key)) {
+		return false;
 	}
-	if (strncmp(option, "skip", length) == 0) {
-		return parse_number(value, 0, 1000, &region.skip);
-	}
-	return false;
+	memcpy(key, word, (size_t)(value - word));
+	key[value - word] = '\0';
+	return parse_option(key, value + 1);
+}
+
+static int
+refuse(const char *why)
+{
+	fprintf(stderr, "pluot plugin: %s\n", why);
+	return 1;
 }
 
 int
 qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
-		if (!parse_option(argv[i])) {
+		if (!parse_word(argv[i])) {
 			fprintf(stderr, "pluot plugin: cannot use option '%s'\n", argv[i]);
 			return 1;
 		}
 	}
-	if (mode == MODE_NONE || out == NULL) {
-		fputs("pluot plugin: mode=profile|stacks|sharing and out=FILE are needed\n", stderr);
-		return 1;
+	if (mode == NULL || out == NULL) {
+		return refuse("mode=counts|model|profile|stacks|sharing and out=FILE are needed, mode first");
 	}
 	if (info->system.max_vcpus > REGION_CPUS_MAX) {
-		fprintf(stderr, "pluot plugin: at most %d CPUs\n", REGION_CPUS_MAX);
-		return 1;
+		return refuse("too many CPUs");
 	}
-	lines_init(&lines, (unsigned)info->system.max_vcpus);
-	stacks = stacks_create(vectors);
+	if (!guest_find()) {
+		return refuse("this QEMU does not let a plugin read registers");
+	}
+	if (!mode->init((unsigned)info->system.max_vcpus)) {
+		return refuse("the options do not fit together");
+	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 	qemu_plugin_register_atexit_cb(id, on_end_of_run, NULL);
 	return 0;
