@@ -14,7 +14,7 @@ import tempfile
 
 from x import usage
 
-from perf import guests, history_kept, linux, machine, plots, reference, report, results, runner, stats, suite, table
+from perf import guests, history_kept, linux, machine, plots, plugin_report, reference, report, results, runner, stats, suite, table
 from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
@@ -22,6 +22,14 @@ DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
 
 def _mode(text):
     return [usage.choice("mode", mode, results.MODES) for mode in text.split(",")]
+
+
+def _model(text):
+    words = text.split(",")
+    for word in words:
+        if not re.fullmatch(f"({'|'.join(plugin_report.SIZES)})=[0-9]+:[0-9]+", word):
+            usage.fail(f"bench: --model '{word}': give NAME=SIZE:WAYS, names: {' '.join(plugin_report.SIZES)}")
+    return tuple(words)
 
 
 def _pattern(text):
@@ -42,8 +50,10 @@ def options():
     made = usage.parser(
         "bench", "Measure, and write result files and a report. Without options: exact counts on the smallest machine "
         "that shows each row, then wall time on 2 CPUs with one and two workers.")
-    made.add_argument("--mode", type=_mode, default=list(results.MODES), metavar="|".join(results.MODES),
-                      help="count: exact instructions; time: wall time (default: both)")
+    made.add_argument("--mode", type=_mode, default=["count", "time"], metavar="|".join(results.MODES),
+                      help="count: exact instructions; time: wall time (default: both); model: TLBs and caches")
+    made.add_argument("--model", type=_model, default=(), metavar="NAME=SIZE:WAYS,...",
+                      help="sizes of the model: itlb, dtlb, l2tlb in entries, l1i, l1d, l2 in bytes (docs/model.md)")
     made.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
     made.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
@@ -64,6 +74,9 @@ def _select(all_rows, pattern):
 
 
 # ---- one run ----
+
+# The model looks at each access of the guest: a boot takes some ten times as long.
+_PATIENCE = {"model": {"silence_s": 300, "limit_s": 3600}}
 
 
 class Run:
@@ -96,8 +109,8 @@ class Run:
             "host_name": machine.host_name(),
             "executable": machine.PROGRAM,
             "num_cpus": boot.cpus,
-            # one instruction is one nanosecond of virtual time in count mode; unknown otherwise
-            "mhz_per_cpu": 1000 if boot.mode == "count" else 0,
+            # one instruction is one nanosecond of virtual time in count and model mode; unknown otherwise
+            "mhz_per_cpu": 0 if boot.mode == "time" else 1000,
             "caches": [],
             "load_avg": list(os.getloadavg()),
             "library_version": "pluot bench",
@@ -110,6 +123,9 @@ class Run:
             "qemu_command": commands[0],
             "complete": "false" if reasons else "true",
         }
+        if boot.mode == "model":
+            context["model"] = self.guest.model_sizes()
+            context["not_supported"] = list(plugin_report.NOT_SUPPORTED)
         if reasons:
             context["incomplete_reason"] = reasons[0]
         for what, found in merged.items():
@@ -129,7 +145,7 @@ class Run:
         path = os.path.join(self.args.out, results.file_name(self.name, boot.mode, boot.cpus))
         results.write(path, results.document(self.context(boot, outcomes, commands), entries))
         self.files.append(path)
-        if boot.mode == "count" and self.args.repetitions > 1:
+        if boot.mode != "time" and self.args.repetitions > 1:
             self._check_identical(boot, entries)
 
     def _one(self, boot, repetition):
@@ -139,7 +155,9 @@ class Run:
         self.progress.boot(f"{self.name}: {boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
         with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
             prepared = self.guest.prepared(self.name, boot, folder)
-            outcome = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces)
+            outcome = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces,
+                                 **_PATIENCE.get(boot.mode, {}))
+            self.guest.finish(boot, folder, outcome)
         self._judge(boot, outcome, prepared, log)
         return outcome, prepared.printable
 
@@ -161,9 +179,9 @@ class Run:
         size = f"{boot.cpus} CPU{'s' if boot.cpus > 1 else ''}"
         if different:
             for name, (low, high) in different.items():
-                self.problems.append(f"{name} (count mode, {size}) differs between runs: {low:.15g} to {high:.15g}")
+                self.problems.append(f"{name} ({boot.mode} mode, {size}) differs between runs: {low:.15g} to {high:.15g}")
         else:
-            self.progress.message(f"count mode, {size}: {self.args.repetitions} runs identical ({len(samples)} rows)")
+            self.progress.message(f"{boot.mode} mode, {size}: {self.args.repetitions} runs identical ({len(samples)} rows)")
 
 
 def _row_count(boot):
@@ -223,6 +241,9 @@ def select_rows(pattern, guest="pluot"):
 
 
 def _plan(args, guest):
+    wrong = [mode for mode in args.mode if mode not in guest.modes]
+    if wrong:
+        usage.fail(f"bench: guest {args.guest} has no {wrong[0]} mode; choose from: {' '.join(guest.modes)}")
     boots = suite.plan(select_rows(args.filter, args.guest), args.mode, args.cpus)
     boots = [dataclasses.replace(b, rows=tuple(r for r in b.rows if guest.measures(b, r))) for b in boots]
     return [boot for boot in boots if boot.rows]
@@ -231,6 +252,7 @@ def _plan(args, guest):
 def measure(args):
     """Builds, boots and writes result files; returns the finished Run. `args` as options() gives them."""
     guest = guests.GUESTS[args.guest](args.variant)
+    guest.model = args.model
     boots = _plan(args, guest)
     if not boots:
         sizes = ",".join(str(size) for size in args.cpus) or "this number of"

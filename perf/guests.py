@@ -2,7 +2,11 @@
 command lines. A guest prepares what boots, tells its configuration, and makes the command line of one boot.
 """
 
-from perf import linux, machine
+import os
+
+from perf import linux, machine, plugin_report
+
+_REPORT = "plugin.txt"
 
 
 class Pluot:
@@ -10,9 +14,12 @@ class Pluot:
 
     names = ("pluot",)
 
+    modes = ("count", "time", "model")
+
     def __init__(self, variant):
         self._variant = variant
         self._out = ""
+        self.model = ()
 
     def prepare(self):
         self._out = machine.prepare(self._variant)
@@ -20,8 +27,30 @@ class Pluot:
     def configuration(self, _name):
         return {"variant": self._variant, "kernel_commit": machine.commit(), "compiler": machine.compiler()}
 
+    def model_sizes(self):
+        """Of the model, as words."""
+        given = dict(word.split("=") for word in self.model)
+        return ",".join(f"{name}={given.get(name, size)}" for name, size in plugin_report.SIZES.items())
+
     def prepared(self, _name, boot, folder):
-        return machine.Prepared(self._out, boot, folder)
+        mode = plugin_report.wanted(boot)
+        words = ()
+        if mode:
+            words = plugin_report.words(self._out, mode, os.path.join(folder, _REPORT),
+                                        self.model if mode == "model" else ())
+        return machine.Prepared(self._out, boot, folder, words)
+
+    @staticmethod
+    def finish(boot, folder, outcome):
+        """Behind a boot: what the plugin saw of it."""
+        if not plugin_report.wanted(boot):
+            return
+        try:
+            rows = plugin_report.read(os.path.join(folder, _REPORT), whole=not outcome.reason)
+            plugin_report.apply(outcome, rows, boot.mode)
+        except plugin_report.ReportError as error:
+            outcome.measurements = []
+            outcome.reason = outcome.reason or str(error)
 
     @staticmethod
     def measures(_boot, _row):
@@ -32,6 +61,7 @@ class Linux:
     """Debian's kernel; the variant of Pluot that was asked for says nothing about it."""
 
     names = ("linux", "linuxdefault")
+    modes = ("count", "time")
 
     def __init__(self, _variant):
         self._out = ""
@@ -45,6 +75,10 @@ class Linux:
 
     def prepared(self, name, boot, folder):
         return linux.Prepared(self._out, boot, folder, name)
+
+    @staticmethod
+    def finish(_boot, _folder, _outcome):
+        return
 
     @staticmethod
     def measures(boot, row):

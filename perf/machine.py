@@ -54,7 +54,8 @@ def program_arguments(boot, options=()):
     """What the guest's bench is told: rows by exact name, so that choice is made in one place, here on the host."""
     names = [row.name for row in boot.rows if not row.in_kernel]
     workers = ",".join(str(n) for n in boot.workers)
-    return [PROGRAM, "--mode", boot.mode, "--workers", workers, *options, "--", *names]
+    mode = "time" if boot.mode == "time" else "count"
+    return [PROGRAM, "--mode", mode, "--workers", workers, *options, "--", *names]
 
 
 def kernel_arguments(boot):
@@ -73,7 +74,8 @@ class Prepared:
         self._kernel = symbols.Kernel(os.path.join(out, "pluot.elf"))
         self._monitor = os.path.join(folder, "monitor")
         files = overlay.run_files(program_arguments(boot, options), out)
-        machine = qemu.Machine(out=out, cpus=boot.cpus, mode=boot.mode, append=kernel_arguments(boot),
+        machine = qemu.Machine(out=out, cpus=boot.cpus, mode="time" if boot.mode == "time" else "count",
+                               append=kernel_arguments(boot),
                                extra=tuple(extra), pmu=pmu)
         machine.ramdisk = overlay.ramdisk_of(RAMDISK, out, files, os.path.join(folder, "ramdisk.cpio"))
         self.printable = qemu.printable(qemu.command(machine))

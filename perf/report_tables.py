@@ -167,7 +167,8 @@ def plain_figure(value):
 
 def model(entries):
     """One column a counter: the model's figures are its own."""
-    counters = sorted({c for e in entries for item in e.result.rows[e.name] for c in item if c.endswith("_per_op")})
+    counters = sorted({c for e in entries for item in e.result.rows[e.name]
+                       for c in results.counters(item) if not c.startswith("instructions")})
     made = Table(["benchmark", "CPUs", "figure"] + [_counter_label(c) for c in counters])
     for entry in entries:
         made.rows.append([_name(entry), Cell(str(entry.cpus)), _figure(entry, "real_time", plain_figure)]

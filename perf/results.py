@@ -4,7 +4,8 @@ The name is GUEST-MODE-cpusN.json and the context says the same, so a file that 
 folder is refused. Only the format is Google Benchmark's: Debian's compare.py and CI importers read it. Beyond the
 schema the context holds the whole configuration (strings), `complete`, and the rows that were skipped or failed.
 
-Count mode: real_time = cpu_time = instructions per operation, and a counter `instructions` says so again.
+Count mode: real_time = cpu_time = instructions per operation, and a counter `instructions` says so again. Model mode the
+same, and the model's figures (walks, l1d_misses ...) are counters, per operation too.
 """
 
 import json
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from perf import stats
 
 SCHEMA = 1
-MODES = ("count", "time")
+MODES = ("count", "time", "model")
 _REQUIRED = ("guest", "mode", "cpus", "variant", "kernel_commit", "compiler", "qemu_version", "qemu_command", "complete")
 _FILE_NAME = re.compile(r"^(?P<guest>[a-z0-9]+)-(?P<mode>[a-z]+)-cpus(?P<cpus>\d+)\.json$")
 _NOT_COUNTERS = {
@@ -25,7 +26,7 @@ _NOT_COUNTERS = {
     "threads", "iterations", "real_time", "cpu_time", "time_unit", "aggregate_name", "aggregate_unit", "label",
 }
 _COUNTER_NAMES = {"ops/s": "items_per_second", "instructions/op": "instructions"}
-_PRIMARY_UNIT = {"count": "instructions/op", "time": "ns/op"}
+_PRIMARY_UNIT = {"count": "instructions/op", "time": "ns/op", "model": "instructions/op"}
 
 
 class ResultError(Exception):
@@ -231,8 +232,8 @@ def _check_entry(path, index, item, mode):
         raise ResultError("%s: time_unit is %r, not ns" % (where, item.get("time_unit")))
     if item.get("run_type") not in ("iteration", "aggregate"):
         raise ResultError("%s: run_type is %r" % (where, item.get("run_type")))
-    if mode == "count" and item.get("instructions") != item["real_time"]:
-        raise ResultError("%s: mixed modes: a count file whose instructions are not its time" % where)
+    if mode != "time" and item.get("instructions") != item["real_time"]:
+        raise ResultError("%s: mixed modes: a %s file whose instructions are not its time" % (where, mode))
     if mode == "time" and "instructions" in item:
         raise ResultError("%s: mixed modes: a time file that counts instructions" % where)
 

@@ -25,6 +25,8 @@ class Outcome:
     """What one boot gave. `reason` is empty when it measured all it had planned."""
 
     measurements: list = field(default_factory=list)
+    # names of all rows that were begun, in order
+    started: list = field(default_factory=list)
     skipped: dict = field(default_factory=dict)
     failed: dict = field(default_factory=dict)
     reason: str = ""
@@ -43,7 +45,7 @@ class _Reader:
         self.outcome = outcome
         self.finished = False
         self._progress = progress
-        self._unit = {"count": "instructions/op", "time": "ns/op"}[mode]
+        self._unit = "ns/op" if mode == "time" else "instructions/op"
 
     def line(self, text):
         self.outcome.tail = (self.outcome.tail + [text])[-TAIL_LINES:]
@@ -61,6 +63,7 @@ class _Reader:
     def _event(self, event):
         if event.kind == "start":
             self.outcome.running = event.value
+            self.outcome.started.append(event.value)
             self._progress.row(event.value)
         elif event.kind == "skip":
             self.outcome.skipped[event.value] = event.reason

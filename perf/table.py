@@ -112,6 +112,27 @@ def scaling_table(result, ref, host_cpus):
     return layout(header, rows)
 
 
+NOT_SUPPORTED = "<not supported>"
+# what the model's table shows of its counters
+_MODEL = {"instructions": "instructions", "tlb_misses": "TLB misses", "walks": "walks",
+          "walks_without_asids": "without ASIDs", "asid_switches": "switches", "tlbi_local": "TLBI local",
+          "tlbi_broadcast": "TLBI broadcast", "l1i_misses": "L1I misses", "l1d_misses": "L1D misses",
+          "l2_misses": "L2 misses"}
+
+
+def event(value):
+    """An average of few events keeps its digits."""
+    if value is None:
+        return NOT_SUPPORTED
+    return f"{value:,.3g}" if value < 100 else number(value)
+
+
+def model_table(result):
+    rows = [[name] + [event(result.counter(name, counter)) for counter in _MODEL] + [""] for name in result.rows]
+    return layout(["benchmark", *_MODEL.values(), ""], rows) + [
+        f"{name}: {NOT_SUPPORTED}" for name in result.context.get("not_supported", [])]
+
+
 # the guest itself keeps its CPUs busy; work of others beyond this share of the host makes times doubtful
 _BUSY = 0.5
 
@@ -129,7 +150,10 @@ def render(result, ref):
     """All tables of one file, with a title that says what was measured."""
     context = result.context
     state = "" if result.complete else "  INCOMPLETE: " + context.get("incomplete_reason", "")
-    if result.mode == "count":
+    if result.mode == "model":
+        unit = f"events per operation in the model ({context.get('model', '')}), fewer is better"
+        blocks = [model_table(result)]
+    elif result.mode == "count":
         unit = "instructions per operation, fewer is better"
         blocks = [count_table(result, ref)]
     else:
