@@ -29,6 +29,9 @@ def _model(text):
     for word in words:
         if not re.fullmatch(f"({'|'.join(plugin_report.SIZES)})=[0-9]+:[0-9]+", word):
             usage.fail(f"bench: --model '{word}': give NAME=SIZE:WAYS, names: {' '.join(plugin_report.SIZES)}")
+        if not plugin_report.fits(word):
+            usage.fail(f"bench: --model '{word}': a TLB's entries must be a multiple of its ways, a cache must have a power "
+                       "of two of sets of 64-byte lines")
     return tuple(words)
 
 

@@ -34,7 +34,7 @@ class Report(unittest.TestCase):
                 "batches 2\nrow 1 2 10\nbatches 0\nend\n")
         first, second = plugin_report.parse(text)
         self.assertEqual(first.per_operation(), {"instructions": 75.0, "instructions_cpu0": 75.0,
-                                                 "instructions_cpu1": 0.0, "walks": 0.0})
+                                                 "instructions_cpu1": 0.0, "walks": 0.003})
         self.assertEqual((second.workers, second.cpus), (2, {}))
 
     def test_figures_of_the_guest_are_replaced(self):

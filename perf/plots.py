@@ -384,6 +384,26 @@ def scaling(guest, entries, ref):
                   "whatever the kernel does.", lines, axes, marks)
 
 
+_ASIDS = re.compile(r"^vm/asid_reuse/(\d+)$")
+
+
+def asids(guest, entries):
+    """Page table walks a switch against the tasks that take turns, with address space tags and without."""
+    own = sorted((int(_ASIDS.match(e.name).group(1)), e) for e in entries if _ASIDS.match(e.name))
+    own = [(n, e) for n, e in own if e.counter("walks") is not None]
+    if not own:
+        return None
+    cpus = min(e.cpus for _, e in own)
+    lines = [Curve(label, [(n, e.counter(counter)) for n, e in own if e.cpus == cpus]) for label, counter in (
+        ("ASIDs kept: what the kernel does", "walks"), ("ASIDs thrown away at each switch", "walks_without_asids"))]
+    axes = Axes("tasks that take turns on one CPU", "page table walks a switch (lower is better)",
+                lambda v: f"{v:g}", lambda v: f"{v:g}", ticks_x=tuple(n for n, _ in own))
+    return curves(f"{guest}-model-asid-reuse", "vm/asid_reuse: page table walks per switch",
+                  "200 switches beyond the first lap, in the model; each task writes to four pages of its own at the same "
+                  "addresses. Both curves come from one run: the second TLB sees the same accesses and has no tags.",
+                  lines, axes)
+
+
 # What a reader looks for first: one row of each kind.
 _HEADLINES = ("syscall/null_mach", "syscall/null_unix", "ipc/rpc_inline/0", "ipc/rpc_inline/64", "ipc/rpc_inline/1024",
               "ipc/semaphore_pingpong", "sched/switch_threads", "sched/thread_create_join", "vm/fault_zero_fill",

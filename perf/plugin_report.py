@@ -159,6 +159,18 @@ def read(path, whole=True):
         raise ReportError(f"the plugin left no report: {error.strerror}") from None
 
 
+def fits(word):
+    """Does "NAME=SIZE:WAYS" divide into sets as the model needs it? (model_options_fit of model.c)"""
+    name, size = word.split("=")
+    size, ways = (int(number) for number in size.split(":"))
+    if not 1 <= ways <= 65536 or not 1 <= size <= 1 << 30:
+        return False
+    if "tlb" in name:
+        return size % ways == 0
+    sets = size // 64 // ways
+    return sets > 0 and sets & (sets - 1) == 0 and sets * ways * 64 == size
+
+
 def _idle_ranges(out):
     listed = subprocess.run([NM, "-S", "--defined-only", os.path.join(out, "pluot.elf")],
                             capture_output=True, text=True, check=False).stdout

@@ -58,7 +58,8 @@ def _time_parts(card, guest, entries, ref):
         card.tables.append(made)
 
 
-def _model_parts(card, entries):
+def _model_parts(card, guest, entries):
+    card.pictures.append(plots.asids(guest, entries))
     made = report_tables.model(entries)
     made.title = "Modelled by the QEMU plugin, per operation: exact for the model, not a promise about silicon."
     card.tables.append(made)
@@ -74,7 +75,7 @@ def _family_card(family, entries, loaded, ref, since):
         _time_parts(card, guest, by_mode["time"], ref)
     for mode in by_mode:
         if mode not in ("count", "time"):
-            _model_parts(card, by_mode[mode])
+            _model_parts(card, guest, by_mode[mode])
     card.pictures = [picture for picture in card.pictures if picture]
     others = report_tables.others(loaded, guest, family)
     if others:

@@ -6,7 +6,7 @@ that has one against the file.
 
 from dataclasses import dataclass, field
 
-from perf import reference, report_rows, table, verdicts
+from perf import reference, report_rows, results, table, verdicts
 
 NO = table.DASH
 

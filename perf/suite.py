@@ -112,6 +112,6 @@ def _default_sizes(selected, mode):
 
 
 def _fits(row, mode, size, asked):
-    if mode == "count" and not asked:
+    if mode != "time" and not asked:
         return row.cpus == size
     return row.cpus <= size

@@ -5,7 +5,8 @@
  * l1i, l1d, l2=BYTES:WAYS, and idle as in meter.h.
  *
  * Report: "cpu BATCH CPU VALUE..." for each CPU that did something, then "counters NAME..." in the same order,
- * and "unknown-tlbi" when one was executed that the model cannot follow.
+ * "unknown-tlbi" when one was executed that the model cannot follow, and "untranslated" when it does not know the
+ * geometry of the guest's page tables, so that what concerns TLBs says nothing.
  */
 #include "guest.h"
 #include "memory.h"
@@ -218,7 +219,13 @@ row_end(FILE *out)
 	for (unsigned i = 0; i < MODEL_COUNTERS; i++) {
 		fprintf(out, " %s", model_counter_names[i]);
 	}
-	fputs(model.unknown_tlbi ? "\nunknown-tlbi\n" : "\n", out);
+	fputc('\n', out);
+	if (model.unknown_tlbi) {
+		fputs("unknown-tlbi\n", out);
+	}
+	if (!walk_supported(&model.cpu[0].regime)) {
+		fputs("untranslated\n", out);
+	}
 }
 
 const struct mode mode_model = {
