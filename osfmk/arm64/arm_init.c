@@ -10,6 +10,7 @@
 #include <arm64/startup.h>
 #include <arm64/sysregs.h>
 #include <arm64/timer.h>
+#include <kern/percpu.h>
 #include <kern/startup.h>
 #include <kern/thread.h>
 #include <os/panic.h>
@@ -144,7 +145,9 @@ start_first_cpu(pmap_paddr_t dtb, uint64_t start_timebase)
 
 	boot_info.start_timebase = start_timebase;
 	cpu->emergency_top = (uintptr_t)boot_emergency_top;
+	cpu->percpu_base = (uintptr_t)__percpu_start;
 	machine->cpu_data = cpu;
+	machine->percpu_base = cpu->percpu_base;
 	machine->preempt_count = 1;
 	machine->kstack_top = (uintptr_t)boot_stack_top;
 	machine->kstack = (uintptr_t)boot_stack_top - KERNEL_STACK_SIZE;

@@ -18,16 +18,15 @@
 #define TH_SLOW_FLAGS    (SS_SIZE + 0)
 #define TH_PREEMPT_COUNT (SS_SIZE + 4)
 #define TH_KSTACK_TOP    (SS_SIZE + 8)
-#define TH_CPU_DATA      (SS_SIZE + 16)
-#define TH_PERCPU_SLIDE  (SS_SIZE + 24)
-#define TH_KSP           (SS_SIZE + 32)
+#define TH_CPU_DATA      (SS_SIZE + 24)
 #define TH_TSD_BASE      (SS_SIZE + 40)
-#define TH_RETVAL2       (SS_SIZE + 48)
+#define TH_KSP           (SS_SIZE + 64)
+#define TH_RETVAL2       (SS_SIZE + 72)
 
 /* struct machine_thread */
+#define MT_FP_LIVE   48
+#define MT_FP_CREDIT 52
 #define MT_NEON      56
-#define MT_FP_LIVE   64
-#define MT_FP_CREDIT 68
 
 /* struct cpu_data */
 #define CPU_BOOT_STACK_TOP 32

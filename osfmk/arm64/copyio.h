@@ -54,6 +54,15 @@ copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len)
 	return user_range_ok(uaddr, len) && _copyout_nofault(uaddr, kaddr, len) == 0;
 }
 
+/*
+ * Message bodies: a multiple of 4 bytes, not 0, interrupts masked, the range checked by the caller. `vectors_used`
+ * is 0 when no thread's vector registers are loaded on this CPU, and the copy may have them.
+ */
+__attribute__((preserve_most)) uint64_t _copyin_message(
+    void *kaddr, user_addr_t uaddr, size_t len, uint32_t vectors_used);
+__attribute__((preserve_most)) uint64_t _copyout_message(
+    user_addr_t uaddr, const void *kaddr, size_t len, uint32_t vectors_used);
+
 struct copyio_fixup {
 	int32_t start;   /* first instruction, relative to this field */
 	int32_t end;     /* first one after the range, relative to this field */
@@ -76,37 +85,43 @@ const struct copyio_fixup *copyio_fixup_find(uint64_t pc, uint64_t *landing);
 
 /* Word forms for the message fast path: one unprivileged access, no call. The address is checked by the
  * hardware: an unprivileged access to a kernel address aborts. */
-#define COPYIO_WORD_LOAD(name, type, insn, reg)                                                      \
-	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type *out)                             \
-	{                                                                                            \
-		type value;                                                                          \
-		__asm__ goto("1: " insn " %" reg "[v], [%[a]]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]") \
-		    : [v] "=r"(value)                                                                \
-		    : [a] "r"(uaddr)                                                                 \
-		    : "memory"                                                                       \
-		    : fault);                                                                        \
-		*out = value;                                                                        \
-		return true;                                                                         \
-	fault:                                                                                       \
-		return false;                                                                        \
+#define COPYIO_WORD_LOAD(name, type, insn, reg, offset)                  \
+	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type *out) \
+	{                                                                \
+		type value;                                              \
+		__asm__ goto("1: " insn " %" reg "[v], [%[a], #" offset  \
+			     "]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]")   \
+		    : [v] "=r"(value)                                    \
+		    : [a] "r"(uaddr)                                     \
+		    : "memory"                                           \
+		    : fault);                                            \
+		*out = value;                                            \
+		return true;                                             \
+	fault:                                                           \
+		return false;                                            \
 	}
-#define COPYIO_WORD_STORE(name, type, insn, reg)                                                     \
-	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type value)                            \
-	{                                                                                            \
-		__asm__ goto("1: " insn " %" reg "[v], [%[a]]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]") \
-		    :                                                                                \
-		    : [v] "r"(value), [a] "r"(uaddr)                                                 \
-		    : "memory"                                                                       \
-		    : fault);                                                                        \
-		return true;                                                                         \
-	fault:                                                                                       \
-		return false;                                                                        \
+#define COPYIO_WORD_STORE(name, type, insn, reg, offset)                  \
+	OS_INLINE OS_WARN_RESULT bool name(user_addr_t uaddr, type value) \
+	{                                                                 \
+		__asm__ goto("1: " insn " %" reg "[v], [%[a], #" offset   \
+			     "]\n2:\n\t" COPYIO_FIXUP_1_2("%l[fault]")    \
+		    :                                                     \
+		    : [v] "r"(value), [a] "r"(uaddr)                      \
+		    : "memory"                                            \
+		    : fault);                                             \
+		return true;                                              \
+	fault:                                                            \
+		return false;                                             \
 	}
 
-COPYIO_WORD_LOAD(copyin_nofault_u32, uint32_t, "ldtr", "w")
-COPYIO_WORD_LOAD(copyin_nofault_u64, uint64_t, "ldtr", "x")
-COPYIO_WORD_STORE(copyout_nofault_u32, uint32_t, "sttr", "w")
-COPYIO_WORD_STORE(copyout_nofault_u64, uint64_t, "sttr", "x")
+COPYIO_WORD_LOAD(copyin_nofault_u32, uint32_t, "ldtr", "w", "0")
+COPYIO_WORD_LOAD(copyin_nofault_u64, uint64_t, "ldtr", "x", "0")
+COPYIO_WORD_LOAD(copyin_nofault_u64_at8, uint64_t, "ldtr", "x", "8")
+COPYIO_WORD_LOAD(copyin_nofault_u64_at16, uint64_t, "ldtr", "x", "16")
+COPYIO_WORD_STORE(copyout_nofault_u32, uint32_t, "sttr", "w", "0")
+COPYIO_WORD_STORE(copyout_nofault_u64, uint64_t, "sttr", "x", "0")
+COPYIO_WORD_STORE(copyout_nofault_u64_at8, uint64_t, "sttr", "x", "8")
+COPYIO_WORD_STORE(copyout_nofault_u64_at16, uint64_t, "sttr", "x", "16")
 
 /* A word, when it may fault: the inline form first, which succeeds whenever the page is there. */
 OS_INLINE OS_WARN_RESULT int

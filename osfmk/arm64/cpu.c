@@ -219,7 +219,7 @@ arm_init_cpu(struct cpu_data *cpu)
 	struct machine_thread *machine = thread_machine(cpu->idle_thread);
 
 	machine->cpu_data = cpu;
-	machine->percpu_slide = cpu->percpu_slide;
+	machine->percpu_base = cpu->percpu_base;
 	machine->kstack_top = cpu->boot_stack_top;
 	machine->kstack = cpu->boot_stack_top - KERNEL_STACK_SIZE;
 	cpu_setup_registers(cpu->idle_thread);

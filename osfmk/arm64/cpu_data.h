@@ -18,7 +18,7 @@ struct cpu_data {
 	uint32_t cpu_state;  /* enum cpu_state; atomic: the boot CPU waits for the others */
 	uint64_t mpidr;      /* affinity fields only, as PSCI and GICR_TYPER name the CPU */
 
-	uintptr_t percpu_slide; /* this CPU's copy of a per-CPU variable - the template; set by percpu_init */
+	uintptr_t percpu_base; /* of this CPU's variables; the boot CPU's at start, others by percpu_init */
 
 	struct thread *idle_thread;  /* set by kern before the CPU starts; what it first runs as */
 	uintptr_t boot_stack_top;    /* the idle thread's stack; set by kern with it */

@@ -99,7 +99,7 @@
 	mov	sp, x10
 .endm
 
-/* What C may have changed in a call, but x0 and x1. SP is the thread. */
+/* What C may have changed in a call, but x0 and x1: the kernel leaves x18 alone. SP is the thread. */
 .macro RESTORE_CALL
 	ldp	x2, x3, [sp, #SS_X(2)]
 	ldp	x4, x5, [sp, #SS_X(4)]
@@ -109,7 +109,6 @@
 	ldp	x12, x13, [sp, #SS_X(12)]
 	ldp	x14, x15, [sp, #SS_X(14)]
 	ldp	x16, x17, [sp, #SS_X(16)]
-	mov	x18, xzr
 	ldr	x30, [sp, #SS_LR]
 .endm
 
@@ -170,9 +169,8 @@
 
 .macro SVC_DISPATCH
 	tbz	w16, #31, svc_bsd
-	neg	w13, w16
-	cmp	w13, #TRAP_COUNT
-	b.lo	svc_mach
+	cmn	w16, #(TRAP_COUNT - 1)
+	b.hs	svc_mach
 	b	svc_special
 .endm
 
@@ -206,10 +204,10 @@ svc_traced:
 	ldr	x16, [x9, #SS_X(16)]
 	SVC_DISPATCH
 
-/* Mach trap w13; x9 is the thread. */
+/* Mach trap -w16; x9 is the thread. */
 svc_mach:
 	ADDR	x14, mach_trap_table
-	add	x14, x14, x13, lsl #TRAP_ENTRY_SHIFT
+	sub	x14, x14, w16, sxtw #TRAP_ENTRY_SHIFT
 	ldp	x14, x15, [x14]
 	tbz	w15, #0, 1f
 	blr	x14
@@ -331,6 +329,7 @@ thread_return_to_user:
 	cbnz	w10, return_slow
 return_all:
 	mov	sp, x9
+return_frame:
 	ldp	x11, x12, [sp, #SS_PC]
 	ldp	x30, x13, [sp, #SS_LR]
 	msr	elr_el1, x11
@@ -351,8 +350,20 @@ return_all:
 	ldp	x12, x13, [sp, #SS_X(12)]
 	ldp	x14, x15, [sp, #SS_X(14)]
 	ldp	x16, x17, [sp, #SS_X(16)]
-	mov	x18, xzr
 	eret
+
+/*
+ * preserve_none void thread_resume_user(x20 thread): the thread, which this CPU has just switched to, runs its
+ * frame. Interrupts masked.
+ */
+	.globl	thread_resume_user
+	.hidden	thread_resume_user
+	.type	thread_resume_user, %function
+thread_resume_user:
+	ldr	w10, [x20, #TH_SLOW_FLAGS]
+	mov	sp, x20
+	cbz	w10, return_frame
+	mov	x9, x20
 
 /* x9 the thread, w10 its slow_flags, not 0; everything is in the frame. */
 return_slow:

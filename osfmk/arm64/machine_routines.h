@@ -128,9 +128,10 @@ machine_switch_registers(struct thread *old, struct thread *new)
 {
 	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
 	struct cpu_data *cpu = om->cpu_data;
+	uintptr_t percpu = om->percpu_base;
 
 	nm->cpu_data = cpu;
-	nm->percpu_slide = om->percpu_slide;
+	nm->percpu_base = percpu;
 	if (os_unlikely((om->fp_live | nm->fp_credit) != 0)) {
 		fp_switch(om, nm);
 	}
@@ -146,10 +147,12 @@ machine_stack_handoff(struct thread *old, struct thread *new)
 {
 	struct machine_thread *om = thread_machine(old), *nm = thread_machine(new);
 
-	nm->kstack = om->kstack;
-	nm->kstack_top = om->kstack_top;
-	om->kstack = 0;
+	uint64_t top = om->kstack_top, stack = om->kstack;
+
+	nm->kstack_top = top;
+	nm->kstack = stack;
 	om->kstack_top = 0;
+	om->kstack = 0;
 }
 
 /* Abandons the current stack and continues `self`, already the current thread, where machine_switch_context
@@ -161,6 +164,10 @@ _Noreturn void machine_resume_stack(struct thread *self, struct thread *prev);
  * looks at slow_flags first. XNU's name for it is thread_exception_return.
  */
 _Noreturn void thread_return_to_user(void);
+
+/* The same for a caller with interrupts masked that knows the thread: the end of a direct switch. In effect
+ * noreturn, but as such it could not be jumped to. */
+__attribute__((preserve_none)) void thread_resume_user(struct thread *thread);
 
 /* --- the registers of a thread: the current one, or one that is stopped --- */
 

@@ -27,20 +27,19 @@ struct thread;
 struct machine_thread {
 	uint32_t slow_flags;    /* (a) AST_* bits: why the next return to user mode must take the slow path */
 	uint32_t preempt_count; /* (o) > 0: this CPU does not switch threads by itself */
-	uint64_t kstack_top;    /* (o) stack pointer for the next entry from EL0 */
 
+	/* These four pass from thread to thread at a direct switch: in pairs. */
+	uint64_t kstack_top;       /* (o) stack pointer for the next entry from EL0 */
+	uint64_t kstack;           /* (o) lowest address of that stack; 0: holds none */
 	struct cpu_data *cpu_data; /* (o) the CPU it runs on; written at switch, stale when not running */
-	uintptr_t
-	    percpu_slide; /* (o) of that CPU: address of its copy of a per-CPU variable - the variable */
+	uintptr_t percpu_base;     /* (o) of that CPU's variables, <kern/percpu.h> */
 
-	uint64_t ksp;      /* (o) kernel stack pointer while switched out in mid-kernel, else 0 */
-	uint64_t tsd_base; /* (s) TPIDRRO_EL0 */
-	uint64_t retval2;  /* (o) second result of the system call in progress */
-
-	arm_neon_state64_t *neon; /* (s) NULL until the first FP instruction */
+	uint64_t tsd_base;        /* (s) TPIDRRO_EL0 */
 	uint32_t fp_live;         /* (o) 1: registers are loaded and owned, EL0 does not trap */
 	uint32_t fp_credit;       /* (o) switch-ins left before the next one checks that FP is still used */
-	uint64_t kstack; /* (o) lowest address of the stack that kstack_top belongs to; 0: holds none */
+	arm_neon_state64_t *neon; /* (s) NULL until the first FP instruction */
+	uint64_t ksp;             /* (o) kernel stack pointer while switched out in mid-kernel, else 0 */
+	uint64_t retval2;         /* (o) second result of the system call in progress */
 };
 
 #define MACHINE_THREAD_OFFSET 288

@@ -7,9 +7,12 @@
  * before it loads one of the new generation. Who writes: pc_active by its CPU (and tagged by others as
  * below), everything else under asid_lock.
  *
- * [S1] pmap_switch publishes the pmap in pc_active by an exchange (full barrier), then [S2] reads the
- * generation. [R1] Roll-over advances the generation, full barrier, then [R2] tags and reads every pc_active.
- * So either the switch sees the new generation, or roll-over sees the pmap and keeps its ASID.
+ * [S1] pmap_switch publishes the pmap in pc_active by an exchange (full barrier), then [S2] reads its context
+ * and compares it with pc_generation, which is what the generation was when this CPU last took the slow half.
+ * [R1] Roll-over advances the generation, full barrier, then [R2] tags and reads every pc_active. Of two
+ * accesses to pc_active one comes first: either the exchange finds the tag, and the slow half brings
+ * pc_generation up to date; or roll-over finds the pmap, whose context is of the generation that
+ * ends, and keeps its ASID. So a context of generation pc_generation may be used if the exchange found no tag.
  *
  * PMAP_TAG_FLUSH in pc_active: this CPU must drop its TLB at its next switch. PMAP_TAG_DEAD: the pmap was
  * destroyed while this CPU had it loaded (kernel threads keep the last user pmap): the next switch releases
@@ -42,8 +45,8 @@ struct pmap {
 static_assert(sizeof(struct pmap) == OS_CACHELINE, "one line");
 
 struct pmap_cpu {
-	uintptr_t pc_active; /* the user pmap in TTBR0_EL1, and PMAP_TAG_*; 0 until the first */
-	uint64_t pc_switches;
+	uintptr_t pc_active;     /* the user pmap in TTBR0_EL1, and PMAP_TAG_*; 0 until the first */
+	uint64_t pc_generation;  /* own CPU: the last one it has seen, not shifted; 0: none */
 	uint64_t pc_asid_misses; /* switches that had to take an ASID or flush */
 	uint64_t pc_tlbi_local;  /* invalidations sent, by kind: the one that was needed */
 	uint64_t pc_tlbi_broadcast;
@@ -74,11 +77,9 @@ pmap_switch_on(pmap_t pmap, struct pmap_cpu *pc, unsigned cpu)
 		return;
 	}
 	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1], pairs with [R2] */
-	context = os_atomic_load(&pmap->pm_context, relaxed);
-	if (os_unlikely((old & PMAP_TAGS) != 0 ||
-			((context ^ os_atomic_load(&pmap_asid_generation, relaxed)) >> PMAP_ASID_BITS) !=
-			    0 || /* [S2] */
-			!(os_atomic_load(&pmap->pm_cpus, relaxed) & BIT(cpu)))) {
+	context = os_atomic_load(&pmap->pm_context, relaxed);           /* [S2] */
+	if (os_unlikely((old & PMAP_TAGS) != 0 || context >> PMAP_ASID_BITS != pc->pc_generation ||
+			!(os_atomic_load(&pmap->pm_cpus, relaxed) >> cpu & 1))) {
 		pmap_switch_slow(pmap, old, pc);
 		return;
 	}

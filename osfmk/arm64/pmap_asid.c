@@ -122,6 +122,7 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 	if ((pmap->pm_context ^ pmap_asid_generation) >> PMAP_ASID_BITS != 0) {
 		asid_renew(pmap);
 	}
+	pc->pc_generation = pmap_asid_generation >> PMAP_ASID_BITS;
 	os_atomic_or(&pmap->pm_cpus, BIT(ml_get_cpu_number()), relaxed); /* [C1] */
 	/* A roll-over, by us or by another CPU since the exchange, may have tagged the word again. */
 	flush = ((old | os_atomic_and_orig(&pc->pc_active, ~PMAP_TAG_FLUSH, relaxed)) & PMAP_TAG_FLUSH) != 0;

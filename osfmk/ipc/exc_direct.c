@@ -37,7 +37,7 @@ struct exc_handler {
 	ipc_port_t port;
 	uint64_t queue; /* its word, with the handler in it */
 	thread_t thread;
-	uint64_t cookie;
+	uint64_t wait; /* its claim word */
 };
 
 /* One plain receiver waits, may run here, has room and a reserved entry for the reply right. */
@@ -51,13 +51,12 @@ exc_handler_find(thread_t self, uint32_t size, struct exc_handler *handler)
 		return false;
 	}
 	handler->thread = mq_receiver(handler->queue);
-	if (!thread_handoff_ok(self, handler->thread)) {
+	handler->wait = os_atomic_load(&handler->thread->wait_word, acquire); /* [F1], before what follows */
+	if (!(handler->wait & WAIT_WAITING) || !thread_handoff_ok(self, handler->thread)) {
 		return false;
 	}
 	ith = &handler->thread->ipc;
-	handler->cookie = os_atomic_load(&ith->ith_cookie, acquire); /* [F1], before what follows */
-	return (ith->ith_option & (uint32_t)MACH_RCV_TRAILER_MASK) == 0 &&
-	       size + sizeof(mach_msg_trailer_t) <= ith->ith_rcv_size && ith->ith_entry != NULL;
+	return size + sizeof(mach_msg_trailer_t) <= ith->ith_fast_size && ith->ith_entry != NULL;
 }
 
 /* Takes the handler out of the word and claims its wait. */
@@ -67,7 +66,7 @@ exc_handler_claim(const struct exc_handler *handler)
 	if (!mq_take_receiver(&handler->port->ip_mqueue, handler->queue)) {
 		return false;
 	}
-	return os_likely(wait_claim(handler->thread, handler->cookie, THREAD_AWAKENED)) ||
+	return os_likely(wait_word_claim_seen(&handler->thread->wait_word, handler->wait)) ||
 	       ipc_wait_restart(handler->thread);
 }
 
@@ -123,8 +122,7 @@ exc_direct_wait(thread_t self, ipc_port_t reply)
 	bool waits;
 
 	exc_wait_prepare(self, reply);
-	os_atomic_store(
-	    &self->ipc.ith_cookie, wait_prepare_masked(self, THREAD_ABORTSAFE), release); /* [F1] */
+	wait_prepare_masked(self, THREAD_ABORTSAFE); /* [F1] */
 	waits = mq_wait(&reply->ip_mqueue, self);
 	assert(waits);
 	(void)waits;
@@ -152,7 +150,7 @@ exc_direct_raise(thread_t self, const struct exception_action *action)
 	ipc_port_release_send(action->port);
 	exc_direct_wait(self, reply);
 	thread_handoff_switch_on(current_processor(), self, handler.thread);
-	thread_finish_own_claim(handler.thread, handler.cookie);
+	thread_finish_own_claim(handler.thread, handler.wait);
 	exc_direct_receive(handler.thread, &m);
 }
 
@@ -165,7 +163,7 @@ struct exc_return {
 	ipc_port_t port; /* the reply port */
 	uint64_t queue;
 	thread_t thread; /* that waits there */
-	uint64_t cookie;
+	uint64_t wait;   /* its claim word */
 	struct ipc_entry *rcv_entry;
 	uint64_t rcv_word;
 	ipc_port_t rcv; /* what the handler receives from next */
@@ -185,8 +183,9 @@ exc_return_find(thread_t self, const struct name_table *names, mach_port_name_t 
 		return false;
 	}
 	back->thread = mq_receiver(back->queue);
-	back->cookie = os_atomic_load(&back->thread->ipc.ith_cookie, acquire); /* [F1] */
-	return back->thread->ipc.ith_option == EXC_WAIT_OPTION && thread_handoff_ok(self, back->thread);
+	back->wait = os_atomic_load(&back->thread->wait_word, acquire); /* [F1] */
+	return (back->wait & WAIT_WAITING) != 0 && back->thread->ipc.ith_option == EXC_WAIT_OPTION &&
+	       thread_handoff_ok(self, back->thread);
 }
 
 /* The handler's port: a receive right with an empty queue; and the used-up entry has room as its reserve. */
@@ -223,7 +222,7 @@ exc_return_commit(const struct exc_return *back)
 		return false;
 	}
 	if (mq_take_receiver(&back->port->ip_mqueue, back->queue) &&
-	    (os_likely(wait_claim(back->thread, back->cookie, THREAD_AWAKENED)) ||
+	    (os_likely(wait_word_claim_seen(&back->thread->wait_word, back->wait)) ||
 		ipc_wait_restart(back->thread))) {
 		return true;
 	}
@@ -241,11 +240,11 @@ exc_return_wait(thread_t self, const struct exc_direct_call *call, const struct 
 	ith->ith_object = back->rcv;
 	ith->ith_option = call->option;
 	ith->ith_rcv_size = call->rcv_size;
+	ith->ith_fast_size = call->rcv_size & ~ITH_TIMED;
 	ith->ith_place = ITH_WORD;
 	ith->ith_rcv_name = call->rcv_name;
-	ith->ith_deadline = 0;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
-	os_atomic_store(&ith->ith_cookie, wait_prepare_masked(self, THREAD_ABORTSAFE), release); /* [F1] */
+	wait_prepare_masked(self, THREAD_ABORTSAFE); /* [F1] */
 	if (!mq_wait(&back->rcv->ip_mqueue, self)) {
 		return false;
 	}
@@ -312,6 +311,6 @@ exc_direct_reply(thread_t self, const struct exc_direct_call *call)
 		return exc_return_without_wait(self, back.thread);
 	}
 	thread_handoff_switch_on(current_processor(), self, back.thread);
-	thread_finish_own_claim(back.thread, back.cookie);
+	thread_finish_own_claim(back.thread, back.wait);
 	thread_return_to_user();
 }

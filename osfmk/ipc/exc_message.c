@@ -77,6 +77,7 @@ exc_wait_prepare(thread_t self, ipc_port_t reply)
 	self->ipc.ith_kmsg = IKM_NULL;
 	self->ipc.ith_object = reply;
 	self->ipc.ith_option = EXC_WAIT_OPTION;
+	self->ipc.ith_fast_size = 0;
 	self->ipc.ith_place = ITH_WORD;
 	thread_set_continuation(self, exc_continue, NULL);
 }
@@ -94,9 +95,7 @@ exc_wait(thread_t self)
 			exc_answer_take(self, ikm_of_node(node));
 		}
 		exc_wait_prepare(self, reply);
-		wait_prepare(self, THREAD_ABORTSAFE, 0);
-		os_atomic_store(
-		    &self->ipc.ith_cookie, wait_cookie(self), release); /* [F1] of mach_msg_fastpath.c */
+		wait_prepare(self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c */
 		if (mq_wait(&reply->ip_mqueue, self)) {
 			thread_block_prepared();
 		}

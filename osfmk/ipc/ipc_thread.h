@@ -8,6 +8,9 @@
  * A receiver waits in a continuation and holds no kernel stack, so everything that its receive needs later
  * is here. The reserves make the RPC fast path free of allocation: the entry that a reply right lands in was
  * set aside by its receiver before it waited.
+ *
+ * No cookie is kept: a thread that somebody finds in a queue word or on a list cannot leave before that
+ * somebody is done (rule I5 of mqueue.h, the list's lock), so its claim word speaks of the wait it was found in.
  */
 #pragma once
 
@@ -27,23 +30,27 @@ enum ith_place {
 	ITH_SETTLED,  /* was taken out of the word by a waker whose claim lost; that waker is done */
 };
 
+/* In ith_fast_size, which counts words: the wait has a deadline. */
+#define ITH_TIMED 1U
+
 struct ipc_thread_state {
-	/* The receive in progress. */
-	struct ipc_kmsg *ith_kmsg;     /* (c) message handed over, or the fast path's transit message */
-	void *ith_object;              /* (o) port or set waited on, with a reference */
-	uint64_t ith_cookie;           /* (c) wait_cookie() of the wait that ith_place speaks of */
+	/* The receive in progress. The first line is all that the fast path touches. */
 	user_addr_t ith_msg_addr;      /* (o) where the message goes */
+	void *ith_object;              /* (o) port or set waited on */
 	uint32_t ith_option;           /* (o) 32-bit options */
+	mach_port_name_t ith_rcv_name; /* (o) name received from */
 	uint32_t ith_rcv_size;         /* (o) bytes at ith_msg_addr */
-	mach_port_name_t ith_name;     /* (c) with ith_msize: name of the port that has it */
+	uint32_t ith_fast_size;        /* (o) bytes there that the fast path may fill, ITH_TIMED, or 0 */
 	uint32_t ith_place;            /* (c)(q) enum ith_place */
 	uint32_t ith_msize;            /* (c) no message but RCV_TOO_LARGE: what it would have needed */
-	mach_port_name_t ith_rcv_name; /* (o) name received from */
-	uint64_t ith_deadline;         /* (o) of the receive, 0 none */
-	struct list_node ith_link;     /* (q) receiver or blocked-sender list */
+	struct ipc_entry
+	    *ith_entry; /* (c) reserve: a free entry of the task's space for this thread to fill */
+	struct ipc_entry *ith_entries; /* (c) first chunk of the names of the thread's task */
+	struct ipc_kmsg *ith_kmsg;     /* (c) message handed over, or the fast path's transit message */
 
-	/* Reserves. */
-	struct ipc_entry *ith_entry; /* (c) free entry of the task's space that only this thread may fill */
+	mach_port_name_t ith_name; /* (c) with ith_msize: name of the port that has it */
+	uint64_t ith_deadline;     /* (o) of the receive, with MACH_RCV_TIMEOUT; 0 none */
+	struct list_node ith_link; /* (q) receiver or blocked-sender list */
 
 	/* Ports of the thread. */
 	ipc_port_t ith_self;      /* thread port, one send right held here; fixed until termination */

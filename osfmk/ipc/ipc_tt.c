@@ -389,6 +389,7 @@ ipc_thread_init(thread_t thread)
 {
 	thread->ipc = (struct ipc_thread_state){ 0 };
 	list_init(&thread->ipc.ith_link);
+	thread->ipc.ith_entries = thread->task->ipc.space->is_table.nt_chunk[0];
 	return KERN_SUCCESS;
 }
 

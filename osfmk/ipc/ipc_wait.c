@@ -35,7 +35,7 @@ ipc_wait_claim_first_locked(struct list_node *list, wait_result_t result)
 
 	while ((link = list_pop_front(list)) != NULL) {
 		thread_t thread = ith_thread(link);
-		uint64_t cookie = thread->ipc.ith_cookie;
+		uint64_t cookie = wait_cookie(thread);
 
 		/* From this store on the thread may leave; only the cookie speaks of its wait. */
 		os_atomic_store(&thread->ipc.ith_place, ITH_NOWHERE, release);

@@ -1,7 +1,7 @@
 /*
  * Receivers and blocked senders as waiting threads: how a waker takes one over.
  *
- * A thread found on a list (under the port's or set's lock) is claimed through the cookie read there; losing
+ * A thread found on a list (under the port's or set's lock) is claimed in the wait it is in; losing
  * the claim costs the waker nothing and the thread finds itself off the list. A thread found in a queue word
  * is taken out without a lock; then rule I5 of mqueue.h holds: one attempt to claim, and ITH_SETTLED if it is
  * lost, all with preemption off, because the thread may be spinning for it.
@@ -28,7 +28,7 @@ ipc_wait_lost(thread_t thread)
 OS_INLINE bool
 ipc_wait_claim(thread_t thread, wait_result_t result)
 {
-	if (os_likely(wait_claim(thread, thread->ipc.ith_cookie, result))) {
+	if (os_likely(wait_claim(thread, wait_cookie(thread), result))) {
 		return true;
 	}
 	ipc_wait_lost(thread);

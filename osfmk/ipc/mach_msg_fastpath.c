@@ -18,8 +18,13 @@
  * ours, and the per-CPU SMR section covers every object found by name. No lock, no allocation, no queue; what
  * is written is in the two threads, the two ports' first lines, and one entry of each space.
  *
- * [F1] The receiver writes how it wants to receive before its wait's cookie (release); the cookie is read
- * (acquire) before that is checked, and the claim is made with it. So what was checked is what was claimed.
+ * [F1] The receiver writes how it wants to receive, then its claim word (release); the claim word is read
+ * (acquire) before that is checked, and the claim is made with it. So what was checked is what was claimed:
+ * how it receives, and, with [O2] of <kern/handoff.h>, that it is off its CPU. A claim word that speaks of another
+ * kind of wait fails: the thread must leave the queue word before it waits for anything else.
+ *
+ * The traps are MACH_TRAP_DIRECT: nothing is saved on the way in, nothing restored but the receiver's frame on
+ * the way out, and all registers are free. The steps are inlined into one body for each direction.
  *
  * If the receiver's memory faults, the transit buffer stays with the receiver, who copies with interrupts on
  * (mach_msg_fast_continue); the CPU gets another buffer on its next general-path call, and has no fast path
@@ -56,19 +61,13 @@
 		    MACH_SEND_NOIMPORTANCE | MACH_SEND_IMPORTANCE | MACH_SEND_SYNC_OVERRIDE |               \
 		    MACH_SEND_PROPAGATE_QOS))
 
-enum mach_msg_fast {
-	MACH_MSG_FAST_NO,   /* nothing has happened */
-	MACH_MSG_FAST_SENT, /* the message is sent; the receive is still to be done */
-};
-
-/* A message call in registers. The header comes as three 64-bit words, as it lies in memory. */
+/* A message call in registers. The header comes as 64-bit words, as it lies in memory. */
 struct mach_msg_fast_args {
 	user_addr_t addr; /* buffer for both; only what follows the header is read */
 	uint32_t option;
 	uint32_t send_size;
 	uint32_t rcv_size;
 	mach_port_name_t rcv_name;
-	uint64_t bits_and_size;    /* msgh_bits; the upper half is not used */
 	uint64_t remote_and_local; /* msgh_remote_port, msgh_local_port */
 	uint64_t voucher_and_id;   /* msgh_voucher_port, msgh_id */
 };
@@ -83,109 +82,168 @@ struct fast_call {
 	ipc_port_t dest;
 	uint64_t dest_queue; /* its queue word, with the receiver in it */
 	thread_t target;
-	uint64_t target_cookie;
+	uint64_t target_wait; /* its claim word */
+	uint32_t target_fast_size;
 	struct ipc_entry *rcv_entry; /* the name received from */
 	uint64_t rcv_word;
 	ipc_port_t rcv;
+	uint64_t rcv_queue; /* its queue word */
 	ipc_kmsg_t transit;
 	uint64_t header[3]; /* as the receiver will see it */
 };
 
-#define FAST_CPU(self, name) PERCPU_AT(name, (self)->machine.percpu_slide)
+#define FAST_CPU(self, name) PERCPU_AT(name, (self)->machine.percpu_base)
 
-/*
- * Bodies are copied by these two. The convention keeps nearly all registers, so that messages without a body,
- * which do not come here, need not save them either.
- */
-static __attribute__((preserve_most)) OS_NOINLINE bool
-fast_body_in(const struct ipc_kmsg *transit, user_addr_t addr, uint32_t size)
-{
-	return copyin_nofault(
-	    addr + sizeof(mach_msg_header_t), transit->ikm_msg + sizeof(mach_msg_header_t), size);
-}
+/* --- why a call left for the general path; counted in debug builds, for tests --- */
 
-static __attribute__((preserve_most)) OS_NOINLINE bool
-fast_body_out(const struct ipc_kmsg *transit, user_addr_t addr, uint32_t size)
-{
-	return copyout_nofault(
-	    transit->ikm_msg + sizeof(mach_msg_header_t), addr + sizeof(mach_msg_header_t), size);
-}
+#if MACH_ASSERT
+static uint64_t mach_msg_fast_leaves[FAST_LEAVE_COUNT]; /* atomic */
+
+#define FAST_LEAVE(reason)                                                             \
+	do {                                                                           \
+		os_atomic_add(&mach_msg_fast_leaves[FAST_LEAVE_##reason], 1, relaxed); \
+		return false;                                                          \
+	} while (0)
+#else
+#define FAST_LEAVE(reason) return false
+#endif
 
 /* --- check --- */
+
+/* Send sizes from the header alone to FAST_SIZE_MAX, in words: others come out above the limit. */
+OS_INLINE bool
+fast_size_ok(uint32_t send_size)
+{
+	uint32_t body = send_size - (uint32_t)sizeof(mach_msg_header_t);
+
+	return __builtin_rotateright32(body, 2) <= (FAST_SIZE_MAX - sizeof(mach_msg_header_t)) / 4;
+}
 
 OS_INLINE bool
 fast_check_shape(const struct mach_msg_fast_args *args, bool is_call)
 {
-	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
-
-	if ((args->option & ~FAST_OPTIONS_IGNORED) != (MACH_SEND_MSG | MACH_RCV_MSG)) {
-		return false;
+	if (os_unlikely(!fast_size_ok(args->send_size))) {
+		FAST_LEAVE(SIZE);
 	}
-	if (body > FAST_SIZE_MAX - sizeof(mach_msg_header_t) || (body & 3) != 0) {
-		return false;
+	if (os_unlikely(
+		(uint32_t)(args->remote_and_local >> 32) != (is_call ? args->rcv_name : MACH_PORT_NULL))) {
+		FAST_LEAVE(REPLY_NAME);
 	}
-	return (uint32_t)(args->remote_and_local >> 32) == (is_call ? args->rcv_name : MACH_PORT_NULL);
+	return true;
 }
 
-/* Destination and receiver: the right kind of right, no request on it, exactly one thread waiting, ready. */
-OS_INLINE bool
-fast_check_dest(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
-    bool is_call, struct fast_call *call)
+/* An entry of a chunk behind the first. */
+static OS_COLD __attribute__((preserve_most)) OS_NOINLINE struct ipc_entry *
+fast_entry_beyond(thread_t self, uint32_t index)
 {
-	if (!nt_lookup_rights(
-		names, (mach_port_name_t)args->remote_and_local, &call->dest_entry, &call->dest_word)) {
-		return false;
+	return nt_entry(&self->task->ipc.space->is_table, index);
+}
+
+/* The entry at the place that `name` says, whatever it holds; NULL if there is none. */
+OS_INLINE struct ipc_entry *
+fast_entry(thread_t self, mach_port_name_t name)
+{
+	uint32_t index = name >> 8;
+
+	if (os_unlikely(index >= NT_FIRST)) {
+		return fast_entry_beyond(self, index);
 	}
-	if (is_call ? !(call->dest_word & NT_SEND)
-		    : (call->dest_word & (NT_RIGHTS_MASK | NT_REQUEST)) != NT_SEND_ONCE) {
-		return false;
+	return &self->ipc.ith_entries[index];
+}
+
+/* The bits in which the generation of a word and that of a name differ, in their places. */
+OS_INLINE uint64_t
+fast_name_difference(uint64_t word, mach_port_name_t name)
+{
+	return word ^ (uint64_t)(uint8_t)name << NT_BYTE_SHIFT;
+}
+
+#define FAST_NAME_BYTE (0xffULL << NT_BYTE_SHIFT)
+
+/* Destination: the right kind of right, no request on it. */
+OS_INLINE bool
+fast_check_dest(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
+{
+	mach_port_name_t name = (mach_port_name_t)args->remote_and_local;
+	uint64_t difference;
+
+	call->dest_entry = fast_entry(self, name);
+	if (os_unlikely(call->dest_entry == NULL)) {
+		FAST_LEAVE(DEST_NAME);
+	}
+	call->dest_word = os_atomic_load(&call->dest_entry->ie_word, relaxed); /* [N1] by dependency */
+	difference = fast_name_difference(call->dest_word, name);
+	if (is_call) {
+		if (os_unlikely(!(call->dest_word & NT_SEND) || (difference & FAST_NAME_BYTE) != 0)) {
+			FAST_LEAVE(DEST_NAME);
+		}
+	} else if (os_unlikely(
+		       (difference & (FAST_NAME_BYTE | NT_FLAGS_MASK | NT_RIGHTS_MASK)) != NT_SEND_ONCE)) {
+		FAST_LEAVE(DEST_NAME);
 	}
 	call->dest = nt_object_nonnull(call->dest_word);
-	call->dest_queue = os_atomic_load(&call->dest->ip_mqueue.mq_word, relaxed);
-	if ((call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING) {
-		return false;
-	}
-	call->target = mq_receiver(call->dest_queue);
-	return thread_handoff_ok_on(FAST_CPU(self, percpu_processor), self, call->target);
+	return true;
 }
 
-/* The receiver waits in the plain way, has room, and has set aside an entry if one is needed. */
+/*
+ * The receiver: exactly one thread waits, in the plain way, has room, has set aside an entry if one is needed,
+ * and may have this CPU.
+ */
 OS_INLINE bool
-fast_check_target(const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
+fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
-	const struct ipc_thread_state *ith = &call->target->ipc;
-
-	call->target_cookie = os_atomic_load(&ith->ith_cookie, acquire); /* [F1], before what follows */
-
-	if (ith->ith_option & (uint32_t)MACH_RCV_TRAILER_MASK) {
-		return false;
+	call->dest_queue = os_atomic_load(&call->dest->ip_mqueue.mq_word, relaxed);
+	if (os_unlikely(
+		(call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING)) {
+		FAST_LEAVE(NO_RECEIVER);
 	}
-	if (args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > ith->ith_rcv_size) {
-		return false;
+	call->target = mq_receiver(call->dest_queue);
+	call->target_wait = os_atomic_load(&call->target->wait_word, acquire); /* [F1], before what follows */
+	if (os_unlikely(!(call->target_wait & WAIT_WAITING))) {
+		FAST_LEAVE(CLAIMED);
 	}
-	return !is_call || ith->ith_entry != NULL;
+	if (os_unlikely(!thread_handoff_ok_on(FAST_CPU(self, percpu_processor), self, call->target))) {
+		FAST_LEAVE(NOT_HERE);
+	}
+	call->target_fast_size = call->target->ipc.ith_fast_size;
+	if (os_unlikely(args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > call->target_fast_size)) {
+		FAST_LEAVE(ROOM);
+	}
+	if (is_call && os_unlikely(call->target->ipc.ith_entry == NULL)) {
+		FAST_LEAVE(NO_RESERVE);
+	}
+	return true;
 }
 
 /* The caller's own port: a receive right with an empty queue that nobody waits on. */
 OS_INLINE bool
-fast_check_receive(thread_t self, const struct name_table *names, const struct mach_msg_fast_args *args,
-    bool is_call, struct fast_call *call)
+fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
-	if (!nt_lookup_rights(names, args->rcv_name, &call->rcv_entry, &call->rcv_word)) {
-		return false;
+	call->rcv_entry = fast_entry(self, args->rcv_name);
+	if (os_unlikely(call->rcv_entry == NULL)) {
+		FAST_LEAVE(RCV_NAME);
 	}
-	if (!(call->rcv_word & NT_RECEIVE)) {
-		return false;
+	call->rcv_word = os_atomic_load(&call->rcv_entry->ie_word, relaxed);
+	if (os_unlikely(!(call->rcv_word & NT_RECEIVE) ||
+			(fast_name_difference(call->rcv_word, args->rcv_name) & FAST_NAME_BYTE) != 0)) {
+		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv = nt_object_nonnull(call->rcv_word);
-	if (os_atomic_load(&call->rcv->ip_mqueue.mq_word, relaxed) & ~MQ_IN_SET) {
-		return false;
+	call->rcv_queue = os_atomic_load(&call->rcv->ip_mqueue.mq_word, relaxed);
+	if (os_unlikely((call->rcv_queue & ~MQ_IN_SET) != 0)) {
+		FAST_LEAVE(RCV_BUSY);
 	}
 	/* The used-up entry of a send-once right becomes the caller's reserve: it must have room for it. */
-	return is_call || self->ipc.ith_entry == NULL;
+	if (!is_call && os_unlikely(self->ipc.ith_entry != NULL)) {
+		FAST_LEAVE(RESERVED);
+	}
+	return true;
 }
 
 /* --- copy --- */
+
+/* A body that begins below this is user memory to its end: one comparison. */
+#define FAST_ADDRESS_LIMIT (MACH_VM_MAX_ADDRESS - 2 * FAST_SIZE_MAX)
 
 /* The body, to this CPU's transit buffer; the header stays in registers. */
 OS_INLINE bool
@@ -195,9 +253,15 @@ fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_c
 
 	call->transit = *FAST_CPU(self, mach_msg_transit);
 	if (os_unlikely(call->transit == IKM_NULL)) {
-		return false;
+		FAST_LEAVE(NO_TRANSIT);
 	}
-	return body == 0 || fast_body_in(call->transit, args->addr, body);
+	if (body != 0 &&
+	    os_unlikely(args->addr > FAST_ADDRESS_LIMIT ||
+			_copyin_message(call->transit->ikm_msg + sizeof(mach_msg_header_t),
+			    args->addr + sizeof(mach_msg_header_t), body, self->machine.fp_live) != 0)) {
+		FAST_LEAVE(SEND_FAULT);
+	}
+	return true;
 }
 
 /* --- commit --- */
@@ -209,12 +273,18 @@ fast_commit_right(bool is_call, const struct fast_call *call)
 	uint64_t refs;
 
 	if (!is_call) {
-		return os_atomic_cmpxchg(&call->dest_entry->ie_word, call->dest_word,
-		    nt_next_gen(call->dest_word), relaxed); /* [N2] */
+		if (os_unlikely(!os_atomic_cmpxchg(&call->dest_entry->ie_word, call->dest_word,
+			nt_next_gen(call->dest_word), relaxed))) { /* [N2] */
+			FAST_LEAVE(RIGHT_RACE);
+		}
+		return true;
 	}
 	refs = os_atomic_load(&call->rcv->ip_refs, relaxed);
-	return refs != 0 &&
-	       os_atomic_cmpxchg(&call->rcv->ip_refs, refs, refs + IP_REF_ONE + IP_SORIGHT, relaxed);
+	if (os_unlikely(refs == 0 || !os_atomic_cmpxchg(&call->rcv->ip_refs, refs,
+					 refs + IP_REF_ONE + IP_SORIGHT, relaxed))) {
+		FAST_LEAVE(RIGHT_RACE);
+	}
+	return true;
 }
 
 static OS_COLD void
@@ -227,30 +297,18 @@ fast_undo_right(bool is_call, struct ipc_entry *dest_entry, uint64_t dest_word, 
 	}
 }
 
-/*
- * Out of the word, but not in the wait that was checked: claims whatever wait it is in, and has it start over.
- * The receiver cannot leave before this attempt (rule I5).
- */
-static OS_COLD bool
-fast_settle_target(thread_t target)
-{
-	if (ipc_wait_claim(target, THREAD_AWAKENED)) {
-		target->ipc.ith_kmsg = IKM_NULL;
-		target->ipc.ith_msize = 0; /* ipc_receive_again */
-		thread_make_runnable(target);
-	}
-	return false;
-}
-
-/* The claim is made with the cookie that was read before the receiver was checked: it is still that wait. */
+/* The claim is made with the word that was read before the receiver was checked: it is still that wait. */
 OS_INLINE bool
 fast_commit_target(const struct fast_call *call)
 {
-	if (!mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue)) {
-		return false;
+	if (os_unlikely(!mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue))) {
+		FAST_LEAVE(RECEIVER_RACE);
 	}
-	return os_likely(wait_claim(call->target, call->target_cookie, THREAD_AWAKENED)) ||
-	       fast_settle_target(call->target);
+	if (os_unlikely(!wait_word_claim_seen(&call->target->wait_word, call->target_wait))) { /* [F1] */
+		(void)ipc_wait_restart(call->target);
+		FAST_LEAVE(CLAIM_RACE);
+	}
+	return true;
 }
 
 /* --- deliver --- */
@@ -284,6 +342,23 @@ fast_deliver(thread_t self, const struct mach_msg_fast_args *args, bool is_call,
 
 /* --- wait --- */
 
+static OS_COLD OS_NOINLINE __attribute__((preserve_most)) void
+fast_wait_abort(thread_t self)
+{
+	if (os_atomic_load(&self->machine.slow_flags, seq_cst) & AST_ABORT_MASK) {
+		wait_prepare_abort(self);
+	}
+}
+
+/* Requests and send rights come and go. True: the thread waits on, or has been taken out and is claimed. */
+static OS_COLD OS_NOINLINE bool
+fast_wait_entry_changed(thread_t self, struct ipc_entry *entry, uint64_t word, ipc_port_t port)
+{
+	uint64_t change = os_atomic_load(&entry->ie_word, relaxed) ^ word;
+
+	return (change & ~(NT_REQUEST | (uint64_t)NT_SEND)) == 0 || !mq_unwait(&port->ip_mqueue, self);
+}
+
 /* The caller becomes the receiver of its port. False: a message came first, or the right is gone. */
 OS_INLINE bool
 fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fast_call *call)
@@ -293,23 +368,37 @@ fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fas
 	ith->ith_msg_addr = args->addr;
 	ith->ith_object = call->rcv;
 	ith->ith_option = args->option;
+	ith->ith_rcv_name = args->rcv_name;
 	ith->ith_rcv_size = args->rcv_size;
+	ith->ith_fast_size =
+	    args->rcv_size; /* an odd size counts as ITH_TIMED: a look at the timer for nothing */
 	ith->ith_place = ITH_WORD;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
-	ith->ith_rcv_name = args->rcv_name;
-	ith->ith_deadline = 0;
-	os_atomic_store(&ith->ith_cookie, wait_prepare_masked(self, THREAD_ABORTSAFE), release); /* [F1] */
-	if (!mq_wait(&call->rcv->ip_mqueue, self)) {
+	(void)wait_word_begin(&self->wait_word, THREAD_ABORTSAFE); /* [F1], [W1] */
+	/* [Q3] [Q6]; and [A1]: a full barrier before the abort bits are read */
+	if (os_unlikely(!os_atomic_cmpxchg(&call->rcv->ip_mqueue.mq_word, call->rcv_queue,
+		call->rcv_queue | mq_bits(self) | MQ_WAITING, acq_rel))) {
 		return false;
 	}
-	if (os_unlikely(((os_atomic_load(&call->rcv_entry->ie_word, relaxed) ^ call->rcv_word) &
-			    ~(NT_REQUEST | NT_SEND)) != 0)) { /* [Q6] */
-		return !mq_unwait(&call->rcv->ip_mqueue, self);
+	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) != 0)) { /* [A1] */
+		fast_wait_abort(self);
+	}
+	if (os_unlikely(os_atomic_load(&call->rcv_entry->ie_word, relaxed) != call->rcv_word)) { /* [Q6] */
+		return fast_wait_entry_changed(self, call->rcv_entry, call->rcv_word, call->rcv);
 	}
 	return true;
 }
 
 /* --- the rare ends --- */
+
+/* The general path reads the arguments again, from the frame. */
+static OS_NOINLINE void
+fast_leave(thread_t self, bool sent)
+{
+	bool is_mach_msg2 = (int32_t)self->frame.x[16] == -NUMBER_mach_msg2_trap;
+
+	thread_syscall_return(is_mach_msg2 ? mach_msg2_general(self, sent) : mach_msg_general(self, sent));
+}
 
 /* The message leaves the CPU's hands: it now belongs to `target`, which copies it with interrupts on. */
 static OS_COLD void
@@ -361,7 +450,7 @@ fast_return_faulting(
 }
 
 /* The caller did not get to wait: its wait is closed, the receiver is set going. */
-static OS_COLD enum mach_msg_fast
+static OS_COLD OS_NOINLINE void
 fast_finish_without_wait(
     thread_t self, thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
 {
@@ -369,11 +458,11 @@ fast_finish_without_wait(
 	thread_set_continuation(target, mach_msg_fast_continue, NULL);
 	thread_make_runnable(target);
 	self->ipc.ith_place = ITH_NOWHERE;
-	disable_preemption(); /* what wait_prepare_masked left out */
+	disable_preemption(); /* as wait_prepare would have */
 	if (!wait_cancel(self)) {
 		thread_block_prepared(); /* the claim that came first decides */
 	}
-	return MACH_MSG_FAST_SENT;
+	fast_leave(self, true);
 }
 
 /* --- switch --- */
@@ -388,22 +477,36 @@ fast_copy_out(thread_t target, uint32_t size, const struct fast_call *call)
 
 	__builtin_memcpy(&trailer_word, &trailer, sizeof(trailer_word));
 	if (size != sizeof(mach_msg_header_t) &&
-	    !fast_body_out(call->transit, addr, size - (uint32_t)sizeof(mach_msg_header_t))) {
+	    os_unlikely(addr > FAST_ADDRESS_LIMIT ||
+			_copyout_message(addr + sizeof(mach_msg_header_t),
+			    call->transit->ikm_msg + sizeof(mach_msg_header_t),
+			    size - (uint32_t)sizeof(mach_msg_header_t), target->machine.fp_live) != 0)) {
 		return false;
 	}
-	return copyout_nofault_u64(addr, call->header[0]) && copyout_nofault_u64(addr + 8, call->header[1]) &&
-	       copyout_nofault_u64(addr + 16, call->header[2]) &&
+	return copyout_nofault_u64(addr, call->header[0]) && copyout_nofault_u64_at8(addr, call->header[1]) &&
+	       copyout_nofault_u64_at16(addr, call->header[2]) &&
 	       copyout_nofault_u64(addr + size, trailer_word);
 }
 
+static OS_COLD OS_NOINLINE __attribute__((preserve_most)) void
+fast_cancel_timer(thread_t target)
+{
+	if (os_atomic_load(&target->wait_timer.tc_cpu, relaxed) != 0) {
+		wait_timer_cancel(target);
+	}
+}
+
 /* Gives the CPU to the receiver, whose wait this thread has claimed, and leaves for user mode as it. */
-OS_INLINE OS_NORETURN void
+OS_INLINE void
 fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 {
 	thread_t target = call->target;
 
+	if (os_unlikely(call->target_fast_size & ITH_TIMED)) {
+		fast_cancel_timer(target);
+	}
 	thread_handoff_switch_on(FAST_CPU(self, percpu_processor), self, target);
-	thread_finish_own_claim(target, call->target_cookie);
+	wait_word_finish_own_claim(&target->wait_word, call->target_wait);
 	if (os_unlikely(!fast_copy_out(target, size, call))) {
 		fast_return_faulting(
 		    target, call->transit, call->header[0], call->header[1], call->header[2]);
@@ -411,39 +514,43 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 	KDEBUG_THREAD(
 	    target, IPC_TRACE_RECV, call->transit, target->ipc.ith_object, call->header[2] >> 32, size);
 	target->frame.x[0] = MACH_MSG_SUCCESS;
-	thread_return_to_user();
+	thread_resume_user(target);
 }
 
-/* One direction of an RPC; `is_call` is a constant where this is inlined. */
-OS_INLINE enum mach_msg_fast
-mach_msg_fast_one_way(thread_t self, const struct mach_msg_fast_args *args, bool is_call)
+/* Everything up to the point of no return. False: nothing has changed. */
+OS_INLINE bool
+fast_check_and_commit(
+    thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
-	const struct name_table *names = &self->task->ipc.space->is_table;
+	if (!fast_check_dest(self, args, is_call, call) || !fast_check_target(self, args, is_call, call) ||
+	    !fast_check_receive(self, args, is_call, call) || !fast_copy_in(self, args, call) ||
+	    !fast_commit_right(is_call, call)) {
+		return false;
+	}
+	if (!fast_commit_target(call)) {
+		fast_undo_right(is_call, call->dest_entry, call->dest_word, call->rcv);
+		return false;
+	}
+	return true;
+}
+
+/* One direction of an RPC; `is_call` is a constant where this is inlined. Leaves by a jump, whatever happens. */
+OS_INLINE void
+mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
+{
+	thread_t self = current_thread();
 	struct smr_cpu *smr = FAST_CPU(self, percpu_smr);
 	struct fast_call call;
 
 	if (!fast_check_shape(args, is_call)) {
-		return MACH_MSG_FAST_NO;
+		fast_leave(self, false);
+		return;
 	}
 	smr_enter_outermost(smr);
-	if (!fast_check_dest(self, names, args, is_call, &call)) {
-		goto leave;
-	}
-	if (!fast_check_target(args, is_call, &call)) {
-		goto leave;
-	}
-	if (!fast_check_receive(self, names, args, is_call, &call)) {
-		goto leave;
-	}
-	if (!fast_copy_in(self, args, &call)) {
-		goto leave;
-	}
-	if (!fast_commit_right(is_call, &call)) {
-		goto leave;
-	}
-	if (!fast_commit_target(&call)) {
-		fast_undo_right(is_call, call.dest_entry, call.dest_word, call.rcv);
-		goto leave;
+	if (!fast_check_and_commit(self, args, is_call, &call)) {
+		smr_leave_outermost(smr);
+		fast_leave(self, false);
+		return;
 	}
 
 	/* ---------------- point of no return ---------------- */
@@ -453,108 +560,139 @@ mach_msg_fast_one_way(thread_t self, const struct mach_msg_fast_args *args, bool
 	fast_deliver(self, args, is_call, &call);
 	if (os_unlikely(!fast_wait(self, args, &call))) {
 		smr_leave_outermost(smr);
-		return fast_finish_without_wait(
+		fast_finish_without_wait(
 		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
+		return;
 	}
 	smr_leave_outermost(smr);
 	fast_switch(self, args->send_size, &call);
-
-leave:
-	smr_leave_outermost(smr);
-	return MACH_MSG_FAST_NO;
 }
 
-OS_INLINE enum mach_msg_fast
-mach_msg_fast(thread_t self, const struct mach_msg_fast_args *args)
+static OS_NOINLINE
+MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+    mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id)
 {
-	uint32_t bits = (uint32_t)args->bits_and_size;
+	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, remote_and_local,
+		voucher_and_id };
 
-	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)) {
-		return mach_msg_fast_one_way(self, args, true);
-	}
-	if (bits == MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)) {
-		return mach_msg_fast_one_way(self, args, false);
-	}
-	return MACH_MSG_FAST_NO;
+	mach_msg_fast_one_way(&args, true);
 }
 
-/* --- the traps; their general halves read the arguments again, from the frame --- */
+static OS_NOINLINE
+MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_t send_size,
+    uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id)
+{
+	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, remote_and_local,
+		voucher_and_id };
+
+	mach_msg_fast_one_way(&args, false);
+}
+
+/* --- sends that do not receive, and receives that do not send --- */
 
 /* Also for messages that only wait in a queue: time-outs do not matter to what is done at once. */
 #define FAST_QUEUED_IGNORED (FAST_OPTIONS_IGNORED | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT)
 
-/* Sends that do not receive, and receives that do not send. True: done, *mr is the result. */
-OS_INLINE bool
-mach_msg_fast_queued(thread_t self, const struct mach_msg_fast_args *args, mach_msg_return_t *mr)
+static OS_NOINLINE void
+fast_queued(thread_t self, const struct mach_msg_fast_args *args, uint32_t bits)
 {
-	switch (args->option & ~FAST_QUEUED_IGNORED) {
-	case MACH_SEND_MSG:
-		*mr = MACH_MSG_SUCCESS;
-		return (uint32_t)args->bits_and_size == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) &&
-		       mach_msg_fast_send(
-			   self, args->addr, args->send_size, args->remote_and_local, args->voucher_and_id);
-	case MACH_RCV_MSG:
-		return !(args->option & MACH_RCV_LARGE) &&
-		       mach_msg_fast_receive(
-			   self, args->addr, args->option, args->rcv_size, args->rcv_name, mr);
-	default:
-		return false;
+	uint32_t what = args->option & ~FAST_QUEUED_IGNORED;
+	mach_msg_return_t mr = MACH_MSG_SUCCESS;
+
+	if (what == MACH_SEND_MSG && bits == MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) &&
+	    mach_msg_fast_send(
+		self, args->addr, args->send_size, args->remote_and_local, args->voucher_and_id)) {
+		thread_syscall_return(mr);
 	}
+	if (what == MACH_RCV_MSG && !(args->option & MACH_RCV_LARGE) &&
+	    mach_msg_fast_receive(self, args->addr, args->option, args->rcv_size, args->rcv_name, &mr)) {
+		thread_syscall_return(mr);
+	}
+	fast_leave(self, false);
 }
 
-mach_msg_return_t
-mach_msg_trap(user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
-    mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_msg_priority_t priority)
+static OS_NOINLINE void
+fast_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+    mach_port_name_t rcv_name, thread_t self)
 {
-	thread_t self = current_thread();
-	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
-	mach_msg_return_t mr;
-	struct mach_msg_fast_args args = {
-		.addr = msg,
-		.option = (uint32_t)option,
-		.send_size = send_size,
-		.rcv_size = rcv_size,
-		.rcv_name = rcv_name,
-	};
+	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, 0, 0 };
+	uint64_t bits_and_size = 0;
 
-	if (!(option & MACH_SEND_MSG) || (copyin_nofault_u64(msg, &args.bits_and_size) &&
-					     copyin_nofault_u64(msg + 8, &args.remote_and_local) &&
-					     copyin_nofault_u64(msg + 16, &args.voucher_and_id))) {
-		fast = mach_msg_fast(self, &args);
-		if (fast == MACH_MSG_FAST_NO && mach_msg_fast_queued(self, &args, &mr)) {
-			return mr;
+	if ((option & MACH_SEND_MSG) && !(copyin_nofault_u64(addr, &bits_and_size) &&
+					    copyin_nofault_u64_at8(addr, &args.remote_and_local) &&
+					    copyin_nofault_u64_at16(addr, &args.voucher_and_id))) {
+		fast_leave(self, false);
+		return;
+	}
+	fast_queued(self, &args, (uint32_t)bits_and_size);
+}
+
+/* --- the traps --- */
+
+#define FAST_BITS_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
+#define FAST_BITS_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
+
+/* A plain send and receive; the usual one, with no further bit, at first glance. */
+OS_INLINE bool
+fast_option_is_rpc(uint32_t option)
+{
+	return os_likely(option == (MACH_SEND_MSG | MACH_RCV_MSG)) ||
+	       (option & ~FAST_OPTIONS_IGNORED) == (MACH_SEND_MSG | MACH_RCV_MSG);
+}
+
+MACH_TRAP_DIRECT(mach_msg_trap, user_addr_t msg, mach_msg_option_t option, mach_msg_size_t send_size,
+    mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout,
+    mach_msg_priority_t priority)
+{
+	uint64_t bits_and_size, remote_and_local, voucher_and_id;
+
+	if (fast_option_is_rpc((uint32_t)option) && copyin_nofault_u64(msg, &bits_and_size) &&
+	    copyin_nofault_u64_at8(msg, &remote_and_local) && copyin_nofault_u64_at16(msg, &voucher_and_id)) {
+		if ((uint32_t)bits_and_size == FAST_BITS_CALL) {
+			mach_msg_fast_call(MACH_TRAP_PASS, msg, (uint32_t)option, send_size, rcv_size,
+			    rcv_name, remote_and_local, voucher_and_id);
+			return;
+		}
+		if ((uint32_t)bits_and_size == FAST_BITS_REPLY) {
+			mach_msg_fast_reply(MACH_TRAP_PASS, msg, (uint32_t)option, send_size, rcv_size,
+			    rcv_name, remote_and_local, voucher_and_id);
+			return;
 		}
 	}
-	return mach_msg_general(self, fast == MACH_MSG_FAST_SENT);
+	fast_queued_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, current_thread());
 }
 
-mach_msg_return_t
-mach_msg2_trap(user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
+MACH_TRAP_DIRECT(mach_msg2_trap, user_addr_t data, uint64_t options, uint64_t bits_and_send_size,
     uint64_t remote_and_local_port, uint64_t voucher_and_id, uint64_t desc_count_and_rcv_name,
     uint64_t rcv_size_and_priority, uint64_t timeout)
 {
-	thread_t self = current_thread();
-	enum mach_msg_fast fast = MACH_MSG_FAST_NO;
-	mach_msg_return_t mr;
-	struct mach_msg_fast_args args = {
-		.addr = data,
-		.option = (uint32_t)options,
-		.send_size = (uint32_t)(bits_and_send_size >> 32),
-		.rcv_size = (uint32_t)rcv_size_and_priority,
-		.rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32),
-		.bits_and_size = bits_and_send_size,
-		.remote_and_local = remote_and_local_port,
-		.voucher_and_id = voucher_and_id,
-	};
+	uint32_t send_size = (uint32_t)(bits_and_send_size >> 32);
+	uint32_t rcv_size = (uint32_t)rcv_size_and_priority;
+	mach_port_name_t rcv_name = (mach_port_name_t)(desc_count_and_rcv_name >> 32);
 
-	if (os_likely(options >> 32 == MACH64_SEND_MQ_CALL >> 32)) {
-		fast = mach_msg_fast(self, &args);
-		if (fast == MACH_MSG_FAST_NO && mach_msg_fast_queued(self, &args, &mr)) {
-			return mr;
+	if (options >> 32 == MACH64_SEND_MQ_CALL >> 32 && fast_option_is_rpc((uint32_t)options)) {
+		if ((uint32_t)bits_and_send_size == FAST_BITS_CALL) {
+			mach_msg_fast_call(MACH_TRAP_PASS, data, (uint32_t)options, send_size, rcv_size,
+			    rcv_name, remote_and_local_port, voucher_and_id);
+			return;
+		}
+		if ((uint32_t)bits_and_send_size == FAST_BITS_REPLY) {
+			mach_msg_fast_reply(MACH_TRAP_PASS, data, (uint32_t)options, send_size, rcv_size,
+			    rcv_name, remote_and_local_port, voucher_and_id);
+			return;
 		}
 	}
-	return mach_msg2_general(self, fast == MACH_MSG_FAST_SENT);
+	if (options >> 32 == MACH64_SEND_MQ_CALL >> 32) {
+		struct mach_msg_fast_args args = { data, (uint32_t)options, send_size, rcv_size, rcv_name,
+			remote_and_local_port, voucher_and_id };
+
+		fast_queued(current_thread(), &args, (uint32_t)bits_and_send_size);
+		return;
+	}
+	fast_leave(current_thread(), false);
 }
+
+/* --- the transit buffer --- */
 
 void
 mach_msg_fast_refill(void)

@@ -7,6 +7,27 @@
 #include <ipc/ipc_types.h>
 #include <kern/kern_types.h>
 
+/* Why a combined send and receive of the right shape took the general path after all. */
+enum fast_leave {
+	FAST_LEAVE_SIZE,          /* too long, too short, or no whole words */
+	FAST_LEAVE_REPLY_NAME,    /* the reply port is not what is received from */
+	FAST_LEAVE_DEST_NAME,     /* the destination is no right of the kind, or has a request on it */
+	FAST_LEAVE_NO_RECEIVER,   /* not exactly one thread waits directly */
+	FAST_LEAVE_CLAIMED,       /* it is being woken already */
+	FAST_LEAVE_NOT_HERE,      /* it may not run on this CPU now */
+	FAST_LEAVE_ROOM,          /* no room, or another trailer than the null one */
+	FAST_LEAVE_NO_RESERVE,    /* it has no entry for the reply right */
+	FAST_LEAVE_RCV_NAME,      /* no receive right */
+	FAST_LEAVE_RCV_BUSY,      /* messages or another receiver there */
+	FAST_LEAVE_RESERVED,      /* the caller has a reserve: the reply right's entry has no place */
+	FAST_LEAVE_NO_TRANSIT,    /* this CPU's buffer is away */
+	FAST_LEAVE_SEND_FAULT,    /* the message is not in memory */
+	FAST_LEAVE_RIGHT_RACE,    /* another CPU used or changed the right meanwhile */
+	FAST_LEAVE_RECEIVER_RACE, /* ... took the receiver */
+	FAST_LEAVE_CLAIM_RACE,    /* ... ended its wait */
+	FAST_LEAVE_COUNT,
+};
+
 /* Gives this CPU a transit buffer if it has none. Interrupts on; called on the general path. */
 void mach_msg_fast_refill(void);
 

@@ -79,7 +79,7 @@ mach_msg_fast_send(
     thread_t self, user_addr_t addr, uint32_t size, uint64_t remote_and_local, uint64_t voucher_and_id)
 {
 	const struct name_table *names = &self->task->ipc.space->is_table;
-	struct smr_cpu *smr = PERCPU_AT(percpu_smr, self->machine.percpu_slide);
+	struct smr_cpu *smr = PERCPU_AT(percpu_smr, self->machine.percpu_base);
 	struct ipc_entry *entry;
 	ipc_kmsg_t kmsg = IKM_NULL;
 	uint64_t word, queue;
@@ -128,7 +128,7 @@ OS_INLINE ipc_kmsg_t
 fast_receive_take(thread_t self, mach_port_name_t name, mach_port_name_t *local_name)
 {
 	const struct name_table *names = &self->task->ipc.space->is_table;
-	struct smr_cpu *smr = PERCPU_AT(percpu_smr, self->machine.percpu_slide);
+	struct smr_cpu *smr = PERCPU_AT(percpu_smr, self->machine.percpu_base);
 	ipc_kmsg_t kmsg = IKM_NULL;
 	struct ipc_entry *entry;
 	uint64_t word, queue;

@@ -82,6 +82,7 @@ static_assert(sizeof(struct ipc_entry) == OS_CACHELINE, "one entry, one line");
 #define NT_GEN_ONE     (1ULL << NT_GEN_SHIFT)
 #define NT_GEN_MASK    (0x3fULL << NT_GEN_SHIFT)
 #define NT_REQUEST     (1ULL << 55)
+#define NT_FLAGS_MASK  (0x1ffULL << 55)
 
 #define NT_NOT_FREE UINT32_MAX
 

@@ -113,7 +113,7 @@ ipc_receive_result(thread_t self, wait_result_t wresult)
 		if (self->ipc.ith_kmsg != IKM_NULL) {
 			return ipc_receive_finish(self, self->ipc.ith_kmsg);
 		}
-		/* Without a size: woken by mistake (fast_settle_target). */
+		/* Without a size: woken by mistake (ipc_wait_restart). */
 		return self->ipc.ith_msize != 0 ? ipc_receive_report_size(self)
 						: ipc_receive_start(self, true);
 	case THREAD_RESTART:
@@ -171,8 +171,11 @@ ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t 
 	self->ipc.ith_object = object;
 	self->ipc.ith_place = place;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
-	wait_prepare(self, THREAD_ABORTSAFE, deadline);
-	os_atomic_store(&self->ipc.ith_cookie, wait_cookie(self), release); /* [F1] of mach_msg_fastpath.c */
+	self->ipc.ith_fast_size =
+	    self->ipc.ith_option & (uint32_t)MACH_RCV_TRAILER_MASK
+		? 0
+		: (self->ipc.ith_rcv_size & ~ITH_TIMED) | (deadline != 0 ? ITH_TIMED : 0);
+	wait_prepare(self, THREAD_ABORTSAFE, deadline); /* [F1] of mach_msg_fastpath.c */
 }
 
 /* Becomes the receiver in the word, or joins the list, with the lock held and no message there. */
@@ -334,7 +337,7 @@ static mach_msg_return_t
 ipc_receive_start(thread_t self, bool wait)
 {
 	ipc_space_t space = self->task->ipc.space;
-	uint64_t deadline = self->ipc.ith_deadline;
+	uint64_t deadline = self->ipc.ith_option & MACH_RCV_TIMEOUT ? self->ipc.ith_deadline : 0;
 	enum receive_step step;
 	ipc_kmsg_t kmsg = IKM_NULL;
 	ipc_entry_t entry;

@@ -72,7 +72,6 @@ ipc_mqueue_wait_for_slot(ipc_port_t port, uint64_t deadline, bool *slot)
 	self->ipc.ith_place = ITH_SENDING;
 	list_push_back(&port->ip_senders, &self->ipc.ith_link);
 	wait_prepare(self, THREAD_ABORTSAFE, deadline);
-	self->ipc.ith_cookie = wait_cookie(self);
 	lck_spin_unlock(&port->ip_lock);
 
 	switch (thread_block(THREAD_CONTINUE_NULL)) {

@@ -21,25 +21,42 @@
 #include <kern/wait.h>
 #include <vm/pmap.h>
 
+/* A thread that ran on another CPU last may come if it is off that CPU and not bound to one. */
+OS_INLINE bool
+thread_handoff_may_move(thread_t target, uint64_t where)
+{
+	return (uint32_t)where == 0 && target->bound_cpu == THREAD_CPU_ANY;
+}
+
 /*
- * May `self` give this CPU directly to `target`? Not if target is still on a CPU ([O2]), keeps a stack, is
- * bound elsewhere or outranked by a queued thread, and not if self's own turn is over. Racy reads are harmless:
- * `no` costs a run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
+ * May `self` give this CPU directly to `target`, which holds no stack? Not if target is still on a CPU ([O2]),
+ * is bound elsewhere or outranked by a queued thread. A waiting thread is bound to its last CPU if to any, so
+ * that off this CPU and last on it, which is one comparison, is enough. Racy reads are harmless: `no` costs a
+ * run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
+ *
+ * [O2]: the caller has read the claim word that it is going to claim (acquire) before, and claims it (acq_rel)
+ * after this. on_cpu was set before that wait began; if it reads 0 and the claim succeeds, the CPU that the
+ * wait began on has let go, and the claim orders all further use of the thread behind that.
  */
 OS_INLINE bool
 thread_handoff_ok_on(processor_t processor, thread_t self, thread_t target)
 {
-	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
-	       target->machine.kstack == 0 &&
-	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
-	       processor->pr_ready_pri <= target->sched_pri &&
-	       (target->bound_cpu == THREAD_CPU_ANY || target->bound_cpu == (int)processor->pr_cpu);
+	uint64_t where = os_atomic_load(&target->where, relaxed);
+
+	assert(!(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)); /* seen at kernel exit */
+	return (os_likely(where + 1 == os_atomic_load(&self->where, relaxed)) ||
+		   thread_handoff_may_move(target, where)) &&
+	       processor->pr_ready_pri <= target->sched_pri;
 }
 
+/* The same for a target that is claimed already, may hold a stack, and when self's turn may be over. */
 OS_INLINE bool
 thread_handoff_ok(thread_t self, thread_t target)
 {
-	return thread_handoff_ok_on(current_processor(), self, target);
+	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
+	       target->machine.kstack == 0 &&
+	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
+	       thread_handoff_ok_on(current_processor(), self, target);
 }
 
 /* Charges the time since the last look to `self` and makes `target` the CPU's thread, for wakers and timers
@@ -52,8 +69,7 @@ processor_set_active(processor_t processor, thread_t self, thread_t target)
 	self->cpu_time += now - processor->pr_dispatched;
 	processor->pr_dispatched = now;
 	processor->pr_active = target;
-	target->last_cpu = processor->pr_cpu;
-	os_atomic_store(&target->on_cpu, 1, relaxed);
+	os_atomic_store(&target->where, os_atomic_load(&self->where, relaxed), relaxed);
 }
 
 /* Inbox entries that came while the priority shown to wakers was another one. */
@@ -98,17 +114,15 @@ thread_finish_own_claim(thread_t target, uint64_t cookie)
 
 /*
  * The switch alone, for callers that have this CPU's processor at hand and finish target's wait themselves;
- * `target` is a user thread.
+ * `target` is a user thread. Preemption counts are 0.
  */
 OS_INLINE void
 thread_handoff_switch_on(processor_t processor, thread_t self, thread_t target)
 {
 	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_STACK_HANDOFF), 0, target->thread_id,
 	    self->sched_pri, target->sched_pri);
-	self->machine.preempt_count = 0;
 	processor_set_active(processor, self, target);
-	os_counter_add(&processor->pr_handoffs, 1);
-	pmap_switch_on(target->pmap, PERCPU_AT(pmap_cpu, self->machine.percpu_slide), processor->pr_cpu);
+	pmap_switch_on(target->pmap, PERCPU_AT(pmap_cpu, self->machine.percpu_base), processor->pr_cpu);
 	machine_stack_handoff(self, target);
 	machine_switch_registers(self, target);
 	processor_show_priority(processor, target->sched_pri);
@@ -124,6 +138,7 @@ OS_INLINE wait_result_t
 thread_handoff_switch(thread_t self, thread_t target, thread_continue_t continuation, void *param)
 {
 	thread_set_continuation(self, continuation, param);
+	self->machine.preempt_count = 0;
 	thread_handoff_switch_on(current_processor(), self, target);
 	return thread_finish_wait(target);
 }

@@ -6,8 +6,6 @@
 #include <arm64/boot_info.h>
 #include <string.h>
 
-extern char __percpu_start[], __percpu_end[]; /* kernel.lds */
-
 void
 percpu_init(void)
 {
@@ -17,6 +15,6 @@ percpu_init(void)
 		char *copy = boot_alloc(size);
 
 		memcpy(copy, __percpu_start, size);
-		cpu_data_table[cpu]->percpu_slide = (uintptr_t)copy - (uintptr_t)__percpu_start;
+		cpu_data_table[cpu]->percpu_base = (uintptr_t)copy;
 	}
 }

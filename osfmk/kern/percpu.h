@@ -2,10 +2,10 @@
  * Per-CPU variables.
  *
  * PERCPU_DATA(type, name) defines a variable in the section `.percpu`, the template. The boot CPU uses the
- * template itself; percpu_init() gives each other CPU a copy and a slide, the distance of its copy from the
- * template. PERCPU_GET(name) is the address of this CPU's copy: the slide is in the running thread
- * (machine.percpu_slide), so this is one load and one add. The section begins at a page and each copy is a
- * whole number of pages, so two CPUs never share a line.
+ * template itself; percpu_init() gives each other CPU a copy. PERCPU_GET(name) is the address of this CPU's
+ * copy: the running thread has the base of its CPU's variables (machine.percpu_base), and the section is one
+ * aligned 4 KiB page (the linker script asserts it), so that a variable's low 12 address bits are its offset:
+ * one load and one add. Whatever is large hangs off a pointer. Two CPUs never share a line.
  *
  * The caller has preemption off, or does not mind to look at the CPU it just left.
  */
@@ -18,11 +18,18 @@
 #define PERCPU_DATA(type, name)    OS_SECTION(".percpu") OS_CACHE_ALIGNED type name
 #define PERCPU_DECLARE(type, name) extern type name
 
-#define PERCPU_AT(name, slide)    ((__typeof__(name) *)((uintptr_t)&(name) + (slide)))
-#define PERCPU_GET(name)          PERCPU_AT(name, thread_machine(current_thread())->percpu_slide)
-#define PERCPU_GET_CPU(name, cpu) PERCPU_AT(name, cpu_data_table[cpu]->percpu_slide)
+#define PERCPU_AT(name, base)                                                                           \
+	({                                                                                              \
+		__typeof__(name) *_percpu;                                                              \
+		__asm__("add %0, %1, :lo12:%2" : "=r"(_percpu) : "r"((uintptr_t)(base)), "S"(&(name))); \
+		_percpu;                                                                                \
+	})
+#define PERCPU_GET(name)          PERCPU_AT(name, thread_machine(current_thread())->percpu_base)
+#define PERCPU_GET_CPU(name, cpu) PERCPU_AT(name, cpu_data_table[cpu]->percpu_base)
 
 #define percpu_foreach_cpu(cpu) for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+
+extern char __percpu_start[], __percpu_end[]; /* kernel.lds */
 
 /* Copies the template for the CPUs 1..cpu_count-1 and fills their cpu_data. The first thing the boot CPU does
  * in kernel_bootstrap: nothing has been written to a per-CPU variable yet, and memory comes from boot_alloc. */

@@ -35,7 +35,6 @@ struct processor {
 	int32_t pr_only_pri;    /* what it waits at */
 	int32_t pr_ready_pri;   /* best waiting thread's; -1 none */
 	uint64_t pr_switches;   /* statistics */
-	uint64_t pr_handoffs;
 	uint64_t pr_preemptions;
 	uint32_t pr_cpu;
 

@@ -13,6 +13,17 @@
 /* flags */
 #define MACH_TRAP_MASKED 0x1u /* the handler runs with interrupts masked; others run with them on */
 
+/*
+ * A handler that entry code jumps to for good: it ends in one of the ways to user mode that load every register
+ * from the frame. So it may use all registers without saving them, which the calling convention says; of
+ * this the first nine arguments are x20-x28, the program's and of no interest, then come x0 to x7.
+ */
+#define MACH_TRAP_PROGRAM                                                                                 \
+	uint64_t r20, uint64_t r21, uint64_t r22, uint64_t r23, uint64_t r24, uint64_t r25, uint64_t r26, \
+	    uint64_t r27, uint64_t r28
+#define MACH_TRAP_PASS              r20, r21, r22, r23, r24, r25, r26, r27, r28 /* to the next such function, untouched */
+#define MACH_TRAP_DIRECT(name, ...) __attribute__((preserve_none)) void name(MACH_TRAP_PROGRAM, __VA_ARGS__)
+
 /* The handler's true type is its prototype in <kern/mach_traps.h>. */
 typedef void (*mach_trap_fn_t)(void);
 

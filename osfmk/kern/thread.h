@@ -23,7 +23,8 @@
  *	(t) task lock
  *	(m) mutex of the thread
  *	(a) anybody, atomically
- * Lines follow the writers: registers; switch; wake-up; IPC; the rest.
+ * Lines follow the writers: registers; switch and wake-up; IPC; the run queue; the rest. A direct switch
+ * touches the first ones only.
  */
 #pragma once
 
@@ -59,33 +60,38 @@ struct thread {
 	struct task *task;             /* (c) until death, then kernel_task */
 	struct pmap *pmap;             /* (c) until death; kernel_pmap for kernel threads */
 
-	/* --- switch: the CPU that runs or queues the thread --- */
-	thread_continue_t continuation OS_CACHE_ALIGNED; /* (o)(w) where to go on; NULL: on its own stack */
-	void *parameter;                                 /* (o)(w) argument of continuation */
-	processor_t runq;             /* (r) on whose run queue it is, or NULL; atomic to look at */
-	struct runq_entry runq_entry; /* (r) */
-	int16_t sched_pri;            /* (r) what it is queued by now */
-	int16_t base_pri;             /* (r) before decay */
-	uint8_t sched_mode;           /* (r) enum sched_mode */
-	uint8_t sched_flags;          /* (o) TH_SFLAG_* */
-	int16_t bound_cpu;            /* (r) the one CPU it may run on, or THREAD_CPU_ANY */
-
-	/* --- wake-up: wakers --- */
+	/* --- switch and wake-up: the CPU that runs the thread, wakers --- */
 	uint64_t wait_word OS_CACHE_ALIGNED; /* (a) the claim word */
-	uint32_t on_cpu;                /* a CPU holds its registers or stack; own CPU, atomic; see wait.h */
-	uint32_t last_cpu;              /* (o) where it runs or ran last */
+	union {
+		struct {
+			uint32_t on_cpu; /* a CPU holds its registers or stack; own CPU, atomic; see wait.h */
+			uint32_t last_cpu; /* (o) where it runs or ran last */
+		};
+		uint64_t where; /* both at once, for the direct switch */
+	};
+	thread_continue_t continuation; /* (o)(w) where to go on; NULL: on its own stack */
+	void *parameter;                /* (o)(w) argument of continuation */
+	int16_t sched_pri;              /* (r) what it is queued by now */
+	int16_t base_pri;               /* (r) before decay */
+	uint8_t sched_mode;             /* (r) enum sched_mode */
+	uint8_t sched_flags;            /* (o) TH_SFLAG_* */
+	int16_t bound_cpu;              /* (r) the one CPU it may run on, or THREAD_CPU_ANY */
+	uint64_t cpu_time;              /* (o) timebase ticks on a CPU */
 	struct inbox_entry inbox_entry; /* (w) */
 	struct waitq *waitq;            /* (q) the queue it is on; NULL: on none */
-	struct list_node wait_link;     /* (q) */
-	uint64_t wait_queue_cookie;     /* (o) of the wait that wait_link belongs to */
 
 	/* --- IPC: the thread and, while it waits, the sender that claimed it --- */
 	struct ipc_thread_state ipc OS_CACHE_ALIGNED;
 
+	/* --- run queue and wait queue --- */
+	processor_t runq OS_CACHE_ALIGNED; /* (r) on whose run queue it is, or NULL; atomic to look at */
+	struct runq_entry runq_entry;      /* (r) */
+	struct list_node wait_link;        /* (q) */
+	uint64_t wait_queue_cookie;        /* (o) of the wait that wait_link belongs to */
+
 	/* --- timed waits and accounting --- */
 	struct timer_call wait_timer OS_CACHE_ALIGNED;
 	event_t wait_event;      /* (q) for assert_wait */
-	uint64_t cpu_time;       /* (o) timebase ticks on a CPU */
 	uint64_t sched_usage;    /* (o) decayed cpu time, ticks */
 	uint64_t sched_decay_at; /* (o) when sched_usage is halved next, ticks */
 	uint64_t usage_mark;     /* (o) cpu_time when sched_usage was last brought up to date */

@@ -69,19 +69,16 @@ wait_prepare(thread_t self, wait_interrupt_t how, uint64_t deadline)
 
 /*
  * The same for a trap handler that runs with interrupts masked and hands its CPU over: preemption is not
- * accounted (before thread_block or wait_cancel the caller disables it), there is no deadline, and the cookie comes
- * back.
+ * accounted (before thread_block or wait_cancel the caller disables it) and there is no deadline.
  */
-OS_INLINE uint64_t
+OS_INLINE void
 wait_prepare_masked(thread_t self, wait_interrupt_t how)
 {
-	uint64_t word = wait_word_begin(&self->wait_word, how); /* [A1] */
-
+	wait_word_begin(&self->wait_word, how); /* [A1] */
 	if (how != THREAD_UNINT &&
 	    os_unlikely(os_atomic_load(&self->machine.slow_flags, seq_cst) & AST_ABORT_MASK)) { /* [A1] */
 		wait_prepare_abort(self);
 	}
-	return word & ~WAIT_STATE_MASK;
 }
 
 /* Names the wait in progress; to be stored beside the queue entry. */

@@ -47,10 +47,9 @@ OS_INLINE uint64_t
 wait_word_begin(uint64_t *word, wait_interrupt_t how)
 {
 	uint64_t old = os_atomic_load(word, relaxed);
-	uint64_t new = (old & WAIT_GEN_MASK) + WAIT_GEN_ONE;
+	uint64_t new = old + WAIT_GEN_ONE + WAIT_WAITING + (how == THREAD_UNINT ? 0 : WAIT_INTERRUPTIBLE);
 
-	assert((old & WAIT_STATE_MASK) == WAIT_RUNNING);
-	new |= WAIT_WAITING | (how == THREAD_UNINT ? 0 : WAIT_INTERRUPTIBLE);
+	assert((old & ~WAIT_GEN_MASK) == WAIT_RUNNING);
 	os_atomic_store(word, new, seq_cst); /* [W1] [A1] */
 	return new;
 }
@@ -70,6 +69,15 @@ wait_word_claim(uint64_t *word, uint64_t cookie, wait_result_t result)
 	uint64_t claimed = cookie | WAIT_CLAIMED | ((uint64_t)(uint8_t)result << WAIT_RESULT_SHIFT);
 
 	return os_atomic_cmpxchg(word, waiting, claimed, acq_rel); /* [C1] */
+}
+
+/* The same, with THREAD_AWAKENED, for a claimer that has seen the word itself, in state WAITING (acquire). */
+OS_INLINE bool
+wait_word_claim_seen(uint64_t *word, uint64_t seen)
+{
+	static_assert(THREAD_AWAKENED == 0, "no bits of a result");
+	assert((seen & WAIT_STATE_MASK) == WAIT_WAITING);
+	return os_atomic_cmpxchg(word, seen, seen - WAIT_WAITING + WAIT_CLAIMED, acq_rel); /* [C1] */
 }
 
 /* Claims whatever wait is in progress if it is interruptible. Pairs with [A1]; see <kern/ast.h>. */

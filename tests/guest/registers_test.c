@@ -57,12 +57,12 @@ __asm__("	.text\n"
 	"	ldp	x29, x30, [sp], #112\n"
 	"	ret\n");
 
-/* x2-x30 are what they were, but x18, which the kernel clears. */
+/* x2-x30 are what they were. */
 static void
 expect_preserved(int64_t number, const struct registers *after)
 {
 	for (unsigned n = 2; n <= 30; n++) {
-		uint64_t want = n == 16 ? (uint64_t)number : n == 18 ? 0 : 100 + n;
+		uint64_t want = n == 16 ? (uint64_t)number : 100 + n;
 
 		if (!EXPECT_EQ(after->x[n], want)) {
 			break;

@@ -27,10 +27,18 @@ def _kernel_args(entry):
 
 def _traps_header(tables):
     lines = [text.banner(["osfmk/mach/mach_traps.abi"]), "#pragma once\n\n",
-             text.includes("mach/clock_types.h", "mach/kern_return.h", "mach/message.h", "mach/vm_prot.h",
+             text.includes("kern/syscall_sw.h", "mach/clock_types.h", "mach/kern_return.h", "mach/message.h", "mach/vm_prot.h",
                            "mach/vm_purgable.h", "mach/vm_types.h"), "\n"]
-    lines += [text.prototype(e.result, e.name, _kernel_args(e)) + ";\n" for e in tables.traps if e.implemented]
+    lines += [_trap_prototype(e) + ";\n" for e in tables.traps if e.implemented]
     return "".join(lines)
+
+
+def _trap_prototype(entry):
+    args = _kernel_args(entry)
+    if entry.direct:
+        return (f"#define NUMBER_{entry.name} {entry.number}\n"
+                f"MACH_TRAP_DIRECT({', '.join([entry.name, *args])})")
+    return text.prototype(entry.result, entry.name, args)
 
 
 def _traps_table(tables):

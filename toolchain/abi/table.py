@@ -12,7 +12,8 @@ A table is text, one declaration a line; '#' starts a comment, '\\' at the end j
 
 ARGS are C declarations; a type with '*' is an address in the program. MIG arguments may start with 'out' or 'inout'.
 ATTR are words: `implemented` (there is a handler; otherwise the slot answers as an unknown number does), `masked`
-(the handler runs with interrupts masked), `stub` or `stub=SYMBOL` (the library exports it), `handler=NAME` (the
+(the handler runs with interrupts masked), `direct` (masked, and the handler never returns to entry code:
+<kern/syscall_sw.h>), `stub` or `stub=SYMBOL` (the library exports it), `handler=NAME` (the
 handler of another row), `custom` (codec _XNAME and library function are written by hand; `reply_bytes=` and
 `reply_desc=` say how much the answer takes), and anything else is a note, such as the priority P0 to P2.
 """
@@ -133,7 +134,11 @@ class Entry:
 
     @property
     def masked(self):
-        return "masked" in self.attrs
+        return "masked" in self.attrs or self.direct
+
+    @property
+    def direct(self):
+        return "direct" in self.attrs
 
     @property
     def stub(self):

@@ -88,6 +88,7 @@ class Kernel(unittest.TestCase):
     TABLE = TYPES + """
 trap 3 kern_return_t first(int a, void *p) implemented masked
 trap 4 kern_return_t second(int a)
+trap 5 int third(int a) implemented direct
 call 3 int read(int fd, void *buf) implemented
 call 5 int open(int fd)
 call 9 int read_nocancel(int fd, void *buf) handler=read
@@ -96,6 +97,8 @@ call 9 int read_nocancel(int fd, void *buf) handler=read
     def test_traps(self):
         out = emitted(emit_kernel.emit_traps, load(self.TABLE))
         self.assertIn("kern_return_t first(int a, user_addr_t p);", out[emit_kernel.TRAPS_HEADER])
+        self.assertIn("MACH_TRAP_DIRECT(third, int a);", out[emit_kernel.TRAPS_HEADER])
+        self.assertIn("third, MACH_TRAP_MASKED}", out[emit_kernel.TRAPS_TABLE])
         self.assertNotIn("second", out[emit_kernel.TRAPS_HEADER])
         table = out[emit_kernel.TRAPS_TABLE]
         self.assertIn("[3] = {(mach_trap_fn_t)(void *)first, MACH_TRAP_MASKED}", table)
