@@ -2,7 +2,7 @@
 
 import os
 
-from perf import chart, plots, report, report_tables
+from perf import plots, plots_gnuplot, report, report_tables
 
 Cell, Table = report_tables.Cell, report_tables.Table
 _MOST_TICKS = 8
@@ -53,7 +53,10 @@ def write(out, groups):
     dates = [run[0] for _, _, _, group in groups for run in _runs(group)]
     about = f"{min(dates)[:10]} to {max(dates)[:10]}"
     path = os.path.join(out, "index.html")
-    text = report.template("history.html").render(cards=cards, about=about, plot_style=chart.style_sheet())
+    drawn = iter(plots.draw([sketch for card in cards for sketch in card.pictures]))
+    for card in cards:
+        card.pictures = [next(drawn) for _ in card.pictures]
+    text = report.template("history.html").render(cards=cards, about=about, plot_style=plots_gnuplot.dark_style())
     with open(path, "w", encoding="utf-8") as target:
         target.write(text)
     plots.save(out, [p for card in cards for p in card.pictures])

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from perf import history, history_changes, history_kept, made_up, plots, results
+from perf import history, history_changes, history_kept, made_up, plots_gnuplot, results
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -99,8 +99,8 @@ class Kept(unittest.TestCase):
     def test_shows_changes_everywhere(self):
         for day, null in enumerate((80, 80, 75, 75), 1):
             self.keep(day, null)
-        if not plots.rsvg():
-            self.skipTest("librsvg2-bin is not installed")
+        if not plots_gnuplot.programs():
+            self.skipTest("gnuplot-nox or librsvg2-bin is not installed")
         run = self.run_x(os.path.join(self.folder, "kept"))
         self.assertEqual(run.returncode, 0, run.stderr)
         told = "2026-01-03 000000000003: faster -6.2 % (80 -> 75)"

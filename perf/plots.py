@@ -1,76 +1,30 @@
-"""Pictures of results: SVG for the page (a wide and a narrow form) and on its own, and PNG.
+"""Pictures of results: what is drawn. How is plots_gnuplot.py's business.
 
 Every axis has a unit and says which way is better. Rows of a benchmark family stand under each other on one logarithmic
-axis, each system a mark of its own shape; figures that matter are written beside their mark.
+axis, each system a mark of its own shape; figures that matter are written beside their mark, the others are tooltips.
+Functions give a Sketch, or None when there is nothing to draw; draw() makes pictures of many at once.
 """
 
-import concurrent.futures
-import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 
-from perf import chart, reference, report_rows, table
+from perf import plots_gnuplot as engine
+from perf import reference, report_rows, table
 
-WIDE, NARROW = 960, 400
-_RSVG = "rsvg-convert"
-# mark and style of each system; our own comes first and is the only disc
-SYSTEMS = {"own": ("own", "disc"), "linux": ("linux", "square"), "linuxdefault": ("linuxdefault", "diamond"),
-           "sel4": ("sel4", "up")}
-_OTHER_SYSTEM = ("other", "down")
+PlotError, Sketch = engine.PlotError, engine.Sketch
+draw, save = engine.draw, engine.save
+# colour, gnuplot's point type and size of each system's mark; our own comes first and is the only disc
+SYSTEMS = {"own": (engine.BLUE, 7, .8), "linux": (engine.ORANGE, 5, .75), "linuxdefault": (engine.YELLOW, 13, .95),
+           "sel4": (engine.GREEN, 9, .9)}
+_OTHER_SYSTEM = (engine.PURPLE, 11, .9)
 SHOW = {"count": table.number, "time": table.nanoseconds}
 _AXIS = {"count": "instructions per operation, logarithmic (further left is better)",
          "time": "wall time per operation, logarithmic (further left is better)"}
 
 
-class PlotError(Exception):
-    """A picture could not be drawn or written."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """`name` is the stem of its files in the report's folder; `caption` says what to see."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
-    narrow: str
-
-
-# ---- writing ----
-
-
-def rsvg():
-    """Where rsvg-convert is, or None."""
-    return shutil.which(_RSVG)
-
-
-def _to_png(path):
-    done = subprocess.run([_RSVG, "--zoom", "2", "--output", path[:-4] + ".png", path], capture_output=True, text=True,
-                          check=False)
-    if done.returncode:
-        raise PlotError(f"{_RSVG}: {done.stderr.strip()[:200]}")
-
-
-def save(folder, pictures):
-    """NAME.svg and NAME.png of each picture; rsvg-convert is a process of its own, so both host CPUs help."""
-    paths = []
-    for picture in pictures:
-        paths.append(os.path.join(folder, picture.name + ".svg"))
-        with open(paths[-1], "w", encoding="utf-8") as out:
-            out.write(chart.standalone(picture.svg))
-    if not rsvg():
-        raise PlotError(f"{_RSVG} is missing (package librsvg2-bin)")
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(_to_png, paths))
-
-
-def picture(name, title, caption, draw):
-    """`draw(width)` returns a Canvas; both forms of the picture come from it."""
-    told = f"{title}. {caption}"
-    return Picture(name, title, caption, draw(WIDE).svg(told), draw(NARROW).svg(told))
+def _marked(style):
+    colour, kind, size = style
+    return f'pt {kind} ps {size} lc rgb "{colour}"'
 
 
 # ---- rows of one family on one axis ----
@@ -115,111 +69,137 @@ def _sides(row, x_of):
     return sides
 
 
-def _number(canvas, x, y, text, side, bold):
-    # in the narrow form the row's name stands above its marks
-    clear = y - 9 if canvas.width >= 600 else y + 19
-    place = {"left": (x - 9, y + 4, "end"), "right": (x + 9, y + 4, "start"), "above": (x, clear, "middle")}[side]
-    canvas.text(place[0], place[1], text, "value bold" if bold else "value", place[2])
+# quantiles as boxes (from, to, half height, opacity) and as marks (counter, point type, what it is)
+_BOXES = (("p5_ns", "p95_ns", .12, .25, "5-95 %"), ("p25_ns", "p75_ns", .2, .45, "25-75 %"))
+_TAIL = (("p99_ns", "|", "99 %"), ("p99.9_ns", 2, "99.9 %"), ("max_ns", 6, "worst"))
 
 
-def _spread(canvas, scale, y, row):
-    """The distribution of our own figure: p5-p95 thin, quartiles thick, then p99, p99.9 and the worst as marks."""
-    known = row.spread or {}
-    for low, high, half, style in (("p5_ns", "p95_ns", 4, "c1 wide"), ("p25_ns", "p75_ns", 7, "c1 core")):
-        if low in known and high in known:
-            left, right = scale.at(known[low]), scale.at(known[high])
-            canvas.box(left, y - half, right - left, 2 * half, style,
-                       f"{row.label}: {low[:-3]} to {high[:-3]}: {table.nanoseconds(known[low])} to {table.nanoseconds(known[high])}")
-    for name, shape, said in (("p99_ns", "stroke", "99 %"), ("p99.9_ns", "cross", "99.9 %"), ("max_ns", "ring", "worst")):
-        if name in known:
-            canvas.mark(shape, scale.at(known[name]), y, "c1", f"{row.label}, {said}: {table.nanoseconds(known[name])}")
+def _has(rows, counter):
+    return any(counter in (row.spread or {}) for row in rows)
 
 
-def _dot_row(canvas, scale, y, row, show, labels):
-    xs = [scale.at(v) for v in row.points.values()]
-    if len(xs) > 1:
-        canvas.line(min(xs), y, max(xs), y, "gap")
-    _spread(canvas, scale, y, row)
-    if row.goal:
-        canvas.mark("bar", scale.at(row.goal), y, "goal", f"{row.label}, goal: {show(row.goal)}")
-    sides = {"own": "above"} if row.spread else _sides(row, scale.at)
-    for key, value in row.points.items():
-        style, shape = _system(key)
-        canvas.mark(shape, scale.at(value), y, style, f"{row.label}, {labels[key]}: {show(value)}",
-                    {"row": row.label, "system": key, "value": f"{value:.15g}"})
-        if key in sides:
-            _number(canvas, scale.at(value), y, show(value), sides[key], key == "own")
+def _spreads(script, rows):
+    """The distribution of our own figure: boxes for the body, marks for the tail."""
+    for low, high, half, solid, said in _BOXES:
+        known = [(y, r) for y, r in rows if r.spread and low in r.spread and high in r.spread]
+        script.plot([(r.spread[low], y, r.spread[low], r.spread[high], y - half, y + half) for y, r in known],
+                    f'using 1:2:3:4:5:6 with boxxyerror fs transparent solid {solid} noborder fc rgb "{engine.BLUE}" notitle')
+    for counter, kind, said in _TAIL:
+        known = [(r.spread[counter], y, f"{r.label}, {said}: {table.nanoseconds(r.spread[counter])}")
+                 for y, r in rows if r.spread and counter in r.spread]
+        if kind == "|":
+            script.plot([(x, y - .16, 0, .32) for x, y, _ in known],
+                        f'using 1:2:3:4 with vectors nohead lw 2 lc rgb "{engine.BLUE}" notitle')
+        else:
+            script.plot(known, f'using 1:2:3 with labels hypertext point pt {kind} ps .7 lw 1.6 lc rgb "{engine.BLUE}" notitle')
+
+
+def _key(label, style, kind="point", dash=1):
+    colour, mark, size = style
+    return engine.Key(label, kind, colour, mark if size else 0, size, dash)
 
 
 def _dot_keys(rows, labels):
-    used = [key for key in labels if any(key in row.points for row in rows)]
-    keys = [chart.Key(labels[key], *_system(key)) for key in used]
+    """The legend of what these rows have."""
+    keys = [_key(labels[key], _system(key)) for key in labels if any(key in row.points for row in rows)]
     if any(row.goal for row in rows):
-        keys.append(chart.Key("goal", "goal", "bar"))
-    if any("p25_ns" in (row.spread or {}) for row in rows):
-        keys += [chart.Key("25-75 %", "c1 core", "box"), chart.Key("5-95 %", "c1 wide", "box")]
-    if any("p99_ns" in (row.spread or {}) for row in rows):
-        keys += [chart.Key("99 %", "c1", "stroke"), chart.Key("99.9 %", "c1", "cross"), chart.Key("worst", "c1", "ring")]
-    return keys
+        keys.append(engine.Key("goal", "bar", engine.INK))
+    keys += [engine.Key(said, "box", engine.BLUE, solid=solid) for low, _, _, solid, said in _BOXES if _has(rows, low)]
+    return keys + [engine.Key(said, "bar" if kind == "|" else "point", engine.BLUE, 0 if kind == "|" else kind)
+                   for counter, kind, said in _TAIL if _has(rows, counter)]
 
 
-def _draw_dots(width, title, rows, labels, show, axis):
-    narrow = width < 600
-    left = 14 if narrow else 26 + chart.MONO_LETTER * max(len(row.label) for row in rows)
-    pitch = 50 if narrow else 34
-    canvas = chart.Canvas(width)
-    canvas.text(14, 24, title, "title")
-    top = chart.legend(canvas, _dot_keys(rows, labels), 14, 50, width - 10)
-    scale = chart.log_scale([v for row in rows for v in row.values()], left + 58, width - 70)
-    bottom = top + pitch * len(rows) + 4
-    chart.x_axis(canvas, scale, top, bottom, show, axis, 62 if narrow else 80)
-    for index, row in enumerate(rows):
-        y = top + pitch * index + (30 if narrow else 20)
-        if narrow:
-            canvas.text(14, y - 14, row.label, "name")
-        else:
-            canvas.text(left - 10, y + 4, row.label, "name", "end")
-        _dot_row(canvas, scale, y, row, show, labels)
-    canvas.height = bottom + 18 + chart.label_height(axis, scale.end - scale.start)
-    return canvas
+def _numbers(script, rows, across, show):
+    """The numbers beside the marks; our own in bold. In the narrow form a row's name stands above its marks."""
+    above = "center offset char 0,-1.05" if script.narrow else "center offset char 0,.85"
+    places = {"left": "right offset char -1.1,0", "right": "left offset char 1.1,0", "above": above}
+    found = {}
+    for y, row in rows:
+        sides = {"own": "above"} if row.spread else _sides(row, across.at)
+        for key, side in sides.items():
+            found.setdefault((side, key == "own"), []).append((row.points[key], y, show(row.points[key])))
+    for (side, own), points in found.items():
+        font = f"{engine.MONO}:Bold,11" if own else f"{engine.MONO},11"
+        script.plot(points, f'using 1:2:3 with labels {places[side]} font "{font}" textcolor rgb "{engine.INK}" notitle')
+
+
+def _row_names(script, rows, left):
+    if script.narrow:
+        for y, row in rows:
+            script.set(f'set label {engine.text(row.label)} at screen {14 / script.width:.5f}, first {y + .36:.3f} left '
+                       f'font "{engine.MONO},12" textcolor rgb "{engine.INK}"')
+        script.set("unset ytics")
+    else:
+        names = ", ".join(f"{engine.text(row.label)} {y}" for y, row in rows)
+        script.set(f'set ytics nomirror scale 0 font "{engine.MONO},12" textcolor rgb "{engine.INK}" ({names})')
+
+
+def _left(width, labels):
+    return 14 if width < 600 else 26 + engine.MONO_LETTER * max(map(len, labels))
+
+
+def _dots_script(width, title, rows, labels, show, axis):
+    script = engine.Script(width)
+    keys = _dot_keys([row for _, row in rows], labels)
+    left, right = _left(width, [row.label for _, row in rows]), 14
+    top, bottom = engine.legend_bottom(width, keys), 58 + 15 * script.narrow
+    script.height = top + (50 if script.narrow else 34) * len(rows) + bottom
+    across = engine.log_range([v for _, row in rows for v in row.values()], width - left - right, 66, 74)
+    script.frame(left, right, top, bottom)
+    script.title(title)
+    script.legend(keys)
+    script.set(*across.settings("x"), f"set yrange [{-len(rows) + .42}:{.58}]")
+    script.ticks("x", across.ticks(62 if script.narrow else 80), show)
+    script.x_label(axis, across.pixels)
+    _row_names(script, rows, left)
+    gaps = [(min(r.points.values()), y, max(r.points.values()) - min(r.points.values()), 0) for y, r in rows if len(r.points) > 1]
+    script.plot(gaps, f'using 1:2:3:4 with vectors nohead dt 3 lw 1 lc rgb "{engine.GREY}" notitle')
+    _spreads(script, rows)
+    script.plot([(row.goal, y - .22, 0, .44) for y, row in rows if row.goal],
+                f'using 1:2:3:4 with vectors nohead lw 3 lc rgb "{engine.INK}" notitle')
+    for key, label in labels.items():
+        script.plot([(row.points[key], y, f"{row.label}, {label}: {show(row.points[key])}") for y, row in rows if key in row.points],
+                    f"using 1:2:3 with labels hypertext point {_marked(_system(key))} notitle")
+    _numbers(script, rows, across, show)
+    return script
 
 
 def dots(name, title, caption, rows, labels, mode):
     """Rows on one logarithmic axis. `labels`: {system: its name}, in the legend's order."""
-    return picture(name, title, caption, lambda width: _draw_dots(width, title, rows, labels, SHOW[mode], _AXIS[mode]))
+    placed = [(-float(index), row) for index, row in enumerate(rows)]
+    return Sketch(name, title, caption, lambda width: _dots_script(width, title, placed, labels, SHOW[mode], _AXIS[mode]))
 
 
 # ---- ratios: who takes how many times as much ----
 
 
-def _draw_ratios(width, title, rows, axis):
-    narrow = width < 600
-    left = 14 if narrow else 26 + chart.MONO_LETTER * max(len(label) for label, _ in rows)
-    pitch = 32 if narrow else 21
-    canvas = chart.Canvas(width)
-    canvas.text(14, 24, title, "title")
-    values = [v for _, v in rows] + [1]
-    scale = chart.log_scale(values, left + 10, width - 64)
-    top, bottom = 40, 44 + pitch * len(rows)
-    chart.x_axis(canvas, scale, top, bottom, lambda v: f"{v:g}x", axis)
-    one = scale.at(1)
-    for index, (label, value) in enumerate(rows):
-        y = top + pitch * index + (22 if narrow else 13)
-        if narrow:
-            canvas.text(14, y - 9, label, "name")
-        else:
-            canvas.text(left - 10, y + 4, label, "name", "end")
-        at = scale.at(value)
-        canvas.box(min(one, at), y - 5, abs(at - one), 10, "own" if value >= 1 else "linux", f"{label}: {value:.2f}x")
-        canvas.text(max(one, at) + 6, y + 4, f"{value:.2f}x", "value bold")
-    canvas.line(one, top, one, bottom, "axis")
-    canvas.height = bottom + 18 + chart.label_height(axis, scale.end - scale.start)
-    return canvas
+def _ratios_script(width, title, rows, axis):
+    script = engine.Script(width)
+    left, right = _left(width, [label for label, _ in rows]), 14
+    top, bottom = 44, 58 + 15 * script.narrow
+    script.height = top + (34 if script.narrow else 21) * len(rows) + bottom
+    across = engine.log_range([v for _, v in rows] + [1], width - left - right, 14, 64)
+    script.frame(left, right, top, bottom)
+    script.title(title)
+    script.set(*across.settings("x"), f"set yrange [{-len(rows) + .4}:{.6}]", "unset key",
+               f'set arrow from 1, graph 0 to 1, graph 1 nohead lw 1 lc rgb "{engine.SOFT}"')
+    script.ticks("x", across.ticks(), lambda v: f"{v:g}x")
+    script.x_label(axis, across.pixels)
+    placed = [(-float(index), DotRow(label, {"own": value})) for index, (label, value) in enumerate(rows)]
+    _row_names(script, placed, left)
+    half = .16 if script.narrow else .27
+    for colour, wanted in ((engine.BLUE, True), (engine.ORANGE, False)):
+        found = [(y, row.points["own"]) for y, row in placed if (row.points["own"] >= 1) == wanted]
+        script.plot([(v, y, min(v, 1), max(v, 1), y - half, y + half) for y, v in found],
+                    f'using 1:2:3:4:5:6 with boxxyerror fs solid 1 noborder fc rgb "{colour}" notitle')
+        script.plot([(max(v, 1), y, f"{v:.2f}x") for y, v in found],
+                    f'using 1:2:3 with labels left offset char .7,0 font "{engine.MONO}:Bold,11" textcolor rgb "{engine.INK}" notitle')
+    return script
 
 
 def ratios(name, title, caption, rows, axis):
     """[(row, other/own)]: bars that start at 1x, where both take as much."""
-    return picture(name, title, caption, lambda width: _draw_ratios(width, title, rows, axis))
+    return Sketch(name, title, caption, lambda width: _ratios_script(width, title, rows, axis))
 
 
 # ---- curves ----
@@ -227,17 +207,16 @@ def ratios(name, title, caption, rows, axis):
 
 @dataclass(frozen=True)
 class Curve:
-    """`points`: [(x, y)]; `style` is a class and a shape, or None for the next of the cycle."""
+    """`points`: [(x, y)]; `style`: (colour, point type, size), or None for the next of the cycle; size 0: a line alone."""
 
     label: str
     points: list
     style: tuple = None
-    shape: str = ""
 
 
 @dataclass(frozen=True)
 class Axes:
-    """`ticks_x`: where the x axis has ticks, if not at round numbers."""
+    """`ticks_x`: where the x axis has ticks, if not at round numbers; `ticks_y` where logarithmic."""
 
     x_label: str
     y_label: str
@@ -248,40 +227,101 @@ class Axes:
     ticks_x: tuple = ()
 
 
-def _draw_curves(width, title, curves, axes, marks, rings):
-    x_label, y_label, show_x, show_y = axes.x_label, axes.y_label, axes.show_x, axes.show_y
-    canvas = chart.Canvas(width)
-    canvas.text(14, 24, title, "title")
-    styled = []
-    for index, curve in enumerate(curves):
-        style, shape, dashed = chart.cycle(index)
-        styled.append((curve, *(curve.style or (style, shape)), dashed))
-    keys = [chart.Key(c.label, style, shape, True, dashed) for c, style, shape, dashed in styled]
-    top = chart.legend(canvas, keys, 14, 50, width - 10) + 6
-    bottom = top + (330 if width >= 600 else 260)
-    xs = [x for c in curves for x, _ in c.points]
-    ys = [y for c in curves for _, y in c.points]
-    across = chart.log_scale(xs, 84, width - 24) if axes.log_x else chart.Scale(min(xs) - .2, max(xs) + .2, 84, width - 24)
-    up = chart.log_scale(ys, bottom, top) if axes.log_y else chart.Scale(0, max(ys) * 1.08, bottom, top)
-    for low, high, text in marks:
-        canvas.box(across.at(low), top, across.at(high) - across.at(low), bottom - top, "shade")
-        canvas.text(across.at(low) + 4, bottom - 8, text, "soft")
-    chart.x_axis(canvas, across, top, bottom, show_x, x_label, ticks=axes.ticks_x)
-    chart.y_axis(canvas, up, 84, width - 24, show_y, y_label)
-    for curve, style, shape, dashed in styled:
-        points = [(across.at(x), up.at(y)) for x, y in curve.points]
-        canvas.curve(points, style, dashed)
-        for (x, y), (at, value) in zip(points, curve.points) if shape else ():
-            canvas.mark(shape, x, y, style, f"{curve.label}: {show_y(value)} at {show_x(at)}", {"value": f"{value:.15g}"})
-    for x, y in rings:
-        canvas.mark("ring", across.at(x), up.at(y), "big goal")
-    canvas.height = bottom + 18 + chart.label_height(x_label, across.end - across.start)
-    return canvas
+def _styled(lines):
+    """[(curve, (colour, point type, size), dash)]: beyond the palette, lines are dashed."""
+    made = []
+    for index, curve in enumerate(lines):
+        colour, kind = engine.CYCLE[index % len(engine.CYCLE)]
+        colour, kind, size = curve.style or (colour, kind, .7)
+        made.append((curve, (colour, kind, size), 1 + index // len(engine.CYCLE) if size else 2))
+    return made
+
+
+def _curve_axes(script, lines, axes, wide, tall):
+    xs, ys = [x for c in lines for x, _ in c.points], [y for c in lines for _, y in c.points]
+    if axes.log_x:
+        script.set(*engine.log_range(xs, wide).settings("x"))
+    else:
+        script.set(f"set xrange [{min(xs) - .2}:{max(xs) + .2}]")
+    script.ticks("x", axes.ticks_x or sorted(set(xs)), axes.show_x)
+    if axes.log_y:
+        up = engine.log_range(ys, tall, widest=1.5)
+        script.set(*up.settings("y"))
+        script.ticks("y", up.ticks(36), axes.show_y)
+    else:
+        script.set(f"set yrange [0:{max(ys) * 1.08}]", f'set ytics nomirror scale 0 textcolor rgb "{engine.SOFT}"')
+
+
+def _curves_script(width, title, lines, axes, marks, rings):
+    script = engine.Script(width)
+    left, right = 84, 24
+    styled = _styled(lines)
+    keys = [_key(curve.label, style, "line", dash) for curve, style, dash in styled]
+    keys += [engine.Key("change point", "point", engine.INK, 6, 1.2)] if rings else []
+    tall = 260 if script.narrow else 330
+    top, bottom = engine.legend_bottom(width, keys) + 6, 58 + 15 * script.narrow
+    script.height = top + tall + bottom
+    script.frame(left, right, top, bottom)
+    script.title(title)
+    script.legend(keys)
+    script.set("set border 3", f'set grid ytics lt 1 lw 1 lc rgb "{engine.RULE}"')
+    _curve_axes(script, lines, axes, width - left - right, tall)
+    script.x_label(axes.x_label, width - left - right)
+    y_label = chr(10).join(engine.wrapped(axes.y_label, tall))
+    script.set(f'set ylabel {engine.text(y_label)} offset char .5,0 textcolor rgb "{engine.SOFT}"')
+    for number, (low, high, said) in enumerate(marks, 1):
+        script.set(f'set object {number} rect from {low},graph 0 to {high},graph 1 fc rgb "{engine.GREY}" fs transparent solid .15 noborder',
+                   f'set label {engine.text(said)} at {low},graph .04 left offset char .5,0 textcolor rgb "{engine.SOFT}"')
+    for curve, style, dash in styled:
+        script.plot(curve.points, f'using 1:2 with lines lc rgb "{style[0]}" lw 2 dt {dash} notitle')
+        if style[2]:
+            told = [(x, y, f"{curve.label}: {axes.show_y(y)} at {axes.show_x(x) or x}") for x, y in curve.points]
+            script.plot(told, f"using 1:2:3 with labels hypertext point {_marked(style)} notitle")
+    script.plot(list(rings), f'using 1:2 with points pt 6 ps 1.4 lw 2 lc rgb "{engine.INK}" notitle')
+    return script
 
 
 def curves(name, title, caption, lines, axes, marks=(), rings=()):
     """Lines on common axes. `marks`: shaded ranges of x with their text; `rings`: points that stand out."""
-    return picture(name, title, caption, lambda width: _draw_curves(width, title, lines, axes, marks, rings))
+    return Sketch(name, title, caption, lambda width: _curves_script(width, title, lines, axes, marks, rings))
+
+
+# ---- a matrix of counts ----
+
+
+def _matrix_script(width, title, names, matrix, note):
+    script = engine.Script(width)
+    left = 34 if script.narrow else _left(width, [name + " 00" for name in names])
+    pitch = min(34, (width - left - 20) / len(names))
+    top, bottom = 66, 34 + (16 * len(names) if script.narrow else 0)
+    script.height = top + pitch * len(names) + bottom
+    script.frame(left, width - left - pitch * len(names), top, bottom)
+    script.title(title)
+    size = len(names)
+    labels = [str(i + 1) if script.narrow else f"{name} {i + 1}" for i, name in enumerate(names)]
+    ticks = ", ".join(f"{engine.text(label)} {-i}" for i, label in enumerate(labels))
+    script.set("set border 0", "unset grid", "unset key", f"set xrange [-.5:{size - .5}]", f"set yrange [{.5 - size}:.5]",
+               f'set ytics nomirror scale 0 font "{engine.MONO},12" textcolor rgb "{engine.INK}" ({ticks})', "unset xtics",
+               f'set label {engine.text(note)} at screen {14 / width:.5f}, screen {12 / script.height:.5f} left textcolor rgb "{engine.SOFT}"')
+    for i, name in enumerate(names):
+        script.set(f'set label "{i + 1}" at {i}, graph 1 center offset char 0,.8 textcolor rgb "{engine.SOFT}"')
+        if script.narrow:
+            script.set(f'set label {engine.text(f"{i + 1}  {name}")} at screen {14 / width:.5f}, screen '
+                       f'{(bottom - 14 - 16 * i) / script.height:.5f} left font "{engine.MONO},11" textcolor rgb "{engine.INK}"')
+    most = max([v for line in matrix for v in line if v] or [1])
+    cells = [(j, -i, v) for i, line in enumerate(matrix) for j, v in enumerate(line) if v is not None]
+    for level, colour in ((0, engine.GREY), (.25, engine.ORANGE), (.5, engine.ORANGE), (.75, engine.ORANGE)):
+        found = [(x, y) for x, y, v in cells if (not v if not level else v and level <= .25 + .25 * min(2, int(3 * v / (most + 1))) < level + .25)]
+        script.plot(found, f'using 1:2:($1-.46):($1+.46):($2-.46):($2+.46) with boxxyerror fs transparent solid {level or .12} noborder '
+                           f'fc rgb "{colour}" notitle')
+    script.plot([(x, y, str(v) if v else "0") for x, y, v in cells],
+                f'using 1:2:3 with labels center font "{engine.MONO},11" textcolor rgb "{engine.INK}" notitle')
+    return script
+
+
+def matrix(name, title, caption, names, counts, note):
+    """Counts of each row beside each row; `counts` holds None where nothing was measured. 0 is pale."""
+    return Sketch(name, title, caption, lambda width: _matrix_script(width, title, names, counts, note))
 
 
 # ---- what is drawn ----
@@ -375,7 +415,7 @@ def scaling(guest, entries, ref):
     host = int(entries[0].result.context.get("host_cpus", "1"))
     lines = [Curve(f"{name} (1 = {table.rate(curve[1])})", [(n, v / curve[1]) for n, v in sorted(curve.items())])
              for name, curve in found.items()]
-    lines.append(Curve("ideal", [(n, n) for n in range(1, top + 1)], ("ideal", "")))
+    lines.append(Curve("ideal", [(n, n) for n in range(1, top + 1)], (engine.GREY, 7, 0)))
     axes = Axes("workers, each on a CPU of its own", "throughput, 1 worker = 1 (higher is better)",
                 lambda v: f"{v:g}", lambda v: f"{v:g}", ticks_x=tuple(sorted({n for c in found.values() for n in c})))
     marks = [(host + .05, top + .2, f"more workers than the {host} host CPUs")] if top > host else []

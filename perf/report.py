@@ -10,7 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
-from perf import chart, history_kept, plots, reference, report_extras, report_rows, report_summary, report_tables, table
+from perf import history_kept, plots, plots_gnuplot, reference, report_extras, report_rows, report_summary, report_tables, table
 
 _TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 
@@ -151,6 +151,12 @@ def _about(result):
     return (result.context["kernel_commit"], result.context["variant"], date, result.context["qemu_version"])
 
 
+def _draw(groups):
+    """Pictures in the places of the sketches, by one gnuplot."""
+    made = iter(plots.draw([sketch for group in groups for sketch in group]))
+    return [[next(made) for _ in group] for group in groups]
+
+
 def build(loaded, ref, out, previous):
     """(the page as text, its pictures). `out`: the folder of the results, whose other files are joined in."""
     own = report_rows.own_guest(loaded)
@@ -160,13 +166,16 @@ def build(loaded, ref, out, previous):
     cards += _other_families(loaded, own, [card.id for card in cards])
     extra = report_extras.cards(out, Card, entries)
     top = [p for p in (_ratio_picture(own, entries, ref), plots.overview(own, entries, ref)) if p]
+    top, *_ = pictures = _draw([top] + [card.pictures for card in cards + extra])
+    for card, drawn in zip(cards + extra, pictures[1:]):
+        card.pictures = drawn
     common, each = _configuration(loaded)
     first = next(r for r in loaded if r.guest == own)
     text = template("page.html").render(
         title=f"{own.capitalize()} benchmarks", about=_about(first), alarms=report_summary.alarms(loaded),
         findings=report_summary.findings(entries, ref, previous), pictures=top, cards=cards + extra,
-        sources=_sources(ref), common=common, each=each, plot_style=chart.style_sheet())
-    return text, top + [p for card in cards + extra for p in card.pictures]
+        sources=_sources(ref), common=common, each=each, plot_style=plots_gnuplot.dark_style())
+    return text, [picture for drawn in pictures for picture in drawn]
 
 
 def write(out, loaded, ref):

@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import unittest
 
-from perf import browser, made_up, plots, reference, report, results
+from perf import browser, made_up, plots_gnuplot, reference, report, results
 
 # Everything with a key or a number in a picture, as the reader sees it. Contrast as WCAG 2 defines it.
 _COLLECT = """(() => {
@@ -136,7 +136,7 @@ def _documents():
 
 
 @unittest.skipUnless(browser.program(), "chromium is not installed")
-@unittest.skipUnless(plots.rsvg(), "librsvg2-bin is not installed")
+@unittest.skipUnless(plots_gnuplot.programs(), "gnuplot-nox or librsvg2-bin is not installed")
 class Browser(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

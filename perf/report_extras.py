@@ -7,7 +7,7 @@
 import json
 import os
 
-from perf import chart, plots, report_tables
+from perf import plots, report_tables
 
 _KINDS = (("profile", "Flame graphs and profiles"), ("trace", "Traces"), ("stat", "Counters"))
 Cell, Table = report_tables.Cell, report_tables.Table
@@ -44,44 +44,13 @@ def _read_sharing(out):
         return None
 
 
-def _draw_matrix(width, title, doc):
-    """Rows against rows; a cell's number is the lines both touch, none is drawn pale with a point."""
-    names = doc["rows"]
-    narrow = width < 600
-    left = (24 if narrow else 26 + chart.MONO_LETTER * max(map(len, names)))
-    canvas = chart.Canvas(width)
-    canvas.text(14, 24, title, "title")
-    top, pitch = 54, min(34, (width - left - 14) / len(names))
-    most = max([v for line in doc["matrix"] for v in line if v] or [1])
-    for i, name in enumerate(names):
-        y = top + i * pitch
-        canvas.text(left - 8, y + pitch / 2 + 4, str(i + 1) if narrow else f"{name} {i + 1}", "name", "end")
-        canvas.text(left + i * pitch + pitch / 2, top - 6, str(i + 1), "tick", "middle")
-        for j, value in enumerate(doc["matrix"][i]):
-            if value is None:
-                continue
-            said = f"{name} beside {names[j]}: {value} lines shared"
-            style = "free" if value == 0 else f"heat h{1 + min(3, int(4 * value / (most + 1)))}"
-            canvas.box(left + j * pitch + 1, y + 1, pitch - 2, pitch - 2, style, said, {"value": value})
-            canvas.text(left + j * pitch + pitch / 2, y + pitch / 2 + 4, str(value) if value else "·",
-                        "value" if value == 0 else "value on", "middle")
-    y = top + len(names) * pitch + 22
-    if narrow:
-        for i, name in enumerate(names):
-            canvas.text(14, y + 16 * i, f"{i + 1}  {name}", "value")
-        y += 16 * len(names)
-    canvas.text(14, y, "Cache lines written by one CPU and touched by another; 0 (a point) is best.", "soft")
-    canvas.height = y + 14
-    return canvas
-
-
 def _sharing_card(out, card):
     doc = _read_sharing(out)
     if not doc or not doc["rows"]:
         return None
     title = f"cache lines shared between CPUs, {doc.get('cpus', 2)} CPUs"
-    picture = plots.picture("sharing", title, "Each row runs on one CPU while its column runs on another.",
-                            lambda width: _draw_matrix(width, title, doc))
+    picture = plots.matrix("sharing", title, "Each row runs on one CPU while its column runs on another.", doc["rows"],
+                           doc["matrix"], "Cache lines written by one CPU and touched by the other; 0 is best.")
     made = card("sharing", "sharing", "Which operations, done at once on different CPUs, touch a common cache line that one of "
                 "them writes. Where there is none, nothing in the kernel keeps them from scaling.", [picture])
     lines = Table(["benchmark", "line", "kind", "by"])

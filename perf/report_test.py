@@ -6,7 +6,7 @@ import os
 import tempfile
 import unittest
 
-from perf import made_up, plots, reference, report, report_rows, report_summary, results, stats, table
+from perf import made_up, plots_gnuplot, reference, report, report_rows, report_summary, results, stats, table
 
 
 class _Checker(html.parser.HTMLParser):
@@ -81,7 +81,7 @@ class Page(Base):
 
     def setUp(self):
         super().setUp()
-        for path, package in ((plots.rsvg(), "librsvg2-bin"), (importlib.util.find_spec("jinja2"), "python3-jinja2")):
+        for path, package in ((plots_gnuplot.programs(), "gnuplot-nox or librsvg2-bin"), (importlib.util.find_spec("jinja2"), "python3-jinja2")):
             if not path:
                 self.skipTest(f"{package} is not installed")
         self.load("pluot-count-cpus1.json", made_up.count_document())

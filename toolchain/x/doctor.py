@@ -12,7 +12,7 @@ DISK_NEEDED = 2 * 2**30
 QEMU_TESTED = "7.2"
 
 VERSIONS = (("clang-19", "--version"), ("ld.lld-19", "--version"), ("gn", "--version"), ("ninja", "--version"),
-            (qemu.QEMU, "--version"), ("rsvg-convert", "--version"))
+            (qemu.QEMU, "--version"), ("gnuplot", "--version"), ("rsvg-convert", "--version"))
 
 
 def _version(program, option):
