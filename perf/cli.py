@@ -12,16 +12,18 @@ import re
 import sys
 import tempfile
 
-from x import usage
+from x import setup, usage
 
-from perf import guests, history_kept, linux, machine, plots, plugin_report, reference, report, results, runner, stats, suite, table
+from perf import (builds, guests, history_kept, linux, machine, plots, plugin_report, reference, report, results, runner,
+                  stats, suite, table)
 from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
 
 
-def _mode(text):
-    return [usage.choice("mode", mode, results.MODES) for mode in text.split(",")]
+def mode(text):
+    """The --mode argument: one mode, or several with commas."""
+    return [usage.choice("mode", one, results.MODES) for one in text.split(",")]
 
 
 def _model(text):
@@ -35,11 +37,12 @@ def _model(text):
     return tuple(words)
 
 
-def _pattern(text):
+def pattern(text):
+    """The --filter argument: a regular expression."""
     try:
         re.compile(text)
     except re.error as error:
-        usage.fail(f"bench: --filter '{text}' is not a regular expression: {error}")
+        usage.fail(f"--filter '{text}' is not a regular expression: {error}")
     return text
 
 
@@ -53,17 +56,18 @@ def options():
     made = usage.parser(
         "bench", "Measure, and write result files and a report. Without options: exact counts on the smallest machine "
         "that shows each row, then wall time on 2 CPUs with one and two workers.")
-    made.add_argument("--mode", type=_mode, default=["count", "time"], metavar="|".join(results.MODES),
+    made.add_argument("--mode", type=mode, default=["count", "time"], metavar="|".join(results.MODES),
                       help="count: exact instructions; time: wall time (default: both); model: TLBs and caches")
     made.add_argument("--model", type=_model, default=(), metavar="NAME=SIZE:WAYS,...",
                       help="sizes of the model: itlb, dtlb, l2tlb in entries, l1i, l1d, l2 in bytes (docs/model.md)")
-    made.add_argument("--filter", type=_pattern, default="", metavar="RE", help="only rows whose name RE finds")
+    made.add_argument("--filter", type=pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
     made.add_argument("--repetitions", type=_repetitions, default=1, metavar="N",
                       help="boots of each machine; count mode checks that they are identical")
     made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/bench)")
     made.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, guests.GUESTS),
                       metavar="|".join(guests.GUESTS), help="what is measured (default: pluot)")
+    made.add_argument("--build", metavar="DIR", help="measure what was built in this folder, as it is")
     made.add_argument("--list", action="store_true", help="print the names of the rows and leave")
     usage.variant_option(made)
     return made
@@ -82,29 +86,38 @@ def _select(all_rows, pattern):
 _PATIENCE = {"model": {"silence_s": 300, "limit_s": 3600}}
 
 
-class Run:
-    """State of one `x bench`: where it writes, what it was asked for, what went wrong so far.
+@dataclasses.dataclass
+class _Kept:
+    """What the boots of one machine gave so far."""
 
-    A guest is measured under each of its names in turn; `name` is the one that is on.
+    outcomes: list = dataclasses.field(default_factory=list)
+    commands: list = dataclasses.field(default_factory=list)
+
+
+class Run:
+    """State of one measurement: where it writes, what it was asked for, what went wrong so far.
+
+    Every row is in its result file as soon as it is measured; until the boot is over the file says that it is
+    incomplete. A file that cannot be written costs nothing but itself: `results` has what was measured.
     """
 
-    def __init__(self, args, guest, boots):
+    def __init__(self, args, guest, boots, progress=None):
         self.args = args
         self.guest = guest
-        self.name = guest.names[0]
         self.boots = boots
         self.problems = []
-        self.files = []
+        self.results = {}
+        self._kept = {}
         rows = sum(_row_count(boot) for boot in boots) * args.repetitions * len(guest.names)
-        self.progress = Progress(rows)
+        self.progress = progress or Progress(rows)
         self._configurations = {
             name: {**guest.configuration(name), "qemu_version": machine.qemu_version()} for name in guest.names}
 
-    def context(self, boot, outcomes, commands):
+    def _context(self, name, boot, kept):
         """The configuration of one result file."""
-        reasons = [o.reason for o in outcomes if o.reason]
+        reasons = [o.reason for o in kept.outcomes if o.reason]
         merged = {"skipped": {}, "failed": {}}
-        for outcome in outcomes:
+        for outcome in kept.outcomes:
             merged["skipped"].update(outcome.skipped)
             merged["failed"].update(outcome.failed)
         context = {
@@ -117,13 +130,13 @@ class Run:
             "caches": [],
             "load_avg": list(os.getloadavg()),
             "library_version": "pluot bench",
-            "library_build_type": "debug" if self.args.variant == "debug" else "release",
-            "guest": self.name,
+            "library_build_type": "debug" if self._configurations[name]["variant"] == "debug" else "release",
+            "guest": name,
             "mode": boot.mode,
             "cpus": str(boot.cpus),
             "host_cpus": str(os.cpu_count() or 1),
-            **self._configurations[self.name],
-            "qemu_command": commands[0],
+            **self._configurations[name],
+            "qemu_command": kept.commands[0],
             "complete": "false" if reasons else "true",
         }
         if boot.mode == "model":
@@ -133,56 +146,76 @@ class Run:
             context["incomplete_reason"] = reasons[0]
         for what, found in merged.items():
             if found:
-                context[what] = [{"name": name, "reason": reason} for name, reason in found.items()]
+                context[what] = [{"name": row, "reason": reason} for row, reason in found.items()]
         return context
 
-    def boot(self, boot):
+    def boot(self, name, boot):
         """All repetitions of one machine, into one result file."""
-        outcomes, commands, entries = [], [], []
-        for repetition in range(self.args.repetitions):
-            outcome, command = self._one(boot, repetition)
-            outcomes.append(outcome)
-            commands.append(command)
-            made = [results.entry(m, boot.mode, repetition, self.args.repetitions) for m in outcome.measurements]
-            entries += [e for e in made if e]
-        path = os.path.join(self.args.out, results.file_name(self.name, boot.mode, boot.cpus))
-        results.write(path, results.document(self.context(boot, outcomes, commands), entries))
-        self.files.append(path)
+        for _ in range(self.args.repetitions):
+            self.once(name, boot)
         if boot.mode != "time" and self.args.repetitions > 1:
-            self._check_identical(boot, entries)
+            self._check_identical(boot, self.results[self._path(name, boot)])
 
-    def _one(self, boot, repetition):
-        number = f"-run{repetition + 1}" if self.args.repetitions > 1 else ""
-        stem = f"{self.name}-{boot.mode}-cpus{boot.cpus}"
-        log = os.path.join(self.args.out, f"{stem}{number}.console.log")
-        self.progress.boot(f"{self.name}: {boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
+    def once(self, name, boot):
+        """One boot more of a machine."""
+        kept = self._kept.setdefault((name, boot.mode, boot.cpus), _Kept())
+        number = f"-run{len(kept.outcomes) + 1}" if self.args.repetitions > 1 else ""
+        log = os.path.join(self.args.out, f"{name}-{boot.mode}-cpus{boot.cpus}{number}.console.log")
+        self.progress.boot(f"{name}: {boot.mode} mode, {boot.cpus} CPU{'s' if boot.cpus > 1 else ''}")
         with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
-            prepared = self.guest.prepared(self.name, boot, folder)
-            outcome = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces,
-                                 **_PATIENCE.get(boot.mode, {}))
-            self.guest.finish(boot, folder, outcome)
-        self._judge(boot, outcome, prepared, log)
-        return outcome, prepared.printable
+            prepared = self.guest.prepared(name, boot, folder)
+            kept.commands.append(prepared.printable)
+            kept.outcomes.append(runner.Outcome(reason="x bench was ended before this boot was over"))
+
+            def landed(outcome):
+                kept.outcomes[-1] = dataclasses.replace(outcome, reason=kept.outcomes[-1].reason)
+                self._keep(name, boot, kept)
+
+            kept.outcomes[-1] = runner.run(prepared.command, boot.mode, log, self.progress, prepared.backtraces,
+                                           landed if self.guest.live(boot) else None, **_PATIENCE.get(boot.mode, {}))
+            self.guest.finish(boot, folder, kept.outcomes[-1])
+        self._keep(name, boot, kept)
+        self._judge(boot, kept.outcomes[-1], prepared, log)
+
+    def _path(self, name, boot):
+        return os.path.join(self.args.out, results.file_name(name, boot.mode, boot.cpus))
+
+    def _keep(self, name, boot, kept):
+        path = self._path(name, boot)
+        made = [results.entry(m, boot.mode, repetition, len(kept.outcomes))
+                for repetition, outcome in enumerate(kept.outcomes) for m in outcome.measurements]
+        doc = results.document(self._context(name, boot, kept), [e for e in made if e])
+        self.results[path] = results.checked(path, doc)
+        try:
+            results.write(path, doc)
+        except OSError as error:
+            self._problem(f"{path}: {error.strerror}; what was measured is in the table: make room there, or give "
+                          "--out another folder, and run again")
+
+    def _problem(self, text):
+        if text not in self.problems:
+            self.problems.append(text)
 
     def _judge(self, boot, outcome, prepared, log):
         for name, reason in outcome.failed.items():
-            self.problems.append(f"{name} ({boot.mode} mode): {reason}")
+            self._problem(f"{name} ({boot.mode} mode): {reason}")
+        if outcome.log_error:
+            self._problem(f"{log}: {outcome.log_error}; the console log is cut there")
         if not outcome.reason:
             return
-        self.problems.append(f"{boot.mode} mode, {boot.cpus} CPUs: {outcome.reason}; console log: {log}")
+        kept = f"{len(outcome.measurements)} of {_row_count(boot)} rows are kept"
+        self._problem(f"{boot.mode} mode, {boot.cpus} CPUs: {outcome.reason}; {kept}; console log: {log}")
         shown = prepared.named(outcome.panic) if outcome.panic else outcome.tail
         for text in [f"INCOMPLETE: {outcome.reason}"] + shown + [f"console log: {log}"]:
             self.progress.message(text)
 
-    def _check_identical(self, boot, entries):
-        samples = {}
-        for item in entries:
-            samples.setdefault(item["name"], []).append(item["real_time"])
+    def _check_identical(self, boot, result):
+        samples = result.values()
         different = stats.differing(samples)
         size = f"{boot.cpus} CPU{'s' if boot.cpus > 1 else ''}"
         if different:
             for name, (low, high) in different.items():
-                self.problems.append(f"{name} ({boot.mode} mode, {size}) differs between runs: {low:.15g} to {high:.15g}")
+                self._problem(f"{name} ({boot.mode} mode, {size}) differs between runs: {low:.15g} to {high:.15g}")
         else:
             self.progress.message(f"{boot.mode} mode, {size}: {self.args.repetitions} runs identical ({len(samples)} rows)")
 
@@ -204,18 +237,18 @@ def _put_away(folder, guest):
 
 def _measure(run):
     try:
-        for run.name in run.guest.names:
+        for name in run.guest.names:
             for boot in run.boots:
-                run.boot(boot)
+                run.boot(name, boot)
     except OSError as error:
-        run.problems.append(f"{error.filename or run.args.out}: {error.strerror}")
+        run.problems.append(f"{error.filename or run.args.out}: {error.strerror}; make room there and run again")
     finally:
         run.progress.end()
 
 
 def _show(run):
-    loaded = [results.load(path) for path in run.files]
-    ref = reference.measured(reference.load(), results.load_folder(run.args.out) if loaded else [])
+    loaded = list(run.results.values())
+    ref = reference.measured(reference.load(), _folder(run) if loaded else [])
     for result in loaded:
         print("\n".join(table.render(result, ref)) + "\n")
     if not loaded:
@@ -223,7 +256,10 @@ def _show(run):
     print(f"results: {run.args.out}")
     _keep(run)
     try:
-        print(f"report:  {report.write(run.args.out, results.load_folder(run.args.out), ref)}")
+        setup.need("bench")
+        print(f"report:  {report.write(run.args.out, _folder(run), ref)}")
+    except SystemExit:
+        run.problems.append("no report: what draws it is lacking; the figures above and in the result files are whole")
     except (plots.PlotError, results.ResultError, OSError) as error:
         run.problems.append(f"no report: {error}")
 
@@ -233,9 +269,15 @@ def _keep(run):
     if run.args.out != DEFAULT_OUT:
         return
     try:
-        history_kept.keep(run.files)
+        history_kept.keep([path for path in run.results if os.path.exists(path)])
     except OSError as error:
         run.problems.append(f"not kept for x history: {error.filename}: {error.strerror}")
+
+
+def _folder(run):
+    """All results of the folder, those of this run as they are in memory: a file of theirs may be missing."""
+    others = [r for r in results.load_folder(run.args.out) if r.path not in run.results]
+    return others + list(run.results.values())
 
 
 def select_rows(pattern, guest="pluot"):
@@ -243,31 +285,48 @@ def select_rows(pattern, guest="pluot"):
     return _select(suite.rows(machine.ROOT, guest), pattern)
 
 
-def _plan(args, guest):
-    wrong = [mode for mode in args.mode if mode not in guest.modes]
+def plan(args, guest):
+    """The boots that `args` ask for, or a line with the choices and status 64."""
+    wrong = [one for one in args.mode if one not in guest.modes]
     if wrong:
         usage.fail(f"bench: guest {args.guest} has no {wrong[0]} mode; choose from: {' '.join(guest.modes)}")
-    boots = suite.plan(select_rows(args.filter, args.guest), args.mode, args.cpus)
+    boots = suite.plan(_select(guest.rows(), args.filter), args.mode, args.cpus)
     boots = [dataclasses.replace(b, rows=tuple(r for r in b.rows if guest.measures(b, r))) for b in boots]
-    return [boot for boot in boots if boot.rows]
-
-
-def measure(args):
-    """Builds, boots and writes result files; returns the finished Run. `args` as options() gives them."""
-    guest = guests.GUESTS[args.guest](args.variant)
-    guest.model = args.model
-    boots = _plan(args, guest)
+    boots = [boot for boot in boots if boot.rows]
     if not boots:
         sizes = ",".join(str(size) for size in args.cpus) or "this number of"
         usage.fail(f"bench: no chosen row fits on a machine of {sizes} CPUs; give --cpus a larger number")
-    guest.prepare()
+    return boots
+
+
+def open_run(args, guest, boots, progress=None):
+    """A Run whose folder is ready and holds no older results of its guest."""
     args.out = os.path.abspath(args.out)
     os.makedirs(args.out, exist_ok=True)
     for name in guest.names:
         _put_away(args.out, name)
-    run = Run(args, guest, boots)
+    return Run(args, guest, boots, progress)
+
+
+def measure(args, guest=None):
+    """Builds, boots and writes result files; returns the finished Run. `args` as options() gives them."""
+    guest = guest or _guest(args)
+    boots = plan(args, guest)
+    guest.prepare()
+    run = open_run(args, guest, boots)
     _measure(run)
     return run
+
+
+def _guest(args):
+    if args.build and args.guest != "pluot":
+        usage.fail("bench: --build is for --guest pluot")
+    if args.build:
+        guest = guests.Pluot(args.variant, builds.of_folder(args.build))
+    else:
+        guest = guests.GUESTS[args.guest](args.variant)
+    guest.model = args.model
+    return guest
 
 
 def bench(argv):
@@ -277,7 +336,7 @@ def bench(argv):
         return 0
     try:
         run = measure(args)
-    except linux.LinuxError as error:
+    except (builds.BuildError, linux.LinuxError, OSError) as error:
         sys.stderr.write(f"x bench: {error}\n")
         return 1
     _show(run)

@@ -1,20 +1,29 @@
-"""x compare OLD NEW: two result files or folders, or two revisions that are built and measured in turns.
+"""x compare OLD NEW: two results, or two builds that are measured in turns.
 
-Counts are compared exactly, times by Mann-Whitney's test over boots with Holm's correction (perf/verdicts.py). Rows
-that only one side has are listed. Exit status: 0 nothing slower, 1 a row is slower or gone, 2 it cannot be told,
-64 wrong usage.
+A side is a result file, a folder of them, a build folder, a git revision (built in a worktree of its own), or the word
+'tree' for the files as they are. Counts are compared exactly, times by Mann-Whitney's test over boots with Holm's
+correction (perf/verdicts.py). Rows that only one side has are listed. Exit status: 0 nothing slower, 1 a row is slower, 2 it
+cannot be told of a row (too few boots, too much noise, no figure on one side), 64 wrong usage or files that do not
+belong together.
 """
 
 import os
-import subprocess
 import sys
 
-from x import usage
+from x import setup, usage
 
-from perf import machine, results, table, verdicts
+from perf import builds, cli, guests, linux, machine, results, summary, verdicts
+from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "compare")
+DEFAULT_HISTORY = os.path.join(machine.ROOT, "out", "history")
 DEFAULT_BOOTS = 10
+TREE = "tree"
+
+# Words of QEMU's command line that name files of one run, or what the kernel is told: no part of the machine. True: a
+# value follows.
+_NOT_MACHINE = {"-kernel": True, "-initrd": True, "-append": True, "-chardev": True, "-serial": True, "-mon": True,
+                "-plugin": True, "-gdb": True, "-S": False, "-monitor": True, "-parallel": True, "-display": True}
 
 
 def _boots(text):
@@ -23,181 +32,201 @@ def _boots(text):
     return int(text)
 
 
-def _options():
-    made = usage.parser("compare", "Compare two result files or folders, or build and measure two revisions in turns.")
-    made.add_argument("old", metavar="OLD", help="a result file, a folder of them, or a git revision")
+def options():
+    made = usage.parser("compare", "Compare two results, or measure two builds in turns and compare them.")
+    made.add_argument("old", metavar="OLD", help="a result file, a folder of them, a build folder, or a git revision")
     made.add_argument("new", metavar="NEW", help="the same; the word 'tree' stands for the files as they are")
     made.add_argument("--boots", type=_boots, default=DEFAULT_BOOTS, metavar="N",
-                      help="boots of each revision in time mode (default: %(default)s)")
-    made.add_argument("--filter", default="", metavar="RE", help="only rows whose name RE finds")
-    made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where revisions and their results go")
-    made.add_argument("--markdown", metavar="FILE", help="append the tables as Markdown, for a CI summary")
+                      help="boots of each build in time mode (default: %(default)s)")
+    made.add_argument("--mode", type=cli.mode, default=list(results.MODES), metavar="|".join(results.MODES),
+                      help="what is measured of builds (default: both)")
+    made.add_argument("--filter", type=cli.pattern, default="", metavar="RE", help="only rows whose name RE finds")
+    made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
+    made.add_argument("--history", default=DEFAULT_HISTORY, metavar="DIR",
+                      help="kept results that show each row's usual noise (default: out/history)")
+    made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where the results of builds go")
+    summary.option(made)
+    usage.variant_option(made)
     return made
 
 
-# ---- files ----
+# ---- results ----
 
 
-def _load(path):
-    """Results by (mode, machine size)."""
+def _load(path, pattern):
+    """{(guest, mode, machine size): Result}"""
     loaded = results.load_folder(path) if os.path.isdir(path) else [results.load(path)]
     if not loaded:
         raise results.ResultError(f"{path}: no result files in this folder")
-    return {(r.mode, r.cpus): r for r in loaded}
+    return {_key(r): results.chosen(r, pattern) for r in loaded}
 
 
-def _machines_must_match(old, new):
-    for key in ("qemu_version", "variant", "guest"):
-        if old.context[key] != new.context[key]:
-            raise results.ResultError(
-                f"{old.path} and {new.path} cannot be compared: {key} is {old.context[key]} and {new.context[key]}")
-    if old.mode == "time" and old.context["host_name"] != new.context["host_name"]:
-        raise results.ResultError(f"{old.path} and {new.path} are times of different hosts")
+def _key(result):
+    return result.guest, result.mode, result.cpus
 
 
-def _values(result):
-    return {name: [e["real_time"] for e in entries] for name, entries in result.rows.items()}
+def machine_words(command):
+    """What of a QEMU command line is the machine."""
+    words = iter(command.split())
+    kept = []
+    for word in words:
+        if word in _NOT_MACHINE:
+            if _NOT_MACHINE[word]:
+                next(words, None)
+        else:
+            kept.append(word)
+    return kept
 
 
-def judge(old, new):
-    """Verdicts of two Results of one mode and machine size."""
-    _machines_must_match(old, new)
-    if old.mode == "count":
-        return verdicts.counts({n: old.value(n) for n in old.rows}, {n: new.value(n) for n in new.rows})
-    return verdicts.times(_values(old), _values(new))
+def _must_match(old, new):
+    def refuse(what, one, other):
+        raise results.ResultError(f"{old.path} and {new.path} cannot be compared: {what} is {one} and {other}")
+
+    for key in ("qemu_version", "variant") + (("host_name", "host_cpus") if old.mode == "time" else ()):
+        if old.context.get(key) != new.context.get(key):
+            refuse(key, old.context.get(key), new.context.get(key))
+    sides = [machine_words(r.context["qemu_command"]) for r in (old, new)]
+    if sides[0] != sides[1]:
+        different = [[w for w in a if w not in b] for a, b in (sides, sides[::-1])]
+        refuse("the machine", *(" ".join(words) or "without" for words in different))
+
+
+def _told(side):
+    return ", ".join(f"{guest} in {mode} mode on {cpus} CPU{'s' if cpus > 1 else ''}" for guest, mode, cpus in side)
 
 
 def pairs(old, new):
-    """What both sides have, by (mode, size); a refusal in one line when that is nothing."""
+    """What both sides have; a refusal in one line when that is nothing."""
     common = [key for key in old if key in new]
     if not common:
-        def told(side):
-            return ", ".join(f"{mode} mode on {cpus} CPUs" for mode, cpus in side)
-        raise results.ResultError(f"nothing in common: OLD has {told(old)}; NEW has {told(new)}")
+        raise results.ResultError(f"nothing in common: OLD has {_told(old)}; NEW has {_told(new)}")
+    for key in common:
+        _must_match(old[key], new[key])
     return [(key, old[key], new[key]) for key in common]
 
 
-# ---- revisions ----
+def history_of(folder, result):
+    """{row: [medians of earlier runs on this machine, oldest first]} of what is kept below a folder."""
+    kept = []
+    for where, _, names in os.walk(folder):
+        if os.path.basename(result.path) in names:
+            try:
+                kept.append(results.load(os.path.join(where, os.path.basename(result.path))))
+            except results.ResultError:
+                continue
+    same = ("host_name", "host_cpus", "qemu_version", "variant")
+    kept = [r for r in kept if all(r.context.get(k) == result.context.get(k) for k in same)]
+    kept.sort(key=lambda r: r.context.get("date", ""))
+    return {name: [r.value(name) for r in kept if name in r.rows] for name in result.rows}
 
 
-def _git(*words):
-    return subprocess.run(["git", "-C", machine.ROOT, *words], capture_output=True, text=True, check=False)
+# ---- builds ----
 
 
-class Revision:
-    """A revision's tree, checked out beside the results; 'tree' is this one."""
-
-    def __init__(self, word, folder, side):
-        self.folder = os.path.join(folder, side)
-        self.entries = {}
-        self.contexts = {}
-        if word == "tree":
-            self.tree = machine.ROOT
-            return
-        commit = _git("rev-parse", "--verify", "--quiet", word + "^{commit}").stdout.strip()
-        if not commit:
-            usage.fail(f"compare: '{word}' is neither a result file, nor a folder of them, nor a revision, nor 'tree'")
-        self.tree = os.path.join(folder, side + "-tree")
-        _git("worktree", "remove", "--force", self.tree)
-        made = _git("worktree", "add", "--force", "--detach", self.tree, commit)
-        if made.returncode:
-            usage.fail(f"compare: {made.stderr.strip().splitlines()[-1]}")
-
-    def measure(self, mode, pattern):
-        """One boot of each machine; entries are kept by (mode, size)."""
-        command = [os.path.join(self.tree, "x"), "bench", "--mode", mode, "--out", self.folder]
-        command += ["--filter", pattern] if pattern else []
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise results.ResultError(f"x bench failed in {self.tree} (status {done.returncode})")
-        for result in results.load_folder(self.folder):
-            key = (result.mode, result.cpus)
-            self.contexts[key] = result.context
-            for entries in result.rows.values():
-                self.entries.setdefault(key, []).extend(entries)
-
-    def results(self):
-        """All boots together, as Results that were also written to the folder."""
-        merged = {}
-        for (mode, cpus), entries in self.entries.items():
-            path = os.path.join(self.folder, "all", results.file_name(self.contexts[mode, cpus]["guest"], mode, cpus))
-            results.write(path, results.document(self.contexts[mode, cpus], entries))
-            merged[mode, cpus] = results.load(path)
-        return merged
-
-    def remove(self):
-        if self.tree != machine.ROOT:
-            _git("worktree", "remove", "--force", self.tree)
+def _build_of(word, variant):
+    if word == TREE:
+        return builds.own(variant)
+    if builds.is_folder(word):
+        return builds.of_folder(word)
+    if not builds.commit_of(word):
+        usage.fail(f"compare: '{word}' is neither a result file, nor a folder of results, nor a build folder, nor a "
+                   f"revision, nor '{TREE}'")
+    return builds.of_revision(word, variant)
 
 
-def _measure_revisions(args):
+def _open(args, build, side, progress):
+    """A Run of one side."""
+    words = ["--mode", ",".join(args.mode), "--filter", args.filter, "--out", os.path.join(args.out, side),
+             "--repetitions", str(args.boots), "--build", build.out]
+    words += ["--cpus", ",".join(map(str, args.cpus))] if args.cpus else []
+    given = cli.options().parse_args(words)
+    guest = guests.Pluot(args.variant, build)
+    return cli.open_run(given, guest, cli.plan(given, guest), progress)
+
+
+def _rounds(run, mode):
+    for boot in run.boots:
+        if boot.mode == mode:
+            run.once(run.guest.names[0], boot)
+
+
+def _measure(args):
     """In turns, so that what the host does meanwhile meets both; the order swaps with each round."""
-    sides = [Revision(args.old, args.out, "old"), Revision(args.new, args.out, "new")]
-    try:
-        for side in sides:
-            side.measure("count", args.filter)
-        for boot in range(args.boots):
-            sys.stderr.write(f"x compare: boot {boot + 1} of {args.boots}\n")
-            for side in sides if boot % 2 == 0 else sides[::-1]:
-                side.measure("time", args.filter)
-        return [side.results() for side in sides]
-    finally:
-        for side in sides:
-            side.remove()
+    made = [_build_of(word, args.variant) for word in (args.old, args.new)]
+    progress = Progress(0)
+    runs = [_open(args, build, side, progress) for build, side in zip(made, ("old", "new"))]
+    for mode in args.mode:
+        rounds = 1 if mode == "count" else args.boots
+        for number in range(rounds):
+            progress.message(f"{mode} mode, boot {number + 1} of {rounds} of each side")
+            for run in runs if number % 2 == 0 else runs[::-1]:
+                _rounds(run, mode)
+    progress.end()
+    problems = [f"{side}: {problem}" for side, run in zip(("OLD", "NEW"), runs) for problem in run.problems]
+    for problem in problems:
+        sys.stderr.write(f"x compare: {problem}\n")
+    return [{_key(r): r for r in run.results.values()} for run in runs], bool(problems)
 
 
-# ---- output ----
-
-_HEADER = ["benchmark", "old", "new", "change", "p", "verdict"]
+# ---- the verb ----
 
 
-def _cells(verdict, mode):
-    show = table.number if mode == "count" else table.nanoseconds
-    p = "" if verdict.p is None else f"{verdict.p:.3f}"
-    word = verdict.word + (f" ({verdict.why})" if verdict.why else "")
-    return [verdict.name, show(verdict.old), show(verdict.new), verdicts.percent(verdict.change), p, word]
+def _title(key):
+    guest, mode, cpus = key
+    return f"{guest}, {mode} mode, {cpus} CPU{'s' if cpus > 1 else ''}"
 
 
-def _title(mode, cpus):
-    return f"{mode} mode, {cpus} CPU{'s' if cpus > 1 else ''}"
+def _notes(old, new):
+    """What a reader must know of a pair."""
+    for side, result in (("OLD", old), ("NEW", new)):
+        if not result.complete:
+            yield f"{side} is incomplete: {result.context.get('incomplete_reason', '')}"
+        for what in ("failed", "skipped"):
+            yield from (f"{side}: {row['name']} {what}: {row['reason']}" for row in result.context.get(what, []))
+    if old.context["compiler"] != new.context["compiler"]:
+        yield f"compilers differ: {old.context['compiler']} and {new.context['compiler']}"
 
 
-def _summary(found):
-    words = [v.word for v in found]
-    order = (verdicts.SLOWER, verdicts.FASTER, verdicts.SAME, verdicts.INCONCLUSIVE, verdicts.MISSING, verdicts.NEW)
-    return ", ".join(f"{words.count(w)} {w}" for w in order if w in words)
+def _show(args, key, old, new):
+    """Prints and returns the verdicts of a pair."""
+    found = verdicts.judge(old, new, history_of(args.history, new))
+    notes = list(_notes(old, new))
+    print(f"{_title(key)}, {old.context['kernel_commit']} and {new.context['kernel_commit']}: {verdicts.summary(found)}")
+    print("\n".join([f"note: {note}" for note in notes] + [""] + summary.lines(found, old.mode) + [""]))
+    if args.markdown:
+        summary.markdown(args.markdown, _title(key), found, old.mode, "\n".join(f"* {note}" for note in notes))
+    return found
 
 
-def _markdown(path, blocks):
-    with open(path, "a", encoding="utf-8") as out:
-        for (mode, cpus), found in blocks:
-            out.write(f"### {_title(mode, cpus)}: {_summary(found)}\n\n| {' | '.join(_HEADER)} |\n|---|--:|--:|--:|--:|---|\n")
-            for verdict in found:
-                out.write(f"| {' | '.join(_cells(verdict, mode))} |\n")
-            out.write("\n")
+def _is_result(word):
+    return os.path.exists(word) and not builds.is_folder(word)
 
 
-def _is_file(word):
-    return os.path.exists(word) and (os.path.isdir(word) or word.endswith(".json"))
+def _sides(args):
+    """Both sides as {key: Result}, and whether measuring met a problem."""
+    kinds = [_is_result(args.old), _is_result(args.new)]
+    if all(kinds):
+        return [_load(word, args.filter) for word in (args.old, args.new)], False
+    if any(kinds):
+        usage.fail("compare: give two results (files or folders), or two builds (revisions, build folders, 'tree')")
+    return _measure(args)
 
 
 def main(argv):
-    args = _options().parse_args(argv)
+    args = options().parse_args(argv)
     args.out = os.path.abspath(args.out)
     try:
-        if _is_file(args.old) and _is_file(args.new):
-            sides = [_load(args.old), _load(args.new)]
-        elif _is_file(args.old) or _is_file(args.new):
-            usage.fail("compare: give two files (or folders), or two revisions")
-        else:
-            sides = _measure_revisions(args)
-        blocks = [(key, judge(old, new)) for key, old, new in pairs(*sides)]
-    except results.ResultError as error:
+        sides, problems = _sides(args)
+        found_pairs = pairs(*sides)
+    except (builds.BuildError, linux.LinuxError, results.ResultError, OSError) as error:
         sys.stderr.write(f"x compare: {error}\n")
-        return 64
-    for (mode, cpus), found in blocks:
-        print(f"{_title(mode, cpus)}: {_summary(found)}\n")
-        print("\n".join(table.layout(_HEADER, [_cells(v, mode) for v in found])) + "\n")
-    if args.markdown:
-        _markdown(args.markdown, blocks)
-    return verdicts.status([v for _, found in blocks for v in found])
+        return usage.EX_USAGE
+    if any(mode == "time" for (_, mode, _), _, _ in found_pairs):
+        setup.need("compare")
+    found = [verdict for key, old, new in found_pairs for verdict in _show(args, key, old, new)]
+    for name, side, other in (("OLD", *sides), ("NEW", *sides[::-1])):
+        alone = [key for key in side if key not in other]
+        if alone:
+            print(f"only {name} has: {_told(alone)}")
+    status = verdicts.status(found)
+    return 2 if problems and status == 0 else status

@@ -13,16 +13,18 @@ import time
 class Console:
     """A guest process whose standard output is its console.
 
-    `how` is "running", and in the end "exit", "silent" (no byte for silence_s) or "late" (limit_s used up).
+    `how` is "running", and in the end "exit", "silent" (no byte for silence_s) or "late" (limit_s used up). A log that
+    cannot be written any more (`log_error`) does not end the guest.
     """
 
     def __init__(self, command, log_path, silence_s, limit_s):
         self.log_path = log_path
         self.how = "running"
         self.status = None
+        self.log_error = ""
         self._silence_s = silence_s
         self._deadline = time.monotonic() + limit_s
-        self._log = open(log_path, "wb")
+        self._log = open(log_path, "wb", buffering=0)
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -34,13 +36,20 @@ class Console:
         """Lines as they come, until the guest ends or is given up; it still runs if `how` is silent or late."""
         pending = b""
         for block in self._blocks():
-            self._log.write(block)
-            self._log.flush()
+            self._write_log(block)
             *whole, pending = (pending + block).split(b"\n")
             for line in whole:
                 yield line.decode("utf-8", "replace").rstrip("\r")
         if pending:
             yield pending.decode("utf-8", "replace").rstrip("\r")
+
+    def _write_log(self, block):
+        if self.log_error:
+            return
+        try:
+            self._log.write(block)
+        except OSError as error:
+            self.log_error = error.strerror
 
     def _blocks(self):
         pipe = self._process.stdout

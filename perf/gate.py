@@ -1,117 +1,153 @@
 """x gate: exact counts against perf/baseline. x gate --accept REASON: the new counts become the baseline.
 
-Exit status: 0 no row is slower; 1 a row is slower or gone (or could not be measured); 64 wrong usage. On another
-compiler or QEMU than the baseline's the gate says "inconclusive", measures the commit before as well, with the tools
-that are here, and judges by that.
+Exit status: 0 no row is slower; 1 a row is slower or gone, or could not be measured; 2 it cannot be told; 64 wrong usage.
+Counts depend on compiler and QEMU. On others than the baseline's the gate says "inconclusive", measures the commit
+before as well, built with the tools that are here, and judges by that; 2 only if that commit cannot be had.
 """
 
 import os
-import shutil
-import subprocess
 import sys
 
 from x import usage
 
-from perf import baseline, cli, machine, results, table, verdicts
+from perf import baseline, builds, cli, linux, machine, results, summary, verdicts
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "gate")
 
 
-def _options():
+def options():
     made = usage.parser("gate", "Compare exact instruction counts with perf/baseline.")
     made.add_argument("--accept", metavar="REASON", help="make the new counts the baseline; the reason is kept with them")
-    made.add_argument("--filter", default="", metavar="RE", help="only rows whose name RE finds")
+    made.add_argument("--tolerance", type=_tolerance, action="append", default=[], metavar="ROW=PERCENT",
+                      help="with --accept: the row may move by that much from now on, for the same reason")
+    made.add_argument("--filter", type=cli.pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--baseline", default=baseline.PATH, metavar="FILE", help="another baseline than perf/baseline")
+    made.add_argument("--base", metavar="REVISION", help="the commit to judge by where the baseline is of other tools "
+                      "(default: the one before)")
+    made.add_argument("--build", metavar="DIR", help="measure what was built in this folder, as it is")
     made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where results go (default: out/gate)")
+    summary.option(made)
     return made
 
 
-def _measure(out, pattern):
-    args = cli.options().parse_args(["--mode", "count", "--filter", pattern, "--out", out])
-    run = cli.measure(args)
-    return [results.load(path) for path in run.files], run.problems
-
-
-def _base_commit():
-    """What the tree is compared with where the baseline cannot say: HEAD if the tree differs from it, else its parent."""
-    return "HEAD" if machine.commit().endswith("+changes") else "HEAD~1"
-
-
-def _measure_base(folder, pattern):
-    """Counts of the commit before, built and measured with the tools of this machine."""
-    tree = os.path.join(folder, "base-tree")
-    git = ["git", "-C", machine.ROOT, "worktree"]
-    subprocess.run([*git, "remove", "--force", tree], capture_output=True, check=False)
-    shutil.rmtree(tree, ignore_errors=True)
-    subprocess.run([*git, "prune"], capture_output=True, check=False)
-    subprocess.run([*git, "add", "--detach", tree, _base_commit()], check=True, capture_output=True)
+def _tolerance(text):
+    row, _, percent = text.rpartition("=")
     try:
-        out = os.path.join(folder, "base")
-        subprocess.run([os.path.join(tree, "x"), "bench", "--mode", "count", "--filter", pattern, "--out", out],
-                       check=True, stdout=subprocess.DEVNULL)
-        return baseline.rows_of(results.load_folder(out))
-    finally:
-        subprocess.run([*git, "remove", "--force", tree], capture_output=True, check=False)
+        share = float(percent.rstrip("%")) / 100
+    except ValueError:
+        share = -1
+    if not row or not 0 < share < 1:
+        usage.fail(f"gate: --tolerance '{text}': give ROW=PERCENT, such as boot/to_init=0.5")
+    return row, share
 
 
-def chosen_rows(doc_rows, pattern_rows, measured):
-    """Of the baseline's rows, those that this run was to measure: all, or those a filter left."""
-    if pattern_rows is None:
-        return doc_rows
-    return {key: value for key, value in doc_rows.items() if key in measured or key.split(" on ")[0].split("/threads:")[0] in pattern_rows}
+def _measure(args, out, build=None):
+    """Results of one build, this tree's by default; what went wrong is said, and then there are none."""
+    words = ["--mode", "count", "--filter", args.filter, "--out", out]
+    words += ["--build", build.out if build else args.build] if build or args.build else []
+    run = cli.measure(cli.options().parse_args(words))
+    for problem in run.problems:
+        sys.stderr.write(f"x gate: {problem}\n")
+    return [] if run.problems else list(run.results.values())
 
 
-def lines(found):
-    """The table: rows that changed, then how many did not."""
+# ---- another compiler, another QEMU ----
+
+
+def _base_revision(args):
+    """What the tree is held against where the baseline cannot say: HEAD if the tree differs from it, else its parent."""
+    return args.base or ("HEAD" if machine.commit().endswith("+changes") else "HEAD~1")
+
+
+def _judge_by_base(args, loaded, why):
+    """Verdicts against the commit before, measured here, or None when it cannot be had."""
+    base = _base_revision(args)
+    print(f"inconclusive against the accepted counts: {why}. Measuring {base} here instead.", flush=True)
+    try:
+        measured = _measure(args, os.path.join(args.out, "base"), builds.of_revision(base))
+    except builds.BuildError as error:
+        sys.stderr.write(f"x gate: {error}\n")
+        return None
+    return verdicts.counts(baseline.rows_of(measured), baseline.rows_of(loaded)) if measured else None
+
+
+# ---- what is said ----
+
+
+def _say(args, found, against):
     changed = [v for v in found if v.word != verdicts.SAME]
-    rows = [[v.name, table.number(v.old), table.number(v.new), verdicts.percent(v.change), v.word] for v in changed]
-    said = table.layout(["benchmark", "baseline", "now", "change", "verdict"], rows) if rows else []
-    return said + [f"{len(found) - len(changed)} of {len(found)} rows: no change"]
-
-
-def _judge(doc, loaded, args):
-    measured = baseline.rows_of(loaded)
-    foreign = baseline.foreign(doc, loaded[0].context)
-    if foreign:
-        print(f"inconclusive against perf/baseline: {foreign}. Measuring {_base_commit()} here instead.")
-        base = _measure_base(os.path.abspath(args.out), args.filter)
-        return verdicts.counts(base, measured)
-    names = None
-    if args.filter:
-        names = {row.name for row in cli.select_rows(args.filter)}
-    return verdicts.counts(chosen_rows(doc["rows"], names, measured), measured)
-
-
-def _accept(doc, loaded, args):
-    old = doc["rows"] if doc else {}
-    found = verdicts.counts(old, baseline.rows_of(loaded))
-    changes = [(v.name, v.old, v.new) for v in found if v.word in (verdicts.SLOWER, verdicts.FASTER)]
-    path = baseline.accept(doc, loaded, args.accept, changes, args.baseline)
-    print("\n".join(lines(found)))
-    print(f"accepted into {os.path.relpath(path)}: {args.accept}")
+    print("\n".join(summary.lines(changed, "count") + [f"{len(found) - len(changed)} of {len(found)} rows: no change"]))
+    if args.markdown:
+        summary.markdown(args.markdown, "Gate: exact counts", found, "count", f"Against {against}.")
+    words = {v.word for v in found}
+    if words & {verdicts.SLOWER, verdicts.MISSING}:
+        print("gate: FAILED: a row is slower or gone; x gate --accept REASON if that is meant")
+        return 1
+    faster = ", ".join(v.name for v in found if v.word == verdicts.FASTER)
+    print(f"gate: passed{'; faster: ' + faster + ' (x gate --accept REASON keeps the gain)' if faster else ''}")
     return 0
 
 
-def main(argv):
-    args = _options().parse_args(argv)
+def _inconclusive(args, why):
+    text = f"gate: inconclusive: {why}"
+    print(text)
+    if args.markdown:
+        with open(args.markdown, "a", encoding="utf-8") as out:
+            out.write(f"### {text}\n\n")
+    return 2
+
+
+def _gate(args, doc, loaded):
+    why = baseline.foreign(doc, loaded[0].context)
+    if not why:
+        wanted = {row.name for row in cli.select_rows(args.filter)} if args.filter else None
+        return _say(args, baseline.judge(doc, loaded, wanted), "the accepted counts")
+    found = _judge_by_base(args, loaded, why)
+    if found is None:
+        return _inconclusive(args, f"{why}, and there is no commit before to measure instead")
+    return _say(args, found, f"{_base_revision(args)}, measured with the tools of this machine ({why})")
+
+
+def _tolerated(args, loaded):
+    """--tolerance by row and machine; a row may be named with its machine or stand for all of its machines."""
+    keys = baseline.rows_of(loaded)
+    chosen = {}
+    for row, share in args.tolerance:
+        named = [key for key in keys if row in (key, baseline.row_of(key))]
+        if not named:
+            usage.fail(f"gate: --tolerance: no row '{row}' was measured; choose from: {' '.join(sorted(map(baseline.row_of, keys)))}")
+        chosen.update((key, share) for key in named)
+    return chosen
+
+
+def _accept(args, doc, loaded):
+    found = baseline.judge(doc, loaded) if doc else []
+    path = baseline.accept(doc, loaded, args.accept.strip(), _tolerated(args, loaded), args.baseline)
+    changed = [v for v in found if v.word not in (verdicts.SAME, verdicts.MISSING)]
+    print("\n".join(summary.lines(changed, "count") + [f"accepted into {os.path.relpath(path)}: {args.accept}"]))
+    return 0
+
+
+def _checked_options(argv):
+    args = options().parse_args(argv)
+    args.out = os.path.abspath(args.out)
     if args.accept is not None and not args.accept.strip():
         usage.fail("gate: --accept needs a reason")
+    if args.tolerance and args.accept is None:
+        usage.fail("gate: --tolerance goes with --accept REASON")
+    return args
+
+
+def main(argv):
+    args = _checked_options(argv)
     try:
         doc = baseline.load(args.baseline)
         if doc is None and args.accept is None:
             usage.fail(f"gate: there is no {os.path.relpath(args.baseline)}; x gate --accept REASON makes one")
-        loaded, problems = _measure(args.out, args.filter)
-        for problem in problems:
-            sys.stderr.write(f"x gate: {problem}\n")
-        if problems or not loaded:
+        loaded = _measure(args, args.out)
+        if not loaded:
             return 1
-        if args.accept is not None:
-            return _accept(doc, loaded, args)
-        found = _judge(doc, loaded, args)
-    except (baseline.BaselineError, results.ResultError, subprocess.CalledProcessError) as error:
+        return _accept(args, doc, loaded) if args.accept is not None else _gate(args, doc, loaded)
+    except (baseline.BaselineError, builds.BuildError, linux.LinuxError, results.ResultError, OSError) as error:
         sys.stderr.write(f"x gate: {error}\n")
         return 1
-    print("\n".join(lines(found)))
-    status = 1 if verdicts.status(found) == 1 else 0
-    print("gate: " + ("FAILED: a row is slower or gone; x gate --accept REASON if that is meant" if status else "passed"))
-    return status

@@ -4,28 +4,32 @@ command lines. A guest prepares what boots, tells its configuration, and makes t
 
 import os
 
-from perf import linux, machine, plugin_report
+from perf import builds, linux, machine, plugin_report, suite
 
 _REPORT = "plugin.txt"
 
 
 class Pluot:
-    """The tree, in one of its variants."""
+    """The tree in one of its variants, or a build that is there already."""
 
     names = ("pluot",)
 
     modes = ("count", "time", "model")
 
-    def __init__(self, variant):
+    def __init__(self, variant, build=None):
         self._variant = variant
-        self._out = ""
+        self._build = build
         self.model = ()
 
     def prepare(self):
-        self._out = machine.prepare(self._variant)
+        self._build = self._build or builds.own(self._variant)
+
+    def rows(self):
+        """What there is to measure: the tree that was built says it."""
+        return suite.rows(self._build.root if self._build else machine.ROOT)
 
     def configuration(self, _name):
-        return {"variant": self._variant, "kernel_commit": machine.commit(), "compiler": machine.compiler()}
+        return {"variant": self._build.variant, "kernel_commit": self._build.commit, "compiler": machine.compiler()}
 
     def model_sizes(self):
         """Of the model, as words."""
@@ -36,9 +40,14 @@ class Pluot:
         mode = plugin_report.wanted(boot)
         words = ()
         if mode:
-            words = plugin_report.words(self._out, mode, os.path.join(folder, _REPORT),
+            words = plugin_report.words(self._build.out, mode, os.path.join(folder, _REPORT),
                                         self.model if mode == "model" else ())
-        return machine.Prepared(self._out, boot, folder, words)
+        return machine.Prepared(self._build.out, boot, folder, words)
+
+    @staticmethod
+    def live(boot):
+        """Are the figures final as the guest prints them?"""
+        return not plugin_report.wanted(boot)
 
     @staticmethod
     def finish(boot, folder, outcome):
@@ -69,12 +78,20 @@ class Linux:
     def prepare(self):
         self._out = linux.prepare()
 
+    @staticmethod
+    def rows():
+        return suite.rows(machine.ROOT, "linux")
+
     def configuration(self, name):
         return {"variant": "lean" if name == "linux" else "default", "kernel_commit": linux.kernel_version(),
                 "compiler": machine.compiler()}
 
     def prepared(self, name, boot, folder):
         return linux.Prepared(self._out, boot, folder, name)
+
+    @staticmethod
+    def live(_boot):
+        return True
 
     @staticmethod
     def finish(_boot, _folder, _outcome):

@@ -30,9 +30,9 @@ def compiler():
     return _first_line(["clang-19", "--version"])
 
 
-def commit():
-    """The commit that was built, with "+changes" when the tree differs from it."""
-    git = ["git", "-C", ROOT]
+def commit(root=ROOT):
+    """The commit of a tree, with "+changes" when the tree differs from it."""
+    git = ["git", "-C", root]
     head = _first_line(git + ["rev-parse", "HEAD"])
     if head == "unknown":
         return head
@@ -44,9 +44,14 @@ def host_name():
     return platform.node() or "unknown"
 
 
+def need():
+    """Installs what building and booting need. Pictures can wait: nothing that was measured hangs on them."""
+    setup.need("build", "run")
+
+
 def prepare(variant):
-    """Builds what boots, and installs what measuring needs; returns the folder."""
-    setup.need("build", "run", "bench")
+    """Builds what boots; returns the folder."""
+    need()
     return build.build(variant, quiet=True)
 
 

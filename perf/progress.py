@@ -5,7 +5,7 @@ import time
 
 
 class Progress:
-    """Counts rows over all boots of a run. Writes to standard error, so that the table can be piped."""
+    """Counts rows over all boots of a run, of `total` if that is known. Writes to standard error, so that the table can be piped."""
 
     def __init__(self, total, out=None):
         self._out = out or sys.stderr
@@ -14,6 +14,9 @@ class Progress:
         self._done = 0
         self._boot = ""
         self._start = time.monotonic()
+
+    def _place(self, row):
+        return f"[{row}/{self._total}] " if self._total else ""
 
     def boot(self, title):
         self._boot = title
@@ -25,7 +28,7 @@ class Progress:
         """A row has started."""
         if self._live:
             elapsed = time.monotonic() - self._start
-            text = f"[{self._done + 1}/{self._total}] {self._boot}: {name}  {elapsed:.0f} s"
+            text = f"{self._place(self._done + 1)}{self._boot}: {name}  {elapsed:.0f} s"
             self._out.write("\r\033[K" + text[:110])
             self._out.flush()
 
@@ -33,7 +36,7 @@ class Progress:
         """A row has a result."""
         self._done += 1
         if not self._live:
-            self._out.write(f"  [{self._done}/{self._total}] {name}  {text}\n")
+            self._out.write(f"  {self._place(self._done)}{name}  {text}\n")
             self._out.flush()
 
     def message(self, text):

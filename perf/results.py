@@ -174,6 +174,10 @@ class Result:
         """Median over the repetitions, in instructions or ns."""
         return stats.median([e["real_time"] for e in self.rows[name]])
 
+    def values(self):
+        """{name: [value of each repetition]}"""
+        return {name: [e["real_time"] for e in entries] for name, entries in self.rows.items()}
+
     def counter(self, name, counter):
         """Median of a counter over the repetitions, None where the row has none."""
         values = [e[counter] for e in self.rows[name] if counter in e]
@@ -240,7 +244,11 @@ def _check_entry(path, index, item, mode):
 
 def load(path):
     """The file, checked; ResultError says in one line what is wrong with it."""
-    doc = _parse(path)
+    return checked(path, _parse(path))
+
+
+def checked(path, doc):
+    """A Result of what a file holds, or is to hold."""
     context = _check_context(path, doc)
     rows = {}
     for index, item in enumerate(doc["benchmarks"]):
@@ -248,6 +256,11 @@ def load(path):
         if item["run_type"] == "iteration":
             rows.setdefault(item["name"], []).append(item)
     return Result(path, context, rows)
+
+
+def chosen(result, pattern):
+    """The rows whose name the regular expression finds."""
+    return Result(result.path, result.context, {n: e for n, e in result.rows.items() if re.search(pattern, n)})
 
 
 def check_alike(loaded):

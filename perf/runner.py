@@ -36,15 +36,17 @@ class Outcome:
     # the last lines of the console
     tail: list = field(default_factory=list)
     log_path: str = ""
+    log_error: str = ""
 
 
 class _Reader:
     """Collects lines into an Outcome."""
 
-    def __init__(self, outcome, progress, mode):
+    def __init__(self, outcome, progress, mode, landed):
         self.outcome = outcome
         self.finished = False
         self._progress = progress
+        self._landed = landed
         self._unit = "ns/op" if mode == "time" else "instructions/op"
 
     def line(self, text):
@@ -57,6 +59,8 @@ class _Reader:
             self.outcome.measurements.append(item)
             value = item.values.get(self._unit)
             self._progress.done(item.name, "" if value is None else f"{value:.15g} {self._unit}")
+            if self._landed:
+                self._landed(self.outcome)
         elif isinstance(item, golines.Event):
             self._event(item)
 
@@ -93,14 +97,16 @@ def _reason(console, reader):
     return ""
 
 
-def run(command, mode, log_path, progress, on_hang=None, silence_s=SILENCE_S, limit_s=LIMIT_S):
-    """Boots `command`. `on_hang()` may return lines about a stuck guest before it is ended."""
+def run(command, mode, log_path, progress, on_hang=None, landed=None, silence_s=SILENCE_S, limit_s=LIMIT_S):
+    """Boots `command`. `on_hang()` may return lines about a stuck guest before it is ended; `landed(outcome)` is called
+    after each measurement."""
     outcome = Outcome(log_path=log_path)
-    reader = _Reader(outcome, progress, mode)
+    reader = _Reader(outcome, progress, mode, landed)
     console = Console(command, log_path, silence_s, limit_s)
     try:
         for line in console.lines():
             reader.line(line)
+        outcome.log_error = console.log_error
         outcome.reason = _reason(console, reader)
         if console.how in ("silent", "late") and on_hang:
             outcome.panic.extend(on_hang())

@@ -2,6 +2,8 @@
 
 import math
 
+from x import setup
+
 
 def quantile(values, q):
     """Linear interpolation between order statistics (type 7), for 0 <= q <= 1 and at least one value."""
@@ -48,44 +50,21 @@ def differing(samples_by_name):
 _EXACT_LIMIT = 20
 
 
-def _u_statistic(first, second):
-    """U of the first sample: pairs in which it is larger, ties one half."""
-    return sum((a > b) + 0.5 * (a == b) for a in first for b in second)
-
-
-def _u_counts(n, m):
-    """How many of the orders of n + m distinct values give U = 0, 1, 2 ... n * m."""
-    counts = [1] + [0] * (n * m)
-    # the Gaussian binomial coefficient, factor by factor
-    for i in range(1, n + 1):
-        for u in range(n * m, m + i - 1, -1):
-            counts[u] -= counts[u - m - i]
-        for u in range(i, n * m + 1):
-            counts[u] += counts[u - i]
-    return counts
-
-
-def _normal_p(u, first, second):
-    n, m = len(first), len(second)
-    values = sorted(first + second)
-    ties = sum(count ** 3 - count for count in (values.count(v) for v in set(values)))
-    total = n + m
-    variance = n * m / 12 * ((total + 1) - ties / (total * (total - 1)))
-    if variance == 0:
-        return 1.0
-    z = (abs(u - n * m / 2) - 0.5) / math.sqrt(variance)
-    return min(1.0, math.erfc(max(z, 0.0) / math.sqrt(2)))
-
-
 def mann_whitney(first, second):
     """Two-sided p of the hypothesis that both samples come from one distribution."""
-    n, m = len(first), len(second)
-    u = _u_statistic(first, second)
-    if len(set(first + second)) < n + m or max(n, m) > _EXACT_LIMIT:
-        return _normal_p(u, first, second)
-    counts = _u_counts(n, m)
-    tail = sum(counts[: int(min(u, n * m - u)) + 1])
-    return min(1.0, 2 * tail / math.comb(n + m, n))
+    setup.need("compare")
+    from scipy.stats import mannwhitneyu  # pylint: disable=import-outside-toplevel; a second to load
+
+    if len(set(first + second)) == 1:
+        return 1.0
+    tied = len(set(first + second)) < len(first) + len(second)
+    method = "asymptotic" if tied or max(len(first), len(second)) > _EXACT_LIMIT else "exact"
+    return float(mannwhitneyu(first, second, alternative="two-sided", method=method).pvalue)
+
+
+def least_p(first, second):
+    """The least p that Mann-Whitney's exact test can give for samples of these sizes."""
+    return 2 / math.comb(first + second, first)
 
 
 def holm(p_values):
@@ -103,3 +82,17 @@ def spread(values):
     """Distance of the quartiles against the median: a row's own noise."""
     centre = median(values)
     return (quantile(values, 0.75) - quantile(values, 0.25)) / centre if centre else 0.0
+
+
+# Changes from run to run that a history must hold before it says what is usual.
+_HISTORY_LEAST = 5
+
+
+def usual_change(history):
+    """How much a row may differ from one run to the next, as a share: the upper fence (third quartile and three times
+    the distance of the quartiles) of the changes in its history, so that a single real change in it does not count."""
+    changes = [abs(b / a - 1) for a, b in zip(history, history[1:]) if a]
+    if len(changes) < _HISTORY_LEAST:
+        return 0.0
+    low, high = quantile(changes, 0.25), quantile(changes, 0.75)
+    return high + 3 * (high - low)

@@ -22,6 +22,7 @@
  */
 #include <arm64/asm_macros.h>
 #include <arm64/sysregs.h>
+#include <arm64/trap_delay.h>
 #include <arm64/vm_layout.h>
 
 #define EL1_FRAME (SS_SIZE + 16)
@@ -206,6 +207,10 @@ svc_traced:
 
 /* Mach trap -w16; x9 is the thread. */
 svc_mach:
+	/* Nothing, unless the build asked for a slower kernel. */
+	.rept	MACH_TRAP_DELAY
+	ldr	xzr, [sp, #-16]
+	.endr
 	ADDR	x14, mach_trap_table
 	sub	x14, x14, w16, sxtw #TRAP_ENTRY_SHIFT
 	ldp	x14, x15, [x14]

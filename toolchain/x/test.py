@@ -216,7 +216,7 @@ def _collect(args, folder):
 
 def main(argv):
     args = _options(argv)
-    setup.need("build", "run", "bench", "test")
+    setup.need("build", "run", "bench", "compare", "test")
     where = os.path.join(ROOT, "out", "test")
     os.makedirs(where, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
