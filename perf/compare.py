@@ -12,11 +12,10 @@ import sys
 
 from x import setup, usage
 
-from perf import builds, cli, guests, linux, machine, results, summary, verdicts
+from perf import builds, cli, guests, history_kept, linux, machine, results, summary, verdicts
 from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "compare")
-DEFAULT_HISTORY = os.path.join(machine.ROOT, "out", "history")
 DEFAULT_BOOTS = 10
 TREE = "tree"
 
@@ -42,7 +41,7 @@ def options():
                       help="what is measured of builds (default: both)")
     made.add_argument("--filter", type=cli.pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
-    made.add_argument("--history", default=DEFAULT_HISTORY, metavar="DIR",
+    made.add_argument("--history", default=history_kept.FOLDER, metavar="DIR",
                       help="kept results that show each row's usual noise (default: out/history)")
     made.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where the results of builds go")
     summary.option(made)
@@ -105,19 +104,10 @@ def pairs(old, new):
     return [(key, old[key], new[key]) for key in common]
 
 
-def history_of(folder, result):
-    """{row: [medians of earlier runs on this machine, oldest first]} of what is kept below a folder."""
-    kept = []
-    for where, _, names in os.walk(folder):
-        if os.path.basename(result.path) in names:
-            try:
-                kept.append(results.load(os.path.join(where, os.path.basename(result.path))))
-            except results.ResultError:
-                continue
-    same = ("host_name", "host_cpus", "qemu_version", "variant")
-    kept = [r for r in kept if all(r.context.get(k) == result.context.get(k) for k in same)]
-    kept.sort(key=lambda r: r.context.get("date", ""))
-    return {name: [r.value(name) for r in kept if name in r.rows] for name in result.rows}
+def history_of(kept, result):
+    """{row: [its earlier values on this machine, oldest first]} of kept results in the order of their dates."""
+    alike = [r for r in kept if history_kept.machine_of(r) == history_kept.machine_of(result)]
+    return {name: [r.value(name) for r in alike if name in r.rows] for name in result.rows}
 
 
 # ---- builds ----
@@ -187,9 +177,9 @@ def _notes(old, new):
         yield f"compilers differ: {old.context['compiler']} and {new.context['compiler']}"
 
 
-def _show(args, key, old, new):
+def _show(args, kept, key, old, new):
     """Prints and returns the verdicts of a pair."""
-    found = verdicts.judge(old, new, history_of(args.history, new))
+    found = verdicts.judge(old, new, history_of(kept, new))
     notes = list(_notes(old, new))
     print(f"{_title(key)}, {old.context['kernel_commit']} and {new.context['kernel_commit']}: {verdicts.summary(found)}")
     print("\n".join([f"note: {note}" for note in notes] + [""] + summary.lines(found, old.mode) + [""]))
@@ -221,9 +211,11 @@ def main(argv):
     except (builds.BuildError, linux.LinuxError, results.ResultError, OSError) as error:
         sys.stderr.write(f"x compare: {error}\n")
         return usage.EX_USAGE
+    kept = []
     if any(mode == "time" for (_, mode, _), _, _ in found_pairs):
         setup.need("compare")
-    found = [verdict for key, old, new in found_pairs for verdict in _show(args, key, old, new)]
+        kept, _ = history_kept.load([args.history])
+    found = [verdict for key, old, new in found_pairs for verdict in _show(args, kept, key, old, new)]
     for name, side, other in (("OLD", *sides), ("NEW", *sides[::-1])):
         alone = [key for key in side if key not in other]
         if alone:
