@@ -37,8 +37,8 @@ def options():
     made.add_argument("new", metavar="NEW", help="the same; the word 'tree' stands for the files as they are")
     made.add_argument("--boots", type=_boots, default=DEFAULT_BOOTS, metavar="N",
                       help="boots of each build in time mode (default: %(default)s)")
-    made.add_argument("--mode", type=cli.mode, default=list(results.MODES), metavar="|".join(results.MODES),
-                      help="what is measured of builds (default: both)")
+    made.add_argument("--mode", type=cli.mode, default=["count", "time"], metavar="|".join(results.MODES),
+                      help="what is measured of builds (default: count and time)")
     made.add_argument("--filter", type=cli.pattern, default="", metavar="RE", help="only rows whose name RE finds")
     made.add_argument("--cpus", type=usage.cpus, default=[], metavar="LIST", help="machine sizes, such as 2,4,8")
     made.add_argument("--history", default=history_kept.FOLDER, metavar="DIR",
@@ -146,7 +146,7 @@ def _measure(args):
     progress = Progress(0)
     runs = [_open(args, build, side, progress) for build, side in zip(made, ("old", "new"))]
     for mode in args.mode:
-        rounds = 1 if mode == "count" else args.boots
+        rounds = args.boots if mode == "time" else 1
         for number in range(rounds):
             progress.message(f"{mode} mode, boot {number + 1} of {rounds} of each side")
             for run in runs if number % 2 == 0 else runs[::-1]:

@@ -16,7 +16,7 @@ def option(made):
 
 
 def cells(verdict, mode):
-    show = table.number if mode == "count" else table.nanoseconds
+    show = table.nanoseconds if mode == "time" else table.number
     p = "" if verdict.p is None else f"{verdict.p:.3f}"
     floor = "" if verdict.floor is None else f"{100 * verdict.floor:.1f} %"
     word = verdict.word + (f" ({verdict.why})" if verdict.why else "")
