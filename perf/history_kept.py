@@ -63,7 +63,7 @@ def machine_of(result):
 
 
 def previous(loaded, folder=FOLDER):
-    """{(mode, cpus): Result}: for each result the newest kept one before it that has a row of it and the same machine."""
+    """{(mode, cpus): Result}, for results of one guest: for each result the newest kept one before it that has a row of it and the same machine."""
     found = {}
     if not loaded or not os.path.isdir(folder):
         return found

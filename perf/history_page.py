@@ -26,7 +26,7 @@ def _picture(stem, title, group, runs):
         return None
     step = -(-len(runs) // _MOST_TICKS)
     shown = {number: commit[:7] for (_, commit), number in at.items()}
-    axes = plots.Axes("run, by revision, oldest to the left", "relative to the first run (lower is better)",
+    axes = plots.Axes("run, by revision, oldest to the left", "first run = 1, log (lower is better)",
                       lambda number: shown.get(number, ""), lambda v: f"{v:.3g}x", False, True,
                       tuple(range(1, len(runs) + 1, step)))
     rings = [(at[p.date, p.commit], p.value / found.values[0]) for found in moved for p in

@@ -267,8 +267,7 @@ def _curves_script(width, title, lines, axes, marks, rings):
     script.set("set border 3", f'set grid ytics lt 1 lw 1 lc rgb "{engine.RULE}"')
     _curve_axes(script, lines, axes, width - left - right, tall)
     script.x_label(axes.x_label, width - left - right)
-    y_label = chr(10).join(engine.wrapped(axes.y_label, tall))
-    script.set(f'set ylabel {engine.text(y_label)} offset char .5,0 textcolor rgb "{engine.SOFT}"')
+    script.set(f'set ylabel {engine.text(axes.y_label)} offset char .5,0 textcolor rgb "{engine.SOFT}"')
     for number, (low, high, said) in enumerate(marks, 1):
         script.set(f'set object {number} rect from {low},graph 0 to {high},graph 1 fc rgb "{engine.GREY}" fs transparent solid .15 noborder',
                    f'set label {engine.text(said)} at {low},graph .04 left offset char .5,0 textcolor rgb "{engine.SOFT}"')
@@ -377,7 +376,7 @@ def by_size(guest, mode, entries, ref):
             lines.append(Curve(f"{anchor.label}: {anchor.by_size['operation']}", points, _system(anchor.id)))
     lines = [Curve(c.label, [(max(x, _NO_BYTES), y) for x, y in c.points], c.style) for c in lines]
     unit = {"count": "instructions", "time": "time"}[mode]
-    axes = Axes("payload each way, bytes, logarithmic", f"{unit} per round trip, log (lower is better)",
+    axes = Axes("payload each way, bytes, logarithmic", f"{unit}, log (lower is better)",
                 lambda b: "none" if b == _NO_BYTES else f"{b // 1024} Ki" if b >= 1024 else str(b), SHOW[mode], True, True,
                 tuple(4 ** n for n in range(2, 10)))
     return curves(f"{guest}-{mode}-ipc-by-size", f"ipc: {unit} per round trip against message size",
@@ -400,7 +399,7 @@ def distribution(guest, name, entries):
             lines.append(Curve(entry.label, points))
     if not lines:
         return None
-    axes = Axes("share of batches that took no longer", "time, median = 1, logarithmic (lower is better)",
+    axes = Axes("share of batches that took no longer", "time, median = 1, log (lower is better)",
                 lambda at: _QUANTILE_TICKS.get(at, ""), lambda v: f"{v:g}x", False, True, tuple(_QUANTILE_TICKS))
     return curves(f"{guest}-time-{name}-distribution", f"{name}: distribution over batches",
                   "A flat curve is a steady row; where it rises, the tail begins.", lines, axes)
@@ -416,7 +415,7 @@ def scaling(guest, entries, ref):
     lines = [Curve(f"{name} (1 = {table.rate(curve[1])})", [(n, v / curve[1]) for n, v in sorted(curve.items())])
              for name, curve in found.items()]
     lines.append(Curve("ideal", [(n, n) for n in range(1, top + 1)], (engine.GREY, 7, 0)))
-    axes = Axes("workers, each on a CPU of its own", "throughput, 1 worker = 1 (higher is better)",
+    axes = Axes("workers, each on a CPU of its own", "speed-up over 1 worker (higher is better)",
                 lambda v: f"{v:g}", lambda v: f"{v:g}", ticks_x=tuple(sorted({n for c in found.values() for n in c})))
     marks = [(host + .05, top + .2, f"more workers than the {host} host CPUs")] if top > host else []
     return curves(f"{guest}-time-scaling", "scale: throughput against workers",

@@ -111,6 +111,8 @@ _TAKES = {"count": "fewer instructions", "time": "less time"}
 
 def against_anchor(entries, anchor):
     """One finding on another system, both modes, or None where nothing is the same."""
+    if not entries:
+        return None
     own = entries[0].result.guest.capitalize()
     heads, notes, rows, tone = [], [], Table(["benchmark", own, anchor.label, "ratio"]), "plain"
     for mode, show in (("count", table.number), ("time", table.nanoseconds)):
