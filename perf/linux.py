@@ -26,7 +26,9 @@ APPEND = {"linux": _COMMON + _LEAN, "linuxdefault": _COMMON}
 _CROSS = "/usr/lib/gcc-cross/aarch64-linux-gnu"
 _HARNESS = [f"harness/{name}.c" for name in ("options", "own_process", "platform_linux", "profile", "run", "sample")]
 # programs of their own in bench/guest
-_MAINS = {"bench_nothing": "nothing.c", "init": "init_linux.c"}
+_MAINS = {"bench_nothing": "nothing_linux.c", "bench_nothing_libc": "nothing.c", "init": "init_linux.c"}
+# and what needs no C library
+_BARE = ("bench_nothing",)
 
 
 class LinuxError(Exception):
@@ -98,8 +100,9 @@ def _compile(name, sources):
         raise LinuxError(f"{_CROSS} is missing: install libgcc-12-dev-arm64-cross")
     command = ["clang-19", "--target=aarch64-linux-gnu", "--sysroot=/usr/aarch64-linux-gnu", "-isystem",
                "/usr/aarch64-linux-gnu/include", f"-B{libraries[-1]}", f"-L{libraries[-1]}", "-fuse-ld=lld", "-static",
-               "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-mno-implicit-float", f"-I{bench}", "-o",
-               os.path.join(FOLDER, name)] + [os.path.join(bench, source) for source in sources]
+               "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-mno-implicit-float", f"-I{bench}"]
+    command += ["-nostdlib", "-Wl,--no-rosegment"] if name in _BARE else []
+    command += ["-o", os.path.join(FOLDER, name)] + [os.path.join(bench, source) for source in sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LinuxError(f"{name} for Linux does not build:\n{done.stderr}")
@@ -139,6 +142,7 @@ class Prepared:
         cpio = overlay.cpio
         files = {"/init": (_program("init"), cpio.PROGRAM), "/bin/bench": (_program("bench"), cpio.PROGRAM),
                  "/bin/bench_nothing": (_program("bench_nothing"), cpio.PROGRAM),
+                 "/bin/bench_nothing_libc": (_program("bench_nothing_libc"), cpio.PROGRAM),
                  "/etc/bench.args": (overlay.strings(words), cpio.FILE)}
         disk = os.path.join(folder, "ramdisk.cpio")
         with open(disk, "wb") as archive:

@@ -3,13 +3,15 @@
  */
 #include <fcntl.h>
 #include <harness/bench.h>
+#include <harness/platform.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A file of some size that every guest has. */
-#define SOME_FILE "/bin/bench_nothing"
+/* Files that every guest has. */
+#define SOME_FILE  "/bin/bench_nothing"
+#define LARGE_FILE "/bin/bench"
 
 /* One operation: open and close. */
 static void
@@ -46,7 +48,7 @@ static void
 read_file(struct bench *b)
 {
 	static char buffer[65536];
-	int fd = open(SOME_FILE, O_RDONLY);
+	int fd = open(LARGE_FILE, O_RDONLY);
 	bool ok = fd >= 0;
 
 	bench_loop(b)
@@ -105,9 +107,13 @@ pipe_pingpong(struct bench *b)
 	}
 	(void)close(there[0]);
 	(void)close(back[1]);
-	bench_loop(b)
-	{
-		ok &= write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+	while (bench_next(b)) {
+		platform_settle();
+		bench_start(b);
+		for (uint64_t i = b->iterations; i != 0; i--) {
+			ok &= write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1;
+		}
+		bench_stop(b);
 	}
 	(void)close(there[1]);
 	(void)close(back[0]);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define ARGS_FILE "/etc/bench.args"
-#define ARGS_MAX  64
+#define ARGS_MAX  1024
 
 static void
 open_console(void)
@@ -33,7 +33,7 @@ open_console(void)
 static bool
 read_args(char **argv)
 {
-	static char text[16384];
+	static char text[65536];
 	int fd = open(ARGS_FILE, O_RDONLY), argc = 0;
 	ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 

@@ -1,203 +1,34 @@
 /*
- * What Linux offers where Pluot has Mach messages: a round trip of a payload between two processes on one CPU,
- * over pipes, UNIX sockets, POSIX queues, eventfd and futex. Each kind is a pair of functions, to send and to
- * receive b->arg bytes; the rest is shared.
+ * What Linux offers where Pluot has Mach messages: a round trip of a payload between two processes over each kind of
+ * channel (channel_linux.h), in the sizes of ipc/rpc_inline.
  */
+#include "channel_linux.h"
+
 #include <harness/bench.h>
 #include <harness/platform.h>
-#include <linux/futex.h>
-#include <mqueue.h>
-#include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <pthread.h>
-
-#define PAYLOAD_MAX 4096
-
-/* Two directions: 0 from client to server, 1 back. */
-struct channel {
-	int fds[2][2];           /* read end, write end */
-	_Atomic uint32_t *words; /* futex: one for each direction */
+/* The bytes of a message each way. */
+struct sizes {
+	size_t request, reply;
 };
 
-struct kind {
-	bool (*open)(struct channel *c, unsigned worker);
-	bool (*send)(struct channel *c, int way, const char *data, size_t size);
-	bool (*receive)(struct channel *c, int way, char *data, size_t size);
-	size_t least; /* bytes: a message of none would not arrive, or has a fixed size */
-};
+static char payload[CHANNEL_PAYLOAD_MAX] = "payload"; /* the client's; a child has a copy of its own */
 
-/* ---- descriptors: pipes and sockets ---- */
-
-static bool
-open_pipes(struct channel *c, unsigned worker)
-{
-	(void)worker;
-	return pipe(c->fds[0]) == 0 && pipe(c->fds[1]) == 0;
-}
-
-static bool
-open_sockets(struct channel *c, int type)
-{
-	int a[2];
-
-	if (socketpair(AF_UNIX, type, 0, a) != 0) {
-		return false;
-	}
-	c->fds[0][0] = c->fds[1][1] = a[0];
-	c->fds[0][1] = c->fds[1][0] = a[1];
-	return true;
-}
-
-static bool
-open_stream(struct channel *c, unsigned worker)
-{
-	(void)worker;
-	return open_sockets(c, SOCK_STREAM);
-}
-
-static bool
-open_dgram(struct channel *c, unsigned worker)
-{
-	(void)worker;
-	return open_sockets(c, SOCK_DGRAM);
-}
-
-static bool
-send_fd(struct channel *c, int way, const char *data, size_t size)
-{
-	return write(c->fds[way][1], data, size) == (ssize_t)size;
-}
-
-static bool
-receive_fd(struct channel *c, int way, char *data, size_t size)
-{
-	for (size_t got = 0; got < size;) {
-		ssize_t n = read(c->fds[way][0], data + got, size - got);
-
-		if (n <= 0) {
-			return false;
-		}
-		got += (size_t)n;
-	}
-	return true;
-}
-
-/* ---- eventfd: a counter of 8 bytes ---- */
-
-static bool
-open_eventfd(struct channel *c, unsigned worker)
-{
-	(void)worker;
-	for (int way = 0; way < 2; way++) {
-		c->fds[way][0] = c->fds[way][1] = eventfd(0, 0);
-	}
-	return c->fds[0][0] >= 0 && c->fds[1][0] >= 0;
-}
-
-static bool
-send_event(struct channel *c, int way, const char *data, size_t size)
-{
-	uint64_t one = 1;
-
-	(void)data;
-	(void)size;
-	return write(c->fds[way][1], &one, sizeof(one)) == sizeof(one);
-}
-
-static bool
-receive_event(struct channel *c, int way, char *data, size_t size)
-{
-	uint64_t count;
-
-	(void)data;
-	(void)size;
-	return read(c->fds[way][0], &count, sizeof(count)) == sizeof(count);
-}
-
-/* ---- futex: a word that is 1 when something was sent ---- */
-
-static long
-futex(_Atomic uint32_t *word, int op, uint32_t value)
-{
-	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
-}
-
-static bool
-open_futex(struct channel *c, unsigned worker)
-{
-	(void)worker;
-	c->words = platform_shared(PLATFORM_UNIT);
-	return c->words != NULL;
-}
-
-static bool
-send_futex(struct channel *c, int way, const char *data, size_t size)
-{
-	(void)data;
-	(void)size;
-	atomic_store_explicit(&c->words[way * 16], 1, memory_order_release);
-	return futex(&c->words[way * 16], FUTEX_WAKE, 1) >= 0;
-}
-
-static bool
-receive_futex(struct channel *c, int way, char *data, size_t size)
-{
-	(void)data;
-	(void)size;
-	while (atomic_exchange_explicit(&c->words[way * 16], 0, memory_order_acquire) == 0) {
-		futex(&c->words[way * 16], FUTEX_WAIT, 0);
-	}
-	return true;
-}
-
-/* ---- POSIX queues: the descriptor is a queue's ---- */
-
-static bool
-open_queues(struct channel *c, unsigned worker)
-{
-	struct mq_attr attr = { .mq_maxmsg = 8, .mq_msgsize = PAYLOAD_MAX };
-
-	for (int way = 0; way < 2; way++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "/bench-%u-%d", worker, way);
-		c->fds[way][0] = c->fds[way][1] = mq_open(name, O_RDWR | O_CREAT, 0600, &attr);
-		mq_unlink(name);
-	}
-	return c->fds[0][0] >= 0 && c->fds[1][0] >= 0;
-}
-
-static bool
-send_queue(struct channel *c, int way, const char *data, size_t size)
-{
-	return mq_send(c->fds[way][1], data, size, 0) == 0;
-}
-
-static bool
-receive_queue(struct channel *c, int way, char *data, size_t size)
-{
-	return mq_receive(c->fds[way][0], data, PAYLOAD_MAX, NULL) == (ssize_t)size;
-}
-
-/* ---- the round trip ---- */
-
-/* Echoes until the first byte says that it is over. */
+/* Answers every request until one comes after `stop`. */
 static _Noreturn void
-echo(const struct kind *kind, struct channel *c, size_t size, unsigned cpu, _Atomic bool *stop)
+serve(
+    const struct channel_kind *kind, struct channel *c, struct sizes sizes, unsigned cpu, _Atomic bool *stop)
 {
-	char data[PAYLOAD_MAX];
 	bool ok = platform_pin(cpu);
 
-	while (ok && kind->receive(c, 0, data, size) && !atomic_load_explicit(stop, memory_order_relaxed)) {
-		ok = kind->send(c, 1, data, size);
+	while (ok && kind->receive(c, 0, payload, sizes.request) &&
+	       !atomic_load_explicit(stop, memory_order_relaxed)) {
+		ok = kind->send(c, 1, payload, sizes.reply);
 	}
 	_exit(ok ? 0 : 1);
 }
@@ -210,149 +41,331 @@ ended_well(pid_t pid)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* One operation: b->arg bytes there and back. */
-static void
-round_trip(struct bench *b, const struct kind *kind)
+static bool
+call(const struct channel_kind *kind, struct channel *c, struct sizes sizes)
 {
-	size_t size = (size_t)b->arg > kind->least ? (size_t)b->arg : kind->least;
+	return kind->send(c, 0, payload, sizes.request) && kind->receive(c, 1, payload, sizes.reply);
+}
+
+/* One operation: a request to a process that waits on `cpu`, and its reply. */
+static void
+measure(struct bench *b, const struct channel_kind *kind, struct sizes sizes, unsigned cpu)
+{
 	_Atomic bool *stop = platform_shared(PLATFORM_UNIT);
-	char data[PAYLOAD_MAX] = "payload";
 	struct channel c;
 	bool ok = true;
 	pid_t pid;
 
-	if (!bench_check(b, stop != NULL && kind->open(&c, b->worker), "no channel")) {
+	if (!bench_check(b, stop != NULL && kind->open(&c, sizes.request), "no channel")) {
 		return;
 	}
 	pid = fork();
 	if (pid == 0) {
-		echo(kind, &c, size, b->worker, stop);
+		serve(kind, &c, sizes, cpu, stop);
+	}
+	while (bench_next(b)) {
+		platform_settle();
+		bench_start(b);
+		for (uint64_t i = b->iterations; i != 0; i--) {
+			ok &= call(kind, &c, sizes);
+		}
+		bench_stop(b);
+	}
+	atomic_store_explicit(stop, true, memory_order_relaxed);
+	ok &= kind->send(&c, 0, payload, sizes.request);
+	bench_check(b, ok && strcmp(payload, "payload") == 0, "a message did not come back");
+	bench_check(b, pid > 0 && ended_well(pid), "the server ended badly");
+}
+
+static size_t
+at_least(size_t size, size_t least)
+{
+	return size > least ? size : least;
+}
+
+/* One operation: b->arg bytes there and back, both processes on one CPU. */
+static void
+round_trip(struct bench *b, const struct channel_kind *kind)
+{
+	size_t size = at_least((size_t)b->arg, kind->least);
+
+	measure(b, kind, (struct sizes){ size, size }, b->worker);
+}
+
+/* One operation: the same between two CPUs; the work of both counts. */
+static void
+cross_cpu(struct bench *b, const struct channel_kind *kind)
+{
+	size_t size = at_least((size_t)b->arg, kind->least);
+
+	measure(b, kind, (struct sizes){ size, size }, 1);
+}
+
+/* One operation: b->arg bytes there, and as little as can be back; what ipc/rpc_ool does. */
+static void
+bulk(struct bench *b, const struct channel_kind *kind)
+{
+	measure(b, kind, (struct sizes){ (size_t)b->arg, kind->least }, b->worker);
+}
+
+/* One operation: b->arg bytes sent and received by the same thread. */
+static void
+self(struct bench *b, const struct channel_kind *kind)
+{
+	size_t size = (size_t)b->arg;
+	struct channel c;
+	bool ok = true;
+
+	if (!bench_check(b, kind->open(&c, size), "no channel")) {
+		return;
 	}
 	bench_loop(b)
 	{
-		ok &= kind->send(&c, 0, data, size) && kind->receive(&c, 1, data, size);
+		ok &= kind->send(&c, 0, payload, size) && kind->receive(&c, 0, payload, size);
 	}
-	atomic_store_explicit(stop, true, memory_order_relaxed);
-	ok &= kind->send(&c, 0, data, size);
-	bench_check(b, ok && strcmp(data, "payload") == 0, "a message did not come back");
-	bench_check(b, pid > 0 && ended_well(pid), "the server ended badly");
+	bench_check(b, ok && strcmp(payload, "payload") == 0, "a message did not come back");
 }
+
+/* ---- pipe ---- */
 
 static void
 pipe_round_trip(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_pipes, send_fd, receive_fd, 1 });
+	round_trip(b, &channel_pipe);
 }
-BENCHMARK("ipc/linux_pipe/0", pipe_round_trip, .arg = 0);
-BENCHMARK("ipc/linux_pipe/64", pipe_round_trip, .arg = 64);
-BENCHMARK("ipc/linux_pipe/1024", pipe_round_trip, .arg = 1024);
-BENCHMARK("ipc/linux_pipe/4096", pipe_round_trip, .arg = 4096);
+BENCHMARK("ipc/linux_pipe/0", pipe_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_pipe/64", pipe_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_pipe/1024", pipe_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_pipe/4096", pipe_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_pipe/65536", pipe_round_trip, .arg = 65536, .iterations = 50);
 BENCHMARK("scale/rpc_pairs", pipe_round_trip, .arg = 64, .cpus = 2, .workers = true);
+
+static void
+pipe_bulk(struct bench *b)
+{
+	bulk(b, &channel_pipe);
+}
+BENCHMARK("ipc/linux_bulk_pipe/65536", pipe_bulk, .arg = 65536, .iterations = 50);
+
+static void
+pipe_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_pipe);
+}
+BENCHMARK("ipc/linux_cross_cpu_pipe/0", pipe_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+static void
+pipe_self(struct bench *b)
+{
+	self(b, &channel_pipe);
+}
+BENCHMARK("ipc/linux_self_pipe/64", pipe_self, .arg = 64);
+
+/* ---- stream ---- */
 
 static void
 stream_round_trip(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_stream, send_fd, receive_fd, 1 });
+	round_trip(b, &channel_stream);
 }
-BENCHMARK("ipc/linux_stream/64", stream_round_trip, .arg = 64);
-BENCHMARK("ipc/linux_stream/1024", stream_round_trip, .arg = 1024);
-BENCHMARK("ipc/linux_stream/4096", stream_round_trip, .arg = 4096);
+BENCHMARK("ipc/linux_stream/0", stream_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_stream/64", stream_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_stream/1024", stream_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_stream/4096", stream_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_stream/65536", stream_round_trip, .arg = 65536, .iterations = 50);
+
+static void
+stream_bulk(struct bench *b)
+{
+	bulk(b, &channel_stream);
+}
+BENCHMARK("ipc/linux_bulk_stream/65536", stream_bulk, .arg = 65536, .iterations = 50);
+
+static void
+stream_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_stream);
+}
+BENCHMARK("ipc/linux_cross_cpu_stream/0", stream_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+/* ---- dgram ---- */
 
 static void
 dgram_round_trip(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_dgram, send_fd, receive_fd, 1 });
+	round_trip(b, &channel_dgram);
 }
-BENCHMARK("ipc/linux_dgram/64", dgram_round_trip, .arg = 64);
-BENCHMARK("ipc/linux_dgram/1024", dgram_round_trip, .arg = 1024);
-BENCHMARK("ipc/linux_dgram/4096", dgram_round_trip, .arg = 4096);
+BENCHMARK("ipc/linux_dgram/0", dgram_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_dgram/64", dgram_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_dgram/1024", dgram_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_dgram/4096", dgram_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_dgram/65536", dgram_round_trip, .arg = 65536, .iterations = 50);
 
 static void
-queue_round_trip(struct bench *b)
+dgram_bulk(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_queues, send_queue, receive_queue, 1 });
+	bulk(b, &channel_dgram);
 }
-BENCHMARK("ipc/linux_mq/64", queue_round_trip, .arg = 64);
-BENCHMARK("ipc/linux_mq/4096", queue_round_trip, .arg = 4096);
+BENCHMARK("ipc/linux_bulk_dgram/65536", dgram_bulk, .arg = 65536, .iterations = 50);
+
+static void
+dgram_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_dgram);
+}
+BENCHMARK("ipc/linux_cross_cpu_dgram/0", dgram_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+static void
+dgram_self(struct bench *b)
+{
+	self(b, &channel_dgram);
+}
+BENCHMARK("ipc/linux_self_dgram/64", dgram_self, .arg = 64);
+
+/* ---- seqpacket ---- */
+
+static void
+seqpacket_round_trip(struct bench *b)
+{
+	round_trip(b, &channel_seqpacket);
+}
+BENCHMARK("ipc/linux_seqpacket/0", seqpacket_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_seqpacket/64", seqpacket_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_seqpacket/1024", seqpacket_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_seqpacket/4096", seqpacket_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_seqpacket/65536", seqpacket_round_trip, .arg = 65536, .iterations = 50);
+
+static void
+seqpacket_bulk(struct bench *b)
+{
+	bulk(b, &channel_seqpacket);
+}
+BENCHMARK("ipc/linux_bulk_seqpacket/65536", seqpacket_bulk, .arg = 65536, .iterations = 50);
+
+static void
+seqpacket_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_seqpacket);
+}
+BENCHMARK("ipc/linux_cross_cpu_seqpacket/0", seqpacket_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+/* ---- mq ---- */
+
+static void
+mq_round_trip(struct bench *b)
+{
+	round_trip(b, &channel_queue);
+}
+BENCHMARK("ipc/linux_mq/0", mq_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_mq/64", mq_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_mq/1024", mq_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_mq/4096", mq_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_mq/65536", mq_round_trip, .arg = 65536, .iterations = 50);
+
+static void
+mq_bulk(struct bench *b)
+{
+	bulk(b, &channel_queue);
+}
+BENCHMARK("ipc/linux_bulk_mq/65536", mq_bulk, .arg = 65536, .iterations = 50);
+
+static void
+mq_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_queue);
+}
+BENCHMARK("ipc/linux_cross_cpu_mq/0", mq_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+static void
+mq_self(struct bench *b)
+{
+	self(b, &channel_queue);
+}
+BENCHMARK("ipc/linux_self_mq/64", mq_self, .arg = 64);
+
+/* ---- eventfd ---- */
 
 static void
 eventfd_round_trip(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_eventfd, send_event, receive_event, 8 });
+	round_trip(b, &channel_eventfd);
 }
-BENCHMARK("ipc/linux_eventfd/0", eventfd_round_trip, .arg = 0);
+BENCHMARK("ipc/linux_eventfd/0", eventfd_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_eventfd/64", eventfd_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_eventfd/1024", eventfd_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_eventfd/4096", eventfd_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_eventfd/65536", eventfd_round_trip, .arg = 65536, .iterations = 50);
+
+static void
+eventfd_bulk(struct bench *b)
+{
+	bulk(b, &channel_eventfd);
+}
+BENCHMARK("ipc/linux_bulk_eventfd/65536", eventfd_bulk, .arg = 65536, .iterations = 50);
+
+static void
+eventfd_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_eventfd);
+}
+BENCHMARK("ipc/linux_cross_cpu_eventfd/0", eventfd_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+/* ---- futex ---- */
 
 static void
 futex_round_trip(struct bench *b)
 {
-	round_trip(b, &(struct kind){ open_futex, send_futex, receive_futex, 0 });
+	round_trip(b, &channel_futex);
 }
-BENCHMARK("ipc/linux_futex/0", futex_round_trip, .arg = 0);
+BENCHMARK("ipc/linux_futex/0", futex_round_trip, .arg = 0, .iterations = 200);
+BENCHMARK("ipc/linux_futex/64", futex_round_trip, .arg = 64, .iterations = 200);
+BENCHMARK("ipc/linux_futex/1024", futex_round_trip, .arg = 1024, .iterations = 200);
+BENCHMARK("ipc/linux_futex/4096", futex_round_trip, .arg = 4096, .iterations = 200);
+BENCHMARK("ipc/linux_futex/65536", futex_round_trip, .arg = 65536, .iterations = 50);
 
-/* One operation: 64 bytes written to a pipe and read back by the same thread. */
 static void
-pipe_self(struct bench *b)
+futex_bulk(struct bench *b)
 {
-	char data[PAYLOAD_MAX] = "payload";
-	struct channel c;
-	size_t size = (size_t)b->arg;
+	bulk(b, &channel_futex);
+}
+BENCHMARK("ipc/linux_bulk_futex/65536", futex_bulk, .arg = 65536, .iterations = 50);
+
+static void
+futex_cross_cpu(struct bench *b)
+{
+	cross_cpu(b, &channel_futex);
+}
+BENCHMARK("ipc/linux_cross_cpu_futex/0", futex_cross_cpu, .arg = 0, .cpus = 2, .iterations = 200);
+
+/* ---- ends of a channel that come and go ---- */
+
+/* One operation: a pipe made and closed. */
+static void
+pipe_lifecycle(struct bench *b)
+{
+	bool ok = true;
+	int ends[2];
+
+	bench_loop(b)
+	{
+		ok &= pipe(ends) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0;
+	}
+	bench_check(b, ok, "a pipe was not made or not closed");
+}
+BENCHMARK("ipc/linux_lifecycle_pipe", pipe_lifecycle);
+
+/* One operation: an eventfd made and closed. */
+static void
+eventfd_lifecycle(struct bench *b)
+{
 	bool ok = true;
 
-	if (!bench_check(b, open_pipes(&c, 0), "no pipe")) {
-		return;
-	}
 	bench_loop(b)
 	{
-		ok &= send_fd(&c, 0, data, size) && receive_fd(&c, 0, data, size);
+		int fd = eventfd(0, 0);
+
+		ok &= fd >= 0 && close(fd) == 0;
 	}
-	bench_check(b, ok && strcmp(data, "payload") == 0, "a write did not come back");
+	bench_check(b, ok, "an eventfd was not made or not closed");
 }
-BENCHMARK("ipc/linux_pipe_self/64", pipe_self, .arg = 64);
-
-/* ---- semaphores of two threads ---- */
-
-struct pingpong {
-	sem_t ping, pong;
-	unsigned cpu;
-	volatile bool stop; /* written before the ping that makes it seen */
-};
-
-static void *
-pingpong_peer(void *arg)
-{
-	struct pingpong *p = arg;
-
-	platform_pin(p->cpu);
-	for (;;) {
-		sem_wait(&p->ping);
-		if (p->stop) {
-			return NULL;
-		}
-		sem_post(&p->pong);
-	}
-}
-
-/* One operation: a round trip; each of two threads posts once and waits once. */
-static void
-semaphore_pingpong(struct bench *b)
-{
-	struct pingpong p = { .cpu = b->worker };
-	pthread_t thread;
-	int failed = 0;
-
-	sem_init(&p.ping, 0, 0);
-	sem_init(&p.pong, 0, 0);
-	if (!bench_check(b, pthread_create(&thread, NULL, pingpong_peer, &p) == 0, "no second thread")) {
-		return;
-	}
-	bench_loop(b)
-	{
-		failed |= sem_post(&p.ping);
-		failed |= sem_wait(&p.pong);
-	}
-	p.stop = true;
-	sem_post(&p.ping);
-	pthread_join(thread, NULL);
-	bench_check(b, failed == 0, "a semaphore call failed");
-}
-BENCHMARK("ipc/semaphore_pingpong", semaphore_pingpong);
+BENCHMARK("ipc/linux_lifecycle_eventfd", eventfd_lifecycle);

@@ -66,9 +66,7 @@ switch_threads(struct bench *b)
 	struct turns t = { .cpu = b->worker };
 	pthread_t thread;
 
-	/* the peer inherits it */
-	if (!bench_check(b, platform_strict_turns() && pthread_create(&thread, NULL, turns_thread, &t) == 0,
-		"no second thread")) {
+	if (!bench_check(b, pthread_create(&thread, NULL, turns_thread, &t) == 0, "no second thread")) {
 		return;
 	}
 	measure_switches(b, &t);
@@ -89,8 +87,6 @@ switch_tasks(struct bench *b)
 		return;
 	}
 	atomic_store_explicit(&t->stop, false, memory_order_relaxed);
-	/* the child inherits it */
-	bench_check(b, platform_strict_turns(), "no strict turns");
 	pid = fork();
 	if (pid == 0) {
 		bool pinned = platform_pin(b->worker);

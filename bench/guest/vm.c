@@ -13,7 +13,7 @@ fault_zero_fill(struct bench *b)
 {
 	while (bench_next(b)) {
 		size_t size = b->iterations * PLATFORM_UNIT;
-		unsigned char *memory = platform_map(size);
+		unsigned char *memory = platform_map_native(size);
 
 		bench_check(b, memory != NULL, "no memory");
 		bench_start(b);
@@ -86,7 +86,7 @@ protect_pair(struct bench *b)
 	if (!bench_check(b, memory != NULL, "no memory")) {
 		return;
 	}
-	*memory = 1;
+	platform_touch(memory);
 	bench_loop(b)
 	{
 		failed |= mprotect(memory, PLATFORM_UNIT, PROT_READ);

@@ -58,7 +58,7 @@ cow_batch(struct bench *b, unsigned char *memory, _Atomic bool *stop)
 static void
 fault_cow(struct bench *b)
 {
-	unsigned char *memory = platform_map(MAX_PAGES * PLATFORM_UNIT);
+	unsigned char *memory = platform_map_native(MAX_PAGES * PLATFORM_UNIT);
 	_Atomic bool *stop = platform_shared(PLATFORM_UNIT);
 
 	if (!bench_check(b, memory != NULL, "no memory")) {

@@ -14,6 +14,14 @@ extern const char __ehdr_start[];
 
 #define NS_PER_SECOND 1000000000ULL
 
+/*
+ * A thread that wakes up is credited with half of sched_latency_ns: 3 ms on one CPU, 6 on two, 12 on eight and more.
+ * In time mode the credit is renewed when about so much of it may have been used up.
+ */
+#define SETTLE_MS      15
+#define SETTLED_FOR_MS 10
+#define SETTLE_CHUNK   100000
+
 uint64_t counter_instructions_per_tick = 1;
 
 bool
@@ -55,12 +63,48 @@ platform_strict_turns(void)
 	return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
+/* For this many instructions nobody looks at the clock: that is slow where it is emulated. */
+static void
+run_on(void)
+{
+	for (unsigned i = 0; i < SETTLE_CHUNK; i++) {
+		__asm__ volatile("");
+	}
+}
+
+void
+platform_settle(void)
+{
+	static uint64_t settled;
+	uint64_t now = counter_ticks(), millisecond = counter_ticks_per_second() / 1000;
+
+	if (!counter_is_instructions && settled != 0 && now - settled < SETTLED_FOR_MS * millisecond) {
+		return;
+	}
+	while (counter_ticks() - now < SETTLE_MS * millisecond) {
+		run_on();
+	}
+	settled = counter_ticks();
+}
+
 void *
 platform_map(size_t size)
 {
 	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return address == MAP_FAILED ? NULL : address;
+}
+
+void *
+platform_map_native(size_t size)
+{
+	void *address = platform_map(size);
+
+	if (address != NULL && madvise(address, size, MADV_NOHUGEPAGE) != 0) {
+		(void)munmap(address, size);
+		address = NULL;
+	}
+	return address;
 }
 
 bool

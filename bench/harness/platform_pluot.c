@@ -58,6 +58,11 @@ platform_strict_turns(void)
 	return true;
 }
 
+void
+platform_settle(void)
+{
+}
+
 void *
 platform_map(size_t size)
 {
@@ -67,6 +72,12 @@ platform_map(size_t size)
 		return NULL;
 	}
 	return (void *)address;
+}
+
+void *
+platform_map_native(size_t size)
+{
+	return platform_map(size);
 }
 
 bool

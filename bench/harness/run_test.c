@@ -137,6 +137,20 @@ noisy(struct bench *b)
 BENCHMARK("test/noisy", noisy, .iterations = 10);
 
 static void
+one_cheap(struct bench *b)
+{
+	unsigned batch = 0;
+
+	while (bench_next(b)) {
+		bench_start(b);
+		atomic_fetch_add_explicit(
+		    &work, (batch++ == 3 ? 2 : 5) * b->iterations, memory_order_relaxed);
+		bench_stop(b);
+	}
+}
+BENCHMARK("test/one_cheap", one_cheap, .iterations = 10);
+
+static void
 fails(struct bench *b)
 {
 	bench_loop(b)
@@ -256,6 +270,8 @@ main(int argc, char **argv)
 	result(says("\t3.50 instructions/op\n"), "operations_of_an_iteration");
 	bench("--mode count test/noisy");
 	result(says("\t5.00 instructions/op\n"), "median");
+	bench("--mode count test/one_cheap");
+	result(says("\t5.00 instructions/op\t2.00 min-instructions\n"), "least");
 	status = bench("--mode count test/fails test/seven");
 	result(status == 1 && says("bench-fail: test/fails nothing was done\n") && says("bench-done: 1\n"),
 	    "failure");
