@@ -24,7 +24,8 @@ _LEAN = ("mitigations=off", "kpti=off", "nokaslr", "init_on_alloc=0", "randomize
 APPEND = {"linux": _COMMON + _LEAN, "linuxdefault": _COMMON}
 
 _CROSS = "/usr/lib/gcc-cross/aarch64-linux-gnu"
-_HARNESS = [f"harness/{name}.c" for name in ("options", "own_process", "platform_linux", "profile", "run", "sample")]
+_HARNESS = [f"harness/{name}.c" for name in ("options", "own_process", "platform_linux", "profile", "run", "sample",
+                                           "trace_none")]
 # programs of their own in bench/guest
 _MAINS = {"bench_nothing": "nothing_linux.c", "bench_nothing_libc": "nothing.c", "init": "init_linux.c"}
 # and what needs no C library

@@ -59,6 +59,18 @@ parse_period(struct options *o, const char *text)
 	return true;
 }
 
+static bool
+parse_trace(struct options *o, const char *text)
+{
+	char *end;
+
+	o->trace_iterations = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end != '\0') {
+		return option_error(o, "--trace: give a number of iterations, such as 10");
+	}
+	return true;
+}
+
 /* How many words the option at argv[0] took; 0 for an error. */
 static int
 parse_one(struct options *o, int argc, char **argv)
@@ -80,8 +92,16 @@ parse_one(struct options *o, int argc, char **argv)
 	if (argc > 1 && strcmp(argv[0], "--sample") == 0) {
 		return parse_period(o, argv[1]) ? 2 : 0;
 	}
-	option_error(
-	    o, "options: --mode count|time, --workers LIST, --sample PERIOD, --list, then names of rows");
+	if (argc > 1 && strcmp(argv[0], "--trace") == 0) {
+		return parse_trace(o, argv[1]) ? 2 : 0;
+	}
+	if (argc > 1 && strcmp(argv[0], "--trace-types") == 0) {
+		o->trace_types = argv[1];
+		return 2;
+	}
+	option_error(o,
+	    "options: --mode count|time, --workers LIST, --sample PERIOD, --trace N, --trace-types LIST, "
+	    "--list, then names of rows");
 	return 0;
 }
 
@@ -90,7 +110,7 @@ options_parse(struct options *o, int argc, char **argv)
 {
 	int at = 1;
 
-	*o = (struct options){ .workers = { 1 }, .nworkers = 1 };
+	*o = (struct options){ .workers = { 1 }, .nworkers = 1, .trace_types = "" };
 	while (at < argc && argv[at][0] == '-') {
 		int took;
 

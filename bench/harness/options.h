@@ -1,10 +1,11 @@
 /*
  * Command line of a benchmark program. Pure; builds for the host too (options_test.c).
  *
- *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--list] [--part] [--] [NAME...]
+ *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--trace N]
+ *	      [--trace-types LIST] [--list] [--part] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
- * run. A sample PERIOD of 0 is none. --part: this process was started to run one row of a larger run (own_process.h).
+ * run. A sample PERIOD of 0 is none; --trace and its LIST are explained in trace.h. --part: this process was started to run one row of a larger run (own_process.h).
  */
 #pragma once
 
@@ -19,7 +20,9 @@ struct options {
 	bool part;
 	bool count_mode; /* valid when mode_given */
 	bool mode_given;
-	uint64_t sample_period; /* cycles; 0: no sampling */
+	uint64_t sample_period;    /* cycles; 0: no sampling */
+	uint64_t trace_iterations; /* of the traced batch; 0: no trace */
+	const char *trace_types;
 	unsigned workers[OPTIONS_WORKERS_MAX];
 	size_t nworkers;
 	char **names;

@@ -16,6 +16,7 @@
 #include <harness/platform.h>
 #include <harness/profile.h>
 #include <harness/sample.h>
+#include <harness/trace.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -310,12 +311,41 @@ fixed_iterations(const struct bench_row *row)
 	return row->iterations != 0 ? row->iterations : BENCH_ITERATIONS;
 }
 
+static bool
+gave_up(struct bench_team *t)
+{
+	return atomic_load_explicit(&t->failed, memory_order_relaxed) != NULL ||
+	       atomic_load_explicit(&t->skipped, memory_order_relaxed) != NULL;
+}
+
+/* A traced row has a batch that is thrown away, and the one with the trace on. */
+static void
+decide_traced(struct bench_team *t)
+{
+	if (t->iterations == 0) {
+		t->iterations = fixed_iterations(t->row);
+	} else if (t->phase == PHASE_FIRST) {
+		t->phase = PHASE_MEASURE;
+		t->iterations = trace_wanted() < t->iterations ? trace_wanted() : t->iterations;
+		if (!trace_batch_begins(t->iterations)) {
+			skip(t, "this machine cannot trace");
+		}
+	} else {
+		trace_batch_over();
+	}
+	t->more = !gave_up(t) && t->samples.count == 0;
+}
+
 /* Leader: what comes after the batch that has just ended (or at the very start). */
 static void
 decide(struct bench_team *t)
 {
 	bool started = t->iterations != 0;
 
+	if (trace_wanted() != 0) {
+		decide_traced(t);
+		return;
+	}
 	if (!started) {
 		t->iterations = counter_is_instructions ? fixed_iterations(t->row) : 1;
 	} else if (t->phase == PHASE_FIRST) {
@@ -331,8 +361,7 @@ decide(struct bench_team *t)
 		t->profile = !t->profile;
 		profile_batch_begins(t->profile);
 	}
-	t->more = atomic_load_explicit(&t->failed, memory_order_relaxed) == NULL &&
-		  atomic_load_explicit(&t->skipped, memory_order_relaxed) == NULL && !over(t);
+	t->more = !gave_up(t) && !over(t);
 }
 
 bool
@@ -672,6 +701,9 @@ run_here(const struct bench_row *row, unsigned workers)
 	if (profile_wanted()) {
 		profile_row_over(name);
 	}
+	if (trace_wanted() != 0) {
+		trace_row_over(name);
+	}
 	if (report_row(&team, name)) {
 		return VERDICT_MEASURED;
 	}
@@ -781,5 +813,6 @@ bench_main(int argc, char **argv)
 		return 1;
 	}
 	profile_set_period(o.sample_period);
+	trace_set(o.trace_iterations, o.trace_types);
 	return o.part ? run_part(&o) : run_chosen(&o, argv[0]);
 }
