@@ -41,7 +41,7 @@ CHECK_CPU(emergency_top, CPU_EMERGENCY_TOP);
 static_assert((1ULL << ARM_PAGE_SHIFT) == ARM_PAGE_SIZE, "page size");
 
 static_assert(PSR_C == PSR64_C, "carry");
-static_assert(SLOW_RELOAD == AST_APC, "AST_APC");
+static_assert(SLOW_RELOAD == AST_APC && SLOW_KDEBUG == AST_KDEBUG, "ASTs");
 static_assert(
     MACH_TRAP_COUNT == TRAP_COUNT && sizeof(struct mach_trap) == 1 << TRAP_ENTRY_SHIFT, "trap table");
 static_assert(MACH_TRAP_MASKED == 1 && offsetof(struct mach_trap, flags) == 8, "bit 0 of the second word");

@@ -34,6 +34,8 @@
 
 /* AST_APC, <kern/ast.h>: the frame and the registers differ, reload all of them. */
 #define SLOW_RELOAD 0x20
+/* AST_KDEBUG: the end of the system call is to be traced. */
+#define SLOW_KDEBUG 0x200
 
 /* <kern/syscall_sw.h>, <kern/upcalls.h> and errno values that entry code looks at. */
 #define TRAP_COUNT       128

@@ -230,7 +230,16 @@ svc_mach:
 
 svc_mach_slow:
 	str	x0, [x9, #SS_X(0)]
-	b	return_slow
+	cmp	w10, #SLOW_KDEBUG
+	b.ne	return_slow
+	/* Nothing but the end of the call to record: the registers that C preserves are still the program's. */
+svc_traced_end:
+	bl	sleh_svc_end
+	mrs	x9, tpidr_el1
+	mov	sp, x9
+	ldp	x0, x1, [sp, #SS_X(0)]
+	RESTORE_CALL
+	eret
 
 /* BSD call: number in w16, or in w0 with the arguments behind it when w16 is 0. */
 svc_bsd:
@@ -264,6 +273,9 @@ svc_bsd_slow:
 	and	w11, w11, #~PSR_C
 	stp	x0, x1, [x9, #SS_X(0)]
 	str	w11, [x9, #SS_CPSR]
+	msr	spsr_el1, x11
+	cmp	w10, #SLOW_KDEBUG
+	b.eq	svc_traced_end
 	b	return_slow
 
 svc_bsd_indirect:

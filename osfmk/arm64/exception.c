@@ -124,7 +124,7 @@ sleh_return_slow(void)
 {
 	struct machine_thread *self = thread_machine(current_thread());
 	/* The return that follows takes everything from the frame, which is what AST_APC asks for. */
-	uint32_t flags = os_atomic_and_orig(&self->slow_flags, ~(AST_APC | AST_KDEBUG), relaxed);
+	uint32_t flags = os_atomic_and_orig(&self->slow_flags, ~AST_APC, relaxed);
 
 	if (flags & AST_KDEBUG) {
 		sleh_svc_end();

@@ -3,8 +3,8 @@
  *
  * While they are traced, CPUs take exceptions through exception_vectors_traced, where a call comes by
  * sleh_svc_begin() before it is dispatched. That records the beginning, and sets AST_KDEBUG, so that the thread
- * leaves by the slow way, wherever and whenever that is: at the end of the call, after a continuation, on another CPU, or
- * handed the CPU by a sender. There sleh_svc_end() records the end, from the finished frame.
+ * leaves by way of sleh_svc_end(), wherever and whenever that is: at the end of the call, after a continuation, on another
+ * CPU, or handed the CPU by a sender. That records the end, from the finished frame.
  *
  * All with interrupts masked.
  */
@@ -12,9 +12,8 @@
 
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
-#include <kdebug/kdebug.h>
+#include <kdebug/record.h>
 #include <kern/ast.h>
-#include <kern/thread.h>
 
 static void
 set_vectors(void *vectors)
@@ -29,34 +28,46 @@ trap_trace_calls(bool on)
 	cpu_call_all(set_vectors, on ? exception_vectors_traced : exception_vectors);
 }
 
-/* The event of the call with number x16, and its arguments; 0 for calls that are in no table. */
-static uint32_t
-event_of_call(const uint64_t *x, const uint64_t **args)
+/* Most calls are recorded here and now; unless this CPU shows each record to a filter first. */
+OS_INLINE void
+record(uint32_t event, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4, struct thread *self)
 {
-	int32_t number = (int32_t)x[16];
+	if (os_unlikely(!kdebug_record_masked(event, arg1, arg2, arg3, arg4, self))) {
+		kdebug_record_filtered(event, arg1, arg2, arg3, arg4, self);
+	}
+}
 
-	*args = x;
-	if (number < 0) {
-		return number > -TRAP_COUNT ? MACHDBG_CODE(DBG_MACH_EXCP_SC, -number) : 0;
-	}
-	if ((number & 0xffff) == 0) { /* syscall(number, ...) */
-		number = (int32_t)x[0];
-		*args = x + 1;
-	}
-	return BSDDBG_CODE(DBG_BSD_EXCP_SC, number);
+OS_INLINE void
+begin(struct thread *self, uint32_t event, const uint64_t *args)
+{
+	self->kdebug_call = event;
+	os_atomic_or(&self->machine.slow_flags, AST_KDEBUG, relaxed);
+	record(event | DBG_FUNC_START, args[0], args[1], args[2], args[3], self);
+}
+
+OS_INLINE bool
+type_passes(uint32_t event)
+{
+	return kdebug_filter_type_passes(&kdebug_filter, KDBG_EXTRACT_CSC(event));
 }
 
 void
 sleh_svc_begin(void)
 {
 	struct thread *self = current_thread();
-	const uint64_t *args;
-	uint32_t event = event_of_call(self->frame.x, &args);
+	const uint64_t *x = self->frame.x;
+	int32_t number = (int32_t)x[16];
 
-	if (event != 0 && kdebug_wants(event)) {
-		self->kdebug_call = event;
-		os_atomic_or(&self->machine.slow_flags, AST_KDEBUG, relaxed);
-		kdebug_record(event | DBG_FUNC_START, args[0], args[1], args[2], args[3], self);
+	if (number < 0) { /* numbers outside the trap table are no events */
+		if (number > -TRAP_COUNT && type_passes(MACHDBG_CODE(DBG_MACH_EXCP_SC, 0))) {
+			begin(self, MACHDBG_CODE(DBG_MACH_EXCP_SC, 0 - number), x);
+		}
+	} else if (type_passes(BSDDBG_CODE(DBG_BSD_EXCP_SC, 0))) {
+		if (os_unlikely((number & 0xffff) == 0)) { /* syscall(number, ...) */
+			begin(self, BSDDBG_CODE(DBG_BSD_EXCP_SC, x[0]), x + 1);
+		} else {
+			begin(self, BSDDBG_CODE(DBG_BSD_EXCP_SC, number), x);
+		}
 	}
 }
 
@@ -66,15 +77,14 @@ sleh_svc_end(void)
 {
 	struct thread *self = current_thread();
 	const struct arm_saved_state *frame = &self->frame;
-	uint64_t error = 0, value = frame->x[0];
+	uint64_t result = frame->x[0];
 
+	os_atomic_and(&self->machine.slow_flags, ~AST_KDEBUG, relaxed);
 	if (KDBG_EXTRACT_CLASS(self->kdebug_call) == DBG_MACH) {
-		kdebug_record(self->kdebug_call | DBG_FUNC_END, value, 0, 0, 0, self);
-		return;
+		record(self->kdebug_call | DBG_FUNC_END, result, 0, 0, 0, self);
+	} else if (frame->cpsr & PSR64_C) {
+		record(self->kdebug_call | DBG_FUNC_END, result, 0, 0, 0, self);
+	} else {
+		record(self->kdebug_call | DBG_FUNC_END, 0, result, frame->x[1], 0, self);
 	}
-	if (frame->cpsr & PSR64_C) {
-		error = value;
-		value = 0;
-	}
-	kdebug_record(self->kdebug_call | DBG_FUNC_END, error, value, frame->x[1], 0, self);
 }

@@ -3,39 +3,56 @@
  */
 #include <kdebug/kdebug.h>
 
-#include <arm64/machine_routines.h>
-#include <kdebug/kdebug_internal.h>
+#include <kdebug/record.h>
 #include <kern/task.h>
-#include <kern/thread.h>
 #include <string.h>
 
 PERCPU_DATA(struct kdebug_cpu, kdebug_cpu);
 struct kdebug_filter kdebug_filter;
 uint32_t kdebug_is_on;
 
-/* Not in line: a call in the middle of kdebug_record would cost all records a stack frame. */
-static __attribute__((preserve_most)) OS_NOINLINE bool
-passes(uint32_t debugid, thread_t thread)
+/* Masks interrupts, so that the thread stays on its CPU and the CPU's handlers find no half-written record. */
+OS_INLINE uint64_t
+mask_interrupts(void)
 {
-	return kdebug_filter_passes(
-	    &kdebug_filter, debugid, os_atomic_load(&thread->task->kdebug_marked, relaxed));
-}
-
-__attribute__((preserve_most)) void
-kdebug_record(uint32_t debugid, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4, thread_t thread)
-{
-	struct kdebug_cpu *cpu;
 	uint64_t daif;
 
-	/* Before the CPU is looked up: the thread stays on it. */
 	__asm__ volatile("mrs %0, daif\n\tmsr daifset, #2" : "=r"(daif)::"memory");
-	cpu = PERCPU_GET(kdebug_cpu);
-	if (os_likely(cpu->kc_state == KDEBUG_CPU_ON) ||
-	    (cpu->kc_state == KDEBUG_CPU_FILTERED && passes(debugid, thread))) {
+	return daif;
+}
+
+OS_INLINE void
+restore_interrupts(uint64_t daif)
+{
+	__asm__ volatile("msr daif, %0" ::"r"(daif) : "memory");
+}
+
+__attribute__((preserve_most, cold)) void
+kdebug_record_filtered(
+    uint32_t debugid, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4, thread_t thread)
+{
+	uint64_t daif = mask_interrupts();
+	struct kdebug_cpu *cpu = PERCPU_GET(kdebug_cpu);
+
+	if (cpu->kc_state != KDEBUG_CPU_OFF && kdebug_filter_passes(&kdebug_filter, debugid,
+						   os_atomic_load(&thread->task->kdebug_marked, relaxed))) {
 		kdebug_ring_put(&cpu->kc_ring, ml_get_timebase_raw(), debugid, cpu->kc_number, arg1, arg2,
 		    arg3, arg4, thread->thread_id);
 	}
-	__asm__ volatile("msr daif, %0" ::"r"(daif) : "memory");
+	restore_interrupts(daif);
+}
+
+/* The other half is a tail call: this one needs no stack frame. */
+__attribute__((preserve_most)) void
+kdebug_record(uint32_t debugid, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4, thread_t thread)
+{
+	uint64_t daif = mask_interrupts();
+	bool done = kdebug_record_masked(debugid, arg1, arg2, arg3, arg4, thread);
+
+	restore_interrupts(daif);
+	if (os_unlikely(!done)) {
+		kdebug_record_filtered(debugid, arg1, arg2, arg3, arg4, thread);
+	}
 }
 
 bool
