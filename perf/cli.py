@@ -260,7 +260,9 @@ def _show(run):
         print(f"report:  {report.write(run.args.out, _folder(run), ref)}")
     except SystemExit:
         run.problems.append("no report: what draws it is lacking; the figures above and in the result files are whole")
-    except (plots.PlotError, results.ResultError, OSError) as error:
+    except OSError as error:
+        run.problems.append(f"no report: {error.strerror}; the result files are whole unless said otherwise")
+    except (plots.PlotError, results.ResultError) as error:
         run.problems.append(f"no report: {error}")
 
 

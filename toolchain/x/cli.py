@@ -1,6 +1,7 @@
 """The verbs of ./x, and which module serves each. A module is loaded only when its verb is used."""
 import importlib
 import os
+import signal
 import sys
 
 from . import usage
@@ -33,7 +34,13 @@ def help_text():
     return "\n".join(lines + [f"  {verb:8} {about}" for verb, (_, about) in VERBS.items()])
 
 
+def _terminated(_number, _frame):
+    """Being ended by another process is what being interrupted by the user is: guests are ended, files are closed."""
+    raise KeyboardInterrupt
+
+
 def main(argv):
+    signal.signal(signal.SIGTERM, _terminated)
     if not argv or argv[0] in ("help", "--help", "-h"):
         print(help_text())
         return 0 if argv else usage.EX_USAGE

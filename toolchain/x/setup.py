@@ -53,6 +53,19 @@ def _give_up(lacks, why):
     sys.exit(1)
 
 
+# What apt says when it reaches no server.
+_NO_NETWORK = ("Could not resolve", "Temporary failure", "Could not connect", "Connection failed", "Network is unreachable")
+
+
+def _why(said):
+    """A failed apt-get in a line of our own, behind the end of its own words."""
+    errors = [line for line in said.splitlines() if line.startswith(("E:", "Err:", "W:"))]
+    sys.stderr.write("\n".join((errors or said.splitlines())[-8:]) + "\n")
+    if any(words in said for words in _NO_NETWORK):
+        return "apt-get reaches no server (no network?); x goes on where it was once that works"
+    return "apt-get install failed"
+
+
 def _install(lacks):
     names = [package.name for package in lacks]
     print(f"x: installing {' '.join(names)}", flush=True)
@@ -60,11 +73,10 @@ def _install(lacks):
     done = _apt(install)
     if done.returncode:
         # The package lists are missing or old.
-        _apt(["update"])
+        updated = _apt(["update"])
         done = _apt(install)
     if done.returncode:
-        sys.stderr.write(done.stdout[-2000:])
-        _give_up(lacks, "apt-get install failed")
+        _give_up(lacks, _why(updated.stdout + done.stdout))
 
 
 def need(*purposes):
