@@ -4,8 +4,10 @@
 #include <mach/clock_routines.h>
 #include <mach/exception_types.h>
 #include <mach/host_priv.h>
+#include <mach/mach_error.h>
 #include <mach/mach_host.h>
 #include <mach/mach_init.h>
+#include <mach/mach_param.h>
 #include <mach/mach_port.h>
 #include <mach/mach_time.h>
 #include <mach/mach_traps.h>
@@ -21,12 +23,20 @@
 #include <mach/thread_special_ports.h>
 #include <mach/thread_switch.h>
 #include <mach/vm_map.h>
+#include <mach/vm_page_size.h>
 
-const char *mach_error_string(kern_return_t kr);
 kern_return_t host_page_size(host_t host, vm_size_t *size);
 
+/*
+ * The loop of a server: `demux` answers each request on `rcv_name` with a reply, as servers that MIG wrote do. Ends
+ * with the first error; _once after one request.
+ */
+mach_msg_return_t mach_msg_server(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
+    mach_msg_size_t max_size, mach_port_t rcv_name, mach_msg_options_t options);
+mach_msg_return_t mach_msg_server_once(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
+    mach_msg_size_t max_size, mach_port_t rcv_name, mach_msg_options_t options);
+
 /* Three ports that a child inherits. Lookup answers an array of memory that the caller deallocates. */
-#define TASK_PORT_REGISTER_MAX 3
 kern_return_t mach_ports_register(task_t target, mach_port_array_t ports, mach_msg_type_number_t count);
 kern_return_t mach_ports_lookup(task_t target, mach_port_array_t *ports, mach_msg_type_number_t *count);
 

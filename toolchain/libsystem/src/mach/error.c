@@ -1,7 +1,8 @@
-/* Names of results, for messages to people. */
+/* Results as text, for messages to people. */
 #include <mach/mach.h>
+#include <stdio.h>
 
-static const char *const kern_names[] = {
+static char *const kern_names[] = {
 	"success",
 	"invalid address",
 	"protection failure",
@@ -27,8 +28,8 @@ static const char *const kern_names[] = {
 	"invalid host",
 };
 
-const char *
-mach_error_string(kern_return_t kr)
+char *
+mach_error_string(mach_error_t kr)
 {
 	if (kr >= 0 && kr < (kern_return_t)(sizeof(kern_names) / sizeof(kern_names[0]))) {
 		return kern_names[kr];
@@ -68,4 +69,28 @@ host_page_size(host_t host, vm_size_t *size)
 {
 	*size = vm_page_size;
 	return host == MACH_PORT_NULL ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
+}
+
+char *
+mach_error_type(mach_error_t error)
+{
+	switch (err_get_system(error)) {
+	case err_get_system(err_kern):
+		return error < 0 ? "(mig)" : "(os/kern)";
+	case err_get_system(err_mach_ipc):
+		return err_get_sub(error) == 0 ? "(ipc/send)" : "(ipc/rcv)";
+	case err_get_system(err_us):
+		return "(us)";
+	case err_get_system(err_server):
+		return "(server)";
+	default:
+		return "(?)";
+	}
+}
+
+void
+mach_error(const char *text, mach_error_t error)
+{
+	fprintf(stderr, "%s %s: %s (%#x)\n", text, mach_error_type(error), mach_error_string(error),
+	    (unsigned)error);
 }

@@ -13,6 +13,8 @@ vm_size_t vm_page_size = 16384;
 vm_size_t vm_page_mask = 16383;
 int vm_page_shift = 14;
 vm_size_t vm_kernel_page_size = 16384;
+vm_size_t vm_kernel_page_mask = 16383;
+int vm_kernel_page_shift = 14;
 
 void
 _mach_init(void)

@@ -49,6 +49,9 @@ thread_self_fast(void)
 	return tsd_base()[TSD_THREAD_SELF];
 }
 
+/* The calling thread's port. */
+mach_port_t _pthread_self_port(void);
+
 /* Fills a zeroed struct. */
 void _pthread_setup(pthread_t thread);
 

@@ -102,6 +102,21 @@ thread_start(pthread_t self, mach_port_t port, void *(*fn)(void *), void *arg, v
 
 static _Atomic(bool) registered; /* with the kernel, in this process */
 
+/*
+ * A created thread finds its port in its slot. The first thread asks for its own when it is first needed: at the
+ * latest before it makes another thread, which may then ask for it.
+ */
+mach_port_t
+_pthread_self_port(void)
+{
+	void **slot = &thread_self_fast()->tsd[TSD_MACH_THREAD_SELF];
+
+	if (*slot == NULL) {
+		*slot = (void *)(uintptr_t)mach_thread_self();
+	}
+	return (mach_port_t)(uintptr_t)*slot;
+}
+
 /* Tells the kernel where threads start. Only programs that make one pay for it; telling it twice does no harm. */
 static void
 register_once(void)
@@ -113,16 +128,11 @@ register_once(void)
 	};
 
 	if (!atomic_load_explicit(&registered, memory_order_relaxed)) {
+		(void)_pthread_self_port();
 		(void)__bsdthread_register((void *)thread_start, NULL, (int)sizeof(struct _opaque_pthread_t),
 		    &data, sizeof(data), 0, offsetof(struct _opaque_pthread_t, tsd));
 		atomic_store_explicit(&registered, true, memory_order_relaxed);
 	}
-}
-
-static size_t
-round_page(size_t bytes)
-{
-	return (bytes + vm_page_mask) & ~vm_page_mask;
 }
 
 /* A thread's allocation is its own again: clears the parts that the next user expects to be zero. */
@@ -402,6 +412,9 @@ pthread_get_stacksize_np(pthread_t thread)
 unsigned int
 pthread_mach_thread_np(pthread_t thread)
 {
+	if (thread == thread_self_fast()) {
+		return _pthread_self_port();
+	}
 	return (unsigned int)(uintptr_t)thread->tsd[TSD_MACH_THREAD_SELF];
 }
 
@@ -481,6 +494,6 @@ _pthread_atfork_child(void)
 	_malloc_fork_done();
 	detached_dead = NULL;
 	atomic_store_explicit(&registered, false, memory_order_relaxed);
-	self->tsd[TSD_MACH_THREAD_SELF] = (void *)(uintptr_t)mach_thread_self();
+	self->tsd[TSD_MACH_THREAD_SELF] = NULL; /* a name of the parent's */
 	os_light_unlock(&stack_cache_lock);
 }

@@ -1,0 +1,4 @@
+/* The name service. */
+#pragma once
+
+#include <servers/bootstrap.h>

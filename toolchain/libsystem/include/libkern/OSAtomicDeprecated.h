@@ -1,0 +1,4 @@
+/* The operations of <libkern/OSAtomic.h>. */
+#pragma once
+
+#include <libkern/OSAtomic.h>

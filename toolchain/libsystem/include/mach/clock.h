@@ -1,0 +1,4 @@
+/* The calls on a clock. */
+#pragma once
+
+#include <mach/clock_routines.h>

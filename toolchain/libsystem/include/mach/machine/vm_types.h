@@ -1,0 +1,4 @@
+/* This machine has no form of its own. */
+#pragma once
+
+#include <mach/vm_types.h>

@@ -1,0 +1,4 @@
+/* Register states. */
+#pragma once
+
+#include <mach/thread_status.h>

@@ -1,0 +1,4 @@
+/* Limits of the integer types. */
+#pragma once
+
+#include <limits.h>

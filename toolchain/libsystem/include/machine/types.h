@@ -1,0 +1,4 @@
+/* Integer types of this machine. */
+#pragma once
+
+#include <sys/types.h>

@@ -1,0 +1,4 @@
+/* Annotations of versions. */
+#pragma once
+
+#include <Availability.h>

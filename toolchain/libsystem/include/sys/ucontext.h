@@ -1,0 +1,4 @@
+/* The state of a thread that a signal has interrupted. */
+#pragma once
+
+#include <signal.h>
