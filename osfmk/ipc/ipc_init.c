@@ -5,6 +5,7 @@
 
 #include <ipc/ipc_host.h>
 #include <ipc/space.h>
+#include <ipc/voucher.h>
 #include <kern/assert.h>
 
 void
@@ -12,4 +13,5 @@ ipc_init(void)
 {
 	release_assert(ipc_space_create(NULL, &ipc_space_kernel) == KERN_SUCCESS);
 	ipc_host_init();
+	ipc_voucher_init();
 }

@@ -6,9 +6,11 @@
 #include <ipc/kmsg.h>
 
 #include <arm64/copyio.h>
+#include <ipc/mk_timer.h>
 #include <ipc/ool.h>
 #include <ipc/port.h>
 #include <ipc/right.h>
+#include <ipc/voucher.h>
 #include <kern/assert.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
@@ -85,12 +87,12 @@ ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
 		}
 	}
 	if (ndesc != 0) {
-		kmsg->ikm_ndesc = ndesc;
 		kmsg->ikm_desc = kalloc_flags(ndesc * sizeof(struct ipc_kmsg_desc), Z_ZERO);
 		if (kmsg->ikm_desc == NULL) {
 			ipc_kmsg_free(kmsg);
 			return IKM_NULL;
 		}
+		kmsg->ikm_ndesc = ndesc;
 	}
 	return kmsg;
 }
@@ -98,8 +100,10 @@ ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
 void
 ipc_kmsg_free(ipc_kmsg_t kmsg)
 {
-	if (kmsg->ikm_desc != NULL) {
+	if (kmsg->ikm_ndesc != 0) {
 		kfree(kmsg->ikm_desc, kmsg->ikm_ndesc * sizeof(struct ipc_kmsg_desc));
+	} else if (os_unlikely(kmsg->ikm_bits & IKM_BITS_TIMER)) {
+		mk_timer_message_freed(kmsg);
 	}
 	if (kmsg->ikm_msg != (uint8_t *)kmsg->ikm_inline) {
 		kfree(kmsg->ikm_msg, kmsg->ikm_space);
@@ -214,7 +218,7 @@ ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *out)
 
 /* The kinds of right in the header, before anything is taken. */
 static mach_msg_return_t
-ipc_kmsg_check_header(const mach_msg_header_t *header)
+ipc_kmsg_check_header(const mach_msg_header_t *header, ipc_space_t space)
 {
 	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
 	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
@@ -232,9 +236,21 @@ ipc_kmsg_check_header(const mach_msg_header_t *header)
 	if (!MACH_PORT_VALID(header->msgh_remote_port)) {
 		return MACH_SEND_INVALID_DEST;
 	}
-	/* There are no vouchers yet, so no name can be one. */
-	return voucher != 0 && MACH_PORT_VALID(header->msgh_voucher_port) ? MACH_SEND_INVALID_VOUCHER
-									  : MACH_MSG_SUCCESS;
+	if (voucher != 0 && MACH_PORT_VALID(header->msgh_voucher_port) &&
+	    !ipc_voucher_name_is_valid(space, header->msgh_voucher_port)) {
+		return MACH_SEND_INVALID_VOUCHER;
+	}
+	return MACH_MSG_SUCCESS;
+}
+
+/* The only voucher there is says nothing: it is taken as the disposition says, and not delivered. */
+static void
+ipc_kmsg_drop_voucher(const mach_msg_header_t *header, ipc_space_t space)
+{
+	if (os_unlikely(MACH_MSGH_BITS_VOUCHER(header->msgh_bits) == MACH_MSG_TYPE_MOVE_SEND) &&
+	    MACH_PORT_VALID(header->msgh_voucher_port)) {
+		(void)ipc_right_deallocate(space, header->msgh_voucher_port);
+	}
 }
 
 /*
@@ -250,7 +266,7 @@ ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space)
 	mach_port_name_t dest_name = header->msgh_remote_port, reply_name = header->msgh_local_port;
 	mach_port_name_t ignored;
 	bool has_reply = MACH_PORT_VALID(reply_name);
-	mach_msg_return_t mr = ipc_kmsg_check_header(header);
+	mach_msg_return_t mr = ipc_kmsg_check_header(header, space);
 
 	if (mr != MACH_MSG_SUCCESS) {
 		return mr;
@@ -273,6 +289,8 @@ ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space)
 		kmsg->ikm_remote = IP_NULL;
 		return MACH_SEND_INVALID_REPLY;
 	}
+	ipc_kmsg_drop_voucher(header, space);
+	header->msgh_voucher_port = MACH_PORT_NULL; /* as every receiver will see it */
 	local = local == 0 ? 0 : ipc_object_copyin_type(local);
 	kmsg->ikm_bits = MACH_MSGH_BITS_SET(remote, local, 0, bits & MACH_MSGH_BITS_COMPLEX);
 	return MACH_MSG_SUCCESS;
@@ -568,7 +586,7 @@ ipc_kmsg_strip(ipc_kmsg_t kmsg)
 	kmsg->ikm_bits &= ~MACH_MSGH_BITS_COMPLEX;
 	ikm_header(kmsg)->msgh_size = kmsg->ikm_size;
 	ikm_header(kmsg)->msgh_bits &= ~MACH_MSGH_BITS_COMPLEX;
-	if (kmsg->ikm_desc != NULL) {
+	if (kmsg->ikm_ndesc != 0) {
 		kfree(kmsg->ikm_desc, kmsg->ikm_ndesc * sizeof(struct ipc_kmsg_desc));
 		kmsg->ikm_desc = NULL;
 		kmsg->ikm_ndesc = 0;

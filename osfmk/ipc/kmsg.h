@@ -34,13 +34,16 @@ struct ipc_kmsg_desc {
 
 struct ipc_kmsg {
 	struct mq_node ikm_link;
-	ipc_port_t ikm_remote;          /* destination: a right of kind REMOTE(ikm_bits) */
-	ipc_port_t ikm_local;           /* reply right of kind LOCAL(ikm_bits), IP_NULL if none */
-	struct ipc_kmsg_desc *ikm_desc; /* ikm_ndesc of them */
-	uint8_t *ikm_msg;               /* ikm_inline or a buffer of ikm_space bytes */
-	uint32_t ikm_space;             /* bytes at ikm_msg */
-	uint32_t ikm_size;              /* bytes of message at ikm_msg: msgh_size */
-	mach_msg_bits_t ikm_bits;       /* PORT_* kinds of remote and local; COMPLEX, CIRCULAR */
+	ipc_port_t ikm_remote; /* destination: a right of kind REMOTE(ikm_bits) */
+	ipc_port_t ikm_local;  /* reply right of kind LOCAL(ikm_bits), IP_NULL if none */
+	union {
+		struct ipc_kmsg_desc *ikm_desc; /* ikm_ndesc of them; NULL if none */
+		struct mk_timer *ikm_timer;     /* with IKM_BITS_TIMER */
+	};
+	uint8_t *ikm_msg;         /* ikm_inline or a buffer of ikm_space bytes */
+	uint32_t ikm_space;       /* bytes at ikm_msg */
+	uint32_t ikm_size;        /* bytes of message at ikm_msg: msgh_size */
+	mach_msg_bits_t ikm_bits; /* PORT_* kinds of remote and local; COMPLEX, CIRCULAR */
 	uint32_t ikm_ndesc;
 	uint32_t ikm_qos;            /* priority word of the sender */
 	mach_port_seqno_t ikm_seqno; /* given at receive */
@@ -48,6 +51,9 @@ struct ipc_kmsg {
 	audit_token_t ikm_audit;
 	uint32_t ikm_inline[];
 } OS_CACHE_ALIGNED;
+
+/* In ikm_bits: a timer's message, which tells the timer when it is freed. */
+#define IKM_BITS_TIMER 0x08000000U
 
 #define IKM_SIZE   256
 #define IKM_INLINE ((uint32_t)(IKM_SIZE - offsetof(struct ipc_kmsg, ikm_inline)))

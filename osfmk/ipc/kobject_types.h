@@ -25,5 +25,6 @@ typedef enum ipc_kobject_type {
 	IKOT_MAIN_DEVICE,
 	IKOT_IOKIT_OBJECT,
 	IKOT_IOKIT_CONNECT,
+	IKOT_VOUCHER,
 	IKOT_MAX,
 } ipc_kobject_type_t;

@@ -72,7 +72,8 @@ mach_msg_send(const struct ipc_send_args *args)
 	}
 	option = args->option;
 	if (os_unlikely(option & MACH_SEND_NOTIFY) && ipc_right_arm(space, args->header.msgh_remote_port)) {
-		option |= MACH_SEND_ALWAYS; /* room was seen: the message goes even if it has gone meanwhile */
+		option |=
+		    MACH_SEND_ALWAYS; /* room was seen: the message goes even if it has gone meanwhile */
 	}
 	mr = ipc_kmsg_send(kmsg, option, args->timeout_ms);
 	if (os_unlikely(mr != MACH_MSG_SUCCESS)) {

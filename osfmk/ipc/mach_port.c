@@ -482,9 +482,25 @@ mach_port_set_context(ipc_space_t space, mach_port_name_t name, mach_port_contex
 kern_return_t
 mach_port_guard(ipc_space_t space, mach_port_name_t name, uint64_t guard, boolean_t strict)
 {
+	return mach_port_guard_with_flags(space, name, guard, strict ? MPG_STRICT : 0);
+}
+
+/* IP_* of MPG_*. */
+static uint32_t
+guard_port_flags(uint64_t flags)
+{
+	return IP_GUARDED | (flags & MPG_STRICT ? IP_STRICT_GUARD : 0) |
+	       (flags & MPG_IMMOVABLE_RECEIVE ? IP_GUARD_IMMOVABLE : 0);
+}
+
+kern_return_t
+mach_port_guard_with_flags(ipc_space_t space, mach_port_name_t name, uint64_t guard, uint64_t flags)
+{
 	ipc_port_t port;
-	kern_return_t kr =
-	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
+	kern_return_t kr = (flags & ~(uint64_t)(MPG_STRICT | MPG_IMMOVABLE_RECEIVE)) != 0
+			       ? KERN_INVALID_ARGUMENT
+			   : MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port)
+						   : KERN_INVALID_NAME;
 
 	if (kr != KERN_SUCCESS) {
 		return kr;
@@ -494,10 +510,56 @@ mach_port_guard(ipc_space_t space, mach_port_name_t name, uint64_t guard, boolea
 		kr = KERN_INVALID_ARGUMENT;
 	} else {
 		port->ip_context = guard;
-		port->ip_flags |= IP_GUARDED | (strict ? IP_STRICT_GUARD : 0);
+		port->ip_flags |= guard_port_flags(flags);
 	}
 	lck_spin_unlock(&port->ip_lock);
 	ip_release(port);
+	return kr;
+}
+
+kern_return_t
+mach_port_swap_guard(ipc_space_t space, mach_port_name_t name, uint64_t old_guard, uint64_t new_guard)
+{
+	uint64_t context;
+	uint32_t flavor = 0;
+	ipc_port_t port;
+	kern_return_t kr =
+	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	lck_spin_lock(&port->ip_lock);
+	context = port->ip_context;
+	if (!(port->ip_flags & IP_GUARDED)) {
+		flavor = kGUARD_EXC_UNGUARDED;
+	} else if (context != old_guard) {
+		flavor = kGUARD_EXC_INCORRECT_GUARD;
+	} else {
+		port->ip_context = new_guard;
+	}
+	lck_spin_unlock(&port->ip_lock);
+	ip_release(port);
+	if (flavor != 0) {
+		mach_port_break_guard(space, name, flavor, context);
+		kr = KERN_INVALID_ARGUMENT;
+	}
+	return kr;
+}
+
+/* Links of special reply ports are not kept beyond a call: none is ever lost. */
+kern_return_t
+mach_port_special_reply_port_reset_link(ipc_space_t space, mach_port_name_t name, boolean_t *lost)
+{
+	ipc_port_t port;
+	kern_return_t kr =
+	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
+
+	*lost = FALSE;
+	if (kr == KERN_SUCCESS) {
+		kr = port->ip_flags & IP_SPECIAL_REPLY ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+		ip_release(port);
+	}
 	return kr;
 }
 

@@ -6,6 +6,8 @@
 
 #include <ipc/ipc_types.h>
 #include <mach/notify.h>
+#include <mach/vm_types.h>
+#include <mach_debug/ipc_info.h>
 
 /* Lists out of line, of names and types; NULL with a count of 0 is an empty one. */
 struct vm_map_copy;
@@ -47,4 +49,21 @@ kern_return_t mach_port_construct(ipc_space_t space, const mach_port_options_t *
 kern_return_t mach_port_destruct(
     ipc_space_t space, mach_port_name_t name, mach_port_delta_t srdelta, uint64_t guard);
 kern_return_t mach_port_guard(ipc_space_t space, mach_port_name_t name, uint64_t guard, boolean_t strict);
+kern_return_t mach_port_guard_with_flags(
+    ipc_space_t space, mach_port_name_t name, uint64_t guard, uint64_t flags);
+kern_return_t mach_port_swap_guard(
+    ipc_space_t space, mach_port_name_t name, uint64_t old_guard, uint64_t new_guard);
+kern_return_t mach_port_special_reply_port_reset_link(
+    ipc_space_t space, mach_port_name_t name, boolean_t *lost);
 kern_return_t mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard);
+
+/* mach_port_info.c: for tools. */
+kern_return_t mach_port_kobject(
+    ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address);
+kern_return_t mach_port_kernel_object(
+    ipc_space_t space, mach_port_name_t name, unsigned *type, unsigned *address);
+kern_return_t mach_port_space_info(ipc_space_t space, ipc_info_space_t *info, struct vm_map_copy **table,
+    mach_msg_type_number_t *table_count, struct vm_map_copy **tree, mach_msg_type_number_t *tree_count);
+kern_return_t mach_port_space_basic_info(ipc_space_t space, ipc_info_space_basic_t *info);
+kern_return_t mach_port_dnrequest_info(
+    ipc_space_t space, mach_port_name_t name, unsigned *total, unsigned *used);

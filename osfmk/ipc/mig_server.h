@@ -65,6 +65,7 @@ MIG_CUSTOM(task_get_exception_ports);
 MIG_CUSTOM(task_swap_exception_ports);
 MIG_CUSTOM(host_get_exception_ports);
 MIG_CUSTOM(host_swap_exception_ports);
+MIG_CUSTOM(mach_port_peek);
 
 extern const struct mig_routine mig_routines[]; /* sorted by id */
 extern const uint32_t mig_routine_count;

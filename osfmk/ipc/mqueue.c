@@ -85,6 +85,21 @@ mq_peek_locked(struct mqueue *mq)
 	return mq->mq_outbox;
 }
 
+struct mq_node *
+mq_peek_all_locked(struct mqueue *mq)
+{
+	struct mq_node *older = mq->mq_outbox, **tail = &older;
+
+	mq->mq_outbox = NULL;
+	mq_refill_outbox(mq);
+	while (*tail != NULL) {
+		tail = &(*tail)->next;
+	}
+	*tail = mq->mq_outbox;
+	mq->mq_outbox = older;
+	return older;
+}
+
 bool
 mq_has_message_locked(struct mqueue *mq)
 {

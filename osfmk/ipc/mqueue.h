@@ -178,6 +178,9 @@ struct mq_node *mq_receive_locked(struct mqueue *mq, bool *slot);
 /* Oldest message without taking it. */
 struct mq_node *mq_peek_locked(struct mqueue *mq);
 
+/* The same, with every other message behind it through mq_node.next. */
+struct mq_node *mq_peek_all_locked(struct mqueue *mq);
+
 /* Gives back a slot that no blocked sender wanted, or adds one to pass on (a raised limit). */
 void mq_drop_slot_locked(struct mqueue *mq);
 void mq_add_slot_locked(struct mqueue *mq);

@@ -8,6 +8,7 @@
 
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
+#include <ipc/mk_timer.h>
 #include <ipc/name_table.h>
 #include <ipc/notify.h>
 #include <ipc/pset.h>
@@ -355,6 +356,7 @@ ipc_port_end_transit(ipc_port_t port)
 struct ipc_port_remains {
 	struct mq_node *messages;
 	ipc_port_t nsrequest;
+	void *timer;
 };
 
 /* Dead-name requests fire one by one: each is embedded in an entry that its space may be about to free. */
@@ -391,6 +393,7 @@ ipc_port_kill_locked(ipc_port_t port, struct ipc_port_remains *remains) REQUIRES
 
 	port->ip_receiver = IS_NULL;
 	port->ip_receiver_name = MACH_PORT_NULL;
+	remains->timer = port->ip_flags & IP_TIMER ? port->ip_kobject : NULL;
 	port->ip_kobject = NULL;
 	remains->messages = mq_kill_locked(&port->ip_mqueue, &receiver);
 	if (receiver != NULL) {
@@ -429,6 +432,9 @@ ipc_port_destroy(ipc_port_t port)
 		ipc_kmsg_destroy(ikm_of_node(node));
 	}
 	ipc_port_release_sonce(remains.nsrequest);
+	if (remains.timer != NULL) {
+		mk_timer_port_died(remains.timer);
+	}
 	ip_release(port);
 }
 

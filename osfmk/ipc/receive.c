@@ -21,8 +21,7 @@
 
 /* --- a message in hand --- */
 
-/* Fills the longest trailer; the first `size` bytes count. */
-static void
+void
 ipc_trailer_fill(mach_msg_mac_trailer_t *trailer, ipc_kmsg_t kmsg, uint32_t size, uint64_t context)
 {
 	*trailer = (mach_msg_mac_trailer_t){ .msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0,

@@ -21,6 +21,9 @@ ipc_trailer_size(uint32_t option)
 	return sizes[GET_RCV_ELEMENTS(option)];
 }
 
+/* Fills the longest trailer; the first `size` bytes count. */
+void ipc_trailer_fill(mach_msg_mac_trailer_t *trailer, ipc_kmsg_t kmsg, uint32_t size, uint64_t context);
+
 /* False: the receiver asked to leave what is too large in the queue, and this message is. */
 OS_INLINE bool
 ipc_receiver_fits(const struct ipc_thread_state *ith, ipc_kmsg_t kmsg)

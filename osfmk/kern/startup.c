@@ -7,6 +7,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/panic.h>
 #include <ipc/ipc.h>
+#include <ipc/mk_timer.h>
 #include <kern/clock.h>
 #include <kern/percpu.h>
 #include <kern/sched_policy.h>
@@ -118,6 +119,7 @@ kernel_bootstrap_thread(void *param, wait_result_t result)
 	startup_phase = STARTUP_THREADS;
 	kstack_thread_start();
 	smr_thread_start();
+	mk_timer_init();
 	start_cpus();
 	startup_phase = STARTUP_DRIVERS;
 	iokit_init();

@@ -21,6 +21,7 @@ typedef unsigned int mach_msg_copy_options_t;
 typedef unsigned int mach_msg_guard_flags_t;
 typedef unsigned int mach_msg_descriptor_type_t;
 typedef unsigned int mach_msg_trailer_type_t;
+typedef char *mach_msg_trailer_info_t;
 typedef unsigned int mach_msg_trailer_size_t;
 typedef natural_t mach_msg_type_size_t;
 typedef natural_t mach_msg_type_number_t;

@@ -36,6 +36,8 @@ def _header(subsystem):
 
 def _types(subsystem):
     """Headers of types that <mach/mach_types.h> does not have."""
+    if subsystem.name == "mach_port":
+        return ["mach_debug/ipc_info.h"]
     return ["IOKit/IOTypes.h"] if subsystem.name.startswith("iokit") else []
 
 

@@ -1,0 +1,410 @@
+/*
+ * Timer ports, looks into queues and spaces, vouchers, guards with flags, special reply ports.
+ */
+#include <mach/mach.h>
+#include <mach/mach_voucher.h>
+#include <mach/mk_timer.h>
+#include <mach_debug/ipc_info.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "ktap.h"
+
+#define SELF mach_task_self()
+
+struct message {
+	mach_msg_header_t head;
+	uint32_t body[32];
+	mach_msg_max_trailer_t trailer;
+};
+
+static mach_port_t
+port_with_send(void)
+{
+	mach_port_t port = MACH_PORT_NULL;
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_right(SELF, port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+	return port;
+}
+
+static mach_msg_return_t
+send_id(mach_port_t port, mach_msg_id_t id, mach_msg_size_t extra)
+{
+	struct message m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+				 .msgh_size = (mach_msg_size_t)sizeof(m.head) + extra,
+				 .msgh_remote_port = port,
+				 .msgh_id = id } };
+
+	return mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0);
+}
+
+static mach_msg_return_t
+receive(mach_port_t port, struct message *m, mach_msg_timeout_t timeout_ms)
+{
+	return mach_msg(&m->head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(*m), port, timeout_ms, 0);
+}
+
+static uint64_t
+ticks_of_ms(uint64_t ms)
+{
+	mach_timebase_info_data_t base;
+
+	EXPECT_EQ(mach_timebase_info(&base), KERN_SUCCESS);
+	return ms * 1000000 * base.denom / base.numer;
+}
+
+#define HANG_MS 20000 /* a hang detector */
+
+/* ---- timers ---- */
+
+TEST(a_timer_sends_when_its_time_has_come)
+{
+	mach_port_t timer = mk_timer_create();
+	uint64_t deadline = mach_absolute_time() + ticks_of_ms(20);
+	uint64_t result = 1;
+	struct message m;
+
+	REQUIRE(timer != MACH_PORT_NULL);
+	EXPECT_EQ(mk_timer_arm(timer, deadline), KERN_SUCCESS);
+	EXPECT_EQ(receive(timer, &m, HANG_MS), MACH_MSG_SUCCESS);
+	EXPECT(mach_absolute_time() >= deadline);
+	EXPECT_EQ(m.head.msgh_size, sizeof(mk_timer_expire_msg_t));
+	EXPECT_EQ(m.head.msgh_id, 0);
+	EXPECT_EQ(m.head.msgh_local_port, timer);
+	EXPECT_EQ(m.head.msgh_remote_port, MACH_PORT_NULL);
+	for (unsigned i = 0; i < 6; i++) {
+		EXPECT_EQ(m.body[i], 0);
+	}
+	/* It is over: nothing to cancel, no second message. */
+	EXPECT_EQ(mk_timer_cancel(timer, &result), KERN_SUCCESS);
+	EXPECT_EQ(result, 0);
+	EXPECT_EQ(receive(timer, &m, 0), MACH_RCV_TIMED_OUT);
+	EXPECT_EQ(mk_timer_destroy(timer), KERN_SUCCESS);
+	EXPECT_EQ(mk_timer_arm(timer, deadline) != KERN_SUCCESS, 1);
+}
+
+TEST(a_cancelled_timer_is_silent)
+{
+	mach_port_t timer = mk_timer_create();
+	uint64_t far = mach_absolute_time() + ticks_of_ms(1000000), result = 0;
+	struct message m;
+
+	EXPECT_EQ(mk_timer_arm(timer, far), KERN_SUCCESS);
+	EXPECT_EQ(mk_timer_cancel(timer, &result), KERN_SUCCESS);
+	EXPECT_EQ(result, far);
+	/* Armed again: the new deadline alone counts. */
+	EXPECT_EQ(mk_timer_arm(timer, far), KERN_SUCCESS);
+	EXPECT_EQ(mk_timer_arm_leeway(timer, MK_TIMER_CRITICAL, 0, 10), KERN_SUCCESS);
+	EXPECT_EQ(receive(timer, &m, HANG_MS), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mk_timer_arm_leeway(timer, 7, 0, 0), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mk_timer_arm(timer, far), KERN_SUCCESS);
+	EXPECT_EQ(mk_timer_cancel(timer, (uint64_t *)8), KERN_FAILURE);
+	EXPECT_EQ(mach_port_mod_refs(SELF, timer, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+}
+
+/* Expiries nobody has received yet collapse into one message. */
+TEST(expiries_collapse)
+{
+	mach_port_t timer = mk_timer_create();
+	mach_port_status_t status;
+	struct message m;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t armed = 1;
+
+		EXPECT_EQ(mk_timer_arm(timer, 0), KERN_SUCCESS);
+		while (armed != 0) {
+			mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
+
+			EXPECT_EQ(mach_port_get_attributes(SELF, timer, MACH_PORT_RECEIVE_STATUS,
+				      (mach_port_info_t)&status, &count),
+			    KERN_SUCCESS);
+			armed = status.mps_msgcount == 0;
+		}
+		EXPECT_EQ(status.mps_msgcount, 1);
+	}
+	EXPECT_EQ(receive(timer, &m, HANG_MS), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mk_timer_destroy(timer), KERN_SUCCESS);
+}
+
+TEST(timers_refuse_what_is_none)
+{
+	mach_port_t port = port_with_send();
+	uint64_t result;
+
+	EXPECT_EQ(mk_timer_arm(port, 0), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mk_timer_cancel(port, &result), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mk_timer_destroy(port), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mk_timer_destroy(SELF), KERN_INVALID_RIGHT);
+	EXPECT_EQ(mk_timer_arm(0x7777703, 0), KERN_INVALID_NAME);
+	EXPECT_EQ(mk_timer_arm(MACH_PORT_NULL, 0), KERN_INVALID_NAME);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
+/* Arming, cancelling and destroying while timers fire on all CPUs. */
+static void *
+timer_storm(void *arg)
+{
+	struct message m;
+
+	for (int round = 0; round < 200; round++) {
+		mach_port_t timer = mk_timer_create();
+
+		EXPECT(timer != MACH_PORT_NULL);
+		for (int i = 0; i < 5; i++) {
+			EXPECT_EQ(mk_timer_arm(timer, mach_absolute_time() + (uint64_t)i * 50), KERN_SUCCESS);
+			if (i % 2 != 0) {
+				EXPECT_EQ(mk_timer_cancel(timer, NULL), KERN_SUCCESS);
+			}
+		}
+		if (round % 3 == 0) {
+			EXPECT_EQ(receive(timer, &m, HANG_MS), MACH_MSG_SUCCESS);
+		}
+		EXPECT_EQ(mk_timer_destroy(timer), KERN_SUCCESS);
+	}
+	return NULL;
+}
+
+TEST(timers_survive_a_storm)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++) {
+		EXPECT_EQ(pthread_create(&threads[i], NULL, timer_storm, NULL), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+	}
+}
+
+/* ---- looks ---- */
+
+TEST(peek_takes_nothing)
+{
+	mach_port_t port = port_with_send();
+	mach_msg_audit_trailer_t trailer;
+	mach_msg_type_number_t room = sizeof(trailer);
+	mach_port_seqno_t seqno = 0;
+	mach_msg_size_t size = 0;
+	mach_msg_id_t id = 0;
+	struct message m;
+
+	EXPECT_EQ(mach_port_peek(SELF, port, MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0), &seqno, &size,
+		      &id, (mach_msg_trailer_info_t)&trailer, &room),
+	    KERN_FAILURE);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(send_id(port, 500 + i, 4 * (mach_msg_size_t)i), MACH_MSG_SUCCESS);
+	}
+	for (mach_msg_id_t i = 0; i < 3; i++) {
+		seqno = (mach_port_seqno_t)i;
+		room = sizeof(trailer);
+		EXPECT_EQ(mach_port_peek(SELF, port, MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT),
+			      &seqno, &size, &id, (mach_msg_trailer_info_t)&trailer, &room),
+		    KERN_SUCCESS);
+		EXPECT_EQ(id, 500 + i);
+		EXPECT_EQ(size, sizeof(mach_msg_header_t) + 4 * (size_t)i);
+		EXPECT_EQ(seqno, i);
+		EXPECT_EQ(room, sizeof(trailer));
+		EXPECT_EQ(trailer.msgh_trailer_size, sizeof(trailer));
+	}
+	seqno = 3;
+	EXPECT_EQ(mach_port_peek(SELF, port, 0, &seqno, &size, &id, (mach_msg_trailer_info_t)&trailer, &room),
+	    KERN_FAILURE);
+	seqno = 0;
+	room = 4;
+	EXPECT_EQ(mach_port_peek(SELF, port, 0, &seqno, &size, &id, (mach_msg_trailer_info_t)&trailer, &room),
+	    KERN_FAILURE);
+	room = sizeof(trailer);
+	EXPECT_EQ(
+	    mach_port_peek(SELF, port, 5 << 24, &seqno, &size, &id, (mach_msg_trailer_info_t)&trailer, &room),
+	    KERN_INVALID_VALUE);
+	EXPECT_EQ(mach_port_peek(SELF, SELF, 0, &seqno, &size, &id, (mach_msg_trailer_info_t)&trailer, &room),
+	    KERN_INVALID_RIGHT);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(receive(port, &m, 0), MACH_MSG_SUCCESS);
+		EXPECT_EQ(m.head.msgh_id, 500 + i);
+	}
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
+TEST(objects_and_spaces_are_told)
+{
+	mach_port_t port = port_with_send(), timer = mk_timer_create();
+	mach_msg_type_number_t count = 0, tree_count = 0;
+	natural_t queue = 99, task = 0, clock = 0;
+	ipc_info_space_basic_t basic;
+	ipc_info_name_array_t table = NULL;
+	ipc_info_tree_name_array_t tree = NULL;
+	mach_vm_address_t address;
+	ipc_info_space_t space;
+	bool seen = false;
+
+	EXPECT_EQ(mach_port_kobject(SELF, port, &queue, &address), KERN_SUCCESS);
+	EXPECT_EQ(queue, 0);
+	EXPECT_EQ(mach_port_kobject(SELF, SELF, &task, &address), KERN_SUCCESS);
+	EXPECT(task != 0);
+	EXPECT_EQ(address, 0);
+	EXPECT_EQ(mach_port_kobject(SELF, timer, &clock, &address), KERN_SUCCESS);
+	EXPECT(clock != 0 && clock != task);
+	EXPECT_EQ(mach_port_kobject(SELF, 0x7777703, &queue, &address), KERN_INVALID_NAME);
+	EXPECT_EQ(mach_port_kobject(SELF, MACH_PORT_NULL, &queue, &address), KERN_INVALID_RIGHT);
+
+	EXPECT_EQ(mach_port_space_info(SELF, &space, &table, &count, &tree, &tree_count), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_space_basic_info(SELF, &basic), KERN_SUCCESS);
+	EXPECT(count != 0 && count <= basic.iisb_table_size && tree_count == 0);
+	for (mach_msg_type_number_t i = 0; i < count; i++) {
+		if (table[i].iin_name == port) {
+			seen = true;
+			EXPECT_EQ(table[i].iin_type, MACH_PORT_TYPE_SEND_RECEIVE);
+			EXPECT_EQ(table[i].iin_urefs, 1);
+		}
+	}
+	EXPECT(seen);
+	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)table, count * sizeof(*table)), KERN_SUCCESS);
+	EXPECT_EQ(mk_timer_destroy(timer), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
+/* ---- guards, special reply ports, vouchers ---- */
+
+TEST(guards_with_flags)
+{
+	mach_port_t port = port_with_send(), other = port_with_send();
+	struct {
+		mach_msg_header_t head;
+		mach_msg_body_t body;
+		mach_msg_port_descriptor_t port;
+	} m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+		    .msgh_size = sizeof(m),
+		    .msgh_remote_port = other },
+		.body = { 1 },
+		.port = { .name = port,
+		    .disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
+		    .type = MACH_MSG_PORT_DESCRIPTOR } };
+
+	EXPECT_EQ(mach_port_guard_with_flags(SELF, port, 5, 8), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(
+	    mach_port_guard_with_flags(SELF, port, 5, MPG_STRICT | MPG_IMMOVABLE_RECEIVE), KERN_SUCCESS);
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m), 0, 0, 0, 0), MACH_SEND_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_swap_guard(SELF, port, 6, 7), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_port_swap_guard(SELF, port, 5, 7), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_unguard(SELF, port, 5), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 7), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, other, -1, 0), KERN_SUCCESS);
+}
+
+/* A receive right that arrives guarded. */
+TEST(guarded_descriptors)
+{
+	mach_port_t port = port_with_send(), moved;
+	struct {
+		mach_msg_header_t head;
+		mach_msg_body_t body;
+		mach_msg_guarded_port_descriptor_t port;
+		mach_msg_max_trailer_t trailer;
+	} m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+		    .msgh_size = offsetof(__typeof__(m), trailer),
+		    .msgh_remote_port = port },
+		.body = { 1 } };
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &moved), KERN_SUCCESS);
+	m.port = (mach_msg_guarded_port_descriptor_t){ .context = 0x1234,
+		.flags = MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE,
+		.disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
+		.type = MACH_MSG_GUARDED_PORT_DESCRIPTOR,
+		.name = moved };
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_GUARDED_DESC | MACH_RCV_TIMEOUT, 0, sizeof(m),
+		      port, 0, 0),
+	    MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.port.context, 0x1234);
+	EXPECT_EQ(mach_port_mod_refs(SELF, m.port.name, MACH_PORT_RIGHT_RECEIVE, -1), KERN_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_destruct(SELF, m.port.name, 0, 0x1234), KERN_SUCCESS);
+	/* Of another disposition, or with flags that nobody knows. */
+	m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX;
+	m.head.msgh_remote_port = port;
+	m.head.msgh_local_port = MACH_PORT_NULL;
+	m.port.name = port;
+	m.port.disposition = MACH_MSG_TYPE_COPY_SEND;
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_SEND_INVALID_TYPE);
+	m.port.disposition = MACH_MSG_TYPE_MOVE_RECEIVE;
+	m.port.flags = 0x80;
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_SEND_INVALID_TYPE);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
+static void *
+other_reply_port(void *arg)
+{
+	mach_port_t port = thread_get_special_reply_port();
+
+	EXPECT_EQ(thread_get_special_reply_port(), port);
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+	return (void *)(uintptr_t)port;
+}
+
+TEST(special_reply_ports_are_the_threads)
+{
+	mach_port_t port = thread_get_special_reply_port(), ordinary = port_with_send();
+	boolean_t lost = TRUE;
+	pthread_t thread;
+	void *other;
+
+	EXPECT(port != MACH_PORT_NULL);
+	EXPECT_EQ(thread_get_special_reply_port(), port);
+	EXPECT_EQ(pthread_create(&thread, NULL, other_reply_port, NULL), 0);
+	pthread_join(thread, &other);
+	EXPECT((mach_port_t)(uintptr_t)other != port);
+	EXPECT_EQ(mach_port_special_reply_port_reset_link(SELF, port, &lost), KERN_SUCCESS);
+	EXPECT_EQ(lost, FALSE);
+	EXPECT_EQ(mach_port_special_reply_port_reset_link(SELF, ordinary, &lost), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, ordinary, -1, 0), KERN_SUCCESS);
+}
+
+TEST(vouchers_are_empty)
+{
+	mach_port_t voucher = MACH_PORT_NULL, again = MACH_PORT_NULL, port = port_with_send();
+	mach_voucher_attr_recipe_data_t recipe = { .key = MACH_VOUCHER_ATTR_KEY_BANK,
+		.command = MACH_VOUCHER_ATTR_REMOVE };
+	mach_voucher_attr_recipe_size_t size = 100;
+	uint8_t bytes[100];
+	struct message m = { 0 };
+
+	EXPECT_EQ(host_create_mach_voucher(mach_host_self(), NULL, 0, &voucher), KERN_SUCCESS);
+	EXPECT_EQ(host_create_mach_voucher(mach_host_self(), (mach_voucher_attr_raw_recipe_array_t)&recipe,
+		      sizeof(recipe), &again),
+	    KERN_SUCCESS);
+	EXPECT_EQ(voucher, again);
+	recipe.command = MACH_VOUCHER_ATTR_USER_DATA_STORE;
+	EXPECT_EQ(host_create_mach_voucher(mach_host_self(), (mach_voucher_attr_raw_recipe_array_t)&recipe,
+		      sizeof(recipe), &again),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(host_create_mach_voucher(
+		      mach_host_self(), (mach_voucher_attr_raw_recipe_array_t)&recipe, 15, &again),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(host_create_mach_voucher(SELF, NULL, 0, &again) != KERN_SUCCESS, 1);
+	EXPECT_EQ(mach_voucher_extract_attr_recipe(voucher, MACH_VOUCHER_ATTR_KEY_BANK, bytes, &size),
+	    KERN_SUCCESS);
+	EXPECT_EQ(size, 0);
+
+	/* In a header it is taken and not delivered; what is no voucher is refused. */
+	m.head = (mach_msg_header_t){ .msgh_bits = MACH_MSGH_BITS_SET(
+					  MACH_MSG_TYPE_COPY_SEND, 0, MACH_MSG_TYPE_MOVE_SEND, 0),
+		.msgh_size = sizeof(m.head),
+		.msgh_remote_port = port,
+		.msgh_voucher_port = voucher };
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(receive(port, &m, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.head.msgh_voucher_port, MACH_PORT_NULL);
+	m.head = (mach_msg_header_t){ .msgh_bits = MACH_MSGH_BITS_SET(
+					  MACH_MSG_TYPE_COPY_SEND, 0, MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(m.head),
+		.msgh_remote_port = port,
+		.msgh_voucher_port = port };
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_SEND_INVALID_VOUCHER);
+	EXPECT_EQ(mach_voucher_deallocate(voucher), KERN_SUCCESS);
+	EXPECT_EQ(mach_voucher_deallocate(voucher), KERN_INVALID_NAME);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
