@@ -21,6 +21,7 @@ VERBS = {
     "cc": ("x.cc", "compile a C program for Pluot"),
     "gdb": ("x.gdb", "debug the kernel under QEMU"),
     "doctor": ("x.doctor", "say what this machine has and lacks"),
+    "completion": ("x.completion", "make bash or zsh complete verbs, options and rows"),
 }
 
 
