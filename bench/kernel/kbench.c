@@ -96,6 +96,18 @@ kbench_print(const char *name, uint64_t hundredths)
 	    ml_pmu_has_instructions() ? "instructions/op" : "ns/op");
 }
 
+static bool
+kbench_measure_row(const struct kbench *bench, uint64_t *median)
+{
+	bool done;
+
+	if (bench->kb_setup == NULL) {
+		return kbench_measure(bench->kb_fn, median);
+	}
+	done = bench->kb_setup(true) && kbench_measure(bench->kb_fn, median);
+	return bench->kb_setup(false) && done;
+}
+
 static void
 kbench_one(const struct kbench *bench, uint64_t overhead)
 {
@@ -103,7 +115,7 @@ kbench_one(const struct kbench *bench, uint64_t overhead)
 
 	kprintf("bench-start: %s\n", bench->kb_name);
 	bench_mark_row(1, KBENCH_ITERATIONS);
-	if (!kbench_measure(bench->kb_fn, &amount)) {
+	if (!kbench_measure_row(bench, &amount)) {
 		kprintf("bench-fail: %s the work was not done\n", bench->kb_name);
 		return;
 	}

@@ -6,6 +6,8 @@
  *
  *	KBENCH("kernel/zone_alloc_free", zone_alloc_free);
  *
+ * with more fields of struct kbench behind the function where it needs them.
+ *
  * The host reads the line too (perf/suite.py), so it stays on one line. They run on the boot CPU, in a kernel
  * thread, before the first process; the boot argument kbench=NAME,NAME chooses, and a bare kbench runs all.
  * Results are printed in the same format as those of bench/guest: instructions where the machine counts them,
@@ -21,7 +23,13 @@ typedef bool (*kbench_fn_t)(uint64_t iterations);
 struct kbench {
 	const char *kb_name;
 	kbench_fn_t kb_fn;
+	/* Called with true before the batches, with false after them; NULL: none. False: the row fails. */
+	bool (*kb_setup)(bool begin);
 };
 
 /* The linker script gathers them between kbench_start and kbench_end. */
-#define KBENCH(name, fn) OS_SECTION("kbench") static const struct kbench kbench_##fn = { (name), (fn) }
+#define KBENCH(name, fn, ...)          KBENCH_AT(__LINE__, name, fn, __VA_ARGS__)
+#define KBENCH_AT(line, name, fn, ...) KBENCH_DEFINE(line, name, fn, __VA_ARGS__)
+#define KBENCH_DEFINE(line, name, fn, ...) \
+	OS_SECTION("kbench")               \
+	static const struct kbench kbench_##line = { .kb_name = (name), .kb_fn = (fn), __VA_ARGS__ }
