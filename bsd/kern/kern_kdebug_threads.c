@@ -7,6 +7,7 @@
  */
 #include <bsd/kern/kern_kdebug.h>
 
+#include <arm64/cpu_data.h>
 #include <bsd/kern/proc.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
@@ -54,6 +55,9 @@ note_kernel(struct kdebug_thread_map *map, const struct task_threads *kernel)
 
 		note(map, thread->thread_id, 1, thread->name[0] != '\0' ? thread->name : "kernel_task");
 	}
+	for (unsigned cpu = 0; cpu < cpu_count; cpu++) { /* they are in no list */
+		note(map, cpu_data_get(cpu)->idle_thread->thread_id, 1, "idle");
+	}
 }
 
 static uint32_t
@@ -83,7 +87,7 @@ kdebug_thread_map_take(struct kdebug_thread_map *map)
 	if (task_threads_snapshot(kernel_task, &kernel) != KERN_SUCCESS) {
 		return false;
 	}
-	map->room = count_user_threads() + kernel.count + ROOM_FOR_NEW;
+	map->room = count_user_threads() + kernel.count + cpu_count + ROOM_FOR_NEW;
 	map->count = 0;
 	map->entries = kalloc(map->room * sizeof(kd_threadmap));
 	if (map->entries != NULL) {
