@@ -335,6 +335,32 @@ port_lifecycle(struct bench *b)
 }
 BENCHMARK("ipc/port_lifecycle", port_lifecycle);
 
+/* ---- kernel objects ---- */
+
+/* One operation: a call of a kernel object by message, as a MIG stub does it: the time of a clock. */
+static void
+kobject_call(struct bench *b)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	mach_timespec_t first, last;
+	clock_serv_t clock;
+
+	if (!bench_check(b, host_get_clock_service(mach_host_self(), SYSTEM_CLOCK, &clock) == KERN_SUCCESS,
+		"no clock")) {
+		return;
+	}
+	kr |= clock_get_time(clock, &first);
+	bench_loop(b)
+	{
+		kr |= clock_get_time(clock, &last);
+	}
+	bench_check(b, kr == KERN_SUCCESS, "a call failed");
+	bench_check(
+	    b, last.tv_sec != first.tv_sec || last.tv_nsec != first.tv_nsec, "the clock stands still");
+	mach_port_deallocate(mach_task_self(), clock);
+}
+BENCHMARK("ipc/kobject_call", kobject_call);
+
 /* ---- semaphores ---- */
 
 struct pingpong {

@@ -96,8 +96,8 @@ mig_data_offset(ipc_kmsg_t kmsg)
 	return offset;
 }
 
-static const struct mig_routine *
-mig_find_routine(mach_msg_id_t id)
+const struct mig_routine *
+ipc_kobject_routine(mach_msg_id_t id)
 {
 	if (id >= IOKIT_ROUTINE_FIRST && id <= IOKIT_ROUTINE_LAST) {
 		return iokit_find_routine(id);
@@ -203,7 +203,7 @@ mig_address_reply(ipc_kmsg_t request, ipc_kmsg_t reply)
 void
 ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *out)
 {
-	const struct mig_routine *routine = mig_find_routine(ikm_header(request)->msgh_id);
+	const struct mig_routine *routine = ipc_kobject_routine(ikm_header(request)->msgh_id);
 	uint32_t size = MIG_SIMPLE_DATA, ndesc = 0;
 	ipc_kmsg_t reply;
 	bool answer = true;

@@ -51,6 +51,10 @@ void ipc_kobject_disable(ipc_port_t port);
 /* The calling thread serves the request and consumes it; *reply is the answer to be sent, or NULL. */
 void ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *reply);
 
+/* The routine that serves requests of this id; NULL if none does. */
+struct mig_routine;
+const struct mig_routine *ipc_kobject_routine(mach_msg_id_t id);
+
 /* Rights to objects, with a reference on the object; NULL when the port is something else or dead. */
 task_t convert_port_to_task(ipc_port_t port);
 task_t convert_port_to_task_name(ipc_port_t port);

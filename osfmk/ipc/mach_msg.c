@@ -9,6 +9,7 @@
 #include <arm64/copyio.h>
 #include <ipc/exc_direct.h>
 #include <ipc/kmsg.h>
+#include <ipc/kobject_call.h>
 #include <ipc/mach_msg_fastpath.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
@@ -82,6 +83,29 @@ mach_msg_send(const struct ipc_send_args *args)
 	return mr;
 }
 
+/* A send that is part of a combined call: a kernel object may answer on the spot. */
+static mach_msg_return_t
+mach_msg_send_and_receive(
+    const struct ipc_send_args *args, const struct kobject_receive *receive, uint32_t timeout_ms)
+{
+	mach_msg_return_t mr = MACH_MSG_SUCCESS;
+
+	switch (ipc_kobject_call(args, receive, &mr)) {
+	case KOBJECT_CALL_DONE:
+		return mr;
+	case KOBJECT_CALL_NO:
+		mr = mach_msg_send(args);
+		break;
+	default:
+		break;
+	}
+	if (mr != MACH_MSG_SUCCESS) {
+		return mr;
+	}
+	return ipc_receive(
+	    current_thread(), receive->name, receive->addr, receive->size, args->option, timeout_ms);
+}
+
 /* The header, and the descriptor count of a complex message, from the buffer. */
 static mach_msg_return_t
 mach_msg_read_header(struct ipc_send_args *args)
@@ -118,9 +142,14 @@ mach_msg_classic(user_addr_t msg, uint32_t option, uint32_t send_size, uint32_t 
 			.priority = priority };
 
 		mr = mach_msg_read_header(&args);
-		if (mr == MACH_MSG_SUCCESS) {
-			mr = mach_msg_send(&args);
+		if (mr != MACH_MSG_SUCCESS) {
+			return mr;
 		}
+		if (option & MACH_RCV_MSG) {
+			return mach_msg_send_and_receive(
+			    &args, &(struct kobject_receive){ rcv_name, rcv_msg, rcv_size }, timeout_ms);
+		}
+		mr = mach_msg_send(&args);
 		if (mr != MACH_MSG_SUCCESS) {
 			return mr;
 		}
@@ -297,6 +326,11 @@ mach_msg2(struct mach_msg2_args *args)
 	}
 	if (mr == MACH_MSG_SUCCESS && (args->option64 & MACH_SEND_MSG)) {
 		mr = mach_msg2_check_send(args);
+		if (mr == MACH_MSG_SUCCESS && (args->option64 & MACH_RCV_MSG)) {
+			return mach_msg_send_and_receive(&args->send,
+			    &(struct kobject_receive){ args->rcv_name, args->rcv_addr, args->rcv_size },
+			    args->send.timeout_ms);
+		}
 		if (mr == MACH_MSG_SUCCESS) {
 			mr = mach_msg_send(&args->send);
 		}

@@ -376,6 +376,7 @@ TEST(tasks_and_threads_describe_themselves)
 	mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
 	thread_act_array_t threads = NULL;
 	mach_port_t self = mach_thread_self();
+	mach_port_urefs_t refs = refs_of(self, MACH_PORT_RIGHT_SEND); /* the library may keep one */
 
 	EXPECT_EQ(task_info(SELF, MACH_TASK_BASIC_INFO, (task_info_t)&task, &count), KERN_SUCCESS);
 	EXPECT_EQ(count, MACH_TASK_BASIC_INFO_COUNT);
@@ -389,7 +390,7 @@ TEST(tasks_and_threads_describe_themselves)
 	EXPECT_EQ(task_threads(SELF, &threads, &count), KERN_SUCCESS);
 	EXPECT_EQ(count, 1);
 	EXPECT_EQ(threads[0], self);
-	EXPECT_EQ(refs_of(self, MACH_PORT_RIGHT_SEND), 2);
+	EXPECT_EQ(refs_of(self, MACH_PORT_RIGHT_SEND), refs + 1);
 	EXPECT_EQ(mach_port_mod_refs(SELF, self, MACH_PORT_RIGHT_SEND, -2), KERN_SUCCESS);
 	EXPECT_EQ(mach_vm_deallocate(SELF, (mach_vm_address_t)threads, sizeof(*threads)), KERN_SUCCESS);
 }
