@@ -1,5 +1,6 @@
 """What a page says first: what got slower, what beats Linux and by how much, what misses its target, what went wrong."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from perf import baseline, report_tables, stats, table, verdicts
@@ -39,28 +40,18 @@ def against_baseline(entries, path=baseline.PATH):
         why = why or f"variant is {context['variant']}, the baseline's {doc.get('variant')}"
     if why:
         return {}, why
-    return {(e.name, e.cpus): verdicts.count(e.name, doc["rows"].get(baseline.row_key(e.name, e.cpus)), e.value)
+    found = {v.name: v for v in baseline.judge(doc, [e.result for e in counted])}
+    return {(e.name, e.cpus): dataclasses.replace(found[baseline.row_key(e.name, e.cpus)], name=e.name)
             for e in counted}, ""
 
 
 def against_previous(entries, previous):
     """Verdicts of what an earlier run measured on the same machine; `previous`: {(mode, cpus): Result}."""
     found = []
-    for mode, cpus in dict.fromkeys((e.mode, e.cpus) for e in entries):
-        old = previous.get((mode, cpus))
-        new = [e for e in entries if (e.mode, e.cpus) == (mode, cpus) and old and e.name in old.rows]
-        if mode == "count":
-            found += [verdicts.count(e.name, old.value(e.name), e.value) for e in new]
-        elif mode == "time" and new:
-            found += verdicts.times(*({e.name: [i["real_time"] for i in r.rows[e.name]] for e in new}
-                                      for r in (old, new[0].result)))
+    for (mode, cpus), old in previous.items():
+        results = [e.result for e in entries if (e.mode, e.cpus) == (mode, cpus) and e.name in old.rows]
+        found += [v for v in verdicts.judge(old, results[0]) if v.old is not None and v.new is not None] if results else []
     return found
-
-
-def _words(found):
-    words = [v.word for v in found]
-    order = (verdicts.SLOWER, verdicts.FASTER, verdicts.SAME, verdicts.INCONCLUSIVE, verdicts.MISSING, verdicts.NEW)
-    return ", ".join(f"{words.count(w)} {w}" for w in order if w in words)
 
 
 def _changes(found, show):
@@ -77,7 +68,7 @@ def _change_finding(title, found, notes):
     slower = sum(v.word == verdicts.SLOWER for v in found)
     head = f"{_plural(slower, 'row')} slower." if slower else "No row is slower."
     tone = "bad" if slower else "good"
-    return Finding(title, tone, head, [_words(found) + "."] + notes, _changes(found, table.number))
+    return Finding(title, tone, head, [verdicts.summary(found) + "."] + notes, _changes(found, table.number))
 
 
 def since_baseline(entries, path=baseline.PATH):
