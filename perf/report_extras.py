@@ -1,7 +1,9 @@
 """What stands in a result folder beside the result files: the sharing matrix, and links to profiles and traces.
 
   DIR/sharing.json       {"cpus", "rows": [names], "matrix": [[lines shared, null: not measured]], "zero": [names]}
-  DIR/profile/ROW.*      ROW is a row's name with "-" for "/"; likewise DIR/trace/ROW.* and DIR/stat/ROW.*
+  DIR/profile/ROW/*      ROW is a row's name with "-" for "/"; likewise DIR/trace/ROW/* and DIR/stat/ROW/*
+
+What `x profile` and its like leave beside the folder (out/profile beside out/bench) is found as well.
 """
 
 import json
@@ -13,19 +15,27 @@ _KINDS = (("profile", "Flame graphs and profiles"), ("trace", "Traces"), ("stat"
 Cell, Table = report_tables.Cell, report_tables.Table
 
 
-def _stem(row):
-    return row.replace("/", "-")
+def _folders(out, kind):
+    """Where files of a kind may lie: in the folder itself, or beside it (out/profile beside out/bench)."""
+    return [folder for folder in (os.path.join(out, kind), os.path.join(os.path.dirname(out), kind)) if os.path.isdir(folder)]
+
+
+def _of_row(folders, row):
+    """Paths of a row's files, in the first folder that has some."""
+    for folder in folders:
+        own = os.path.join(folder, row.replace("/", "-"))
+        if os.path.isdir(own):
+            return [os.path.join(own, name) for name in sorted(os.listdir(own))]
+    return []
 
 
 def _links(out, kind, names):
     """Table of files of a kind, row by row."""
-    folder = os.path.join(out, kind)
-    files = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    made = Table(["benchmark", "files"])
+    report, folders, made = os.path.join(out, "report"), _folders(out, kind), Table(["benchmark", "files"])
     for name in names:
-        own = [f for f in files if f.startswith(_stem(name) + ".")]
-        if own:
-            made.rows.append([Cell(name, code=True), Cell("", links=tuple((f"../{kind}/{f}", f) for f in own))])
+        links = tuple((os.path.relpath(path, report), os.path.basename(path)) for path in _of_row(folders, name))
+        if links:
+            made.rows.append([Cell(name, code=True), Cell("", links=links)])
     return made if made.rows else None
 
 

@@ -2,6 +2,7 @@
 
 import html.parser
 import importlib.util
+import json
 import os
 import re
 import tempfile
@@ -112,6 +113,41 @@ class Page(Base):
         for stem in stems:
             with open(os.path.join(os.path.dirname(self.path), stem + ".svg"), encoding="utf-8") as picture:
                 self.assertTrue(re.search(r"(further left|further right|lower|higher) is better", picture.read()), stem)
+
+
+class Extras(Base):
+    """What else lies in the folder."""
+
+    def page(self):
+        if not plots_gnuplot.programs():
+            self.skipTest("gnuplot-nox or librsvg2-bin is not installed")
+        out = os.path.join(self.folder.name, "bench")
+        results.write(os.path.join(out, "pluot-count-cpus1.json"), made_up.count_document())
+        path = report.write(out, results.load_folder(out), self.ref)
+        with open(path, encoding="utf-8") as page:
+            return page.read()
+
+    def write(self, path, text):
+        path = os.path.join(self.folder.name, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def test_profiles_beside_it_are_linked(self):
+        self.write("profile/ipc-rpc_inline-64/exact.svg", "<svg/>")
+        self.assertIn('<a href="../../profile/ipc-rpc_inline-64/exact.svg">exact.svg</a>', self.page())
+
+    def test_sharing_matrix(self):
+        self.write("bench/sharing.json", json.dumps({
+            "cpus": 2, "rows": ["syscall/null_unix", "ipc/rpc_inline/0"], "matrix": [[0, 3], [3, None]],
+            "lines": {"ipc/rpc_inline/0": [{"what": "<ports>+0x40", "kind": "true", "by": "f (f.c:1)"}]}}))
+        text = self.page()
+        self.assertIn('<section id="sharing">', text)
+        self.assertIn("&lt;ports&gt;+0x40", text)
+
+    def test_a_broken_matrix_is_left_out(self):
+        self.write("bench/sharing.json", json.dumps({"rows": ["a"], "matrix": []}))
+        self.assertNotIn('id="sharing"', self.page())
 
 
 class Summary(Base):
