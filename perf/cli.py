@@ -110,7 +110,7 @@ class Run:
         self._kept = {}
         rows = sum(_row_count(boot) for boot in boots) * args.repetitions * len(guest.names)
         self.progress = progress or Progress(rows)
-        self._configurations = {
+        self.configurations = {
             name: {**guest.configuration(name), "qemu_version": machine.qemu_version()} for name in guest.names}
 
     def _context(self, name, boot, kept):
@@ -130,12 +130,12 @@ class Run:
             "caches": [],
             "load_avg": list(os.getloadavg()),
             "library_version": "pluot bench",
-            "library_build_type": "debug" if self._configurations[name]["variant"] == "debug" else "release",
+            "library_build_type": "debug" if self.configurations[name]["variant"] == "debug" else "release",
             "guest": name,
             "mode": boot.mode,
             "cpus": str(boot.cpus),
             "host_cpus": str(os.cpu_count() or 1),
-            **self._configurations[name],
+            **self.configurations[name],
             "qemu_command": kept.commands[0],
             "complete": "false" if reasons else "true",
         }
@@ -224,15 +224,28 @@ def _row_count(boot):
     return sum(len(boot.workers) if row.workers else 1 for row in boot.rows)
 
 
-def _put_away(folder, guest):
-    """Results of an earlier run move to DIR/previous, so that a folder never mixes two kernels of one guest."""
-    old = [n for n in os.listdir(folder) if n.startswith(guest + "-") and n.endswith((".json", ".log"))]
-    if not old:
-        return
+def _stays(path, configuration, measured):
+    """Is this an earlier result that may stand beside what is measured now? It is of the same committed tree and tools, and
+    another mode or machine size."""
+    try:
+        result = results.load(path)
+    except results.ResultError:
+        return False
+    alike = all(result.context[key] == configuration[key] for key in results.ALIKE)
+    return alike and "+" not in result.context["kernel_commit"] and (result.mode, result.cpus) not in measured
+
+
+def _put_away(folder, guest, configuration, boots):
+    """Earlier results and logs of a guest move to DIR/previous, so that a folder never mixes two kernels of one guest."""
+    measured = {(boot.mode, boot.cpus) for boot in boots}
+    names = [n for n in os.listdir(folder) if n.startswith(guest + "-") and n.endswith((".json", ".log"))]
+    stay = [n[:-len(".json")] for n in names
+            if n.endswith(".json") and _stays(os.path.join(folder, n), configuration, measured)]
     previous = os.path.join(folder, "previous")
-    os.makedirs(previous, exist_ok=True)
-    for name in old:
-        os.replace(os.path.join(folder, name), os.path.join(previous, name))
+    for name in names:
+        if not any(name.startswith((stem + ".", stem + "-run")) for stem in stay):
+            os.makedirs(previous, exist_ok=True)
+            os.replace(os.path.join(folder, name), os.path.join(previous, name))
 
 
 def _measure(run):
@@ -305,9 +318,10 @@ def open_run(args, guest, boots, progress=None):
     """A Run whose folder is ready and holds no older results of its guest."""
     args.out = os.path.abspath(args.out)
     os.makedirs(args.out, exist_ok=True)
+    run = Run(args, guest, boots, progress)
     for name in guest.names:
-        _put_away(args.out, name)
-    return Run(args, guest, boots, progress)
+        _put_away(args.out, name, run.configurations[name], boots)
+    return run
 
 
 def measure(args, guest=None):

@@ -263,12 +263,16 @@ def chosen(result, pattern):
     return Result(result.path, result.context, {n: e for n, e in result.rows.items() if re.search(pattern, n)})
 
 
+# what results of one guest in one folder have in common
+ALIKE = ("kernel_commit", "variant", "compiler", "qemu_version")
+
+
 def check_alike(loaded):
     """Files of one guest must come from one kernel: one commit, one variant, one compiler, one QEMU."""
     first = {}
     for result in loaded:
         base = first.setdefault(result.guest, result)
-        for key in ("kernel_commit", "variant", "compiler", "qemu_version"):
+        for key in ALIKE:
             if result.context[key] != base.context[key]:
                 raise ResultError("%s and %s do not belong together: %s is %s and %s" % (
                     base.path, result.path, key, base.context[key], result.context[key]))
