@@ -162,6 +162,8 @@ class _Builder:
             self.interrupt(event, at)
         elif place == ev.PARTS["sched"] and event.code == ev.IDLE:
             pass  # a gap in the CPU's track says it
+        elif place == ev.PARTS["syscalls"] and event.code in ev.TRACE_CALLS:
+            pass  # what it begins or ends for its program would cross it
         elif place == ev.PARTS["ipc"] and event.code in (ev.SEND, ev.RECEIVE):
             self.message(event, at)
         elif event.event_class == ev.TRACE or event.function not in (ev.START, ev.END):

@@ -104,6 +104,14 @@ class Timeline(unittest.TestCase):
         self.assertEqual(unpaired, 1)
         self.assertEqual(document["otherData"]["lost"], 1)
 
+    def test_a_programs_slice_begins_inside_the_call_that_says_so(self):
+        call = (ev.BSD << 24) | (ev.CALLS << 16) | (179 << 2)
+        document, _, unpaired = build(
+            event(0, 0, call | S, 11), event(0, 1, ev.MARK | S, 11, 10), event(0, 2, call | E, 11),
+            event(0, 7, call | S, 11), event(0, 8, ev.MARK | E, 11), event(0, 9, call | E, 11))
+        self.right(document)
+        self.assertEqual((slices(document, (2, 11)), unpaired), ([("batch", TICK, 7 * TICK)], 0))
+
     def test_an_empty_trace(self):
         document, flows, _ = build(trace())
         self.right(document)

@@ -7,8 +7,8 @@
  */
 #include <bsd/kern/kern_kdebug.h>
 
-#include <arm64/cpu_data.h>
 #include <bsd/kern/proc.h>
+#include <kern/processor.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -56,7 +56,7 @@ note_kernel(struct kdebug_thread_map *map, const struct task_threads *kernel)
 		note(map, thread->thread_id, 1, thread->name[0] != '\0' ? thread->name : "kernel_task");
 	}
 	for (unsigned cpu = 0; cpu < cpu_count; cpu++) { /* they are in no list */
-		note(map, cpu_data_get(cpu)->idle_thread->thread_id, 1, "idle");
+		note(map, processor_get(cpu)->pr_idle_thread->thread_id, 1, "idle");
 	}
 }
 
