@@ -168,6 +168,41 @@ bsd_task_pid(task_t task)
 	return p != NULL ? p->p_pid : -1;
 }
 
+/* The super-user may control every process but the kernel, others those of their own user. */
+static bool
+proc_may_control(struct proc *self, struct proc *p)
+{
+	struct ucred own, other;
+
+	lck_mtx_lock(&self->p_lock);
+	own = self->p_ucred;
+	lck_mtx_unlock(&self->p_lock);
+	lck_mtx_lock(&p->p_lock);
+	other = p->p_ucred;
+	lck_mtx_unlock(&p->p_lock);
+	return p->p_pid != 0 &&
+	       (own.cr_uid == 0 || (own.cr_uid == other.cr_ruid && own.cr_uid == other.cr_svuid));
+}
+
+task_t
+bsd_task_for_pid(int32_t pid)
+{
+	struct proc *p = proc_find(pid);
+	task_t task = TASK_NULL;
+
+	if (p == NULL) {
+		return TASK_NULL;
+	}
+	if (os_atomic_load(&p->p_state, relaxed) != SZOMB && proc_may_control(current_proc(), p)) {
+		task = p->p_task; /* kept by the process as long as we keep that */
+		if (task != TASK_NULL) {
+			task_reference(task);
+		}
+	}
+	proc_rele(p);
+	return task;
+}
+
 void
 bsd_task_exit(task_t task)
 {

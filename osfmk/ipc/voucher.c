@@ -8,6 +8,7 @@
 #include <ipc/ipc.h>
 #include <ipc/ipc_kobject.h>
 #include <ipc/port.h>
+#include <ipc/right.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
 #include <kern/mach_traps.h>
@@ -107,7 +108,11 @@ host_create_mach_voucher_trap(
 	if (name == MACH_PORT_NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	return copyout(&name, uvoucher, sizeof(name)) == 0 ? KERN_SUCCESS : KERN_MEMORY_ERROR;
+	if (copyout(&name, uvoucher, sizeof(name)) != 0) {
+		ipc_right_forget(current_task()->ipc.space, name, MACH_MSG_TYPE_PORT_SEND, 0);
+		return KERN_MEMORY_ERROR;
+	}
+	return KERN_SUCCESS;
 }
 
 kern_return_t

@@ -42,6 +42,9 @@ void bsd_task_exit(task_t task);
 /* The task's process id, or -1. Any context. */
 int32_t bsd_task_pid(task_t task);
 
+/* The task of a process that the current one may control, with a reference; TASK_NULL: there is none. */
+task_t bsd_task_for_pid(int32_t pid);
+
 /* Nobody handled a Mach exception: becomes a signal of the current thread. */
 void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode);
 

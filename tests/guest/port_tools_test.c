@@ -7,6 +7,7 @@
 #include <mach_debug/ipc_info.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktap.h"
 
@@ -407,4 +408,40 @@ TEST(vouchers_are_empty)
 	EXPECT_EQ(mach_voucher_deallocate(voucher), KERN_SUCCESS);
 	EXPECT_EQ(mach_voucher_deallocate(voucher), KERN_INVALID_NAME);
 	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
+/* ---- tasks by process number ---- */
+
+TEST(tasks_have_numbers)
+{
+	mach_port_t task = 1, name = 1;
+	mach_port_urefs_t before = 0, after = 1;
+	int pid = -1;
+
+	EXPECT_EQ(task_for_pid(SELF, getpid(), &task), KERN_SUCCESS);
+	EXPECT_EQ(task, SELF);
+	EXPECT_EQ(mach_port_deallocate(SELF, task), KERN_SUCCESS);
+	EXPECT_EQ(pid_for_task(SELF, &pid), KERN_SUCCESS);
+	EXPECT_EQ(pid, getpid());
+	EXPECT_EQ(task_for_pid(SELF, 1, &task), KERN_SUCCESS);
+	EXPECT_EQ(task_name_for_pid(SELF, 1, &name), KERN_SUCCESS);
+	EXPECT(task != name && task != SELF);
+	EXPECT_EQ(pid_for_task(task, &pid), KERN_SUCCESS);
+	EXPECT_EQ(pid, 1);
+	EXPECT_EQ(pid_for_task(name, &pid), KERN_SUCCESS);
+	EXPECT_EQ(pid, 1);
+	EXPECT_EQ(mach_port_deallocate(SELF, task), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, name), KERN_SUCCESS);
+	/* The kernel, nobody, no task at all. */
+	EXPECT_EQ(task_for_pid(SELF, 0, &task), KERN_FAILURE);
+	EXPECT_EQ(task, MACH_PORT_NULL);
+	EXPECT_EQ(task_for_pid(SELF, 99998, &task), KERN_FAILURE);
+	EXPECT_EQ(task_for_pid(SELF, -1, &task), KERN_FAILURE);
+	EXPECT_EQ(task_for_pid(MACH_PORT_NULL, 1, &task), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(pid_for_task(MACH_PORT_NULL, &pid), KERN_FAILURE);
+	EXPECT_EQ(pid, -1);
+	EXPECT_EQ(mach_port_get_refs(SELF, SELF, MACH_PORT_RIGHT_SEND, &before), KERN_SUCCESS);
+	EXPECT_EQ(task_for_pid(SELF, getpid(), (mach_port_t *)8), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_port_get_refs(SELF, SELF, MACH_PORT_RIGHT_SEND, &after), KERN_SUCCESS);
+	EXPECT_EQ(after, before);
 }
