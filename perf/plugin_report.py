@@ -54,6 +54,16 @@ class Line:
 
 
 @dataclass
+class Slab:
+    """The page of a zone that a line lies in: `size` and `first`: bytes of an element, and before the first one."""
+
+    page: int
+    size: int
+    first: int
+    zone: str
+
+
+@dataclass
 class Row:
     """One row: `operations` of one batch of all workers; `cpus`: for each batch {CPU: figures}, as `counters` names
     them."""
@@ -70,6 +80,9 @@ class Row:
     unmatched: int = 0
     touched: int = 0
     lines: list = field(default_factory=list)
+    # {line: Slab}, {physical address: eight bytes there}
+    slabs: dict = field(default_factory=dict)
+    peeks: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
 
     def per_operation(self):
@@ -106,6 +119,10 @@ def _use(row, words):
     row.lines[-1].uses.append(Use(int(words[0]), *[int(word, 16) for word in words[1:]]))
 
 
+def _slab(row, words):
+    row.slabs[int(words[0], 16)] = Slab(int(words[1], 16), int(words[2]), int(words[3]), " ".join(words[4:]))
+
+
 def _node(row, words):
     parent = row.sites.get(words[1], ())
     row.sites[words[0]] = parent + ((int(words[2], 16),) if words[2] != "0" else ())
@@ -121,6 +138,8 @@ _RECORDS = {
     "cpu": _cpu,
     "counters": lambda row, words: row.counters.extend(words),
     "insn": lambda row, words: row.instructions.__setitem__(int(words[0], 16), int(words[1])),
+    "slab": _slab,
+    "peek": lambda row, words: row.peeks.__setitem__(int(words[0], 16), int(words[1], 16)),
     "node": _node,
     "at": _at,
     "unmatched": lambda row, words: setattr(row, "unmatched", int(words[0])),

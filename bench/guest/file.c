@@ -28,6 +28,7 @@ open_close(struct bench *b)
 	bench_check(b, ok, "the file was not opened");
 }
 BENCHMARK("file/open_close", open_close);
+BENCHMARK("scale/open_close", open_close, .cpus = 2, .workers = true, .processes = true);
 
 static void
 stat_file(struct bench *b)
@@ -43,12 +44,13 @@ stat_file(struct bench *b)
 }
 BENCHMARK("file/stat", stat_file);
 
+#define READ_MAX 4096
+
 /* One operation: pread of b->arg bytes from the start of the file. */
 static void
-read_file(struct bench *b)
+read_from(struct bench *b, int fd)
 {
-	static char buffer[65536];
-	int fd = open(LARGE_FILE, O_RDONLY);
+	_Alignas(64) char buffer[READ_MAX];
 	bool ok = fd >= 0;
 
 	bench_loop(b)
@@ -57,7 +59,27 @@ read_file(struct bench *b)
 	}
 	bench_check(b, ok && close(fd) == 0, "the file was not read whole");
 }
+
+static void
+read_file(struct bench *b)
+{
+	read_from(b, open(LARGE_FILE, O_RDONLY));
+}
 BENCHMARK("file/read/4096", read_file, .arg = 4096);
+
+/* The same, each worker from another file; the descriptors are of one process. */
+static void
+read_own_file(struct bench *b)
+{
+	static const char *const files[] = { LARGE_FILE, SOME_FILE };
+
+	if (b->worker >= sizeof(files) / sizeof(files[0])) {
+		bench_skip(b, "not so many files that every guest has");
+		return;
+	}
+	read_from(b, open(files[b->worker], O_RDONLY));
+}
+BENCHMARK("scale/read_files", read_own_file, .arg = 4096, .cpus = 2, .workers = true);
 
 /* One operation: a byte goes into a pipe and comes out of it. */
 static void
@@ -120,3 +142,4 @@ pipe_pingpong(struct bench *b)
 	bench_check(b, ok && waitpid(peer, NULL, 0) == peer, "the other process did not answer");
 }
 BENCHMARK("file/pipe_pingpong", pipe_pingpong);
+BENCHMARK("scale/pipe_pingpong", pipe_pingpong, .cpus = 2, .workers = true, .processes = true);

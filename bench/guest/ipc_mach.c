@@ -334,6 +334,65 @@ port_lifecycle(struct bench *b)
 	bench_check(b, kr == KERN_SUCCESS, "a port operation failed");
 }
 BENCHMARK("ipc/port_lifecycle", port_lifecycle);
+BENCHMARK("scale/port_lifecycle", port_lifecycle, .cpus = 2, .workers = true, .processes = true);
+
+/* ---- many senders, one port ---- */
+
+#define ONE_PORT_MESSAGES 200 /* of a batch of one worker; the queue holds those of four */
+
+static mach_port_t one_port; /* made before the first batch, by worker 0 */
+
+static bool
+one_port_make(void)
+{
+	mach_port_limits_t limits = { .mpl_qlimit = MACH_PORT_QLIMIT_MAX };
+
+	return own_port(&one_port) &&
+	       mach_port_set_attributes(mach_task_self(), one_port, MACH_PORT_LIMITS_INFO,
+		   (mach_port_info_t)&limits, MACH_PORT_LIMITS_INFO_COUNT) == KERN_SUCCESS;
+}
+
+/* Takes what is queued; how many there were. */
+static uint64_t
+one_port_drain(void)
+{
+	struct message m;
+	uint64_t taken = 0;
+
+	while (mach_msg(&m.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(m), one_port, 0,
+		   MACH_PORT_NULL) == MACH_MSG_SUCCESS) {
+		taken++;
+	}
+	return taken;
+}
+
+/*
+ * One operation: a message to the port that all workers send to. Nobody receives meanwhile: worker 0 takes what came
+ * when the batch is over, and so what is shared between CPUs is the queue alone.
+ */
+static void
+send_one_port(struct bench *b)
+{
+	struct message m = { 0 };
+	bool ok = b->worker != 0 || bench_check(b, one_port_make(), "no port");
+
+	while (bench_next(b)) {
+		bench_start(b);
+		for (uint64_t i = 0; ok && i < b->iterations; i++) {
+			ok = send_to(one_port, &m, sizeof(m.header));
+		}
+		bench_stop(b);
+		bench_check(b, ok, "a message was not sent");
+		if (b->worker == 0) {
+			bench_check(b, one_port_drain() == b->iterations * b->workers, "a message was lost");
+		}
+	}
+	if (b->worker == 0) {
+		drop_own_port(one_port);
+	}
+}
+BENCHMARK("scale/one_port", send_one_port, .iterations = ONE_PORT_MESSAGES, .most = ONE_PORT_MESSAGES,
+    .cpus = 2, .workers = true);
 
 /* ---- kernel objects ---- */
 
@@ -419,3 +478,4 @@ semaphore_pingpong(struct bench *b)
 	semaphore_destroy(mach_task_self(), p.pong);
 }
 BENCHMARK("ipc/semaphore_pingpong", semaphore_pingpong);
+BENCHMARK("scale/semaphores", semaphore_pingpong, .cpus = 2, .workers = true);

@@ -18,6 +18,7 @@ null_mach(struct bench *b)
 	bench_check(b, kr == KERN_SUCCESS, "the null trap failed");
 }
 BENCHMARK("syscall/null_mach", null_mach);
+BENCHMARK("scale/null_mach", null_mach, .cpus = 2, .workers = true);
 
 /* One operation: mach_thread_self(), a name look-up that leaves one more reference on the name. */
 static void

@@ -31,6 +31,8 @@ fault_zero_fill(struct bench *b)
 }
 BENCHMARK("vm/fault_zero_fill", fault_zero_fill, .iterations = PAGES_A_BATCH);
 BENCHMARK("scale/fault_zero_fill", fault_zero_fill, .iterations = PAGES_A_BATCH, .cpus = 2, .workers = true);
+BENCHMARK("scale/fault_in_tasks", fault_zero_fill, .iterations = PAGES_A_BATCH, .cpus = 2, .workers = true,
+    .processes = true);
 
 /* One operation: a range of b->arg bytes allocated and deallocated, never touched. */
 static void

@@ -83,6 +83,10 @@ parse_one(struct options *o, int argc, char **argv)
 		o->part = true;
 		return 1;
 	}
+	if (strcmp(argv[0], "--pair") == 0) {
+		o->pair = true;
+		return 1;
+	}
 	if (argc > 1 && strcmp(argv[0], "--mode") == 0) {
 		return parse_mode(o, argv[1]) ? 2 : 0;
 	}
@@ -101,7 +105,7 @@ parse_one(struct options *o, int argc, char **argv)
 	}
 	option_error(o,
 	    "options: --mode count|time, --workers LIST, --sample PERIOD, --trace N, --trace-types LIST, "
-	    "--list, then names of rows");
+	    "--pair, --list, then names of rows");
 	return 0;
 }
 

@@ -2,10 +2,10 @@
  * Command line of a benchmark program. Pure; builds for the host too (options_test.c).
  *
  *	bench [--mode count|time] [--workers 1,2,4] [--sample PERIOD] [--trace N]
- *	      [--trace-types LIST] [--list] [--part] [--] [NAME...]
+ *	      [--trace-types LIST] [--list] [--pair] [--part] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
- * run. A sample PERIOD of 0 is none; --trace and its LIST are explained in trace.h. --part: this process was started to run one row of a larger run (own_process.h).
+ * run. A sample PERIOD of 0 is none; --trace and its LIST are explained in trace.h. --pair: each of the rows named runs beside each other one, and beside itself, for an observer to see what they share. --part: this process was started to run one row of a larger run (own_process.h).
  */
 #pragma once
 
@@ -18,6 +18,7 @@
 struct options {
 	bool list;
 	bool part;
+	bool pair;
 	bool count_mode; /* valid when mode_given */
 	bool mode_given;
 	uint64_t sample_period;    /* cycles; 0: no sampling */

@@ -46,8 +46,8 @@ static void
 test_all_options(void)
 {
 	struct options o;
-	bool ok = parse(&o, "--mode count --workers 1,2,4 --sample 10007 --part -- a/b c/*") &&
-		  o.mode_given && o.part && o.count_mode && o.sample_period == 10007;
+	bool ok = parse(&o, "--mode count --workers 1,2,4 --sample 10007 --part --pair -- a/b c/*") &&
+		  o.mode_given && o.part && o.pair && o.count_mode && o.sample_period == 10007;
 
 	ok &= o.nworkers == 3 && o.workers[2] == 4;
 	ok &= options_choose(&o, "a/b") && !options_choose(&o, "a/bc") && options_choose(&o, "c/anything");

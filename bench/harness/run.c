@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Count mode: batches behind the first one. Odd, so that the median is one of them. */
 #define COUNT_BATCHES 11
@@ -50,7 +52,8 @@
 
 #define NS_PER_SECOND 1000000000ULL
 
-#define NAME_MAX_BYTES 128 /* of a row, with "/threads:N" */
+#define NAME_MAX_BYTES  128 /* of a row, with "/threads:N" */
+#define PAIR_ITERATIONS 50  /* of a batch of two rows side by side */
 
 bool counter_is_instructions;
 
@@ -62,15 +65,17 @@ enum phase {
 
 /* One run of a row with a number of workers. (L) leader writes, others read after [T2]; (a) atomic. */
 struct bench_team {
-	const struct bench_row *row; /* constant */
-	unsigned workers;            /* constant */
-	sigset_t signals;            /* constant: the program's mask, which the workers have */
-	enum phase phase;            /* (L) leader only */
-	uint64_t iterations;         /* (L) */
-	uint64_t shortest;           /* (L) leader only: least amount of the batches of this size */
-	unsigned tries;              /* (L) leader only: batches of this size */
-	bool more;                   /* (L) */
-	uint64_t before;             /* (L) leader only: counter when the batch began */
+	const struct bench_row *row;    /* constant */
+	const struct bench_row *beside; /* constant: worker 1's, where it runs another one; else NULL */
+	unsigned workers;               /* constant */
+	unsigned fixed;                 /* constant: iterations of a batch in count mode */
+	sigset_t signals;               /* constant: the program's mask, which the workers have */
+	enum phase phase;               /* (L) leader only */
+	uint64_t iterations;            /* (L) */
+	uint64_t shortest;              /* (L) leader only: least amount of the batches of this size */
+	unsigned tries;                 /* (L) leader only: batches of this size */
+	bool more;                      /* (L) */
+	uint64_t before;                /* (L) leader only: counter when the batch began */
 	uint64_t own;      /* (L) leader only: what its own part of the last batch took, waiting excluded */
 	uint64_t overhead; /* (L) leader only: an empty batch */
 	uint64_t spent;    /* (L) leader only: measured so far: instructions, or nanoseconds */
@@ -87,7 +92,7 @@ struct bench_team {
 	bool profile;                  /* (L) leader only: this batch is one */
 };
 
-static struct bench_team team; /* one row at a time */
+static struct bench_team team; /* one row at a time; that of processes lies in memory they share */
 
 #if defined(__APPLE__)
 extern const struct bench_row bench_rows_start[] __asm("section$start$__DATA$bench_rows");
@@ -347,7 +352,7 @@ decide(struct bench_team *t)
 		return;
 	}
 	if (!started) {
-		t->iterations = counter_is_instructions ? fixed_iterations(t->row) : 1;
+		t->iterations = counter_is_instructions ? t->fixed : 1;
 	} else if (t->phase == PHASE_FIRST) {
 		if (counter_is_instructions) {
 			begin_measuring(t);
@@ -405,6 +410,12 @@ bench_report(struct bench *b, uint64_t figure)
 
 /* ---- running a row ---- */
 
+static const struct bench_row *
+row_of(const struct bench_team *t, unsigned worker)
+{
+	return worker == 1 && t->beside != NULL ? t->beside : t->row;
+}
+
 /*
  * A benchmark whose set-up failed has returned before its loop: its worker keeps step with the team until
  * the leader, who sees the failure at the next batch, ends the run.
@@ -439,7 +450,7 @@ worker_main(void *arg)
 		bench_skip(b, "this kernel cannot pin threads to CPUs");
 	}
 	pthread_sigmask(SIG_SETMASK, &b->team->signals, NULL);
-	b->team->row->fn(b);
+	row_of(b->team, b->worker)->fn(b);
 	leave_team(b);
 	return NULL;
 }
@@ -450,6 +461,7 @@ team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
 	memset(t, 0, sizeof(*t));
 	t->row = row;
 	t->workers = workers;
+	t->fixed = fixed_iterations(row);
 	sample_clear(&t->samples);
 	sample_clear(&t->sampled);
 }
@@ -457,7 +469,9 @@ team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
 static struct bench
 team_member(struct bench_team *t, unsigned worker)
 {
-	return (struct bench){ .arg = t->row->arg, .worker = worker, .workers = t->workers, .team = t };
+	return (struct bench){
+		.arg = row_of(t, worker)->arg, .worker = worker, .workers = t->workers, .team = t
+	};
 }
 
 /* A team: every worker is a thread, and this one only waits. Signals are for the workers. */
@@ -485,20 +499,57 @@ run_threads(struct bench_team *t)
 }
 
 /*
+ * A team whose workers are processes; this one is the first of them. They share the team and nothing else: the
+ * strings that `failed` and `skipped` point at are where they are in all of them.
+ */
+static void
+run_processes(struct bench_team *t)
+{
+	pid_t pids[WORKERS_MAX];
+	struct bench first = team_member(t, 0);
+
+	pthread_sigmask(SIG_SETMASK, NULL, &t->signals);
+	for (unsigned i = 1; i < t->workers; i++) {
+		struct bench other = team_member(t, i);
+
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			(void)worker_main(&other);
+			_exit(0);
+		}
+		if (pids[i] < 0) {
+			fprintf(stderr, "bench: cannot make worker %u\n", i);
+			exit(1);
+		}
+	}
+	(void)worker_main(&first);
+	for (unsigned i = 1; i < t->workers; i++) {
+		int status = -1;
+
+		if (waitpid(pids[i], &status, 0) != pids[i] || status != 0) {
+			bench_fail(&first, "a worker's process ended badly");
+		}
+	}
+}
+
+/*
  * One worker is this thread, the only one of its process: a second thread changes what many calls cost (descriptors
  * and the address space count as shared), and that is the row's to decide.
  */
 static void
-run_team(struct bench_team *t, const struct bench_row *row, unsigned workers, uint64_t overhead)
+run_team(struct bench_team *t, uint64_t overhead)
 {
-	team_init(t, row, workers);
+	struct bench alone = team_member(t, 0);
+
 	t->overhead = overhead;
-	if (workers > 1) {
+	if (t->workers > 1 && t->row->processes) {
+		run_processes(t);
+	} else if (t->workers > 1) {
 		run_threads(t);
-		return;
+	} else {
+		pthread_sigmask(SIG_SETMASK, NULL, &t->signals);
+		(void)worker_main(&alone);
 	}
-	pthread_sigmask(SIG_SETMASK, NULL, &t->signals);
-	(void)worker_main(&(struct bench){ .arg = row->arg, .workers = 1, .team = t });
 }
 
 /* ---- output ---- */
@@ -512,6 +563,16 @@ wire_name(char *buf, size_t size, const struct bench_row *row, unsigned workers)
 		snprintf(suffix, sizeof(suffix), "/threads:%u", workers);
 	}
 	snprintf(buf, size, "%s%s", row->name, suffix);
+}
+
+/* "pair/ipc.rpc_inline.64+file.stat" */
+static void
+pair_name(char *buf, size_t size, const struct bench_row *row, const struct bench_row *beside)
+{
+	snprintf(buf, size, "pair/%s+%s", row->name, beside->name);
+	for (char *at = buf + sizeof("pair/") - 1; *at != '\0'; at++) {
+		*at = *at == '/' ? '.' : *at;
+	}
 }
 
 /* "p99.9-ns" and its like, behind ns/op */
@@ -685,40 +746,88 @@ struct totals {
 	unsigned failed;
 };
 
-/* Here, in this process. */
-static enum verdict
-run_here(const struct bench_row *row, unsigned workers)
+/* A team that its workers can all see; NULL when there is no such memory. */
+static struct bench_team *
+team_for(const struct bench_row *row, unsigned workers)
 {
-	char name[NAME_MAX_BYTES];
-
-	wire_name(name, sizeof(name), row, workers);
-	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
-		printf("bench-skip: %s needs %u CPUs\n", name, row->cpus > workers ? row->cpus : workers);
-		fflush(stdout);
-		return VERDICT_SKIPPED;
+	if (!row->processes || workers == 1) {
+		return &team;
 	}
-	run_team(&team, row, workers, measure_overhead());
+	return platform_shared((sizeof(team) + PLATFORM_UNIT - 1) / PLATFORM_UNIT * PLATFORM_UNIT);
+}
+
+static enum verdict
+run_named(struct bench_team *t, const char *name)
+{
+	run_team(t, measure_overhead());
 	if (profile_wanted()) {
 		profile_row_over(name);
 	}
 	if (trace_wanted() != 0) {
 		trace_row_over(name);
 	}
-	if (report_row(&team, name)) {
+	if (report_row(t, name)) {
 		return VERDICT_MEASURED;
 	}
-	return atomic_load_explicit(&team.skipped, memory_order_relaxed) != NULL ? VERDICT_SKIPPED
-										 : VERDICT_FAILED;
+	return atomic_load_explicit(&t->skipped, memory_order_relaxed) != NULL ? VERDICT_SKIPPED
+									       : VERDICT_FAILED;
 }
 
-/* In a process of its own, which prints what it finds. */
 static enum verdict
-run_apart(const struct options *o, char *program, const struct bench_row *row, unsigned workers)
+skipped(const char *name, const char *why, unsigned cpus)
 {
-	char name[NAME_MAX_BYTES], number[12], period[24], reason[128];
+	printf("bench-skip: %s %s%u CPUs\n", name, why, cpus);
+	fflush(stdout);
+	return VERDICT_SKIPPED;
+}
+
+/* Here, in this process. */
+static enum verdict
+run_here(const struct bench_row *row, unsigned workers)
+{
+	struct bench_team *t = team_for(row, workers);
+	char name[NAME_MAX_BYTES];
+
+	wire_name(name, sizeof(name), row, workers);
+	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
+		return skipped(name, "needs ", row->cpus > workers ? row->cpus : workers);
+	}
+	if (t == NULL) {
+		return skipped(name, "has no memory to share between ", workers);
+	}
+	team_init(t, row, workers);
+	return run_named(t, name);
+}
+
+/* Two rows at the same time, each by one worker on a CPU of its own. Batches are short: it is what they touch that
+ * tells, not how long they take. */
+static enum verdict
+run_pair_here(const struct bench_row *row, const struct bench_row *beside)
+{
+	unsigned fixed = fixed_iterations(row) < fixed_iterations(beside) ? fixed_iterations(row)
+									  : fixed_iterations(beside);
+	char name[NAME_MAX_BYTES];
+
+	pair_name(name, sizeof(name), row, beside);
+	if (platform_cpus() < 2) {
+		return skipped(name, "needs ", 2);
+	}
+	team_init(&team, row, 2);
+	team.beside = beside;
+	team.fixed = fixed < PAIR_ITERATIONS ? fixed : PAIR_ITERATIONS;
+	return run_named(&team, name);
+}
+
+/* In a process of its own, which prints what it finds. `beside` may be NULL. */
+static enum verdict
+run_apart(const struct options *o, char *program, const struct bench_row *row, const struct bench_row *beside,
+    unsigned workers, const char *name)
+{
+	char number[12], period[24], reason[128];
 	char *mode = counter_is_instructions ? "count" : "time";
-	char *argv[] = { program, "--part", "--mode", mode, "--workers", number, "--sample", period, "--",
-		(char *)row->name, NULL };
+	char *argv[] = { program, "--part", "--mode", mode, "--workers", number, "--sample", period,
+		beside != NULL ? "--pair" : "--", (char *)row->name,
+		beside != NULL ? (char *)beside->name : NULL, NULL };
 	int status;
 
 	snprintf(number, sizeof(number), "%u", workers);
@@ -727,7 +836,6 @@ run_apart(const struct options *o, char *program, const struct bench_row *row, u
 	if (status == VERDICT_MEASURED || status == VERDICT_SKIPPED || status == VERDICT_FAILED) {
 		return (enum verdict)status;
 	}
-	wire_name(name, sizeof(name), row, workers);
 	if (status >= 0) {
 		snprintf(reason, sizeof(reason), "its process ended with status %d", status);
 	}
@@ -748,7 +856,7 @@ run_one(const struct options *o, const struct bench_row *row, unsigned workers, 
 	printf("bench-start: %s\n", name);
 	fflush(stdout);
 	bench_mark_row(workers, fixed_operations(row, workers));
-	verdict = alone ? run_here(row, workers) : run_apart(o, program, row, workers);
+	verdict = alone ? run_here(row, workers) : run_apart(o, program, row, NULL, workers, name);
 	totals->measured += verdict == VERDICT_MEASURED;
 	totals->failed += verdict == VERDICT_FAILED;
 }
@@ -783,16 +891,78 @@ run_chosen(const struct options *o, char *program)
 	return totals.failed != 0;
 }
 
-/* The one row this process was started for. */
+/* A row by its exact name, NULL when there is none. */
+static const struct bench_row *
+find_row(const char *name)
+{
+	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
+		if (strcmp(row->name, name) == 0) {
+			return row;
+		}
+	}
+	return NULL;
+}
+
+static void
+run_one_pair(const struct options *o, char *program, const struct bench_row *row,
+    const struct bench_row *beside, struct totals *totals)
+{
+	char name[NAME_MAX_BYTES];
+	enum verdict verdict;
+
+	pair_name(name, sizeof(name), row, beside);
+	printf("bench-start: %s\n", name);
+	fflush(stdout);
+	bench_mark_row(2, PAIR_ITERATIONS);
+	verdict = run_apart(o, program, row, beside, 2, name);
+	totals->measured += verdict == VERDICT_MEASURED;
+	totals->failed += verdict == VERDICT_FAILED;
+}
+
+/* Each of the rows named beside itself and beside each one behind it. */
+static int
+run_pairs(const struct options *o, char *program)
+{
+	struct totals totals = { 0 };
+
+	printf("bench-plan: %d\n", o->nnames * (o->nnames + 1) / 2);
+	calibrate_marks();
+	for (int i = 0; i < o->nnames; i++) {
+		for (int j = i; j < o->nnames; j++) {
+			run_one_pair(o, program, find_row(o->names[i]), find_row(o->names[j]), &totals);
+		}
+	}
+	printf("bench-done: %u\n", totals.measured);
+	fflush(stdout);
+	return totals.failed != 0;
+}
+
+/* What this process was started for: one row, or two beside each other. */
 static int
 run_part(const struct options *o)
 {
-	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
-		if (options_choose(o, row->name)) {
-			return run_here(row, o->workers[0]);
+	const struct bench_row *row = find_row(o->names[0]);
+
+	return o->pair ? run_pair_here(row, find_row(o->names[1])) : run_here(row, o->workers[0]);
+}
+
+/* With --part and --pair every name must be a row's. */
+static bool
+names_are_rows(const struct options *o)
+{
+	int least = o->part ? 1 + o->pair : o->pair;
+
+	for (int i = 0; i < o->nnames; i++) {
+		if (find_row(o->names[i]) == NULL) {
+			fprintf(stderr, "bench: no row is called %s\n", o->names[i]);
+			return false;
 		}
 	}
-	return VERDICT_FAILED;
+	if (o->nnames < least) {
+		fprintf(stderr, "bench: too few names of rows\n");
+		return false;
+	}
+	return true;
 }
 
 int
@@ -813,6 +983,11 @@ bench_main(int argc, char **argv)
 		return 1;
 	}
 	profile_set_period(o.sample_period);
-	trace_set(o.trace_iterations, o.trace_types);
-	return o.part ? run_part(&o) : run_chosen(&o, argv[0]);
+	if ((o.part || o.pair) && !names_are_rows(&o)) {
+		return 64;
+	}
+	if (o.part) {
+		return run_part(&o);
+	}
+	return o.pair ? run_pairs(&o, argv[0]) : run_chosen(&o, argv[0]);
 }

@@ -206,7 +206,7 @@ conflict_note(struct conflict *c, const struct line *line, unsigned cpus, bool o
 }
 
 void
-lines_fold(struct lines *l)
+lines_fold(struct lines *l, void (*tell)(uint64_t address))
 {
 	for (size_t i = 0; i < l->capacity; i++) {
 		struct line *line = &l->slots[i];
@@ -219,6 +219,14 @@ lines_fold(struct lines *l)
 	}
 	l->touched += l->used;
 	lines_forget(l);
+	for (size_t i = 0; i < l->nconflicts; i++) {
+		struct conflict *c = l->conflicts[i];
+
+		if (!c->told && tell != NULL) {
+			tell(c->address);
+		}
+		c->told = true;
+	}
 }
 
 static int

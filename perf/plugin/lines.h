@@ -33,6 +33,7 @@ struct conflict {
 	uint64_t address; /* physical, of the line */
 	unsigned batches;
 	bool true_sharing; /* in any of them */
+	bool told;         /* lines_fold has told of it */
 	uint64_t cpus;
 	struct line_use use[LINES_CPUS]; /* all batches together, first PCs */
 };
@@ -56,8 +57,11 @@ void lines_touch(struct lines *l, unsigned cpu, uint64_t address, unsigned size,
 /* Forgets everything, conflicts too. */
 void lines_clear(struct lines *l);
 
-/* The batch is over: conflicts are noted, the table is empty again. */
-void lines_fold(struct lines *l);
+/*
+ * The batch is over: conflicts are noted, the table is empty again. `tell` is called for each line that conflicts for
+ * the first time in its row; it may be NULL.
+ */
+void lines_fold(struct lines *l, void (*tell)(uint64_t address));
 
 /* One text line for each conflicting line, and below it one for each CPU; see README.md. */
 void lines_print(const struct lines *l, FILE *out);

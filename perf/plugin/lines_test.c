@@ -23,10 +23,10 @@ test_no_conflict(void)
 	lines_touch(&l, 0, 0x1008, 8, false, 2);
 	lines_touch(&l, 1, 0x2000, 8, false, 3); /* read by two */
 	lines_touch(&l, 2, 0x2000, 8, false, 4);
-	lines_fold(&l);
+	lines_fold(&l, NULL);
 	CHECK(l.nconflicts == 0 && l.touched == 2 && l.used == 0);
 	lines_touch(&l, 1, 0x1000, 8, true, 5); /* another CPU, another batch */
-	lines_fold(&l);
+	lines_fold(&l, NULL);
 	CHECK(l.nconflicts == 0 && l.touched == 3);
 	lines_destroy(&l);
 }
@@ -42,7 +42,7 @@ test_true_and_false_sharing(void)
 		lines_touch(&l, 1, 0x4004, 1, false, 11); /* the same bytes */
 		lines_touch(&l, 0, 0x8000, 8, true, 12);
 		lines_touch(&l, 1, 0x8008, 8, true, 13); /* only the same line */
-		lines_fold(&l);
+		lines_fold(&l, NULL);
 	}
 	CHECK(l.nconflicts == 2);
 	for (size_t i = 0; i < l.nconflicts; i++) {
@@ -66,7 +66,7 @@ test_crossing_and_growth(void)
 	for (uint64_t i = 0; i < 20000; i++) {
 		lines_touch(&l, 0, 0x100000 + i * 64, 8, true, 3);
 	}
-	lines_fold(&l);
+	lines_fold(&l, NULL);
 	CHECK(l.nconflicts == 1 && l.conflicts[0]->address == 0x1040 && l.conflicts[0]->true_sharing);
 	CHECK(l.touched == 20002);
 	lines_destroy(&l);
