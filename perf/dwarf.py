@@ -117,7 +117,7 @@ class Types:
             size = self.size(element) if element is not None else 0
             return f"[{offset // size}]{self.path(element, offset % size)}" if size else f"+{offset:#x}"
         if entry.tag not in _STRUCTS:
-            return f"+{offset}" if offset else ""
+            return ""  # a number or a pointer: which of its bytes says nothing
         best = None
         for member in entry.children:
             at = member.number("data_member_location") or 0
@@ -129,6 +129,6 @@ class Types:
         inner = self._type_of(member)
         size = self.size(inner) if inner is not None else 0
         if size and offset - at >= size:
-            return "(padding)"
+            return f".({member.name} and padding)"
         name = f".{member.name}" if member.name else ""
         return name + self.path(inner, offset - at)

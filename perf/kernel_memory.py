@@ -124,9 +124,9 @@ class Memory:
         entry = self._types.struct(tag) if tag else None
         offset = inside % slab.size
         if entry is None:
-            return f"zone {slab.zone}: element {inside // slab.size}+{offset:#x}"
+            return f"zone {slab.zone}: element {inside // slab.size}+{offset & ~7:#x}"
         if offset >= entry.number("byte_size"):
-            return f"zone {slab.zone}: behind struct {tag}+{offset:#x}"
+            return f"zone {slab.zone}: behind struct {tag}+{offset & ~7:#x}"
         return f"zone {slab.zone}: struct {tag}{self._types.path(entry, offset)}"
 
     def name(self, line, address):

@@ -96,3 +96,38 @@ def observe(out, row, mode, cpus, workers=1, options=()):
     if seen.batches == 0:
         raise ObserveError(f"{row.name}: the guest marked no batch")
     return seen
+
+
+@dataclass
+class Rows:
+    """All rows of one boot: those that were measured, and (name, reason) of the others."""
+
+    rows: list
+    missing: list
+    image: int
+
+
+def rows(out, boot, mode, options=(), program=()):
+    """Boots a suite.Boot with the plugin in `mode`; `options` are further ones of the plugin, `program` of the benchmark
+    program."""
+    progress = Progress(sum(len(boot.workers) if row.workers else 1 for row in boot.rows))
+    with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
+        report = os.path.join(folder, "report.txt")
+        log = os.path.join(folder, "console.log")
+        prepared = machine.Prepared(out, boot, folder, plugin_report.words(out, mode, report, options), program)
+        progress.boot(f"{len(boot.rows)} row{'s' if len(boot.rows) > 1 else ''} on {boot.cpus} CPUs, {mode}")
+        outcome = runner.run(prepared.command, "count", log, progress, prepared.backtraces, silence_s=300, limit_s=3600)
+        progress.end()
+        try:
+            found = plugin_report.read(report, whole=not outcome.reason)
+        except plugin_report.ReportError as error:
+            raise ObserveError(str(error)) from None
+        where = image(log)
+    measured = {measurement.name for measurement in outcome.measurements}
+    missing = {**outcome.failed, **outcome.skipped}
+    if outcome.reason:
+        missing[outcome.running or "the boot"] = outcome.reason
+    good = [(name, row) for name, row in zip(outcome.started, found) if name in measured and row.batches]
+    if not good:
+        raise ObserveError("; ".join(f"{name}: {reason}" for name, reason in missing.items()) or "nothing was measured")
+    return Rows(good, list(missing.items()), where)

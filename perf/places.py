@@ -1,5 +1,4 @@
-"""Addresses of an observed run into names: functions of the kernel and of the benchmark program, and data of the
-kernel."""
+"""Addresses of an observed run into names: functions of the kernel and of the benchmark program."""
 
 import bisect
 import functools
@@ -15,8 +14,6 @@ NM = "llvm-nm-19"
 _KERNEL = 1 << 47
 # Where ld64.lld links a program, below its 4 GiB of __PAGEZERO.
 _LINKED_AT = 0x100000000
-# Where QEMU puts the kernel's Image, which begins with its first section.
-_IMAGE_AT = 0x40200000
 # Farther behind a symbol than this is another program: several run in rows that make processes.
 _LARGEST_FUNCTION = 1 << 16
 _PROGRAM = "/bin/bench"
@@ -47,7 +44,6 @@ class Places:
         elf = os.path.join(out, "pluot.elf")
         self.kernel = symbols.Kernel(elf)
         self._text = _Symbols(elf, "tT")
-        self._all = _Symbols(elf, "tTdDbBrR")
         self._program = _Symbols(os.path.join(out, "guest/bin/bench"), "tT")
         self._program_slide = image - _LINKED_AT if image else None
 
@@ -75,16 +71,12 @@ class Places:
         """"function (file:line)" of an instruction, callers of inlined functions behind it."""
         return self.kernel.names([pc])[0] if pc >= _KERNEL else self.function(pc)
 
+    def lines(self, pcs):
+        """{instruction: "function (file:line)"} of many at once."""
+        kernel = [pc for pc in pcs if pc >= _KERNEL]
+        names = dict(zip(kernel, self.kernel.names(kernel)))
+        return {pc: names[pc] if pc in names else self.function(pc) for pc in pcs}
+
     def address_of(self, name):
         """The address of a function of the kernel."""
         return self._text.at[self._text.names.index(name)]
-
-    def data(self, address):
-        """What lies at a physical address: a kernel variable, or memory that was allocated."""
-        base = self._all.at[0] if self._all.at else 0
-        end = self._all.at[-1] if self._all.at else 0
-        virtual = address - _IMAGE_AT + base
-        if not base <= virtual <= end:
-            return f"allocated memory at {address:#x}"
-        name, offset = self._all.find(virtual + 63)
-        return f"{name}+{max(offset - 63, 0):#x}"

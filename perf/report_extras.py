@@ -54,13 +54,18 @@ def _read_sharing(out):
         return None
 
 
+def sharing_picture(doc):
+    """The matrix of a DIR/sharing.json."""
+    title = f"cache lines shared between CPUs, {doc.get('cpus', 2)} CPUs"
+    return plots.matrix("sharing", title, "Each row runs on one CPU while its column runs on another.", doc["rows"],
+                        doc["matrix"], "Cache lines written by one CPU and touched by the other; 0 is best.")
+
+
 def _sharing_card(out, card):
     doc = _read_sharing(out)
     if not doc or not doc["rows"]:
         return None
-    title = f"cache lines shared between CPUs, {doc.get('cpus', 2)} CPUs"
-    picture = plots.matrix("sharing", title, "Each row runs on one CPU while its column runs on another.", doc["rows"],
-                           doc["matrix"], "Cache lines written by one CPU and touched by the other; 0 is best.")
+    picture = sharing_picture(doc)
     made = card("sharing", "sharing", "Which operations, done at once on different CPUs, touch a common cache line that one of "
                 "them writes. Where there is none, nothing in the kernel keeps them from scaling.", [picture])
     lines = Table(["benchmark", "line", "kind", "by"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _LINE = re.compile(r"^(?:BENCHMARK|KBENCH)(\(.*)$", re.MULTILINE)
 _REGISTRATION = re.compile(r'^\("(?P<name>[a-z][A-Za-z0-9_./:]*)",\s*\w+(?P<options>[^()]*)\);$')
 _CPUS = re.compile(r"\.cpus = (\d+)")
-_WORKERS = re.compile(r"\.workers = true")
+_WORKERS = re.compile(r"\.(?:workers|processes) = true")
 
 
 class SuiteError(Exception):

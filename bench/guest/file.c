@@ -28,7 +28,7 @@ open_close(struct bench *b)
 	bench_check(b, ok, "the file was not opened");
 }
 BENCHMARK("file/open_close", open_close);
-BENCHMARK("scale/open_close", open_close, .cpus = 2, .workers = true, .processes = true);
+BENCHMARK("scale/open_close", open_close, .cpus = 2, .processes = true);
 
 static void
 stat_file(struct bench *b)
@@ -142,4 +142,4 @@ pipe_pingpong(struct bench *b)
 	bench_check(b, ok && waitpid(peer, NULL, 0) == peer, "the other process did not answer");
 }
 BENCHMARK("file/pipe_pingpong", pipe_pingpong);
-BENCHMARK("scale/pipe_pingpong", pipe_pingpong, .cpus = 2, .workers = true, .processes = true);
+BENCHMARK("scale/pipe_pingpong", pipe_pingpong, .cpus = 2, .processes = true);

@@ -334,11 +334,11 @@ port_lifecycle(struct bench *b)
 	bench_check(b, kr == KERN_SUCCESS, "a port operation failed");
 }
 BENCHMARK("ipc/port_lifecycle", port_lifecycle);
-BENCHMARK("scale/port_lifecycle", port_lifecycle, .cpus = 2, .workers = true, .processes = true);
+BENCHMARK("scale/port_lifecycle", port_lifecycle, .cpus = 2, .processes = true);
 
 /* ---- many senders, one port ---- */
 
-#define ONE_PORT_MESSAGES 200 /* of a batch of one worker; the queue holds those of four */
+#define SENDS 200 /* of a batch of one worker; the queue holds those of four */
 
 static mach_port_t one_port; /* made before the first batch, by worker 0 */
 
@@ -391,8 +391,7 @@ send_one_port(struct bench *b)
 		drop_own_port(one_port);
 	}
 }
-BENCHMARK("scale/one_port", send_one_port, .iterations = ONE_PORT_MESSAGES, .most = ONE_PORT_MESSAGES,
-    .cpus = 2, .workers = true);
+BENCHMARK("scale/one_port", send_one_port, .iterations = SENDS, .most = SENDS, .cpus = 2, .workers = true);
 
 /* ---- kernel objects ---- */
 

@@ -33,8 +33,7 @@ fork_exit_wait(struct bench *b)
 	bench_check(b, ok, "a child was not made or did not end well");
 }
 BENCHMARK("proc/fork_exit_wait", fork_exit_wait, .iterations = 20);
-BENCHMARK(
-    "scale/fork_exit_wait", fork_exit_wait, .iterations = 20, .cpus = 2, .workers = true, .processes = true);
+BENCHMARK("scale/fork_exit_wait", fork_exit_wait, .iterations = 20, .cpus = 2, .processes = true);
 
 /* One operation: posix_spawn of a program whose main returns at once, and a wait for it. */
 static void

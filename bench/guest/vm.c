@@ -5,7 +5,7 @@
 #include <harness/platform.h>
 #include <sys/mman.h>
 
-#define PAGES_A_BATCH 256 /* count mode: 4 MiB of fresh pages */
+#define BATCH_PAGES 256 /* count mode: 4 MiB of fresh pages */
 
 /* One operation: the first store to 16 KiB of anonymous memory, zeroing included. */
 static void
@@ -29,10 +29,9 @@ fault_zero_fill(struct bench *b)
 		}
 	}
 }
-BENCHMARK("vm/fault_zero_fill", fault_zero_fill, .iterations = PAGES_A_BATCH);
-BENCHMARK("scale/fault_zero_fill", fault_zero_fill, .iterations = PAGES_A_BATCH, .cpus = 2, .workers = true);
-BENCHMARK("scale/fault_in_tasks", fault_zero_fill, .iterations = PAGES_A_BATCH, .cpus = 2, .workers = true,
-    .processes = true);
+BENCHMARK("vm/fault_zero_fill", fault_zero_fill, .iterations = BATCH_PAGES);
+BENCHMARK("scale/fault_zero_fill", fault_zero_fill, .iterations = BATCH_PAGES, .cpus = 2, .workers = true);
+BENCHMARK("scale/fault_in_tasks", fault_zero_fill, .iterations = BATCH_PAGES, .cpus = 2, .processes = true);
 
 /* One operation: a range of b->arg bytes allocated and deallocated, never touched. */
 static void

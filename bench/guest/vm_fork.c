@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGES_A_BATCH 64   /* count mode */
-#define MAX_PAGES     1024 /* time mode */
+#define BATCH_PAGES 64   /* count mode */
+#define MAX_PAGES   1024 /* time mode */
 
 /* Holds the pages until it is told to stop: while it lives, every first write of the parent copies. */
 static _Noreturn void
@@ -73,4 +73,4 @@ fault_cow(struct bench *b)
 	}
 	platform_unmap(memory, MAX_PAGES * PLATFORM_UNIT);
 }
-BENCHMARK("vm/fault_cow", fault_cow, .iterations = PAGES_A_BATCH, .most = MAX_PAGES);
+BENCHMARK("vm/fault_cow", fault_cow, .iterations = BATCH_PAGES, .most = MAX_PAGES);

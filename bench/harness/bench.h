@@ -37,7 +37,7 @@
  *
  * Workers. With `.workers = true` the function runs in 1, 2, ... threads at once, each pinned to its own CPU
  * and with a struct bench of its own; batches start together, and throughput is reported as well. The row's
- * name gets "/threads:N". With `.processes = true` as well each worker is a process of its own, made by fork.
+ * name gets "/threads:N". With `.processes = true` instead, each worker is a process of its own, made by fork.
  */
 #pragma once
 
@@ -70,7 +70,7 @@ struct bench_row {
 	unsigned most; /* iterations that a batch may grow to in time mode; 0 means no limit of its own */
 	unsigned ops;  /* operations in one iteration; 0 means 1 */
 	bool workers;
-	bool processes; /* workers are processes, not threads of one */
+	bool processes; /* the same, but workers are processes */
 };
 
 #define BENCH_ITERATIONS 1000

@@ -122,6 +122,13 @@ now_ns(void)
 	return ticks_to_ns(counter_ticks());
 }
 
+/* Measured with several workers. */
+static bool
+row_scales(const struct bench_row *row)
+{
+	return row->workers || row->processes;
+}
+
 static unsigned
 row_ops(const struct bench_row *row)
 {
@@ -559,7 +566,7 @@ wire_name(char *buf, size_t size, const struct bench_row *row, unsigned workers)
 {
 	char suffix[24] = "";
 
-	if (row->workers) {
+	if (row_scales(row)) {
 		snprintf(suffix, sizeof(suffix), "/threads:%u", workers);
 	}
 	snprintf(buf, size, "%s%s", row->name, suffix);
@@ -624,7 +631,7 @@ print_result(struct bench_team *t, const char *name)
 			    ? append_least(line + used, sizeof(line) - used, &t->samples)
 			    : append_percentiles(line + used, sizeof(line) - used, &t->samples);
 	}
-	if (!counter_is_instructions && t->row->workers && median != 0) {
+	if (!counter_is_instructions && row_scales(t->row) && median != 0) {
 		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%llu ops/s",
 		    (unsigned long long)(t->workers * NS_PER_SECOND * 100 / median));
 	}
@@ -718,7 +725,7 @@ planned(const struct options *o)
 
 	for (const struct bench_row *row = bench_rows_start; row < bench_rows_end; row++) {
 		if (options_choose(o, row->name)) {
-			rows += row->workers ? (unsigned)o->nworkers : 1;
+			rows += row_scales(row) ? (unsigned)o->nworkers : 1;
 		}
 	}
 	return rows;
@@ -865,10 +872,10 @@ static void
 run_row(
     const struct bench_row *row, const struct options *o, char *program, bool alone, struct totals *totals)
 {
-	size_t runs = row->workers ? o->nworkers : 1;
+	size_t runs = row_scales(row) ? o->nworkers : 1;
 
 	for (size_t i = 0; i < runs; i++) {
-		run_one(o, row, row->workers ? o->workers[i] : 1, program, alone, totals);
+		run_one(o, row, row_scales(row) ? o->workers[i] : 1, program, alone, totals);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- the machine: the counter is the work done, by everybody ---- */
@@ -59,6 +60,14 @@ bool
 platform_pin(unsigned cpu)
 {
 	return cpu < 4;
+}
+
+void *
+platform_shared(size_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return address != MAP_FAILED ? address : NULL;
 }
 
 void
@@ -120,6 +129,17 @@ BENCHMARK("test/seven", seven);
 BENCHMARK("test/seven_pairs", seven, .ops = 2);
 BENCHMARK("test/long", seven, .iterations = 1000000);
 BENCHMARK("test/team", seven, .workers = true);
+
+/* Workers that are processes have only memory in common that was made to be. */
+static void
+apart(struct bench *b)
+{
+	static _Atomic unsigned here;
+
+	seven(b);
+	bench_check(b, atomic_fetch_add(&here, 1) == 0, "another worker was in this process");
+}
+BENCHMARK("test/apart", apart, .processes = true);
 
 /* One batch in four costs more; the median does not see it. */
 static void
@@ -291,6 +311,15 @@ main(int argc, char **argv)
 	result(status == 0 && says("bench-plan: 2\n") && says("BenchmarkTest/team/threads:1\t11000\t7.00 ") &&
 		   says("BenchmarkTest/team/threads:3\t11000\t7."),
 	    "workers");
+	status = bench("--mode count --workers 3 test/apart");
+	result(status == 0 && says("BenchmarkTest/apart/threads:3\t11000\t") && says("bench-done: 1\n"),
+	    "processes");
+	status = bench("--mode count --pair test/seven test/fails");
+	result(
+	    status == 1 && says("bench-plan: 3\n") && says("BenchmarkPair/test.seven+test.seven\t550\t7.") &&
+		says("bench-fail: pair/test.seven+test.fails nothing was done\n") && says("bench-done: 1\n"),
+	    "pairs");
+	result(bench("--pair test/nobody") == 64, "a_pair_of_nobody");
 	status = bench("--mode count --workers 3 test/gives_up test/seven");
 	result(
 	    status == 1 && says("bench-fail: test/gives_up/threads:3 no memory\n") && says("bench-done: 1\n"),

@@ -2,7 +2,8 @@
  * What the machine layer keeps for each CPU. The scheduler's per-CPU state (struct processor and so on) is
  * separate: PERCPU_DATA variables in <kern/percpu.h>.
  *
- * The lines are written by the own CPU except where a field says otherwise; no two CPUs share one.
+ * The first line is written at boot and read by every CPU; the others are written by the own CPU at each interrupt. No
+ * two CPUs share one.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ struct cpu_data {
 	uintptr_t emergency_top;     /* stack for exceptions that find the kernel stack exhausted */
 	volatile uint8_t *gicr_base; /* this CPU's redistributor, RD frame */
 
-	const struct arm_saved_state
-	    *irq_state; /* what the interrupt in progress interrupted; NULL: idle loop */
+	/* what the interrupt in progress interrupted; NULL: idle loop */
+	const struct arm_saved_state *irq_state OS_CACHE_ALIGNED;
 
 	uint64_t timer_deadline; /* what the comparator stands at; UINT64_MAX: disarmed */
 	uint64_t irq_count;
