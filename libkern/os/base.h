@@ -14,6 +14,9 @@
 #define static_assert _Static_assert
 #endif
 
+/* The compiler must take `v` as it stands, in a register, and forget how it was computed. */
+#define os_compiler_hide(v) __asm__("" : "+r"(v))
+
 #define os_likely(x)   __builtin_expect(!!(x), 1)
 #define os_unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -17,7 +17,7 @@
 
 /* Part of switching from old to new, when either has FP business: old->fp_live | new->fp_credit. Interrupts
  * masked. */
-void fp_switch(struct machine_thread *old, struct machine_thread *new);
+__attribute__((preserve_most, cold)) void fp_switch(struct machine_thread *old, struct machine_thread *new);
 
 /* EL0 trapped: gives the current thread its registers. Interrupts on; may block for memory. */
 void fp_trap(void);

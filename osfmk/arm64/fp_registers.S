@@ -26,8 +26,8 @@
 	stp	q30, q31, [\state, #480]
 	mrs	x3, fpsr
 	mrs	x4, fpcr
-	str	w3, [\state, #512]
-	str	w4, [\state, #516]
+	add	\state, \state, #512
+	stp	w3, w4, [\state]
 .endm
 
 /* And back; uses x3, x4. */
@@ -48,8 +48,8 @@
 	ldp	q26, q27, [\state, #416]
 	ldp	q28, q29, [\state, #448]
 	ldp	q30, q31, [\state, #480]
-	ldr	w3, [\state, #512]
-	ldr	w4, [\state, #516]
+	add	\state, \state, #512
+	ldp	w3, w4, [\state]
 	msr	fpsr, x3
 	msr	fpcr, x4
 .endm

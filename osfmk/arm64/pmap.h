@@ -58,7 +58,7 @@ PERCPU_DECLARE(struct pmap_cpu, pmap_cpu);
 extern uint64_t pmap_asid_generation; /* << 16, like pm_context */
 extern pmap_t kernel_pmap;
 
-void pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc);
+__attribute__((preserve_most, cold)) void pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc);
 
 OS_INLINE void
 pmap_load_ttbr0(pmap_t pmap, uint64_t context)

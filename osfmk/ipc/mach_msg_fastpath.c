@@ -77,6 +77,7 @@ static PERCPU_DATA(ipc_kmsg_t, mach_msg_transit);
 
 /* What the checks found out. Lives in registers: nothing takes its address but inlined steps. */
 struct fast_call {
+	uintptr_t percpu;             /* base of this CPU's variables */
 	struct ipc_entry *dest_entry; /* the name sent to */
 	uint64_t dest_word;
 	ipc_port_t dest;
@@ -84,6 +85,7 @@ struct fast_call {
 	thread_t target;
 	uint64_t target_wait; /* its claim word */
 	uint32_t target_fast_size;
+	struct ipc_entry *reserve;   /* of the receiver of a call, for the reply right */
 	struct ipc_entry *rcv_entry; /* the name received from */
 	uint64_t rcv_word;
 	ipc_port_t rcv;
@@ -91,8 +93,6 @@ struct fast_call {
 	ipc_kmsg_t transit;
 	uint64_t header[3]; /* as the receiver will see it */
 };
-
-#define FAST_CPU(self, name) PERCPU_AT(name, (self)->machine.percpu_base)
 
 /* --- why a call left for the general path; counted in debug builds, for tests --- */
 
@@ -139,16 +139,18 @@ fast_entry_beyond(thread_t self, uint32_t index)
 	return nt_entry(&self->task->ipc.space->is_table, index);
 }
 
-/* The entry at the place that `name` says, whatever it holds; NULL if there is none. */
-OS_INLINE struct ipc_entry *
-fast_entry(thread_t self, mach_port_name_t name)
+/* The entry at the place that `name` says, whatever it holds. False: there is none. */
+OS_INLINE bool
+fast_entry(thread_t self, mach_port_name_t name, struct ipc_entry **entry)
 {
 	uint32_t index = name >> 8;
 
 	if (os_unlikely(index >= NT_FIRST)) {
-		return fast_entry_beyond(self, index);
+		*entry = fast_entry_beyond(self, index);
+		return *entry != NULL;
 	}
-	return &self->ipc.ith_entries[index];
+	*entry = &self->ipc.ith_entries[index];
+	return true;
 }
 
 /* The bits in which the generation of a word and that of a name differ, in their places. */
@@ -167,8 +169,7 @@ fast_check_dest(thread_t self, const struct mach_msg_fast_args *args, bool is_ca
 	mach_port_name_t name = (mach_port_name_t)args->remote_and_local;
 	uint64_t difference;
 
-	call->dest_entry = fast_entry(self, name);
-	if (os_unlikely(call->dest_entry == NULL)) {
+	if (os_unlikely(!fast_entry(self, name, &call->dest_entry))) {
 		FAST_LEAVE(DEST_NAME);
 	}
 	call->dest_word = os_atomic_load(&call->dest_entry->ie_word, relaxed); /* [N1] by dependency */
@@ -198,19 +199,24 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 		FAST_LEAVE(NO_RECEIVER);
 	}
 	call->target = mq_receiver(call->dest_queue);
+	os_compiler_hide(call->target); /* one register, not a sum for each field */
 	call->target_wait = os_atomic_load(&call->target->wait_word, acquire); /* [F1], before what follows */
 	if (os_unlikely(!(call->target_wait & WAIT_WAITING))) {
 		FAST_LEAVE(CLAIMED);
 	}
-	if (os_unlikely(!thread_handoff_ok_on(FAST_CPU(self, percpu_processor), self, call->target))) {
+	if (os_unlikely(
+		!thread_handoff_ok_on(PERCPU_AT(percpu_processor, call->percpu), self, call->target))) {
 		FAST_LEAVE(NOT_HERE);
 	}
 	call->target_fast_size = call->target->ipc.ith_fast_size;
 	if (os_unlikely(args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > call->target_fast_size)) {
 		FAST_LEAVE(ROOM);
 	}
-	if (is_call && os_unlikely(call->target->ipc.ith_entry == NULL)) {
-		FAST_LEAVE(NO_RESERVE);
+	if (is_call) {
+		call->reserve = call->target->ipc.ith_entry;
+		if (os_unlikely(call->reserve == NULL)) {
+			FAST_LEAVE(NO_RESERVE);
+		}
 	}
 	return true;
 }
@@ -219,8 +225,7 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 OS_INLINE bool
 fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
-	call->rcv_entry = fast_entry(self, args->rcv_name);
-	if (os_unlikely(call->rcv_entry == NULL)) {
+	if (os_unlikely(!fast_entry(self, args->rcv_name, &call->rcv_entry))) {
 		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv_word = os_atomic_load(&call->rcv_entry->ie_word, relaxed);
@@ -251,7 +256,7 @@ fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_c
 {
 	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
 
-	call->transit = *FAST_CPU(self, mach_msg_transit);
+	call->transit = *PERCPU_AT(mach_msg_transit, call->percpu);
 	if (os_unlikely(call->transit == IKM_NULL)) {
 		FAST_LEAVE(NO_TRANSIT);
 	}
@@ -324,7 +329,7 @@ fast_deliver(thread_t self, const struct mach_msg_fast_args *args, bool is_call,
 
 	if (is_call) {
 		bits = MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND);
-		reply_name = ipc_entry_set(ith->ith_entry, call->rcv, NT_SEND_ONCE, 1);
+		reply_name = ipc_entry_set(call->reserve, call->rcv, NT_SEND_ONCE, 1);
 		ith->ith_entry = NULL;
 	} else {
 		bits = MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE);
@@ -351,7 +356,7 @@ fast_wait_abort(thread_t self)
 }
 
 /* Requests and send rights come and go. True: the thread waits on, or has been taken out and is claimed. */
-static OS_COLD OS_NOINLINE bool
+static OS_COLD OS_NOINLINE __attribute__((preserve_most)) bool
 fast_wait_entry_changed(thread_t self, struct ipc_entry *entry, uint64_t word, ipc_port_t port)
 {
 	uint64_t change = os_atomic_load(&entry->ie_word, relaxed) ^ word;
@@ -505,7 +510,7 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 	if (os_unlikely(call->target_fast_size & ITH_TIMED)) {
 		fast_cancel_timer(target);
 	}
-	thread_handoff_switch_on(FAST_CPU(self, percpu_processor), self, target);
+	thread_handoff_switch_on(PERCPU_AT(percpu_processor, call->percpu), self, target);
 	wait_word_finish_own_claim(&target->wait_word, call->target_wait);
 	if (os_unlikely(!fast_copy_out(target, size, call))) {
 		fast_return_faulting(
@@ -539,8 +544,8 @@ OS_INLINE void
 mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 {
 	thread_t self = current_thread();
-	struct smr_cpu *smr = FAST_CPU(self, percpu_smr);
-	struct fast_call call;
+	struct fast_call call = { .percpu = self->machine.percpu_base };
+	struct smr_cpu *smr = PERCPU_AT(percpu_smr, call.percpu);
 
 	if (!fast_check_shape(args, is_call)) {
 		fast_leave(self, false);
@@ -568,7 +573,6 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 	fast_switch(self, args->send_size, &call);
 }
 
-static OS_NOINLINE
 MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
     mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id)
 {
@@ -578,7 +582,6 @@ MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t
 	mach_msg_fast_one_way(&args, true);
 }
 
-static OS_NOINLINE
 MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_t send_size,
     uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id)
 {

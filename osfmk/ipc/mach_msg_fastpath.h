@@ -6,6 +6,7 @@
 
 #include <ipc/ipc_types.h>
 #include <kern/kern_types.h>
+#include <kern/syscall_sw.h>
 
 /* Why a combined send and receive of the right shape took the general path after all. */
 enum fast_leave {
@@ -27,6 +28,15 @@ enum fast_leave {
 	FAST_LEAVE_CLAIM_RACE,    /* ... ended its wait */
 	FAST_LEAVE_COUNT,
 };
+
+/*
+ * The two directions, entered from the traps. Not static: the compiler would move the arguments of a function that
+ * it sees all callers of.
+ */
+MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+    mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id);
+MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_t send_size,
+    uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id);
 
 /* Gives this CPU a transit buffer if it has none. Interrupts on; called on the general path. */
 void mach_msg_fast_refill(void);

@@ -141,6 +141,13 @@ nt_name(uint32_t index, uint64_t word)
 	return (index << 8) | ((uint32_t)(word >> NT_BYTE_SHIFT) & 0xffU) | 3U;
 }
 
+/* The same for a word that is valid: NT_ONES are there. */
+OS_INLINE mach_port_name_t
+nt_name_valid(uint32_t index, uint64_t word)
+{
+	return (index << 8) | (uint8_t)(word >> NT_BYTE_SHIFT);
+}
+
 OS_INLINE uint64_t
 nt_gen_of_name(mach_port_name_t name)
 {

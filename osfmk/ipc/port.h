@@ -122,7 +122,7 @@ ip_reference(ipc_port_t port)
 /* For an object found through a name inside an SMR section: refuses one whose last reference went. */
 OS_WARN_RESULT bool ip_try_reference(ipc_port_t port);
 
-void ip_free_last(ipc_port_t port);
+__attribute__((preserve_most, cold)) void ip_free_last(ipc_port_t port);
 
 OS_INLINE void
 ip_release(ipc_port_t port)

@@ -65,7 +65,7 @@ ipc_entry_set(ipc_entry_t entry, void *object, unsigned rights, uint32_t urefs)
 
 	entry->ie_urefs = urefs;
 	os_atomic_store(&entry->ie_word, word, release); /* [N3] */
-	return nt_name(entry->ie_index, word);
+	return nt_name_valid(entry->ie_index, word);
 }
 
 /* Makes an entry free again, next generation; what it held is the caller's. */

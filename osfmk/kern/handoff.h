@@ -73,7 +73,7 @@ processor_set_active(processor_t processor, thread_t self, thread_t target)
 }
 
 /* Inbox entries that came while the priority shown to wakers was another one. */
-void processor_recheck_inbox(processor_t processor);
+__attribute__((preserve_most, cold)) void processor_recheck_inbox(processor_t processor);
 
 /*
  * Shows the priority to wakers, then looks at the inbox: [D1], pairs with [D2] in the waker. A thread that

@@ -63,7 +63,7 @@ mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option, mach_msg_size_t se
 	return mr;
 }
 
-/* An interrupted call that the caller did not ask to hear of. */
+/* What a call that was not successful comes to: interruptions that the caller did not ask to hear of go on. */
 static mach_msg_return_t __attribute__((noinline))
 msg_again(mach_msg_return_t mr, mach_msg_option_t option, mach_msg_size_t send_size, mach_msg_size_t rcv_size,
     mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify, mach_msg_header_t *msg)
@@ -79,33 +79,20 @@ msg_again(mach_msg_return_t mr, mach_msg_option_t option, mach_msg_size_t send_s
 }
 
 /*
- * The classic trap: the kernel reads the header itself, so that nothing is packed here. The arguments are
- * still in their registers after it, which makes this a leaf without a frame.
+ * The classic trap: the kernel reads the header itself, so that nothing is packed here. It returns with all
+ * registers but x0 as they were, so that the arguments are in place for msg_again, which also tells errors from
+ * interruptions; the message waits in x7.
  */
-mach_msg_return_t
+__attribute__((naked)) mach_msg_return_t
 mach_msg(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size,
     mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify)
 {
-	register uint64_t x0 __asm__("x0") = (uint64_t)msg;
-	register mach_msg_option_t x1 __asm__("x1") = option;
-	register mach_msg_size_t x2 __asm__("x2") = send_size;
-	register mach_msg_size_t x3 __asm__("x3") = rcv_size;
-	register mach_port_name_t x4 __asm__("x4") = rcv_name;
-	register mach_msg_timeout_t x5 __asm__("x5") = timeout;
-	register mach_port_name_t x6 __asm__("x6") = notify;
-	register mach_msg_header_t *x7 __asm__("x7") = msg;
-	register int64_t x16 __asm__("x16") = -31;
-	mach_msg_return_t mr;
-
-	__asm__ volatile("svc #0x80"
-	    : "+r"(x0)
-	    : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x6), "r"(x7), "r"(x16)
-	    : "memory", "cc");
-	mr = (mach_msg_return_t)x0;
-	if (__builtin_expect(mr == MACH_SEND_INTERRUPTED || mr == MACH_RCV_INTERRUPTED, 0)) {
-		return msg_again(mr, x1, x2, x3, x4, x5, x6, x7);
-	}
-	return mr;
+	__asm__("mov	x7, x0\n\t"
+		"mov	x16, #-31\n\t"
+		"svc	#0x80\n\t"
+		"cbnz	w0, 1f\n\t"
+		"ret\n"
+		"1:	b	%c0" ::"i"(msg_again));
 }
 
 /* A receive into another buffer goes as a vector. */
