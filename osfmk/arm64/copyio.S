@@ -101,17 +101,42 @@ FUNCTION(_copyout_nofault)
 FUNCTION_END(_copyout_nofault)
 
 /*
- * The same for the body of a message in the fast path: bytes are a multiple of 4 and not 0, and with w3 == 0 the
- * vector registers are nobody's: they carry the bulk. Otherwise 64 bytes go through general registers at a
- * time. Uses x3-x8, x16, x17 only: callers count on the preserve_most convention.
+ * The same for the body of a message in the fast path: bytes are a multiple of 4 and not 0. Vector registers carry it:
+ * with w3 == 0 they are nobody's, otherwise four of them are set aside on the stack meanwhile. Changes nothing but
+ * x0-x2.
  */
+.macro COPY_MESSAGE_64 dst, src
+	ldp	q0, q1, [\src], #64
+	ldp	q2, q3, [\src, #-32]
+	stp	q0, q1, [\dst], #64
+	stp	q2, q3, [\dst, #-32]
+.endm
+
+/* What is left of x2 below 64, bit by bit. */
+.macro COPY_MESSAGE_TAIL dst, src, done
+	ands	x2, x2, #63
+	b.eq	\done
+	tbz	x2, #5, 1f
+	ldp	q0, q1, [\src], #32
+	stp	q0, q1, [\dst], #32
+1:	tbz	x2, #4, 1f
+	ldr	q0, [\src], #16
+	str	q0, [\dst], #16
+1:	tbz	x2, #3, 1f
+	ldr	d0, [\src], #8
+	str	d0, [\dst], #8
+1:	tbz	x2, #2, \done
+	ldr	s0, [\src]
+	str	s0, [\dst]
+.endm
+
 .macro COPY_MESSAGE dst, src
 	msr	pan, #0
-.Lstart_\@:
 	cbnz	w3, 6f
+.Lfree_\@:
 	subs	x2, x2, #128
-	b.lo	2f
-1:	ldp	q0, q1, [\src], #128
+	b.lo	3f
+2:	ldp	q0, q1, [\src], #128
 	ldp	q2, q3, [\src, #-96]
 	ldp	q4, q5, [\src, #-64]
 	ldp	q6, q7, [\src, #-32]
@@ -120,50 +145,39 @@ FUNCTION_END(_copyout_nofault)
 	stp	q4, q5, [\dst, #-64]
 	stp	q6, q7, [\dst, #-32]
 	subs	x2, x2, #128
-	b.hs	1b
-2:	tbz	x2, #6, 3f
-	ldp	q0, q1, [\src], #64
-	ldp	q2, q3, [\src, #-32]
-	stp	q0, q1, [\dst], #64
-	stp	q2, q3, [\dst, #-32]
-3:	ands	x2, x2, #63			/* what is left, bit by bit */
-	b.eq	5f
-	tbz	x2, #5, 4f
-	ldp	x4, x5, [\src], #32
-	ldp	x6, x7, [\src, #-16]
-	stp	x4, x5, [\dst], #32
-	stp	x6, x7, [\dst, #-16]
-4:	tbz	x2, #4, 4f
-	ldp	x4, x5, [\src], #16
-	stp	x4, x5, [\dst], #16
-4:	tbz	x2, #3, 4f
-	ldr	x4, [\src], #8
-	str	x4, [\dst], #8
-4:	tbz	x2, #2, 5f
-	ldr	w4, [\src]
-	str	w4, [\dst]
+	b.hs	2b
+3:	tbz	x2, #6, 4f
+	COPY_MESSAGE_64 \dst, \src
+4:	COPY_MESSAGE_TAIL \dst, \src, 5f
+.Lfree_end_\@:
 5:	msr	pan, #1
 	mov	x0, #0
 	ret
-6:	subs	x2, x2, #64
-	b.lo	3b
-7:	ldp	x3, x4, [\src], #64
-	ldp	x5, x6, [\src, #-48]
-	ldp	x7, x8, [\src, #-32]
-	ldp	x16, x17, [\src, #-16]
-	stp	x3, x4, [\dst], #64
-	stp	x5, x6, [\dst, #-48]
-	stp	x7, x8, [\dst, #-32]
-	stp	x16, x17, [\dst, #-16]
+
+6:	stp	q0, q1, [sp, #-64]!
+	stp	q2, q3, [sp, #32]
+.Lused_\@:
+	subs	x2, x2, #64
+	b.lo	8f
+7:	COPY_MESSAGE_64 \dst, \src
 	subs	x2, x2, #64
 	b.hs	7b
-	b	3b
-.Lend_\@:
-.Lfail_\@:
+8:	COPY_MESSAGE_TAIL \dst, \src, 9f
+.Lused_end_\@:
+9:	ldp	q2, q3, [sp, #32]
+	ldp	q0, q1, [sp], #64
+	msr	pan, #1
+	mov	x0, #0
+	ret
+.Lused_fail_\@:
+	ldp	q2, q3, [sp, #32]
+	ldp	q0, q1, [sp], #64
+.Lfree_fail_\@:
 	msr	pan, #1
 	mov	x0, #1
 	ret
-	FIXUP_RANGE .Lstart_\@, .Lend_\@, .Lfail_\@, 0
+	FIXUP_RANGE .Lfree_\@, .Lfree_end_\@, .Lfree_fail_\@, 0
+	FIXUP_RANGE .Lused_\@, .Lused_end_\@, .Lused_fail_\@, 0
 .endm
 
 	.arch_extension simd

@@ -56,12 +56,26 @@ copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len)
 
 /*
  * Message bodies: a multiple of 4 bytes, not 0, interrupts masked, the range checked by the caller. `vectors_used`
- * is 0 when no thread's vector registers are loaded on this CPU, and the copy may have them.
+ * is not 0 when a thread's vector registers are loaded on this CPU. The copy leaves all registers but its
+ * arguments' alone, which the compiler is told here.
  */
-__attribute__((preserve_most)) uint64_t _copyin_message(
-    void *kaddr, user_addr_t uaddr, size_t len, uint32_t vectors_used);
-__attribute__((preserve_most)) uint64_t _copyout_message(
-    user_addr_t uaddr, const void *kaddr, size_t len, uint32_t vectors_used);
+#define COPYIO_MESSAGE(name, dst_type, src_type)                                                          \
+	OS_INLINE OS_WARN_RESULT bool name(dst_type dst, src_type src, size_t len, uint32_t vectors_used) \
+	{                                                                                                 \
+		register uint64_t x0 __asm__("x0") = (uint64_t)dst;                                       \
+		register uint64_t x1 __asm__("x1") = (uint64_t)src;                                       \
+		register uint64_t x2 __asm__("x2") = len;                                                 \
+		register uint64_t x3 __asm__("x3") = vectors_used;                                        \
+                                                                                                          \
+		__asm__ volatile("bl _" #name                                                             \
+		    : "+r"(x0), "+r"(x1), "+r"(x2)                                                        \
+		    : "r"(x3)                                                                             \
+		    : "x30", "memory", "cc");                                                             \
+		return x0 == 0;                                                                           \
+	}
+
+COPYIO_MESSAGE(copyin_message, void *, user_addr_t)
+COPYIO_MESSAGE(copyout_message, user_addr_t, const void *)
 
 struct copyio_fixup {
 	int32_t start;   /* first instruction, relative to this field */

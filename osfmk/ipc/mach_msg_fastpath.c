@@ -77,8 +77,11 @@ static PERCPU_DATA(ipc_kmsg_t, mach_msg_transit);
 
 /* What the checks found out. Lives in registers: nothing takes its address but inlined steps. */
 struct fast_call {
-	uintptr_t percpu;             /* base of this CPU's variables */
-	struct ipc_entry *dest_entry; /* the name sent to */
+	uintptr_t percpu; /* base of this CPU's variables */
+	struct ipc_entry *entries;
+	processor_t processor;
+	struct thread_handoff handoff; /* what was seen of self and target */
+	struct ipc_entry *dest_entry;  /* the name sent to */
 	uint64_t dest_word;
 	ipc_port_t dest;
 	uint64_t dest_queue; /* its queue word, with the receiver in it */
@@ -139,9 +142,9 @@ fast_entry_beyond(thread_t self, uint32_t index)
 	return nt_entry(&self->task->ipc.space->is_table, index);
 }
 
-/* The entry at the place that `name` says, whatever it holds. False: there is none. */
+/* The entry at the place that `name` says, whatever it holds; `entries` is the first chunk. False: none. */
 OS_INLINE bool
-fast_entry(thread_t self, mach_port_name_t name, struct ipc_entry **entry)
+fast_entry(thread_t self, struct ipc_entry *entries, mach_port_name_t name, struct ipc_entry **entry)
 {
 	uint32_t index = name >> 8;
 
@@ -149,18 +152,19 @@ fast_entry(thread_t self, mach_port_name_t name, struct ipc_entry **entry)
 		*entry = fast_entry_beyond(self, index);
 		return *entry != NULL;
 	}
-	*entry = &self->ipc.ith_entries[index];
+	*entry = &entries[index];
 	return true;
 }
 
-/* The bits in which the generation of a word and that of a name differ, in their places. */
-OS_INLINE uint64_t
-fast_name_difference(uint64_t word, mach_port_name_t name)
+/* Is the generation of the word that of the name? */
+OS_INLINE bool
+fast_name_fits(uint64_t word, mach_port_name_t name)
 {
-	return word ^ (uint64_t)(uint8_t)name << NT_BYTE_SHIFT;
-}
+	uint32_t byte = (uint8_t)(word >> NT_BYTE_SHIFT);
 
-#define FAST_NAME_BYTE (0xffULL << NT_BYTE_SHIFT)
+	os_compiler_hide(byte); /* extract, compare with extension */
+	return byte == (uint8_t)name;
+}
 
 /* Destination: the right kind of right, no request on it. */
 OS_INLINE bool
@@ -169,18 +173,20 @@ fast_check_dest(thread_t self, const struct mach_msg_fast_args *args, bool is_ca
 	mach_port_name_t name = (mach_port_name_t)args->remote_and_local;
 	uint64_t difference;
 
-	if (os_unlikely(!fast_entry(self, name, &call->dest_entry))) {
+	if (os_unlikely(!fast_entry(self, call->entries, name, &call->dest_entry))) {
 		FAST_LEAVE(DEST_NAME);
 	}
 	call->dest_word = os_atomic_load(&call->dest_entry->ie_word, relaxed); /* [N1] by dependency */
-	difference = fast_name_difference(call->dest_word, name);
 	if (is_call) {
-		if (os_unlikely(!(call->dest_word & NT_SEND) || (difference & FAST_NAME_BYTE) != 0)) {
+		if (os_unlikely(!(call->dest_word & NT_SEND) || !fast_name_fits(call->dest_word, name))) {
 			FAST_LEAVE(DEST_NAME);
 		}
-	} else if (os_unlikely(
-		       (difference & (FAST_NAME_BYTE | NT_FLAGS_MASK | NT_RIGHTS_MASK)) != NT_SEND_ONCE)) {
-		FAST_LEAVE(DEST_NAME);
+	} else {
+		/* One mask over generation, flags and rights. */
+		difference = call->dest_word ^ (uint64_t)(uint8_t)name << NT_BYTE_SHIFT;
+		if (os_unlikely((difference & ~NT_PTR_MASK) != NT_SEND_ONCE)) {
+			FAST_LEAVE(DEST_NAME);
+		}
 	}
 	call->dest = nt_object_nonnull(call->dest_word);
 	return true;
@@ -204,8 +210,8 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 	if (os_unlikely(!(call->target_wait & WAIT_WAITING))) {
 		FAST_LEAVE(CLAIMED);
 	}
-	if (os_unlikely(
-		!thread_handoff_ok_on(PERCPU_AT(percpu_processor, call->percpu), self, call->target))) {
+	call->processor = PERCPU_AT(percpu_processor, call->percpu);
+	if (os_unlikely(!thread_handoff_look(call->processor, self, call->target, &call->handoff))) {
 		FAST_LEAVE(NOT_HERE);
 	}
 	call->target_fast_size = call->target->ipc.ith_fast_size;
@@ -225,12 +231,11 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 OS_INLINE bool
 fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
-	if (os_unlikely(!fast_entry(self, args->rcv_name, &call->rcv_entry))) {
+	if (os_unlikely(!fast_entry(self, call->entries, args->rcv_name, &call->rcv_entry))) {
 		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv_word = os_atomic_load(&call->rcv_entry->ie_word, relaxed);
-	if (os_unlikely(!(call->rcv_word & NT_RECEIVE) ||
-			(fast_name_difference(call->rcv_word, args->rcv_name) & FAST_NAME_BYTE) != 0)) {
+	if (os_unlikely(!(call->rcv_word & NT_RECEIVE) || !fast_name_fits(call->rcv_word, args->rcv_name))) {
 		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv = nt_object_nonnull(call->rcv_word);
@@ -256,14 +261,14 @@ fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_c
 {
 	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
 
-	call->transit = *PERCPU_AT(mach_msg_transit, call->percpu);
+	call->transit = PERCPU_LOAD_POINTER(mach_msg_transit, call->percpu);
 	if (os_unlikely(call->transit == IKM_NULL)) {
 		FAST_LEAVE(NO_TRANSIT);
 	}
 	if (body != 0 &&
 	    os_unlikely(args->addr > FAST_ADDRESS_LIMIT ||
-			_copyin_message(call->transit->ikm_msg + sizeof(mach_msg_header_t),
-			    args->addr + sizeof(mach_msg_header_t), body, self->machine.fp_live) != 0)) {
+			!copyin_message(call->transit->ikm_msg + sizeof(mach_msg_header_t),
+			    args->addr + sizeof(mach_msg_header_t), body, self->machine.fp_live))) {
 		FAST_LEAVE(SEND_FAULT);
 	}
 	return true;
@@ -292,13 +297,13 @@ fast_commit_right(bool is_call, const struct fast_call *call)
 	return true;
 }
 
-static OS_COLD void
-fast_undo_right(bool is_call, struct ipc_entry *dest_entry, uint64_t dest_word, ipc_port_t rcv)
+OS_INLINE void
+fast_undo_right(bool is_call, const struct fast_call *call)
 {
 	if (is_call) {
-		ipc_port_discard_sonce(rcv);
+		ipc_port_discard_sonce(call->rcv);
 	} else {
-		os_atomic_store(&dest_entry->ie_word, dest_word, release); /* [N3] */
+		os_atomic_store(&call->dest_entry->ie_word, call->dest_word, release); /* [N3] */
 	}
 }
 
@@ -370,6 +375,7 @@ fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fas
 {
 	struct ipc_thread_state *ith = &self->ipc;
 
+	os_compiler_hide(ith); /* in reach of stores in pairs */
 	ith->ith_msg_addr = args->addr;
 	ith->ith_object = call->rcv;
 	ith->ith_option = args->option;
@@ -483,9 +489,9 @@ fast_copy_out(thread_t target, uint32_t size, const struct fast_call *call)
 	__builtin_memcpy(&trailer_word, &trailer, sizeof(trailer_word));
 	if (size != sizeof(mach_msg_header_t) &&
 	    os_unlikely(addr > FAST_ADDRESS_LIMIT ||
-			_copyout_message(addr + sizeof(mach_msg_header_t),
+			!copyout_message(addr + sizeof(mach_msg_header_t),
 			    call->transit->ikm_msg + sizeof(mach_msg_header_t),
-			    size - (uint32_t)sizeof(mach_msg_header_t), target->machine.fp_live) != 0)) {
+			    size - (uint32_t)sizeof(mach_msg_header_t), target->machine.fp_live))) {
 		return false;
 	}
 	return copyout_nofault_u64(addr, call->header[0]) && copyout_nofault_u64_at8(addr, call->header[1]) &&
@@ -510,7 +516,8 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 	if (os_unlikely(call->target_fast_size & ITH_TIMED)) {
 		fast_cancel_timer(target);
 	}
-	thread_handoff_switch_on(PERCPU_AT(percpu_processor, call->percpu), self, target);
+	thread_handoff_switch_seen(
+	    call->processor, PERCPU_AT(pmap_cpu, call->percpu), self, target, &call->handoff);
 	wait_word_finish_own_claim(&target->wait_word, call->target_wait);
 	if (os_unlikely(!fast_copy_out(target, size, call))) {
 		fast_return_faulting(
@@ -533,7 +540,7 @@ fast_check_and_commit(
 		return false;
 	}
 	if (!fast_commit_target(call)) {
-		fast_undo_right(is_call, call->dest_entry, call->dest_word, call->rcv);
+		fast_undo_right(is_call, call);
 		return false;
 	}
 	return true;
@@ -544,7 +551,7 @@ OS_INLINE void
 mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 {
 	thread_t self = current_thread();
-	struct fast_call call = { .percpu = self->machine.percpu_base };
+	struct fast_call call = { .percpu = self->machine.percpu_base, .entries = self->ipc.ith_entries };
 	struct smr_cpu *smr = PERCPU_AT(percpu_smr, call.percpu);
 
 	if (!fast_check_shape(args, is_call)) {

@@ -75,12 +75,13 @@ struct mqueue {
 	struct mq_node *mq_outbox; /* oldest message first */
 };
 
-#define MQ_DEAD    0x01ULL
-#define MQ_WAITING 0x02ULL
-#define MQ_WAITERS 0x04ULL
-#define MQ_BLOCKED 0x08ULL
-#define MQ_IN_SET  0x10ULL
-#define MQ_NOTIFY  0x20ULL
+/* WAITING lies beside the pointer, and what must be clear with it beside WAITING: one mask each. */
+#define MQ_DEAD    0x04ULL
+#define MQ_WAITING 0x20ULL
+#define MQ_WAITERS 0x08ULL
+#define MQ_BLOCKED 0x10ULL
+#define MQ_IN_SET  0x01ULL
+#define MQ_NOTIFY  0x02ULL
 
 #define MQ_FLAGS       0x3fULL
 #define MQ_PTR_MASK    0x00007fffffffffc0ULL

@@ -28,10 +28,18 @@ thread_handoff_may_move(thread_t target, uint64_t where)
 	return (uint32_t)where == 0 && target->bound_cpu == THREAD_CPU_ANY;
 }
 
+/* What a look at the two threads found, for the switch that follows at once. */
+struct thread_handoff {
+	uint64_t where; /* of self */
+	int shown_pri;  /* pr_current_pri: self's */
+	int pri;        /* target's */
+};
+
 /*
  * May `self` give this CPU directly to `target`, which holds no stack? Not if target is still on a CPU ([O2]),
  * is bound elsewhere or outranked by a queued thread. A waiting thread is bound to its last CPU if to any, so
- * that off this CPU and last on it, which is one comparison, is enough. Racy reads are harmless: `no` costs a
+ * that off this CPU and last on it, which is one comparison, is enough; and nothing queued outranks a target of the
+ * priority that runs already, or self would have been preempted on its way here. Racy reads are harmless: `no` costs a
  * run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
  *
  * [O2]: the caller has read the claim word that it is going to claim (acquire) before, and claims it (acq_rel)
@@ -39,37 +47,47 @@ thread_handoff_may_move(thread_t target, uint64_t where)
  * wait began on has let go, and the claim orders all further use of the thread behind that.
  */
 OS_INLINE bool
-thread_handoff_ok_on(processor_t processor, thread_t self, thread_t target)
+thread_handoff_look(processor_t processor, thread_t self, thread_t target, struct thread_handoff *seen)
 {
 	uint64_t where = os_atomic_load(&target->where, relaxed);
 
 	assert(!(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)); /* seen at kernel exit */
-	return (os_likely(where + 1 == os_atomic_load(&self->where, relaxed)) ||
-		   thread_handoff_may_move(target, where)) &&
-	       processor->pr_ready_pri <= target->sched_pri;
+	seen->where = os_atomic_load(&self->where, relaxed);
+	seen->shown_pri = processor->pr_current_pri;
+	seen->pri = target->sched_pri;
+	return (os_likely(where + 1 == seen->where) || thread_handoff_may_move(target, where)) &&
+	       (os_likely(seen->pri == seen->shown_pri) || processor->pr_ready_pri <= seen->pri);
 }
 
 /* The same for a target that is claimed already, may hold a stack, and when self's turn may be over. */
 OS_INLINE bool
 thread_handoff_ok(thread_t self, thread_t target)
 {
+	struct thread_handoff seen;
+
 	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
 	       target->machine.kstack == 0 &&
 	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
-	       thread_handoff_ok_on(current_processor(), self, target);
+	       thread_handoff_look(current_processor(), self, target, &seen);
 }
 
 /* Charges the time since the last look to `self` and makes `target` the CPU's thread, for wakers and timers
- * of other CPUs to see. */
+ * of other CPUs to see. `where` is self's. */
 OS_INLINE void
-processor_set_active(processor_t processor, thread_t self, thread_t target)
+processor_set_active_where(processor_t processor, thread_t self, thread_t target, uint64_t where)
 {
 	uint64_t now = ml_get_timebase_raw();
 
 	self->cpu_time += now - processor->pr_dispatched;
 	processor->pr_dispatched = now;
 	processor->pr_active = target;
-	os_atomic_store(&target->where, os_atomic_load(&self->where, relaxed), relaxed);
+	os_atomic_store(&target->where, where, relaxed);
+}
+
+OS_INLINE void
+processor_set_active(processor_t processor, thread_t self, thread_t target)
+{
+	processor_set_active_where(processor, self, target, os_atomic_load(&self->where, relaxed));
 }
 
 /* Inbox entries that came while the priority shown to wakers was another one. */
@@ -80,14 +98,20 @@ __attribute__((preserve_most, cold)) void processor_recheck_inbox(processor_t pr
  * came in between and outranks the new one is not overlooked.
  */
 OS_INLINE void
-processor_show_priority(processor_t processor, int pri)
+processor_change_priority(processor_t processor, int shown, int pri)
 {
-	if (pri != processor->pr_current_pri) {
+	if (pri != shown) {
 		os_atomic_store(&processor->pr_current_pri, pri, seq_cst);                        /* [D1] */
 		if (os_unlikely(os_atomic_load(&processor->pr_inbox.ib_head, seq_cst) != NULL)) { /* [D1] */
 			processor_recheck_inbox(processor);
 		}
 	}
+}
+
+OS_INLINE void
+processor_show_priority(processor_t processor, int pri)
+{
+	processor_change_priority(processor, processor->pr_current_pri, pri);
 }
 
 void wait_timer_cancel(thread_t thread);
@@ -113,20 +137,34 @@ thread_finish_own_claim(thread_t target, uint64_t cookie)
 }
 
 /*
- * The switch alone, for callers that have this CPU's processor at hand and finish target's wait themselves;
- * `target` is a user thread. Preemption counts are 0.
+ * The switch alone, for callers that have this CPU's data at hand, have just looked and claimed, and finish target's
+ * wait themselves; `target` is a user thread. Preemption counts are 0.
  */
+OS_INLINE void
+thread_handoff_switch_seen(processor_t processor, struct pmap_cpu *pc, thread_t self, thread_t target,
+    const struct thread_handoff *seen)
+{
+	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_STACK_HANDOFF), 0, target->thread_id,
+	    self->sched_pri, seen->pri);
+	processor_set_active_where(processor, self, target, seen->where);
+	pmap_switch_on(target->pmap, pc, processor->pr_cpu);
+	machine_stack_handoff(self, target);
+	machine_switch_registers(self, target);
+	processor_change_priority(processor, seen->shown_pri, seen->pri);
+	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
+}
+
 OS_INLINE void
 thread_handoff_switch_on(processor_t processor, thread_t self, thread_t target)
 {
-	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_STACK_HANDOFF), 0, target->thread_id,
-	    self->sched_pri, target->sched_pri);
-	processor_set_active(processor, self, target);
-	pmap_switch_on(target->pmap, PERCPU_AT(pmap_cpu, self->machine.percpu_base), processor->pr_cpu);
-	machine_stack_handoff(self, target);
-	machine_switch_registers(self, target);
-	processor_show_priority(processor, target->sched_pri);
-	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
+	struct thread_handoff seen = {
+		.where = os_atomic_load(&self->where, relaxed),
+		.shown_pri = processor->pr_current_pri,
+		.pri = target->sched_pri,
+	};
+
+	thread_handoff_switch_seen(
+	    processor, PERCPU_AT(pmap_cpu, self->machine.percpu_base), self, target, &seen);
 }
 
 /*

@@ -24,6 +24,16 @@
 		__asm__("add %0, %1, :lo12:%2" : "=r"(_percpu) : "r"((uintptr_t)(base)), "S"(&(name))); \
 		_percpu;                                                                                \
 	})
+/* The value of a per-CPU pointer in one instruction. */
+#define PERCPU_LOAD_POINTER(name, base)                    \
+	({                                                 \
+		__typeof__(name) _percpu;                  \
+		__asm__ volatile("ldr %0, [%1, :lo12:%2]"  \
+		    : "=r"(_percpu)                        \
+		    : "r"((uintptr_t)(base)), "S"(&(name)) \
+		    : "memory");                           \
+		_percpu;                                   \
+	})
 #define PERCPU_GET(name)          PERCPU_AT(name, thread_machine(current_thread())->percpu_base)
 #define PERCPU_GET_CPU(name, cpu) PERCPU_AT(name, cpu_data_table[cpu]->percpu_base)
 
