@@ -93,23 +93,40 @@ def _other_families(loaded, own, shown):
 
 # ---- the machine, and where other figures come from ----
 
-_TOLD = ("date", "guest", "mode", "cpus", "variant", "kernel_commit", "compiler", "qemu_version", "host_name", "host_cpus",
-         "load_avg", "complete")
+_TOLD = {"date": "date", "guest": "guest", "variant": "variant", "kernel_commit": "revision", "mode": "mode", "cpus": "CPUs",
+         "model": "model", "compiler": "compiler", "qemu_version": "QEMU", "host_name": "host", "host_cpus": "host CPUs",
+         "load_avg": "load", "complete": "complete"}
+# what the command line says of the machine: option and its name on the page
+_MACHINE = (("-M", "machine"), ("-cpu", "CPU model"), ("-accel", "accelerator"), ("-icount", "instruction clock"), ("-m", "memory"))
 
 
 def _shown(value):
-    return " ".join(f"{v:.2f}" for v in value) if isinstance(value, list) else str(value)
+    return " ".join(f"{v:.1f}" for v in value) if isinstance(value, list) else str(value)
+
+
+def _facts(context):
+    """{name: value} of a result's configuration."""
+    facts = {name: _shown(context[key]) for key, name in _TOLD.items() if key in context}
+    facts["date"] = context["date"][:16].replace("T", " ")
+    words = context["qemu_command"].split()
+    for option, name in _MACHINE:
+        facts[name] = words[words.index(option) + 1] if option in words[:-1] else report_tables.NO
+    return facts
 
 
 def _configuration(loaded):
-    """(what all files agree on, [(title, what is the file's own, its command)])"""
-    contexts = [r.context for r in loaded]
-    common = [k for k in _TOLD if k in contexts[0] and len({_shown(c.get(k)) for c in contexts}) == 1]
-    each = []
-    for result in loaded:
-        own = [(k.replace("_", " "), _shown(result.context[k])) for k in _TOLD if k in result.context and k not in common]
-        each.append((os.path.basename(result.path), own, result.context["qemu_command"]))
-    return [(k.replace("_", " "), _shown(contexts[0][k])) for k in common], each
+    """(what all files agree on, a table of what they do not, [(file, its command line)])"""
+    facts = [_facts(result.context) for result in loaded]
+    names = list(dict.fromkeys(name for fact in facts for name in fact))
+    # the file's name says guest, mode and CPUs
+    told = ("guest", "mode", "CPUs")
+    differing = [n for n in names if n not in told and len({fact.get(n, "") for fact in facts}) > 1]
+    each = report_tables.Table(["file"] + differing)
+    for result, fact in zip(loaded, facts):
+        each.rows.append([report_tables.Cell(os.path.basename(result.path), code=True)]
+                         + [report_tables.Cell(fact.get(n, report_tables.NO)) for n in differing])
+    return ([(n, facts[0][n]) for n in names if n not in differing and n not in told], each,
+            [(os.path.basename(result.path), result.context["qemu_command"]) for result in loaded])
 
 
 def _sources(ref):
@@ -131,11 +148,12 @@ def _ratio_picture(guest, entries, ref):
     found = report_summary.ratios(entries, linux, "count") if linux else []
     if len(found) < 2:
         return None
+    name = report_tables.spoken(linux)
     return plots.ratios(
-        f"{guest}-count-ratios", f"{linux.label} against {guest.capitalize()}: instructions",
-        f"How many times as many instructions {linux.label} takes for the same operation. Bars to the right of 1x: "
+        f"{guest}-count-ratios", f"{name} against {guest.capitalize()}: instructions",
+        f"How many times as many instructions {name} takes for the same operation. Bars to the right of 1x: "
         f"{guest.capitalize()} takes fewer.", [(e.label, ratio) for ratio, e in found],
-        f"{linux.label} instructions ÷ {guest.capitalize()} instructions, logarithmic (further right is better)")
+        f"{name} instructions ÷ {guest.capitalize()} instructions, logarithmic (further right is better)")
 
 
 def template(name):
@@ -169,12 +187,12 @@ def build(loaded, ref, out, previous):
     top, *_ = pictures = _draw([top] + [card.pictures for card in cards + extra])
     for card, drawn in zip(cards + extra, pictures[1:]):
         card.pictures = drawn
-    common, each = _configuration(loaded)
+    common, each, commands = _configuration(loaded)
     first = next(r for r in loaded if r.guest == own)
     text = template("page.html").render(
         title=f"{own.capitalize()} benchmarks", about=_about(first), alarms=report_summary.alarms(loaded),
         findings=report_summary.findings(entries, ref, previous), pictures=top, cards=cards + extra,
-        sources=_sources(ref), common=common, each=each, plot_style=plots_gnuplot.dark_style())
+        sources=_sources(ref), common=common, each=each, commands=commands, plot_style=plots_gnuplot.dark_style())
     return text, [picture for drawn in pictures for picture in drawn]
 
 

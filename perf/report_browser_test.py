@@ -56,8 +56,8 @@ def shown_number(text):
     value = float(digits.replace(",", "")) * scale
     # figures with a unit have three digits, of which zeros at the end are not written
     decimals = len(digits.partition(".")[2])
-    last = 10.0 ** -decimals if not unit else 10.0 ** -(max(decimals, 2 - len(digits.partition(".")[0]) + 1))
-    return value, 0.51 * min(last * scale, scale if decimals == 0 else last * scale)
+    last = 10.0 ** -decimals if not unit else 10.0 ** -(max(decimals, 3 - len(digits.partition(".")[0])))
+    return value, 0.51 * last * scale
 
 
 def says(text, value):
@@ -78,6 +78,8 @@ def figures_of(doc):
             counters = ["items_per_second"]
         elif context["guest"] == "pluot" and context["mode"] == "time":
             counters += [c for c in _TAIL if c in items[0]]
+        elif context["mode"] == "model":
+            counters += [c for c in results.counters(items[0]) if not c.startswith("instructions")]
         for counter in counters:
             key = f"{context['guest']} {context['mode']} {context['cpus']} {name} {counter}"
             found[key] = statistics.median(i[counter] for i in items)
@@ -125,7 +127,10 @@ def _linux(mode, cpus):
 
 
 def _documents():
+    walks = [f"BenchmarkVm/asid_reuse/{n} 200 {300 + n}.25 instructions/op {n / 8} walks 6.5 walks_without_asids 80.02 loads"
+             for n in (2, 8)]
     return {
+        "pluot-model-cpus1.json": made_up.document("model", 1, walks),
         "pluot-count-cpus1.json": made_up.count_document(),
         "pluot-count-cpus2.json": made_up.document("count", 2, ["BenchmarkIpc/rpc_cross_cpu/0 10 3881.92 instructions/op"]),
         "pluot-time-cpus2.json": made_up.time_document(),

@@ -105,7 +105,8 @@ def against_anchor(entries, anchor):
     if not entries:
         return None
     own = entries[0].result.guest.capitalize()
-    heads, notes, rows, tone = [], [], Table(["benchmark", own, anchor.label, "ratio"]), "plain"
+    name = report_tables.spoken(anchor)
+    heads, notes, rows, tone = [], [], Table(["benchmark", own, name, "ratio"]), "plain"
     for mode, show in (("count", table.number), ("time", table.nanoseconds)):
         found = ratios(entries, anchor, mode)
         if not found:
@@ -123,8 +124,8 @@ def against_anchor(entries, anchor):
     if not heads:
         return None
     where = anchor.source.get("measured", "recorded")
-    notes = heads[1:] + [f"Above 1x: {anchor.label} takes that many times as much. {where.capitalize()}."]
-    return Finding(f"Against {anchor.label}", tone, heads[0], notes, rows)
+    notes = heads[1:] + [f"Above 1x: {name} takes that many times as much. Figures of {name}: {where}."]
+    return Finding(f"Against {name}", tone, heads[0], notes, rows)
 
 
 # ---- against targets ----

@@ -4,6 +4,7 @@ A key is "GUEST MODE CPUS ROW COUNTER", the place of the figure in the result fi
 that has one against the file.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from perf import reference, report_rows, results, table, verdicts
@@ -92,12 +93,17 @@ def _goal_cell(entry, target):
     return Cell(word, tone="" if not word else "good" if word.endswith("met") else "bad")
 
 
+def spoken(anchor):
+    """The anchor's name in a sentence; where it was measured stands under Sources."""
+    return anchor.label.replace(", here", "")
+
+
 def _linux(anchors):
     return next((a for a in anchors if a.id == "linux"), None)
 
 
 def _ratio_header(linux, entries):
-    return [f"{linux.label} ÷ {entries[0].result.guest.capitalize()}"] if linux else []
+    return [f"{spoken(linux)} ÷ {entries[0].result.guest.capitalize()}"] if linux else []
 
 
 def counts(entries, ref, since):
@@ -165,11 +171,16 @@ def plain_figure(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+# what is looked for first
+_FIRST = ("walks", "walks_without_asids", "tlb_misses", "l1d_misses", "l1i_misses", "l2_misses", "loads", "stores")
+
+
 def model(entries):
     """One column a counter: the model's figures are its own."""
-    counters = sorted({c for e in entries for item in e.result.rows[e.name]
-                       for c in results.counters(item) if not c.startswith("instructions")})
-    made = Table(["benchmark", "CPUs", "figure"] + [_counter_label(c) for c in counters])
+    found = {c for e in entries for item in e.result.rows[e.name]
+             for c in results.counters(item) if not c.startswith("instructions")}
+    counters = [c for c in _FIRST if c in found] + sorted(found - set(_FIRST))
+    made = Table(["benchmark", "CPUs", "instructions"] + [_counter_label(c) for c in counters])
     for entry in entries:
         made.rows.append([_name(entry), Cell(str(entry.cpus)), _figure(entry, "real_time", plain_figure)]
                          + [_figure(entry, c, plain_figure) for c in counters])
@@ -184,15 +195,17 @@ def others(loaded, own, family):
     names = list(dict.fromkeys(n for c in columns for n in results[c].rows if n.split("/")[0] == family))
     if not names:
         return None
-    unit = {"count": "instructions", "time": "median"}
-    labels = [f"{guest}, {cpus} CPU{'s' if cpus > 1 else ''}, {unit.get(mode, mode)}" for mode, guest, cpus in columns]
+    unit = {"count": "instructions", "time": "median time"}
+    labels = [f"{results[c].guest.removesuffix('default').capitalize()} {results[c].context['variant']}, "
+              f"{unit.get(mode, mode)}, {cpus} CPU{'s' if cpus > 1 else ''}" for c in columns for mode, _, cpus in [c]]
     made = Table(["benchmark"] + labels)
     for name in names:
         row = [Cell(name, code=True)]
         for column in columns:
             result = results[column]
             show = table.nanoseconds if result.mode == "time" else table.number
-            row.append(_figure(report_rows.Entry(name, result), "real_time", show) if name in result.rows
+            row.append(dataclasses.replace(_figure(report_rows.Entry(name, result), "real_time", show), strong=False)
+                       if name in result.rows
                        else Cell(NO, tone="soft"))
         made.rows.append(row)
     return made
