@@ -18,47 +18,68 @@ static struct qspin_node qspin_nodes[MAX_CPUS][QSPIN_NESTING];
 static uint32_t
 tail_encode(unsigned cpu, unsigned level)
 {
-	return (1 + cpu * QSPIN_NESTING + level) << 8;
+	return (1 + cpu * QSPIN_NESTING + level) << QSPIN_TAIL_SHIFT;
 }
 
 static struct qspin_node *
 tail_decode(uint32_t word)
 {
-	unsigned index = (word >> 8) - 1;
+	unsigned index = (word >> QSPIN_TAIL_SHIFT) - 1;
 
 	return &qspin_nodes[index / QSPIN_NESTING][index % QSPIN_NESTING];
 }
 
-/* Puts `tail` at the end of the queue and keeps the held byte. Returns the word before. */
+/* Takes a lock that is free and that the head of its queue, if it has one, has not reserved. */
+static bool
+overtake(struct qspin *lock)
+{
+	uint32_t word = os_atomic_load(&lock->qs_word, relaxed);
+
+	return (word & (QSPIN_HELD | QSPIN_RESERVED)) == 0 &&
+	       os_atomic_cmpxchg(&lock->qs_word, word, word | QSPIN_HELD, acquire); /* [Q1] */
+}
+
+/* Puts `tail` at the end of the queue and keeps the rest. Returns the word before. */
 static uint32_t
 tail_exchange(struct qspin *lock, uint32_t tail)
 {
 	uint32_t old = os_atomic_load(&lock->qs_word, relaxed), found;
 
 	/* release: the node's fields before a successor finds it, [Q3] */
-	while (!os_atomic_cmpxchgv(&lock->qs_word, old, tail | (old & QSPIN_HELD), &found, acq_rel)) {
+	while (!os_atomic_cmpxchgv(
+	    &lock->qs_word, old, tail | (old & (QSPIN_HELD | QSPIN_RESERVED)), &found, acq_rel)) {
 		old = found;
 		cpu_relax();
 	}
 	return old;
 }
 
-/* The head of the queue waits for the holder, then takes the lock; leaves the queue empty if it is the last.
+/* Once: the holder's byte is dropped by a store that leaves this bit alone. */
+static void
+reserve(struct qspin *lock)
+{
+	(void)os_atomic_or(&lock->qs_word, QSPIN_RESERVED, relaxed);
+}
+
+/*
+ * The head of the queue waits for the holder, then takes the lock and with it the reservation away; leaves the queue
+ * empty if it is the last (true).
  */
 static bool
 take_as_head(struct qspin *lock, uint32_t tail)
 {
-	for (;;) {
+	for (unsigned looks = 1;; looks++) {
 		uint32_t word = os_atomic_load(&lock->qs_word, relaxed);
+		bool is_last = (word & ~QSPIN_RESERVED) == tail;
 
-		if (word & QSPIN_HELD) {
+		if (looks == QSPIN_PATIENCE) {
+			reserve(lock);
+		} else if (word & QSPIN_HELD) {
 			cpu_relax();
-		} else if (word == tail) {
-			if (os_atomic_cmpxchg(&lock->qs_word, word, QSPIN_HELD, acquire)) { /* [Q1] */
-				return true;
-			}
-		} else if (os_atomic_cmpxchg(&lock->qs_word, word, word | QSPIN_HELD, acquire)) { /* [Q1] */
-			return false;
+		} else if (os_atomic_cmpxchg(&lock->qs_word, word,
+			       is_last ? QSPIN_HELD : (word & ~QSPIN_RESERVED) | QSPIN_HELD,
+			       acquire)) { /* [Q1] */
+			return is_last;
 		}
 	}
 }
@@ -78,9 +99,16 @@ void
 qspin_lock_slow(struct qspin *lock, unsigned cpu)
 {
 	struct qspin_node *base = qspin_nodes[cpu];
-	unsigned level = base->qn_level++;
-	struct qspin_node *node = &base[level];
-	uint32_t tail = tail_encode(cpu, level), old;
+	unsigned level;
+	struct qspin_node *node;
+	uint32_t tail, old;
+
+	if (overtake(lock)) {
+		return;
+	}
+	level = base->qn_level++;
+	node = &base[level];
+	tail = tail_encode(cpu, level);
 
 	os_compiler_barrier(); /* an interrupt from here on uses the next level */
 	release_assert(level < QSPIN_NESTING);
@@ -88,7 +116,7 @@ qspin_lock_slow(struct qspin *lock, unsigned cpu)
 	os_atomic_store(&node->qn_head, 0, relaxed);
 
 	old = tail_exchange(lock, tail);
-	if ((old >> 8) != 0) {
+	if ((old >> QSPIN_TAIL_SHIFT) != 0) {
 		os_atomic_store(&tail_decode(old)->qn_next, node, release); /* [Q3] */
 		while (os_atomic_load(&node->qn_head, acquire) == 0) {      /* [Q4] */
 			cpu_relax();

@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define NTHREADS 3
-#define NROUNDS  400 /* a fair lock is slow where threads outnumber host cores */
+#define NTHREADS 6
+#define NROUNDS  4000
 
 static struct qspin lock, inner;
 static unsigned long shared, shared_inner;
