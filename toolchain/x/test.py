@@ -20,7 +20,11 @@ HOST_LIMIT_S = 300
 GUEST_LIMIT_S = 120
 LONG_FACTOR = 10
 GUEST_CPUS = (1, 2, 4)
-# A machine of more CPUs than the host has is slow, not stuck.
+# The tests of tests/stress run on a machine of this size as well. More CPUs than the host has are slow, not stuck.
+STRESS_CPUS = 8
+STRESS_WORD = "stress"
+# The environment of --long, for programs that can do more of the same.
+LONG_ENVIRONMENT = ("PATH=/bin:/sbin", "STRESS_LONG=1")
 TAIL_LINES = 60
 
 
@@ -78,7 +82,7 @@ def _built_tests(out):
 
 
 def guest_suites(options, folder):
-    """Two boots for each machine: tests inside the kernel, and the programs in /tests."""
+    """Two boots for each machine: tests inside the kernel, and the programs in /tests; one more for the stress."""
     suites = []
     for variant in options.variants:
         out = build.build(variant, quiet=True)
@@ -87,12 +91,20 @@ def guest_suites(options, folder):
             pattern = _guest_words(options.filter, where)
             suites.append(_boot(f"{where}/kernel", options, folder,
                                 qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest",))))
-            argv = ["/bin/ktap_run"] + ([pattern] if pattern else [])
-            disk = os.path.join(folder, f"{variant}-{cpus}.cpio")
-            overlay.ramdisk(out, overlay.run_files(argv, out), disk)
-            suites.append(_boot(f"{where}/programs", options, folder,
-                                qemu.Machine(out=out, cpus=cpus, ramdisk=disk)))
+            suites.append(_programs(where, options, folder, out, cpus, pattern))
+        where = f"guest/{variant}/cpus{STRESS_CPUS}/{STRESS_WORD}"
+        if STRESS_CPUS not in options.cpus and options.cpus == list(GUEST_CPUS):
+            suites.append(_programs(where, options, folder, out, STRESS_CPUS, STRESS_WORD))
     return suites
+
+
+def _programs(where, options, folder, out, cpus, words):
+    """A boot that runs the programs in /tests: those of which a name contains one of the words, or all."""
+    argv = ["/bin/ktap_run"] + ([words] if words else [])
+    disk = os.path.join(folder, f"{where.replace('/', '-')}.cpio")
+    environment = LONG_ENVIRONMENT if options.long else ()
+    overlay.ramdisk(out, overlay.run_files(argv, out, environment), disk)
+    return _boot(f"{where}/programs", options, folder, qemu.Machine(out=out, cpus=cpus, ramdisk=disk))
 
 
 def _guest_words(pattern, where):
