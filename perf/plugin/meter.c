@@ -30,7 +30,11 @@ meter_option(const char *key, const char *value)
 		return false;
 	}
 	idle[nidle].end = strtoull(end + 1, &end, 16);
-	return *end == '\0' && idle[nidle].start < idle[nidle].end && ++nidle != 0;
+	if (*end != '\0' || idle[nidle].start >= idle[nidle].end) {
+		return false;
+	}
+	nidle++;
+	return true;
 }
 
 static bool

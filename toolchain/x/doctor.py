@@ -1,4 +1,4 @@
-"""x doctor: what this machine has and lacks for Pluot, without changing it.
+"""x doctor: what this machine has and lacks for Pluot, without changing it unless --install is given.
 
 Exit status 1 when something is lacking. What is lacking is not broken: the verb that needs it installs it.
 """
@@ -17,7 +17,7 @@ QEMU_TESTED = "7.2"
 
 # Who asks for the packages of a purpose (toolchain/setup/packages.txt).
 ASKS = {"build": "every verb", "run": "x run and all that boots", "bench": "the report of x bench", "test": "x test",
-        "compare": "x compare of times", "linux": "x bench --guest linux"}
+        "compare": "x compare of times", "linux": "x bench --guest linux", "tidy": "x test --long"}
 
 
 def _said(*command):
@@ -95,7 +95,10 @@ def versions(packages):
 
 
 def main(argv):
-    usage.parser("doctor", "Say what this machine has and lacks.").parse_args(argv)
+    options = usage.parser("doctor", "Say what this machine has and lacks.")
+    options.add_argument("--install", action="store_true", help="install all that is lacking, not only what a verb needs")
+    if options.parse_args(argv).install:
+        setup.need(*ASKS)
     print("\n".join(_machine()) + "\n")
     packages = setup.packages()
     known = versions(packages)
