@@ -58,7 +58,7 @@ cow_batch(struct bench *b, unsigned char *memory, _Atomic bool *stop)
 static void
 fault_cow(struct bench *b)
 {
-	unsigned char *memory = platform_map_native(MAX_PAGES * PLATFORM_UNIT);
+	unsigned char *memory = platform_map_native((size_t)MAX_PAGES * PLATFORM_UNIT);
 	_Atomic bool *stop = platform_shared(PLATFORM_UNIT);
 
 	if (!bench_check(b, memory != NULL, "no memory")) {
@@ -71,6 +71,6 @@ fault_cow(struct bench *b)
 	while (bench_next(b)) {
 		cow_batch(b, memory, stop);
 	}
-	platform_unmap(memory, MAX_PAGES * PLATFORM_UNIT);
+	platform_unmap(memory, (size_t)MAX_PAGES * PLATFORM_UNIT);
 }
 BENCHMARK("vm/fault_cow", fault_cow, .iterations = BATCH_PAGES, .most = MAX_PAGES);

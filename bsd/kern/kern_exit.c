@@ -87,7 +87,7 @@ exit_signal_source(const struct proc *p)
 	return (struct signal_source){
 		.ss_code = killed ? CLD_KILLED : CLD_EXITED,
 		.ss_pid = p->p_pid,
-		.ss_status = killed ? WTERMSIG(p->p_xstat) : WEXITSTATUS(p->p_xstat),
+		.ss_status = (int32_t)(killed ? WTERMSIG(p->p_xstat) : WEXITSTATUS(p->p_xstat)),
 	};
 }
 
