@@ -2,7 +2,7 @@
  * Control of the kernel trace by programs: the operations of sysctl KERN_KDEBUG and the system calls. What they mean is
  * in <sys/kdebug.h>; the trace itself is osfmk/kdebug.
  *
- * Lock: kdebug_owner_lock, LCK_RANK_BSD_MISC, over each operation; inside it proc_find's rules and kdebug_mutex.
+ * Lock: kdebug_owner_lock, LCK_RANK_KDEBUG_OWNER, over each operation; inside it the locks of processes, and kdebug_mutex.
  *
  * The owner is known by number and time of birth, so no reference keeps its zombie. Once it is gone, the next process
  * that configures gets a trace without buffers and filters.
@@ -29,7 +29,7 @@
 /* KERN_KDBUFWAIT looks this often: writers do not tell anybody. */
 #define BUFWAIT_STEP_NS (5 * NSEC_PER_MSEC)
 
-LCK_CLASS_DECLARE(kdebug_owner_class, "kdebug owner", LCK_RANK_BSD_MISC);
+LCK_CLASS_DECLARE(kdebug_owner_class, "kdebug owner", LCK_RANK_KDEBUG_OWNER);
 static LCK_MTX_DECLARE(kdebug_owner_lock, &kdebug_owner_class);
 
 /* All under kdebug_owner_lock. */

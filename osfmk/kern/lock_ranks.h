@@ -11,6 +11,7 @@ enum lck_rank {
 	LCK_RANK_NONE = 0,
 
 	/* blocking: BSD, outermost */
+	LCK_RANK_KDEBUG_OWNER = 8,
 	LCK_RANK_PROC_LIST = 10,
 	LCK_RANK_PROC = 12,
 	LCK_RANK_FD_TABLE = 14,

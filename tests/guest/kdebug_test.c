@@ -4,6 +4,9 @@
  */
 #include <errno.h>
 #include <mach/mach.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -402,5 +405,88 @@ TEST(second_owner)
 	}
 	EXPECT(waitpid(child, &status, 0) == child && status == 0);
 	EXPECT_EQ(kdebug_set(KERN_KDENABLE, 1), EINVAL); /* taken over: its buffers are gone */
+	EXPECT_EQ(kdebug_set(KERN_KDREMOVE, 0), 0);
+}
+
+static _Atomic bool quit;
+
+static void *
+busy(void *arg)
+{
+	mach_port_t port;
+	struct {
+		mach_msg_header_t header;
+		mach_msg_trailer_t trailer;
+	} message;
+
+	(void)arg;
+	if (mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &port) != KERN_SUCCESS) {
+		return NULL;
+	}
+	while (!quit) {
+		message.header = (mach_msg_header_t){ .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0),
+			.msgh_remote_port = port,
+			.msgh_size = sizeof(message.header) };
+		mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(message.header),
+		    sizeof(message), port, 0, 0);
+		getppid();
+		sched_yield();
+	}
+	mach_port_mod_refs(mach_task_self(), port, MACH_PORT_RIGHT_RECEIVE, -1);
+	return NULL;
+}
+
+/* Each thread's calls begin and end in turn; the first may have begun before. Times do not go back. */
+static void
+check_order(size_t n)
+{
+	static uint8_t inside[4096];
+	uint64_t last = 0;
+
+	memset(inside, 0, sizeof(inside));
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *depth = &inside[records[i].arg5 % sizeof(inside)];
+
+		EXPECT(records[i].timestamp >= last);
+		last = records[i].timestamp;
+		if (records[i].debugid == (GETPPID | DBG_FUNC_START)) {
+			EXPECT_EQ(*depth, 0);
+			*depth = 1;
+		} else if (records[i].debugid == (GETPPID | DBG_FUNC_END)) {
+			*depth = 0;
+		}
+	}
+}
+
+#define BUSY   4
+#define ROUNDS 30
+
+/* Points are patched and vectors swapped while other CPUs are at them; records are read while more are written. */
+TEST(on_and_off_while_others_run)
+{
+	pthread_t threads[BUSY];
+	size_t n;
+
+	quit = false;
+	for (int i = 0; i < BUSY; i++) {
+		REQUIRE(pthread_create(&threads[i], NULL, busy, NULL) == 0);
+	}
+	set_up(BUSY * 65536); /* nothing is lost, or calls would seem to begin twice */
+	for (int i = 0; i < ROUNDS; i++) {
+		EXPECT_EQ(kdebug_set(KERN_KDENABLE, 1), 0);
+		for (int yields = 0; yields < 5; yields++) {
+			sched_yield();
+		}
+		n = sizeof(records) / 4;
+		EXPECT_EQ(kdebug_op(KERN_KDREADTR, 0, records, &n), 0);
+		EXPECT(n > 0);
+		check_order(n);
+		check_order(stop_and_read());
+	}
+	quit = true;
+	for (int i = 0; i < BUSY; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	EXPECT_EQ(lost(), 0);
 	EXPECT_EQ(kdebug_set(KERN_KDREMOVE, 0), 0);
 }
