@@ -4,6 +4,7 @@ Exit status: 0 everything measured; 1 a boot or a row failed, or a count-mode ru
 64 wrong usage.
 """
 
+import copy
 import dataclasses
 import datetime
 import importlib
@@ -14,8 +15,8 @@ import tempfile
 
 from x import setup, usage
 
-from perf import (builds, guests, history_kept, linux, machine, plots, plugin_report, reference, report, results, runner,
-                  stats, suite, table)
+from perf import (agreement, beside, beside_table, builds, guests, history_kept, linux, machine, plots, plugin_report,
+                  reference, report, results, runner, stats, suite, table)
 from perf.progress import Progress
 
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "bench")
@@ -68,6 +69,8 @@ def options():
     made.add_argument("--guest", default="pluot", type=lambda given: usage.choice("guest", given, guests.GUESTS),
                       metavar="|".join(guests.GUESTS), help="what is measured (default: pluot)")
     made.add_argument("--build", metavar="DIR", help="measure what was built in this folder, as it is")
+    made.add_argument("--check-anchors", action="store_true",
+                      help="with --guest linux: compare its counts with those that were recorded of the same kernel")
     made.add_argument("--list", action="store_true", help="print the names of the rows and leave")
     usage.variant_option(made)
     return made
@@ -345,20 +348,80 @@ def _guest(args):
     return guest
 
 
+def _complete(run):
+    """Says what went wrong; the status."""
+    for problem in run.problems:
+        sys.stderr.write(f"x bench: {problem}\n")
+    return 1 if run.problems else 0
+
+
+def _check_anchors(args):
+    """Linux's rows against what another program measured: 0 they agree, 1 one does not, 2 it is another kernel."""
+    if args.guest != "linux":
+        usage.fail("bench: --check-anchors is for --guest linux")
+    args.mode, args.cpus = ["count"], [agreement.recorded()["cpus"]]
+    args.filter = args.filter or agreement.pattern()
+    if args.out == DEFAULT_OUT:
+        args.out = os.path.join(machine.ROOT, "out", "anchors")
+    run = measure(args)
+    print("\n".join(agreement.render(list(run.results.values()))))
+    return _complete(run) or agreement.status(list(run.results.values()))
+
+
+def _measure_own(args, run):
+    """What Linux stands beside, unless the folder has it: Pluot in the same modes. None when it is there."""
+    lacks = [mode for mode in args.mode if not any(r.guest == "pluot" and r.mode == mode for r in _folder(run))]
+    own = copy.copy(args)
+    own.guest, own.mode = "pluot", lacks
+    if not lacks or not suite.select(suite.rows(machine.ROOT), args.filter):
+        return None
+    sys.stderr.write(f"x bench: {args.out} holds no {' and '.join(lacks)} mode of Pluot yet: measuring it too\n")
+    return measure(own)
+
+
+def _show_beside(run):
+    """The ratio tables, and the same as a file."""
+    found = [beside.compare(_folder(run), mode) for mode in ("count", "time")]
+    found = [comparison for comparison in found if comparison.compared]
+    for comparison in found:
+        print("\n".join(beside_table.render(comparison)) + "\n")
+    if not found:
+        return
+    path = os.path.join(run.args.out, beside_table.FILE)
+    try:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(beside_table.markdown(found))
+        print(f"ratios:  {path}")
+    except OSError as error:
+        run.problems.append(f"{path}: {error.strerror}; the ratios are in the table above")
+
+
+def _bench_linux(args):
+    run = measure(args)
+    own = _measure_own(args, run)
+    _show(run)
+    _show_beside(run)
+    return max(_complete(run), _complete(own) if own else 0)
+
+
+def _bench_own(args):
+    run = measure(args)
+    _show(run)
+    return _complete(run)
+
+
 def bench(argv):
     args = options().parse_args(argv)
     if args.list:
         print("\n".join(row.name for row in select_rows(args.filter, args.guest)))
         return 0
     try:
-        run = measure(args)
+        if args.check_anchors:
+            return _check_anchors(args)
+        return _bench_linux(args) if args.guest == "linux" else _bench_own(args)
     except (builds.BuildError, linux.LinuxError, OSError) as error:
         sys.stderr.write(f"x bench: {error}\n")
         return 1
-    _show(run)
-    for problem in run.problems:
-        sys.stderr.write(f"x bench: {problem}\n")
-    return 1 if run.problems else 0
 
 
 def main(verb, argv):

@@ -5,6 +5,8 @@ import os
 import re
 from dataclasses import dataclass
 
+from perf import beside
+
 # which figure of an anchor a mode compares with
 FIGURE = {"count": "instructions", "time": "ns"}
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -67,37 +69,55 @@ def load():
     )
 
 
-# Where several ways of another system stand for one row of ours: the cheapest of those that are named alike.
-_STAND_INS = re.compile(r"^ipc/linux_[a-z]+/(\d+)$")
+def agreement():
+    """What Linux's own rows are checked against: {"kernel", "cpus", "percent", "rows"}."""
+    return _read("anchors.json")["agreement"]
 
 
-def _stand_in(result, name):
-    """(value, what it is) of the row itself, or of the cheapest stand-in for a round trip; None when there is none."""
-    if name in result.rows:
-        return result.value(name), "the same source"
-    wanted = {"ipc/send_recv_self/64": "linux_pipe_self"}.get(name)
-    size = re.match(r"^ipc/rpc_inline/(\d+)$", name)
-    found = [(result.value(n), n) for n in result.rows
-             if (wanted and wanted in n) or (size and _STAND_INS.match(n) and n.endswith("/" + size.group(1)))]
-    return min(found) if found else None
+_LABELS = {beside.LEAN: "Linux, here", beside.DEFAULT: "Linux default, here"}
+
+
+def _figures(loaded, guest):
+    """{our row: {"operation", "instructions", "ns"}} of Linux as it was measured here."""
+    figures = {}
+    for mode, figure in FIGURE.items():
+        found = beside.compare(loaded, mode)
+        told = [(pair.name, pair.way) for pair in found.pairs if pair.ways] + [(way.name, way) for way, _ in found.only_linux]
+        for name, way in told:
+            value = way.lean if guest == beside.LEAN else way.default
+            if value is not None:
+                row = figures.setdefault(name, {})
+                row["operation"] = "the same source" if way.name == name else way.name
+                row[figure] = value
+    return figures
+
+
+def _by_size(figures):
+    """The cheapest way of each size."""
+    points = {}
+    for name, row in figures.items():
+        size = re.match(r"^ipc/(?:rpc_inline|linux_(?!bulk|cross|self)[a-z]+)/(\d+)$", name)
+        for figure in FIGURE.values():
+            if size and figure in row:
+                point = points.setdefault(int(size.group(1)), {"bytes": int(size.group(1))})
+                point[figure] = min(row[figure], point.get(figure, row[figure]))
+    return {"operation": "round trip, the cheapest way", "points": [points[size] for size in sorted(points)]}
+
+
+def _measured_anchor(loaded, guest):
+    context = next(r.context for r in loaded if r.guest == guest)
+    source = {"kernel": context["kernel_commit"], "measured": f"here, {context['date']}, {context['variant']} command line",
+              "compiler": context["compiler"], "qemu": context["qemu_version"], "flags": context["qemu_command"]}
+    figures = _figures(loaded, guest)
+    return Anchor(guest, _LABELS[guest], source, figures, _by_size(figures))
 
 
 def measured(ref, loaded):
     """`ref` with Linux as it was measured here, where the folder has results of it: its anchors come from them."""
-    if not any(r.guest == "linux" for r in loaded):
+    guests = [guest for guest in _LABELS if any(r.guest == guest for r in loaded)]
+    if not guests:
         return ref
-    figures = {}
-    ours = {name for r in loaded if r.guest == "pluot" for name in r.rows} | set(ref.targets)
-    for result in (r for r in loaded if r.guest == "linux"):
-        for name in ours | set(result.rows):
-            told = _stand_in(result, name)
-            if told:
-                row = figures.setdefault(name, {"operation": told[1]})
-                row[FIGURE[result.mode]] = told[0]
-    context = next(r.context for r in loaded if r.guest == "linux")
-    source = {"kernel": context["kernel_commit"], "measured": f"here, {context['date']}, {context['variant']} command line",
-              "compiler": context["compiler"], "qemu": context["qemu_version"], "flags": context["qemu_command"]}
-    anchors = [Anchor("linux", "Linux, here", source, figures, a.by_size) if a.id == "linux" else a for a in ref.anchors]
+    anchors = [a for a in ref.anchors if a.id != beside.LEAN] + [_measured_anchor(loaded, guest) for guest in guests]
     return Reference(ref.targets, anchors, ref.scaling_target, ref.scaling_anchor)
 
 

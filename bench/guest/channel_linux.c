@@ -112,6 +112,15 @@ const struct channel_kind channel_queue = { open_queues, send_queue, receive_que
 
 /* ---- shared memory, and something that wakes ---- */
 
+/* A message of no bytes has nothing to copy: not even a call. */
+static void
+copy(char *to, const char *from, size_t size)
+{
+	if (size != 0) {
+		memcpy(to, from, size);
+	}
+}
+
 static bool
 open_mailbox(struct channel *c)
 {
@@ -134,7 +143,7 @@ send_event(struct channel *c, int way, const char *data, size_t size)
 {
 	uint64_t one = 1;
 
-	memcpy(c->mailbox[way].data, data, size);
+	copy(c->mailbox[way].data, data, size);
 	return write(c->fds[way][1], &one, sizeof(one)) == sizeof(one);
 }
 
@@ -144,7 +153,7 @@ receive_event(struct channel *c, int way, char *data, size_t size)
 	uint64_t count;
 	bool ok = read(c->fds[way][0], &count, sizeof(count)) == sizeof(count);
 
-	memcpy(data, c->mailbox[way].data, size);
+	copy(data, c->mailbox[way].data, size);
 	return ok;
 }
 
@@ -166,7 +175,7 @@ open_futex(struct channel *c, size_t largest)
 static bool
 send_futex(struct channel *c, int way, const char *data, size_t size)
 {
-	memcpy(c->mailbox[way].data, data, size);
+	copy(c->mailbox[way].data, data, size);
 	/* [F1] the payload before the word */
 	atomic_store_explicit(&c->mailbox[way].full, 1, memory_order_release);
 	return futex(&c->mailbox[way].full, FUTEX_WAKE, 1) >= 0;
@@ -179,7 +188,7 @@ receive_futex(struct channel *c, int way, char *data, size_t size)
 	while (atomic_exchange_explicit(&c->mailbox[way].full, 0, memory_order_acquire) == 0) {
 		futex(&c->mailbox[way].full, FUTEX_WAIT, 0);
 	}
-	memcpy(data, c->mailbox[way].data, size);
+	copy(data, c->mailbox[way].data, size);
 	return true;
 }
 

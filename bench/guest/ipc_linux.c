@@ -17,7 +17,8 @@ struct sizes {
 	size_t request, reply;
 };
 
-static char payload[CHANNEL_PAYLOAD_MAX] = "payload"; /* the client's; a child has a copy of its own */
+/* The client's; a child has a copy of its own. On whole pages, as a program that cares would have it. */
+static _Alignas(4096) char payload[CHANNEL_PAYLOAD_MAX] = "payload";
 
 /* Answers every request until one comes after `stop`. */
 static _Noreturn void

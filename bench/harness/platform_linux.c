@@ -15,10 +15,10 @@ extern const char __ehdr_start[];
 #define NS_PER_SECOND 1000000000ULL
 
 /*
- * A thread that wakes up is credited with half of sched_latency_ns: 3 ms on one CPU, 6 on two, 12 on eight and more.
- * In time mode the credit is renewed when about so much of it may have been used up.
+ * A thread that wakes up is credited with half of sched_latency_ns at most: 3 ms on one CPU, 6 on two, 9 on four, 12 on
+ * eight and more. In time mode the credit is renewed when about so much of it may have been used up.
  */
-#define SETTLE_MS      15
+#define SETTLE_MS      4 /* on one CPU, and as much more for each doubling */
 #define SETTLED_FOR_MS 10
 #define SETTLE_CHUNK   100000
 
@@ -34,8 +34,12 @@ platform_counts_instructions(void)
 unsigned
 platform_cpus(void)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	/* asked once, before anything is bound: without /sys the C library counts the CPUs that a thread may use */
+	static long cpus;
 
+	if (cpus == 0) {
+		cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	}
 	return cpus > 0 ? (unsigned)cpus : 1;
 }
 
@@ -63,6 +67,17 @@ platform_strict_turns(void)
 	return sched_setscheduler(0, SCHED_FIFO, &param) == 0;
 }
 
+static uint64_t
+settle_ms(void)
+{
+	uint64_t steps = 1;
+
+	for (unsigned cpus = platform_cpus(); cpus > 1 && steps < 4; cpus /= 2) {
+		steps++;
+	}
+	return steps * SETTLE_MS;
+}
+
 /* For this many instructions nobody looks at the clock: that is slow where it is emulated. */
 static void
 run_on(void)
@@ -77,11 +92,12 @@ platform_settle(void)
 {
 	static uint64_t settled;
 	uint64_t now = counter_ticks(), millisecond = counter_ticks_per_second() / 1000;
+	uint64_t lasts = settle_ms() * millisecond;
 
 	if (!counter_is_instructions && settled != 0 && now - settled < SETTLED_FOR_MS * millisecond) {
 		return;
 	}
-	while (counter_ticks() - now < SETTLE_MS * millisecond) {
+	while (counter_ticks() - now < lasts) {
 		run_on();
 	}
 	settled = counter_ticks();
