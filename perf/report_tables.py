@@ -180,10 +180,13 @@ def model(entries):
     found = {c for e in entries for item in e.result.rows[e.name]
              for c in results.counters(item) if not c.startswith("instructions")}
     counters = [c for c in _FIRST if c in found] + sorted(found - set(_FIRST))
-    made = Table(["benchmark", "CPUs", "instructions"] + [_counter_label(c) for c in counters])
+    # what no model can know is said, not left out
+    lacking = sorted({name for e in entries for name in e.result.context.get("not_supported", [])})
+    made = Table(["benchmark", "CPUs", "instructions"] + [_counter_label(c) for c in counters + lacking])
     for entry in entries:
         made.rows.append([_name(entry), Cell(str(entry.cpus)), _figure(entry, "real_time", plain_figure)]
-                         + [_figure(entry, c, plain_figure) for c in counters])
+                         + [_figure(entry, c, plain_figure) for c in counters]
+                         + [Cell("<not supported>", tone="soft")] * len(lacking))
     return made
 
 

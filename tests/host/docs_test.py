@@ -5,11 +5,13 @@ import io
 import os
 import re
 import shlex
+import subprocess
+import tempfile
 import unittest
 from unittest import mock
 
 from perf import suite
-from x import cli, usage
+from x import build, cli, usage
 from x.usage import ROOT
 
 # words that stand for something of the reader's
@@ -76,6 +78,41 @@ def _parse(words):
 _PASSED_ON = {"cc"}
 
 
+class Example(unittest.TestCase):
+    """The benchmark that docs/adding-a-benchmark.md writes."""
+
+    def setUp(self):
+        with open(os.path.join(ROOT, "docs/adding-a-benchmark.md"), encoding="utf-8") as source:
+            self.text = source.read()
+        self.code = re.search(r"```c\n(.*?)```", self.text, re.DOTALL).group(1)
+
+    def compiled(self, code):
+        """What the compiler says of it, with the headers that a benchmark sees."""
+        out = build.build("release", quiet=True)
+        command = ["clang-19", "--target=arm64-apple-macos12", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-nostdlibinc",
+                   "-isystem", os.path.join(out, "sysroot/usr/include"), "-I" + os.path.join(ROOT, "bench"), "-xc", "-"]
+        return subprocess.run(command, input=code, capture_output=True, text=True, check=False).stderr
+
+    def test_it_compiles(self):
+        self.assertEqual(self.compiled(self.code), "")
+        self.assertIn("error", self.compiled(self.code.replace("bench_loop", "bench_lop")))
+
+    def test_the_host_knows_its_row(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "bench/guest"))
+            with open(os.path.join(folder, "bench/guest/identity.c"), "w", encoding="utf-8") as out:
+                out.write(self.code)
+            self.assertEqual([row.name for row in suite.rows(folder)], _REGISTERED.findall(self.code))
+
+    def test_its_options_exist(self):
+        with open(os.path.join(ROOT, "bench/harness/bench.h"), encoding="utf-8") as source:
+            header = source.read()
+        options = re.findall(r"^\| `\.(\w+) = ", self.text, re.MULTILINE)
+        self.assertGreater(len(options), 4)
+        for option in options:
+            self.assertRegex(header, rf"\b{option};", option)
+
+
 class Documents(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -103,10 +140,11 @@ class Documents(unittest.TestCase):
         return self.unknown_rows(words[0], parsed) if parsed else "not parsed"
 
     def unknown_rows(self, verb, parsed):
-        named = getattr(parsed, "benchmark", None)
+        named = getattr(parsed, "benchmark", None) or []
         known = {row.name for row in self.rows} | self.own
-        if named and named not in known and not any(name.startswith(named) for name in known):
-            return f"no row '{named}'"
+        for name in [named] if isinstance(named, str) else named:
+            if name not in known:
+                return f"no row '{name}'"
         pattern = getattr(parsed, "filter", "")
         if verb == "bench" and pattern and getattr(parsed, "guest", "pluot") == "pluot" and not any(
                 re.search(pattern, name) for name in {row.name for row in self.rows} | self.own):
