@@ -68,8 +68,9 @@ struct fd_slots {
 
 struct filedesc {
 	struct fd_slots *fd_slots; /* (a) published with release; written under fd_lock */
-	uint32_t fd_lowest_free;   /* (l) no free slot is below */
-	lck_mtx_t fd_lock;
+	/* A line of its own: who opens or closes writes it, and must not slow down who reads and writes files. */
+	lck_mtx_t fd_lock OS_CACHE_ALIGNED;
+	uint32_t fd_lowest_free; /* (l) no free slot is below */
 };
 
 void file_init(void); /* bsd_init */

@@ -96,7 +96,7 @@ struct proc {
 	struct waitq p_wait;                       /* the process waits here for its children */
 	uint32_t p_child_events;                   /* (t) counts what wait4 may care about */
 
-	lck_mtx_t p_lock;
+	lck_mtx_t p_lock OS_CACHE_ALIGNED;
 	struct list_node p_uthreads;                 /* (p) uu_link */
 	struct vnode *p_cdir;                        /* (p) current directory */
 	struct vnode *p_rdir;                        /* (p) root directory */

@@ -48,7 +48,8 @@ struct pmap_cpu {
 	uintptr_t pc_active;     /* the user pmap in TTBR0_EL1, and PMAP_TAG_*; 0 until the first */
 	uint64_t pc_generation;  /* own CPU: the last one it has seen, not shifted; 0: none */
 	uint64_t pc_asid_misses; /* switches that had to take an ASID or flush */
-	uint64_t pc_tlbi_local;  /* invalidations sent, by kind: the one that was needed */
+	/* Own line: other CPUs look at pc_active. Invalidations sent, by kind: the one that was needed. */
+	uint64_t pc_tlbi_local OS_CACHE_ALIGNED;
 	uint64_t pc_tlbi_broadcast;
 	uint64_t pc_tlbi_none;
 } OS_CACHE_ALIGNED;
