@@ -3,6 +3,7 @@
 import bisect
 import functools
 import os
+import re
 import subprocess
 
 from x import symbols
@@ -17,6 +18,7 @@ _LINKED_AT = 0x100000000
 # Farther behind a symbol than this is another program: several run in rows that make processes.
 _LARGEST_FUNCTION = 1 << 16
 _PROGRAM = "/bin/bench"
+_PROGRAM_FILE = "guest/bin/bench"
 
 
 class _Symbols:
@@ -44,7 +46,8 @@ class Places:
         elf = os.path.join(out, "pluot.elf")
         self.kernel = symbols.Kernel(elf)
         self._text = _Symbols(elf, "tT")
-        self._program = _Symbols(os.path.join(out, "guest/bin/bench"), "tT")
+        self._program = _Symbols(os.path.join(out, _PROGRAM_FILE), "tT")
+        self._inlined = {}
         self._program_slide = image - _LINKED_AT if image else None
 
     def function(self, pc):
@@ -66,6 +69,20 @@ class Places:
         if self._program_slide is None or not name or offset > _LARGEST_FUNCTION:
             return stacks.Frame("[user]", False, pc, 0)
         return stacks.Frame(name.removeprefix("_"), False, pc, offset, _PROGRAM)
+
+    def learn(self, pcs):
+        """Looks up at once which functions were inlined at these addresses; the kernel says, the program does not."""
+        new = sorted(pc for pc in pcs if pc >= _KERNEL and pc not in self._inlined)
+        for pc, told in zip(new, self.kernel.names(new)):
+            self._inlined[pc] = [re.sub(r" \(.*", "", name) for name in told.split(" < ")][-2::-1]
+
+    def frames(self, pcs):
+        """The frames of a stack, outermost first: of each address, its function and what was inlined there."""
+        frames = []
+        for pc in pcs:
+            frames.append(self.frame(pc))
+            frames += [stacks.Frame(name, True, pc) for name in self._inlined.get(pc, ()) if name != "??"]
+        return tuple(frames)
 
     def line(self, pc):
         """"function (file:line)" of an instruction, callers of inlined functions behind it."""

@@ -79,8 +79,9 @@ def inside(observed, where, function):
 
 def chains(observed, where):
     """(frames, instructions) of every chain of calls that was seen."""
+    where.learn({address for sites, pc in observed.chains for address in sites + (pc,)})
     for (sites, pc), executed in observed.chains.items():
-        yield tuple(where.frame(site) for site in sites + (pc,)), executed
+        yield where.frames(sites + (pc,)), executed
 
 
 def _exact_files(args, folder, observed, where):

@@ -129,8 +129,10 @@ def stacked(taken, where, exact):
     """stacks.Sample of each sample. `where` is a places.Places; `exact`: the counter counts instructions, so that one can
     tell who was late."""
     prompt = _prompt(taken)
-    for raw in taken.samples:
-        frames = [where.frame(site) for site in reversed(sites(raw, where.function))]
+    found = [sites(raw, where.function) for raw in taken.samples]
+    where.learn({site for of_one in found for site in of_one})
+    for raw, of_one in zip(taken.samples, found):
+        frames = list(where.frames(reversed(of_one)))
         if raw.idle:
             frames = [IDLE]
         elif exact and raw.late > prompt[raw.in_user]:

@@ -22,8 +22,11 @@ class Where:
     def function(pc):
         return f"f{(pc % K) >> 12}"
 
-    def frame(self, pc):
-        return stacks.Frame(self.function(pc), pc >= K, pc)
+    def learn(self, addresses):
+        pass
+
+    def frames(self, addresses):
+        return tuple(stacks.Frame(self.function(pc), pc >= K, pc) for pc in addresses)
 
 
 def stacked(text, exact=True):

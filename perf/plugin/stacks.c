@@ -11,9 +11,10 @@
 #define VECTORS_KERNEL   0x200U /* offsets of the four vectors of each kind */
 #define VECTORS_PROGRAM  0x400U
 #define VECTORS_END      0x600U
-#define PROGRAM_STACK    (256U << 10) /* a level whose SP is farther up belongs to another stack */
+#define PROGRAM_STACK    (256U << 10) /* SP that is farther up belongs to another stack */
 #define BUCKETS          (1U << 16)
 #define LEVELS_AT_FIRST  32U
+#define LEVELS_MOST      512U /* more is a stack that was left in a way we do not understand */
 #define INSTRUCTION_SIZE 4U
 
 struct stacks_count {
@@ -49,9 +50,13 @@ struct context {
 	unsigned depth, room;
 	bool orphan;    /* kernel: its base waits to be moved under a program's thread */
 	bool returning; /* a return is on its way */
-	uint64_t site;  /* program: its last instruction before it entered the kernel */
-	uint64_t sp;    /* program: then, as far as known */
-	bool suspect;   /* program: it went on elsewhere; levels are to be checked against SP */
+	/* of a program: */
+	uint64_t site;    /* its last instruction before it entered the kernel */
+	uint64_t sp;      /* then, as far as known */
+	bool interrupted; /* it entered by an interrupt: it goes on anywhere */
+	bool elsewhere;   /* it went on elsewhere than it should, and has not used its stack since */
+	unsigned before;  /* its levels then */
+	uint64_t left;    /* where it would have gone on; 0: nowhere else */
 	uint64_t key;
 	struct context *next; /* in its hash chain */
 };
@@ -242,6 +247,9 @@ top(const struct context *context)
 static struct level *
 push(struct context *context, struct stacks_node *node)
 {
+	if (context->depth == LEVELS_MOST) {
+		context->depth = 0;
+	}
 	if (context->depth == context->room) {
 		context->room = context->room * 2 + LEVELS_AT_FIRST;
 		context->levels =
@@ -318,6 +326,30 @@ give_to_thread(struct stacks *s, struct context *kernel, struct context *thread)
 
 /* --- arrivals --- */
 
+/* Behind a system call, or at an instruction that is tried again. */
+static bool
+goes_on(uint64_t site, uint64_t pc)
+{
+	return pc == site || pc == site + INSTRUCTION_SIZE;
+}
+
+/*
+ * A signal's handler begins or ends, a new thread has taken the old one's place, or exec a new program. The end of a
+ * handler is told by where it goes to, its beginning by the stack (stay_on_stack).
+ */
+static void
+go_elsewhere(struct context *thread, uint64_t pc)
+{
+	if (thread->left != 0 && goes_on(thread->left, pc) && thread->before <= thread->depth) {
+		thread->depth = thread->before;
+		thread->left = 0;
+		return;
+	}
+	thread->elsewhere = true;
+	thread->before = thread->depth;
+	thread->left = thread->site;
+}
+
 static void
 return_to_program(struct stacks *s, struct cpu *cpu, uint64_t pc)
 {
@@ -327,7 +359,9 @@ return_to_program(struct stacks *s, struct cpu *cpu, uint64_t pc)
 	abandon_visit(s, cpu);
 	cpu->context = thread;
 	cpu->sp = thread->sp;
-	thread->suspect = pc != 0 && pc != thread->site && pc != thread->site + INSTRUCTION_SIZE;
+	if (pc != 0 && !thread->interrupted && !goes_on(thread->site, pc)) {
+		go_elsewhere(thread, pc);
+	}
 }
 
 static void
@@ -350,7 +384,7 @@ arrive_from_exception(struct stacks *s, struct cpu *cpu, const struct stacks_ins
 	bool exception = insn->vector != VECTOR_NONE;
 
 	cpu->returned = false;
-	if (exception ? insn->vector == VECTOR_PROGRAM : insn->pc < KERNEL_HALF) {
+	if (exception ? insn->vector != VECTOR_KERNEL : insn->pc < KERNEL_HALF) {
 		return_to_program(s, cpu, exception ? 0 : insn->pc);
 	} else if (cpu->context != NULL) {
 		return_to_kernel(cpu->context);
@@ -374,6 +408,7 @@ enter(struct stacks *s, struct cpu *cpu, const struct stacks_insn *insn)
 	if (cpu->last_pc < KERNEL_HALF) {
 		from->site = cpu->last_pc;
 		from->sp = cpu->sp;
+		from->interrupted = insn->vector == VECTOR_PROGRAM_IRQ;
 	}
 	cpu->entered = from;
 	begin_visit(s, cpu, child_of(top(from), from->site));
@@ -494,22 +529,24 @@ name_thread(struct stacks *s, struct cpu *cpu)
 	/* entered before its return was seen: when the plugin began to look */
 	known = thread_context(s, cpu->sp);
 	known->site = thread->site;
+	known->interrupted = thread->interrupted;
 	begin_visit(s, cpu, child_of(top(known), known->site));
 }
 
-/* Levels of a program that went on elsewhere: those of this stack, from here on. */
+/* A program that went on elsewhere: a handler is on the same stack, farther down; all others have nothing below. */
 static void
-check_levels(struct context *context, uint64_t sp)
+stay_on_stack(struct context *thread, uint64_t sp)
 {
-	context->suspect = false;
-	while (context->depth != 0) {
-		uint64_t above = context->levels[context->depth - 1].sp - sp;
-
-		if (above < PROGRAM_STACK) {
-			return;
-		}
-		context->depth--;
+	thread->elsewhere = false;
+	if (thread->sp - sp < PROGRAM_STACK || thread->before > thread->depth) {
+		return;
 	}
+	thread->depth -= thread->before;
+	if (thread->depth != 0) {
+		memmove(thread->levels, thread->levels + thread->before,
+		    thread->depth * sizeof(*thread->levels));
+	}
+	thread->left = 0;
 }
 
 void
@@ -527,8 +564,8 @@ stacks_access(struct stacks *s, unsigned number, struct stacks_insn *insn, uint6
 	} else if (insn->pc >= KERNEL_HALF) {
 		on_kernel_stack(s, cpu, address >> SLOT_SHIFT, insn->access.store);
 		cpu->stack_set &= !insn->access.is;
-	} else if (cpu->context->suspect) {
-		check_levels(cpu->context, cpu->sp);
+	} else if (cpu->context->elsewhere) {
+		stay_on_stack(cpu->context, cpu->sp);
 	}
 }
 
@@ -599,7 +636,9 @@ place_in_vectors(const struct stacks *s, struct stacks_insn *insn)
 	}
 	insn->in_vector = offset >= VECTORS_PROGRAM;
 	if (offset % VECTOR_BYTES == 0) {
-		insn->vector = insn->in_vector ? VECTOR_PROGRAM : VECTOR_KERNEL;
+		insn->vector = !insn->in_vector                           ? VECTOR_KERNEL
+			       : offset == VECTORS_PROGRAM + VECTOR_BYTES ? VECTOR_PROGRAM_IRQ
+									  : VECTOR_PROGRAM;
 	}
 }
 

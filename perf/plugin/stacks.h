@@ -15,7 +15,8 @@
  *	out when it returns to the program; what it counted is moved there then.
  *	Return to a program. SP is the thread again.
  * A return finds its level by the address it goes to, which also drops levels that were left in other ways. A program
- * that goes on elsewhere than where it trapped (signals, new threads, exec) keeps the levels whose stack pointer fits.
+ * that goes on elsewhere than where it trapped keeps its levels if its stack goes on below them (a signal's handler), and
+ * has them back when the handler ends; otherwise it is a new thread or a new program, without any.
  *
  * Addresses of an exception's levels are those of the instruction before it. Pure: no QEMU in here (stacks_test.c).
  */
@@ -36,9 +37,14 @@ struct stacks_insn {
 	uint64_t pc;
 	enum flow flow;
 	struct sp_access access;
-	enum { VECTOR_NONE, VECTOR_KERNEL, VECTOR_PROGRAM } vector; /* first instruction of one */
-	bool in_vector;                                             /* of exceptions from programs */
-	struct stacks_insn *next;                                   /* in its hash chain */
+	enum {
+		VECTOR_NONE,
+		VECTOR_KERNEL,
+		VECTOR_PROGRAM,
+		VECTOR_PROGRAM_IRQ
+	} vector;                 /* first instruction of one */
+	bool in_vector;           /* of exceptions from programs */
+	struct stacks_insn *next; /* in its hash chain */
 	/* of the last execution: likely the same again */
 	struct stacks_node *node, *caller, *callee;
 	struct stacks_count *count;
