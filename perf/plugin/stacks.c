@@ -74,6 +74,7 @@ struct cpu {
 struct stacks {
 	uint64_t vectors;
 	struct stacks_node root;
+	struct stacks_node *nobody; /* kernel work that led to no program */
 	struct stacks_node *free_orphans;
 	struct stacks_insn *insns[BUCKETS];
 	struct stacks_count *counts[BUCKETS];
@@ -219,9 +220,25 @@ context_create(struct stacks *s, struct stacks_node *base)
 	return context;
 }
 
+/* An orphan's counts go to `to`, and its base is free for the next one. */
+static void
+orphan_settle(struct stacks *s, struct context *context, struct stacks_node *to)
+{
+	move_counts(s, context->base, to);
+	context->base->next_free = s->free_orphans;
+	s->free_orphans = context->base;
+	context->base = &s->root; /* until the next visit to this stack */
+	context->orphan = false;
+	context->depth = 0;
+}
+
+/* Nobody is on it and nobody comes back. An orphan was nobody's: the idle loop, a thread of the kernel that went. */
 static void
 context_discard(struct stacks *s, struct context *context)
 {
+	if (context->orphan) {
+		orphan_settle(s, context, s->nobody);
+	}
 	context->next = s->spare;
 	s->spare = context;
 }
@@ -313,15 +330,9 @@ on_kernel_stack(struct stacks *s, struct cpu *cpu, uint64_t slot, bool store)
 static void
 give_to_thread(struct stacks *s, struct context *kernel, struct context *thread)
 {
-	if (kernel == NULL || !kernel->orphan) {
-		return;
+	if (kernel != NULL && kernel->orphan) {
+		orphan_settle(s, kernel, child_of(top(thread), thread->site));
 	}
-	move_counts(s, kernel->base, child_of(top(thread), thread->site));
-	kernel->base->next_free = s->free_orphans;
-	s->free_orphans = kernel->base;
-	kernel->base = &s->root; /* until the next visit to this stack */
-	kernel->orphan = false;
-	kernel->depth = 0;
 }
 
 /* --- arrivals --- */
@@ -543,8 +554,8 @@ stay_on_stack(struct context *thread, uint64_t sp)
 	}
 	thread->depth -= thread->before;
 	if (thread->depth != 0) {
-		memmove(thread->levels, thread->levels + thread->before,
-		    thread->depth * sizeof(*thread->levels));
+		memmove(
+		    thread->levels, thread->levels + thread->before, thread->depth * sizeof(*thread->levels));
 	}
 	thread->left = 0;
 }
@@ -577,6 +588,7 @@ stacks_create(uint64_t vectors)
 	struct stacks *s = allocate(calloc(1, sizeof(*s)));
 
 	s->vectors = vectors;
+	s->nobody = child_of(&s->root, 0);
 	return s;
 }
 
