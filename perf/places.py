@@ -8,7 +8,7 @@ import subprocess
 
 from x import symbols
 
-from perf import stacks
+from perf import code, stacks
 
 NM = "llvm-nm-19"
 # Above: the kernel's half of the address space.
@@ -44,6 +44,7 @@ class Places:
 
     def __init__(self, out, image):
         elf = os.path.join(out, "pluot.elf")
+        self._out = out
         self.kernel = symbols.Kernel(elf)
         self._text = _Symbols(elf, "tT")
         self._program = _Symbols(os.path.join(out, _PROGRAM_FILE), "tT")
@@ -93,6 +94,11 @@ class Places:
         kernel = [pc for pc in pcs if pc >= _KERNEL]
         names = dict(zip(kernel, self.kernel.names(kernel)))
         return {pc: names[pc] if pc in names else self.function(pc) for pc in pcs}
+
+    def code(self):
+        """(kernel, program) as code.Code; without a known place the program's addresses have no code."""
+        program = os.path.join(self._out, _PROGRAM_FILE)
+        return code.Code(self.kernel.elf), code.Code(program, self._program_slide or 0)
 
     def address_of(self, name):
         """The address of a function of the kernel."""

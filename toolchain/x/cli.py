@@ -14,6 +14,7 @@ VERBS = {
     "bench": ("perf.cli", "measure, and write the report"),
     "profile": ("perf.profile", "say where a benchmark's instructions go"),
     "trace": ("perf.trace", "draw what the kernel did while a benchmark ran"),
+    "stat": ("perf.stat", "print every event of a benchmark, in perf stat's manner"),
     "sharing": ("perf.sharing", "say which cache lines a benchmark's CPUs share"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
     "history": ("perf.cli", "kept results over time, change points marked"),
