@@ -14,6 +14,7 @@
 #include <arm64/pmu.h>
 #include <bsd/kern/exec.h>
 #include <bsd/kern/proc.h>
+#include <kdebug/kpc.h>
 #include <kdebug/sampling.h>
 #include <kern/clock.h>
 #include <kern/version.h>
@@ -197,13 +198,6 @@ sysctl_counter0_event(const struct sysctl_row *row, struct sysctl_request *req)
 	return sysctl_out_int(req, ml_pmu_has_instructions() ? 0x08 : 0);
 }
 
-/* Classes of counters as kpc names them: bit 0 fixed, bit 1 configurable. */
-static int
-sysctl_kpc_classes(const struct sysctl_row *row, struct sysctl_request *req)
-{
-	return sysctl_out_int(req, ml_pmu_has_instructions() ? 0x3 : 0x1);
-}
-
 static int
 sysctl_boot_instructions(const struct sysctl_row *row, struct sysctl_request *req)
 {
@@ -216,44 +210,11 @@ sysctl_boot_ns(const struct sysctl_row *row, struct sysctl_request *req)
 	return sysctl_out_quad(req, absolutetime_to_nanoseconds(boot_to_init_ticks));
 }
 
-/* The profiler: <mach/kperf.h>. */
-static int
-sysctl_kperf_period(const struct sysctl_row *row, struct sysctl_request *req)
-{
-	uint64_t period;
-	int error = sysctl_out_quad(req, sampling_period());
-
-	if (error != 0 || req->new == 0) {
-		return error;
-	}
-	error = sysctl_in(req, &period, sizeof(period));
-	if (error == 0) {
-		kern_return_t kr = sampling_set_period(period);
-
-		error = kr == KERN_SUCCESS             ? 0
-			: kr == KERN_NOT_SUPPORTED     ? ENOTSUP
-			: kr == KERN_RESOURCE_SHORTAGE ? ENOMEM
-						       : EINVAL;
-	}
-	return error;
-}
-
-static int
-sysctl_kperf_samples(const struct sysctl_row *row, struct sysctl_request *req)
-{
-	return sampling_read(req->old, req->old_room, &req->old_size) == KERN_SUCCESS ? 0 : EFAULT;
-}
-
-static int
-sysctl_kperf_lost(const struct sysctl_row *row, struct sysctl_request *req)
-{
-	return sysctl_out_quad(req, sampling_lost());
-}
-
 #define STRING(name, ctl, id, text) { name, ctl, id, SYSCTL_RD, sysctl_string, text }
 #define INT(name, ctl, id, value) \
 	{ name, ctl, id, SYSCTL_RD, sysctl_constant, (const void *)(intptr_t)(value) }
 #define PROC(name, ctl, id, handler) { name, ctl, id, SYSCTL_RD, handler, NULL }
+#define SET(name, handler, arg)      { name, 0, 0, SYSCTL_RD | SYSCTL_WR, handler, (const void *)(uintptr_t)(arg) }
 
 static const struct sysctl_row sysctl_rows[] = {
 	STRING("kern.ostype", CTL_KERN, KERN_OSTYPE, "Darwin"),
@@ -290,7 +251,20 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("vm.page_free_count", 0, 0, sysctl_page_counts),
 	PROC("kpc.classes", 0, 0, sysctl_kpc_classes),
 	PROC("kpc.counter0_event", 0, 0, sysctl_counter0_event),
-	{ "kperf.period", 0, 0, SYSCTL_RD | SYSCTL_WR, sysctl_kperf_period, NULL },
+	SET("kpc.counting", sysctl_kpc_counting, NULL),
+	SET("kpc.counter_count", sysctl_kpc_count, kpc_counter_count),
+	SET("kpc.config_count", sysctl_kpc_count, kpc_config_count),
+	SET("kpc.config", sysctl_kpc_config, NULL),
+	SET("kpc.counters", sysctl_kpc_counters, NULL),
+	PROC("kpc.cpu_events", 0, 0, sysctl_kpc_cpu_events),
+	SET("kperf.action.count", sysctl_kperf_action_count, NULL),
+	SET("kperf.action.samplers", sysctl_kperf_action, SAMPLING_SAMPLERS),
+	SET("kperf.action.kcallstack_depth", sysctl_kperf_action, SAMPLING_KERNEL_DEPTH),
+	SET("kperf.action.ucallstack_depth", sysctl_kperf_action, SAMPLING_USER_DEPTH),
+	SET("kperf.action.filter_by_pid", sysctl_kperf_action, SAMPLING_PID),
+	SET("kperf.period", sysctl_kperf_period, NULL),
+	SET("kperf.reset", sysctl_kperf_reset, NULL),
+	SET("kperf.sampling", sysctl_kperf_sampling, NULL),
 	PROC("kperf.samples", 0, 0, sysctl_kperf_samples),
 	PROC("kperf.lost", 0, 0, sysctl_kperf_lost),
 };

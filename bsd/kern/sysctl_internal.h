@@ -6,8 +6,8 @@
 #include <os/base.h>
 #include <vm/vm_types.h>
 
-#define SYSCTL_RD 0x1U
-#define SYSCTL_WR 0x2U
+#define SYSCTL_RD   0x1U
+#define SYSCTL_WR   0x2U
 #define SYSCTL_NODE 0x4U /* the handler knows what is below the name */
 
 /* One call: user addresses, 0 where the caller gave none. */
@@ -38,6 +38,21 @@ OS_WARN_RESULT int sysctl_out_quad(struct sysctl_request *req, uint64_t value);
 /* The trace's control, kern_kdebug.c. */
 int sysctl_kdebug(const struct sysctl_row *row, struct sysctl_request *req);
 int sysctl_kdebug_lost(const struct sysctl_row *row, struct sysctl_request *req);
+
+/* Counters and the profiler, kern_kpc.c. */
+int sysctl_kpc_classes(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kpc_counting(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kpc_count(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kpc_config(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kpc_counters(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kpc_cpu_events(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_action(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_action_count(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_period(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_reset(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_sampling(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_samples(const struct sysctl_row *row, struct sysctl_request *req);
+int sysctl_kperf_lost(const struct sysctl_row *row, struct sysctl_request *req);
 
 /* EINVAL unless the caller gave exactly `size` bytes. */
 OS_WARN_RESULT int sysctl_in(struct sysctl_request *req, void *value, size_t size);

@@ -24,6 +24,59 @@ ml_pmu_has_instructions(void)
 	return pmu_present() && (sysreg_read(pmceid0_el0) & BIT(PMU_EVENT_INST_RETIRED)) != 0;
 }
 
+bool
+ml_pmu_has_cycles(void)
+{
+	return pmu_present();
+}
+
+/* Counter 0 is the instructions'. */
+unsigned
+ml_pmu_configurable(void)
+{
+	unsigned counters = pmu_present() ? sysreg_read(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK : 0;
+
+	return counters > 0 ? counters - 1 : 0;
+}
+
+/* PMCEID0/1: events 0-31 and 32-63 in the lower halves, 0x4000-0x401f and 0x4020-0x403f in the upper ones. */
+bool
+ml_pmu_has_event(uint64_t event)
+{
+	unsigned bit = event % 32 + (event >= PMU_EVENTS_EXTENDED ? 32U : 0U);
+	uint64_t within = event >= PMU_EVENTS_EXTENDED ? event - PMU_EVENTS_EXTENDED : event;
+
+	if (!pmu_present() || within >= 64) {
+		return false;
+	}
+	return ((within < 32 ? sysreg_read(pmceid0_el0) : sysreg_read(pmceid1_el0)) & BIT(bit)) != 0;
+}
+
+void
+ml_pmu_configure(unsigned index, uint32_t event)
+{
+	unsigned counter = index + 1;
+
+	sysreg_write(pmcntenclr_el0, BIT(counter));
+	if (event == 0) {
+		return;
+	}
+	sysreg_write(pmselr_el0, counter);
+	isb();
+	sysreg_write(pmxevtyper_el0, event);
+	sysreg_write(pmxevcntr_el0, 0);
+	sysreg_write(pmcntenset_el0, BIT(counter));
+	isb();
+}
+
+uint64_t
+ml_pmu_read(unsigned index)
+{
+	sysreg_write(pmselr_el0, index + 1);
+	isb();
+	return sysreg_read(pmxevcntr_el0);
+}
+
 void
 pmu_init_cpu(void)
 {

@@ -21,6 +21,23 @@ ml_pmu_instructions(void)
 }
 
 /*
+ * The other event counters, configurable: ml_pmu_configurable() of them, numbered from 0. 32 bits, they wrap. Each
+ * counts the event it was given last, 0 none, on this CPU. Interrupts masked.
+ */
+unsigned ml_pmu_configurable(void);
+bool ml_pmu_has_event(uint64_t event);
+void ml_pmu_configure(unsigned index, uint32_t event);
+uint64_t ml_pmu_read(unsigned index);
+
+/* Is there a cycle counter, and where it stands on this CPU: 64 bits. */
+bool ml_pmu_has_cycles(void);
+OS_INLINE uint64_t
+ml_pmu_cycles(void)
+{
+	return sysreg_read(pmccntr_el0);
+}
+
+/*
  * Sampling: the cycle counter interrupts every `period` cycles, on this CPU; 0 stops. kdebug/sampling.c decides;
  * interrupts masked.
  */

@@ -79,6 +79,9 @@
 #define PMCR_P                 (1 << 1) /* reset the event counters */
 #define PMCR_C                 (1 << 2) /* reset the cycle counter */
 #define PMCR_LC                (1 << 6)
+#define PMCR_N_SHIFT           11 /* how many event counters there are */
+#define PMCR_N_MASK            31
+#define PMU_EVENTS_EXTENDED    0x4000 /* the second range of event numbers */
 #define PMUSERENR_EN           (1 << 0)
 #define PMUSERENR_CR           (1 << 2)
 #define PMUSERENR_ER           (1 << 3)

@@ -37,6 +37,31 @@ static PERCPU_DATA(struct sampling_ring, sampling_ring);
 LCK_CLASS_DECLARE(sampling_class, "sampling", LCK_RANK_KPERF);
 static LCK_MTX_DECLARE(sampling_mutex, &sampling_class);
 static uint64_t current_period; /* sampling_mutex to write */
+static uint64_t last_period;    /* sampling_mutex; the last one that was not 0 */
+
+#define EVERY_PID UINT64_MAX
+#define SETTINGS_AT_START                                                    \
+	{ [SAMPLING_SAMPLERS] = KPERF_SAMPLER_KSTACK | KPERF_SAMPLER_USTACK, \
+		[SAMPLING_KERNEL_DEPTH] = KPERF_FRAMES_MAX,                  \
+		[SAMPLING_USER_DEPTH] = KPERF_FRAMES_MAX,                    \
+		[SAMPLING_PID] = EVERY_PID }
+
+/* Atomic, sampling_mutex to write; read by every CPU's interrupts, which may see some of them changed. */
+static const uint64_t settings_at_start[SAMPLING_SETTINGS] = SETTINGS_AT_START;
+static uint64_t settings[SAMPLING_SETTINGS] = SETTINGS_AT_START;
+
+uint64_t
+sampling_setting(enum sampling_setting setting)
+{
+	return os_atomic_load(&settings[setting], relaxed);
+}
+
+/* Return addresses that a stack may have now. */
+static unsigned
+depth_of(uint64_t sampler, enum sampling_setting depth)
+{
+	return (sampling_setting(SAMPLING_SAMPLERS) & sampler) != 0 ? (unsigned)sampling_setting(depth) : 0;
+}
 
 /* --- recording: interrupt context --- */
 
@@ -77,10 +102,12 @@ fill(uint64_t *words, const struct arm_saved_state *state, uint64_t late)
 		.late = late,
 	};
 	if (!user && state != NULL) {
-		kernel = unwind_kernel(state->fp, state->sp, sample->frames, KPERF_FRAMES_MAX);
+		kernel = unwind_kernel(state->fp, state->sp, sample->frames,
+		    depth_of(KPERF_SAMPLER_KSTACK, SAMPLING_KERNEL_DEPTH));
 	}
 	sample->kernel_frames = (uint8_t)kernel;
-	sample->user_frames = (uint8_t)user_frames(self, !user, sample->frames + kernel, KPERF_FRAMES_MAX);
+	sample->user_frames = (uint8_t)user_frames(
+	    self, !user, sample->frames + kernel, depth_of(KPERF_SAMPLER_USTACK, SAMPLING_USER_DEPTH));
 	sample->size = (uint32_t)((RECORD_HEAD + kernel + sample->user_frames) * sizeof(uint64_t));
 	return sample;
 }
@@ -90,7 +117,13 @@ sampling_record(const struct arm_saved_state *state, uint64_t late)
 {
 	struct sampling_ring *ring = PERCPU_GET(sampling_ring);
 	uint64_t words[RECORD_MAX], head = ring->sr_head;
-	unsigned count = fill(words, state, late)->size / sizeof(uint64_t);
+	uint64_t pid = sampling_setting(SAMPLING_PID);
+	const struct kperf_sample *sample = fill(words, state, late);
+	unsigned count = sample->size / sizeof(uint64_t);
+
+	if (pid != EVERY_PID && pid != (uint64_t)sample->pid) {
+		return;
+	}
 
 	if (RING_WORDS - (head - os_atomic_load(&ring->sr_tail, acquire)) < count) { /* [K2] */
 		os_counter_add(&ring->sr_lost, 1);
@@ -128,10 +161,23 @@ allocate_rings(void)
 	return KERN_SUCCESS;
 }
 
+static kern_return_t
+set_period_locked(uint64_t period)
+{
+	kern_return_t kr = period != 0 ? allocate_rings() : KERN_SUCCESS;
+
+	if (kr == KERN_SUCCESS) {
+		last_period = period != 0 ? period : last_period;
+		os_atomic_store(&current_period, period, relaxed);
+		cpu_call_all(apply_on_this_cpu, NULL);
+	}
+	return kr;
+}
+
 kern_return_t
 sampling_set_period(uint64_t period)
 {
-	kern_return_t kr = KERN_SUCCESS;
+	kern_return_t kr;
 
 	if (period != 0 && period < SAMPLING_PERIOD_MIN) {
 		return KERN_INVALID_ARGUMENT;
@@ -140,15 +186,44 @@ sampling_set_period(uint64_t period)
 		return period == 0 ? KERN_SUCCESS : KERN_NOT_SUPPORTED;
 	}
 	lck_mtx_lock(&sampling_mutex);
-	if (period != 0) {
-		kr = allocate_rings();
-	}
-	if (kr == KERN_SUCCESS) {
-		os_atomic_store(&current_period, period, relaxed);
-		cpu_call_all(apply_on_this_cpu, NULL);
-	}
+	kr = set_period_locked(period);
 	lck_mtx_unlock(&sampling_mutex);
 	return kr;
+}
+
+bool
+sampling_is_on(void)
+{
+	return sampling_period() != 0;
+}
+
+kern_return_t
+sampling_switch(bool on)
+{
+	kern_return_t kr;
+
+	if (!pmu_sampling_supported()) {
+		return on ? KERN_NOT_SUPPORTED : KERN_SUCCESS;
+	}
+	lck_mtx_lock(&sampling_mutex);
+	kr = on && last_period == 0 ? KERN_INVALID_ARGUMENT : set_period_locked(on ? last_period : 0);
+	lck_mtx_unlock(&sampling_mutex);
+	return kr;
+}
+
+kern_return_t
+sampling_set(enum sampling_setting setting, uint64_t value)
+{
+	bool depth = setting == SAMPLING_KERNEL_DEPTH || setting == SAMPLING_USER_DEPTH;
+
+	if ((depth && value > KPERF_FRAMES_MAX) ||
+	    (setting == SAMPLING_SAMPLERS && (value & ~settings_at_start[SAMPLING_SAMPLERS]) != 0)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_mtx_lock(&sampling_mutex);
+	os_atomic_store(&settings[setting], value, relaxed);
+	lck_mtx_unlock(&sampling_mutex);
+	return KERN_SUCCESS;
 }
 
 uint64_t
@@ -202,6 +277,27 @@ sampling_read(user_addr_t buffer, size_t size, size_t *done)
 				*done += n;
 			}
 		}
+	}
+	lck_mtx_unlock(&sampling_mutex);
+	return kr;
+}
+
+kern_return_t
+sampling_reset(void)
+{
+	kern_return_t kr = sampling_set_period(0);
+
+	lck_mtx_lock(&sampling_mutex);
+	last_period = 0;
+	for (unsigned i = 0; i < SAMPLING_SETTINGS; i++) {
+		os_atomic_store(&settings[i], settings_at_start[i], relaxed);
+	}
+	percpu_foreach_cpu(cpu)
+	{
+		struct sampling_ring *ring = PERCPU_GET_CPU(sampling_ring, cpu);
+
+		/* [K1] [K2] */
+		os_atomic_store(&ring->sr_tail, os_atomic_load(&ring->sr_head, acquire), release);
 	}
 	lck_mtx_unlock(&sampling_mutex);
 	return kr;

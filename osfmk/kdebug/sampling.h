@@ -20,6 +20,26 @@
 OS_WARN_RESULT kern_return_t sampling_set_period(uint64_t period);
 uint64_t sampling_period(void);
 
+bool sampling_is_on(void);
+
+/* Stops, or starts with the period that was set last. KERN_INVALID_ARGUMENT: none was. */
+OS_WARN_RESULT kern_return_t sampling_switch(bool on);
+
+/* What a sample has and whose samples are taken; see <mach/kperf.h>. KERN_INVALID_ARGUMENT. */
+enum sampling_setting {
+	SAMPLING_SAMPLERS,
+	SAMPLING_KERNEL_DEPTH,
+	SAMPLING_USER_DEPTH,
+	SAMPLING_PID,
+	SAMPLING_SETTINGS,
+};
+
+uint64_t sampling_setting(enum sampling_setting setting);
+OS_WARN_RESULT kern_return_t sampling_set(enum sampling_setting setting, uint64_t value);
+
+/* Stops, empties the buffers, and settings are as at the start. */
+OS_WARN_RESULT kern_return_t sampling_reset(void);
+
 /* Shorter ones would leave no time for anything else: an interrupt costs about a thousand instructions. */
 #define SAMPLING_PERIOD_MIN 2000
 

@@ -367,6 +367,16 @@ vm_page_get_counts(struct vm_page_counts *out)
 	}
 }
 
+void
+vm_page_get_cpu_counts(unsigned cpu, struct vm_page_counts *out)
+{
+	const struct vm_page_cpu *pc = PERCPU_GET_CPU(vm_page_cpu, cpu);
+
+	*out = (struct vm_page_counts){ .faults = os_atomic_load(&pc->vpc_faults, relaxed),
+		.zero_filled = os_atomic_load(&pc->vpc_zero_filled, relaxed),
+		.copied = os_atomic_load(&pc->vpc_copied, relaxed) };
+}
+
 void page_zero_zva(void *kva);
 void page_zero_stores(void *kva);
 

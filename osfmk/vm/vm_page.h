@@ -110,6 +110,9 @@ struct vm_page_counts {
 /* Sums the per-CPU counters; exact only when nothing runs. */
 void vm_page_get_counts(struct vm_page_counts *out);
 
+/* What one CPU counted: faults, zero_filled and copied alone. */
+void vm_page_get_cpu_counts(unsigned cpu, struct vm_page_counts *out);
+
 /* Whole-page primitives on physical-map addresses. */
 void page_zero(void *kva);
 void page_copy(void *dst, const void *src);

@@ -108,6 +108,67 @@ TEST(samples_point_at_the_loop_and_its_caller)
 	free(buffer);
 }
 
+static int
+set_action(const char *name, uint64_t action, uint64_t value)
+{
+	uint64_t pair[2] = { action, value };
+
+	return sysctlbyname(name, NULL, NULL, pair, sizeof(pair));
+}
+
+/* Samples taken while the loop runs with the settings of now, and how many have frames; -1: cannot sample. */
+static int
+samples_with_frames(int *with_frames)
+{
+	static char buffer[1 << 18];
+	ssize_t length = sample_the_loop(buffer, sizeof(buffer));
+	int samples = 0;
+
+	*with_frames = 0;
+	for (ssize_t at = 0; at < length; samples++) {
+		const struct kperf_sample *s = (const struct kperf_sample *)(const void *)(buffer + at);
+
+		*with_frames += s->user_frames != 0 || s->kernel_frames != 0;
+		at += s->size;
+	}
+	return length < 0 ? -1 : samples;
+}
+
+TEST(action_settings_hold)
+{
+	int framed, samples;
+
+	EXPECT_EQ(set_action("kperf.action.samplers", 1, 0), 0);
+	samples = samples_with_frames(&framed);
+	if (samples < 0) {
+		ktap_skip("no cycle counter with an interrupt");
+		EXPECT_EQ(sysctlbyname("kperf.reset", NULL, NULL, &samples, sizeof(samples)), 0);
+		return;
+	}
+	EXPECT(samples > 0);
+	EXPECT_EQ(framed, 0);
+	EXPECT_EQ(sysctlbyname("kperf.reset", NULL, NULL, &samples, sizeof(samples)), 0);
+	EXPECT_EQ(set_action("kperf.action.filter_by_pid", 1, 99999), 0);
+	EXPECT_EQ(samples_with_frames(&framed), 0);
+	EXPECT_EQ(sysctlbyname("kperf.reset", NULL, NULL, &samples, sizeof(samples)), 0);
+	EXPECT(samples_with_frames(&framed) > 0);
+	EXPECT(framed > 0);
+}
+
+TEST(bad_settings_are_refused)
+{
+	int on = 2;
+
+	EXPECT_EQ(set_action("kperf.action.samplers", 1, 1), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(set_action("kperf.action.samplers", 2, KPERF_SAMPLER_KSTACK), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(set_action("kperf.action.ucallstack_depth", 1, KPERF_FRAMES_MAX + 1), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(sysctlbyname("kperf.sampling", NULL, NULL, &on, sizeof(on)), -1);
+	EXPECT_EQ(errno, EINVAL);
+}
+
 TEST(bad_periods_are_refused)
 {
 	EXPECT_EQ(set_period(1), -1);

@@ -104,7 +104,8 @@ def _programs(where, options, folder, out, cpus, words):
     disk = os.path.join(folder, f"{where.replace('/', '-')}.cpio")
     environment = LONG_ENVIRONMENT if options.long else ()
     overlay.ramdisk(out, overlay.run_files(argv, out, environment), disk)
-    return _boot(f"{where}/programs", options, folder, qemu.Machine(out=out, cpus=cpus, ramdisk=disk))
+    # With counters: theirs are among the tests.
+    return _boot(f"{where}/programs", options, folder, qemu.Machine(out=out, cpus=cpus, ramdisk=disk, pmu=True))
 
 
 def _guest_words(pattern, where):
