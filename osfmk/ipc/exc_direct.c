@@ -149,7 +149,7 @@ exc_direct_raise(thread_t self, const struct exception_action *action)
 	exc_direct_address(&handler, reply, id, &m);
 	ipc_port_release_send(action->port);
 	exc_direct_wait(self, reply);
-	thread_handoff_switch_on(current_processor(), self, handler.thread);
+	thread_handoff_switch_on(current_processor(), PERCPU_GET(pmap_cpu), self, handler.thread);
 	thread_finish_own_claim(handler.thread, handler.wait);
 	exc_direct_receive(handler.thread, &m);
 }
@@ -310,7 +310,7 @@ exc_direct_reply(thread_t self, const struct exc_direct_call *call)
 	if (os_unlikely(!waits)) {
 		return exc_return_without_wait(self, back.thread);
 	}
-	thread_handoff_switch_on(current_processor(), self, back.thread);
+	thread_handoff_switch_on(current_processor(), PERCPU_GET(pmap_cpu), self, back.thread);
 	thread_finish_own_claim(back.thread, back.wait);
 	thread_return_to_user();
 }

@@ -14,6 +14,9 @@
  *	wait     the caller becomes the receiver of its own port's queue word
  *	switch   to the receiver, and from the transit buffer to its memory
  *
+ * A receiver that cannot have this CPU is sent to in the same steps (mach_msg_fast_elsewhere); instead of the switch
+ * it is made runnable, with the message in an element of its own, and the caller blocks.
+ *
  * Interrupts are masked from the trap to the return to user mode, so the transit buffer and the CPU are
  * ours, and the per-CPU SMR section covers every object found by name. No lock, no allocation, no queue; what
  * is written is in the two threads, the two ports' first lines, and one entry of each space.
@@ -80,22 +83,33 @@ struct fast_call {
 	uintptr_t percpu; /* base of this CPU's variables */
 	struct ipc_entry *entries;
 	processor_t processor;
-	struct thread_handoff handoff; /* what was seen of self and target */
-	struct ipc_entry *dest_entry;  /* the name sent to */
+	struct ipc_entry *dest_entry; /* the name sent to */
 	uint64_t dest_word;
 	ipc_port_t dest;
 	uint64_t dest_queue; /* its queue word, with the receiver in it */
 	thread_t target;
-	uint64_t target_wait; /* its claim word */
-	uint32_t target_fast_size;
+	uint64_t target_wait;        /* its claim word */
 	struct ipc_entry *reserve;   /* of the receiver of a call, for the reply right */
 	struct ipc_entry *rcv_entry; /* the name received from */
 	uint64_t rcv_word;
 	ipc_port_t rcv;
 	uint64_t rcv_queue; /* its queue word */
 	ipc_kmsg_t transit;
+	bool elsewhere;
 	uint64_t header[3]; /* as the receiver will see it */
 };
+
+#define FAST_BITS_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
+#define FAST_BITS_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
+
+/* The header in the sender's memory. False: it is not there at the moment. */
+OS_INLINE bool
+fast_header_read(user_addr_t addr, uint64_t *bits_and_size, struct mach_msg_fast_args *args)
+{
+	return copyin_nofault_u64(addr, bits_and_size) &&
+	       copyin_nofault_u64_at8(addr, &args->remote_and_local) &&
+	       copyin_nofault_u64_at16(addr, &args->voucher_and_id);
+}
 
 /* --- why a call left for the general path; counted in debug builds, for tests --- */
 
@@ -193,8 +207,7 @@ fast_check_dest(thread_t self, const struct mach_msg_fast_args *args, bool is_ca
 }
 
 /*
- * The receiver: exactly one thread waits, in the plain way, has room, has set aside an entry if one is needed,
- * and may have this CPU.
+ * The receiver: exactly one thread waits, in the plain way, has room, and has set aside an entry if one is needed.
  */
 OS_INLINE bool
 fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
@@ -210,12 +223,8 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 	if (os_unlikely(!(call->target_wait & WAIT_WAITING))) {
 		FAST_LEAVE(CLAIMED);
 	}
-	call->processor = PERCPU_AT(percpu_processor, call->percpu);
-	if (os_unlikely(!thread_handoff_look(call->processor, self, call->target, &call->handoff))) {
-		FAST_LEAVE(NOT_HERE);
-	}
-	call->target_fast_size = call->target->ipc.ith_fast_size;
-	if (os_unlikely(args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > call->target_fast_size)) {
+	if (os_unlikely(
+		args->send_size + (uint32_t)sizeof(mach_msg_trailer_t) > call->target->ipc.ith_fast_size)) {
 		FAST_LEAVE(ROOM);
 	}
 	if (is_call) {
@@ -223,6 +232,17 @@ fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_
 		if (os_unlikely(call->reserve == NULL)) {
 			FAST_LEAVE(NO_RESERVE);
 		}
+	}
+	return true;
+}
+
+/* The receiver may have this CPU. */
+OS_INLINE bool
+fast_check_here(thread_t self, struct fast_call *call)
+{
+	call->processor = PERCPU_AT(percpu_processor, call->percpu);
+	if (os_unlikely(!thread_handoff_ok_on(call->processor, self, call->target))) {
+		FAST_LEAVE(NOT_HERE);
 	}
 	return true;
 }
@@ -250,21 +270,49 @@ fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is
 	return true;
 }
 
+/*
+ * How the caller will receive, stored where its sender will look. It means nothing until the thread waits, so it
+ * counts as no change; and from here on it need not be kept at hand.
+ */
+OS_INLINE void
+fast_describe_receive(thread_t self, const struct mach_msg_fast_args *args, const struct fast_call *call)
+{
+	struct ipc_thread_state *ith = &self->ipc;
+
+	os_compiler_hide(ith); /* in reach of stores in pairs */
+	ith->ith_msg_addr = args->addr;
+	ith->ith_object = call->rcv;
+	ith->ith_option = args->option;
+	ith->ith_rcv_name = args->rcv_name;
+	ith->ith_rcv_size = args->rcv_size;
+	ith->ith_fast_size =
+	    args->rcv_size; /* an odd size counts as ITH_TIMED: a look at the timer for nothing */
+	ith->ith_place = ITH_WORD;
+	thread_set_continuation(self, ipc_receive_continue, NULL);
+}
+
 /* --- copy --- */
 
 /* A body that begins below this is user memory to its end: one comparison. */
 #define FAST_ADDRESS_LIMIT (MACH_VM_MAX_ADDRESS - 2 * FAST_SIZE_MAX)
 
-/* The body, to this CPU's transit buffer; the header stays in registers. */
+/* This CPU has its transit buffer. */
+OS_INLINE bool
+fast_copy_ready(struct fast_call *call)
+{
+	call->transit = PERCPU_LOAD_POINTER(mach_msg_transit, call->percpu);
+	if (os_unlikely(call->transit == IKM_NULL)) {
+		FAST_LEAVE(NO_TRANSIT);
+	}
+	return true;
+}
+
+/* The body, to the transit buffer; the header stays in registers. */
 OS_INLINE bool
 fast_copy_in(thread_t self, const struct mach_msg_fast_args *args, struct fast_call *call)
 {
 	uint32_t body = args->send_size - (uint32_t)sizeof(mach_msg_header_t);
 
-	call->transit = PERCPU_LOAD_POINTER(mach_msg_transit, call->percpu);
-	if (os_unlikely(call->transit == IKM_NULL)) {
-		FAST_LEAVE(NO_TRANSIT);
-	}
 	if (body != 0 &&
 	    os_unlikely(args->addr > FAST_ADDRESS_LIMIT ||
 			!copyin_message(call->transit->ikm_msg + sizeof(mach_msg_header_t),
@@ -371,20 +419,8 @@ fast_wait_entry_changed(thread_t self, struct ipc_entry *entry, uint64_t word, i
 
 /* The caller becomes the receiver of its port. False: a message came first, or the right is gone. */
 OS_INLINE bool
-fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fast_call *call)
+fast_wait(thread_t self, const struct fast_call *call)
 {
-	struct ipc_thread_state *ith = &self->ipc;
-
-	os_compiler_hide(ith); /* in reach of stores in pairs */
-	ith->ith_msg_addr = args->addr;
-	ith->ith_object = call->rcv;
-	ith->ith_option = args->option;
-	ith->ith_rcv_name = args->rcv_name;
-	ith->ith_rcv_size = args->rcv_size;
-	ith->ith_fast_size =
-	    args->rcv_size; /* an odd size counts as ITH_TIMED: a look at the timer for nothing */
-	ith->ith_place = ITH_WORD;
-	thread_set_continuation(self, ipc_receive_continue, NULL);
 	(void)wait_word_begin(&self->wait_word, THREAD_ABORTSAFE); /* [F1], [W1] */
 	/* [Q3] [Q6]; and [A1]: a full barrier before the abort bits are read */
 	if (os_unlikely(!os_atomic_cmpxchg(&call->rcv->ip_mqueue.mq_word, call->rcv_queue,
@@ -402,30 +438,42 @@ fast_wait(thread_t self, const struct mach_msg_fast_args *args, const struct fas
 
 /* --- the rare ends --- */
 
+OS_INLINE bool
+fast_is_mach_msg2(thread_t self)
+{
+	return (int32_t)self->frame.x[16] == -NUMBER_mach_msg2_trap;
+}
+
 /* The general path reads the arguments again, from the frame. */
 static OS_NOINLINE void
 fast_leave(thread_t self, bool sent)
 {
-	bool is_mach_msg2 = (int32_t)self->frame.x[16] == -NUMBER_mach_msg2_trap;
-
-	thread_syscall_return(is_mach_msg2 ? mach_msg2_general(self, sent) : mach_msg_general(self, sent));
+	thread_syscall_return(
+	    fast_is_mach_msg2(self) ? mach_msg2_general(self, sent) : mach_msg_general(self, sent));
 }
 
-/* The message leaves the CPU's hands: it now belongs to `target`, which copies it with interrupts on. */
-static OS_COLD void
-fast_detach_transit(thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
+/* A delivered message whose body is in place becomes `target`'s, which copies it with interrupts on. */
+OS_INLINE void
+fast_hand_over(thread_t target, ipc_kmsg_t kmsg, uint64_t header0, uint64_t header1, uint64_t header2)
 {
 	uint32_t size = (uint32_t)(header0 >> 32);
-	uint64_t *header = (uint64_t *)(void *)transit->ikm_msg;
+	uint64_t *header = (uint64_t *)(void *)kmsg->ikm_msg;
 
 	header[0] = header0;
 	header[1] = header1;
 	header[2] = header2;
-	*(mach_msg_trailer_t *)(void *)(transit->ikm_msg + size) =
+	*(mach_msg_trailer_t *)(void *)(kmsg->ikm_msg + size) =
 	    (mach_msg_trailer_t){ MACH_MSG_TRAILER_FORMAT_0, sizeof(mach_msg_trailer_t) };
-	transit->ikm_size = size + (uint32_t)sizeof(mach_msg_trailer_t);
+	kmsg->ikm_size = size + (uint32_t)sizeof(mach_msg_trailer_t);
+	target->ipc.ith_kmsg = kmsg;
+}
+
+/* The same, and the transit buffer leaves the CPU's hands with it. */
+static OS_COLD void
+fast_detach_transit(thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
+{
 	*PERCPU_GET(mach_msg_transit) = IKM_NULL;
-	target->ipc.ith_kmsg = transit;
+	fast_hand_over(target, transit, header0, header1, header2);
 }
 
 /* A delivered message in a detached transit buffer: bytes only, its rights are in place. */
@@ -460,7 +508,19 @@ fast_return_faulting(
 	mach_msg_fast_continue(NULL, THREAD_AWAKENED);
 }
 
-/* The caller did not get to wait: its wait is closed, the receiver is set going. */
+/* The caller has sent, but did not get to wait: its wait is closed, and the receive starts from the beginning. */
+static OS_COLD void
+fast_receive_anew(thread_t self)
+{
+	self->ipc.ith_place = ITH_NOWHERE;
+	disable_preemption(); /* as wait_prepare would have */
+	if (!wait_cancel(self)) {
+		thread_block_prepared(); /* the claim that came first decides */
+	}
+	fast_leave(self, true);
+}
+
+/* The receiver is set going, the caller goes on by itself. */
 static OS_COLD OS_NOINLINE void
 fast_finish_without_wait(
     thread_t self, thread_t target, ipc_kmsg_t transit, uint64_t header0, uint64_t header1, uint64_t header2)
@@ -468,12 +528,7 @@ fast_finish_without_wait(
 	fast_detach_transit(target, transit, header0, header1, header2);
 	thread_set_continuation(target, mach_msg_fast_continue, NULL);
 	thread_make_runnable(target);
-	self->ipc.ith_place = ITH_NOWHERE;
-	disable_preemption(); /* as wait_prepare would have */
-	if (!wait_cancel(self)) {
-		thread_block_prepared(); /* the claim that came first decides */
-	}
-	fast_leave(self, true);
+	fast_receive_anew(self);
 }
 
 /* --- switch --- */
@@ -513,11 +568,10 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 {
 	thread_t target = call->target;
 
-	if (os_unlikely(call->target_fast_size & ITH_TIMED)) {
+	if (os_unlikely(target->ipc.ith_fast_size & ITH_TIMED)) {
 		fast_cancel_timer(target);
 	}
-	thread_handoff_switch_seen(
-	    call->processor, PERCPU_AT(pmap_cpu, call->percpu), self, target, &call->handoff);
+	thread_handoff_switch_on(call->processor, PERCPU_AT(pmap_cpu, call->percpu), self, target);
 	wait_word_finish_own_claim(&target->wait_word, call->target_wait);
 	if (os_unlikely(!fast_copy_out(target, size, call))) {
 		fast_return_faulting(
@@ -529,14 +583,26 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 	thread_resume_user(target);
 }
 
-/* Everything up to the point of no return. False: nothing has changed. */
+/*
+ * Everything up to the point of no return. False: nothing has changed. `here` is a constant: the receiver is to run
+ * on this CPU next. If that is all that is wrong, call->elsewhere tells.
+ */
 OS_INLINE bool
 fast_check_and_commit(
-    thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
+    thread_t self, const struct mach_msg_fast_args *args, bool is_call, bool here, struct fast_call *call)
 {
-	if (!fast_check_dest(self, args, is_call, call) || !fast_check_target(self, args, is_call, call) ||
-	    !fast_check_receive(self, args, is_call, call) || !fast_copy_in(self, args, call) ||
-	    !fast_commit_right(is_call, call)) {
+	if (!fast_check_dest(self, args, is_call, call) || !fast_check_target(self, args, is_call, call)) {
+		return false;
+	}
+	if (here && !fast_check_here(self, call)) {
+		call->elsewhere = true;
+		return false;
+	}
+	if (!fast_check_receive(self, args, is_call, call) || (here && !fast_copy_ready(call))) {
+		return false;
+	}
+	fast_describe_receive(self, args, call);
+	if (!fast_copy_in(self, args, call) || !fast_commit_right(is_call, call)) {
 		return false;
 	}
 	if (!fast_commit_target(call)) {
@@ -545,6 +611,103 @@ fast_check_and_commit(
 	}
 	return true;
 }
+
+/* --- a receiver that does not run here next --- */
+
+/* A message element, filled like the transit buffer would be; taken back by fast_elsewhere if it is not sent. */
+OS_INLINE bool
+fast_elsewhere_alloc(const struct mach_msg_fast_args *args, struct fast_call *call)
+{
+	call->transit =
+	    args->send_size <= IKM_INLINE - IKM_TRAILER_ROOM ? ipc_kmsg_alloc_element() : IKM_NULL;
+	return call->transit != IKM_NULL;
+}
+
+/*
+ * The receiver was last on another CPU, or something outranks it here: the same steps, but the message travels in an
+ * element of its own, the receiver is made runnable, and the caller waits like anybody else. The receiver finds its
+ * rights in place and only has to copy.
+ */
+OS_INLINE void
+mach_msg_fast_elsewhere(thread_t self, const struct mach_msg_fast_args *args, bool is_call)
+{
+	struct fast_call call = { .percpu = self->machine.percpu_base, .entries = self->ipc.ith_entries };
+	struct smr_cpu *smr = PERCPU_AT(percpu_smr, call.percpu);
+	thread_t target;
+	bool waits;
+
+	if (!fast_elsewhere_alloc(args, &call)) {
+		fast_leave(self, false);
+		return;
+	}
+	smr_enter_outermost(smr);
+	if (!fast_check_and_commit(self, args, is_call, false, &call)) {
+		smr_leave_outermost(smr);
+		ipc_kmsg_free_element(call.transit);
+		fast_leave(self, false);
+		return;
+	}
+
+	/* ---------------- point of no return ---------------- */
+
+	target = call.target;
+	KDEBUG_THREAD(
+	    self, IPC_TRACE_SEND, call.transit, call.dest, args->voucher_and_id >> 32, args->send_size);
+	fast_deliver(self, args, is_call, &call);
+	fast_hand_over(target, call.transit, call.header[0], call.header[1], call.header[2]);
+	thread_set_continuation(target, mach_msg_fast_continue, NULL);
+	waits = fast_wait(self, &call);
+	smr_leave_outermost(smr);
+	thread_make_runnable_masked(target);
+	if (os_unlikely(!waits)) {
+		fast_receive_anew(self);
+		return;
+	}
+	disable_preemption(); /* as wait_prepare would have */
+	thread_block_prepared();
+}
+
+/* The arguments once more, from the frame. False: the header is not there, or says something else now. */
+static bool
+fast_args_again(thread_t self, bool is_call, struct mach_msg_fast_args *args)
+{
+	const uint64_t *x = self->frame.x;
+	uint64_t bits = x[2];
+
+	args->addr = x[0];
+	args->option = (uint32_t)x[1];
+	if (fast_is_mach_msg2(self)) {
+		args->send_size = (uint32_t)(x[2] >> 32);
+		args->rcv_size = (uint32_t)x[6];
+		args->rcv_name = (mach_port_name_t)(x[5] >> 32);
+		args->remote_and_local = x[3];
+		args->voucher_and_id = x[4];
+	} else {
+		args->send_size = (uint32_t)x[2];
+		args->rcv_size = (uint32_t)x[3];
+		args->rcv_name = (mach_port_name_t)x[4];
+		if (!fast_header_read(args->addr, &bits, args)) {
+			return false;
+		}
+	}
+	return (uint32_t)bits == (is_call ? FAST_BITS_CALL : FAST_BITS_REPLY);
+}
+
+static OS_NOINLINE void
+fast_leave_elsewhere(thread_t self, bool is_call)
+{
+	struct mach_msg_fast_args args;
+
+	if (!fast_args_again(self, is_call, &args) || !fast_check_shape(&args, is_call)) {
+		fast_leave(self, false);
+	} else if (is_call) {
+		mach_msg_fast_elsewhere(self, &args, true);
+	} else {
+		mach_msg_fast_elsewhere(self, &args, false);
+	}
+}
+
+/* --- one direction --- */
 
 /* One direction of an RPC; `is_call` is a constant where this is inlined. Leaves by a jump, whatever happens. */
 OS_INLINE void
@@ -559,9 +722,13 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 		return;
 	}
 	smr_enter_outermost(smr);
-	if (!fast_check_and_commit(self, args, is_call, &call)) {
+	if (!fast_check_and_commit(self, args, is_call, true, &call)) {
 		smr_leave_outermost(smr);
-		fast_leave(self, false);
+		if (call.elsewhere) {
+			fast_leave_elsewhere(self, is_call);
+		} else {
+			fast_leave(self, false);
+		}
 		return;
 	}
 
@@ -570,7 +737,7 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 	KDEBUG_THREAD(
 	    self, IPC_TRACE_SEND, call.transit, call.dest, args->voucher_and_id >> 32, args->send_size);
 	fast_deliver(self, args, is_call, &call);
-	if (os_unlikely(!fast_wait(self, args, &call))) {
+	if (os_unlikely(!fast_wait(self, &call))) {
 		smr_leave_outermost(smr);
 		fast_finish_without_wait(
 		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
@@ -628,9 +795,7 @@ fast_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint3
 	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, 0, 0 };
 	uint64_t bits_and_size = 0;
 
-	if ((option & MACH_SEND_MSG) && !(copyin_nofault_u64(addr, &bits_and_size) &&
-					    copyin_nofault_u64_at8(addr, &args.remote_and_local) &&
-					    copyin_nofault_u64_at16(addr, &args.voucher_and_id))) {
+	if ((option & MACH_SEND_MSG) && !fast_header_read(addr, &bits_and_size, &args)) {
 		fast_leave(self, false);
 		return;
 	}
@@ -638,9 +803,6 @@ fast_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint3
 }
 
 /* --- the traps --- */
-
-#define FAST_BITS_CALL  MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE)
-#define FAST_BITS_REPLY MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0)
 
 /* A plain send and receive; the usual one, with no further bit, at first glance. */
 OS_INLINE bool

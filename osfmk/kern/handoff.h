@@ -28,13 +28,6 @@ thread_handoff_may_move(thread_t target, uint64_t where)
 	return (uint32_t)where == 0 && target->bound_cpu == THREAD_CPU_ANY;
 }
 
-/* What a look at the two threads found, for the switch that follows at once. */
-struct thread_handoff {
-	uint64_t where; /* of self */
-	int shown_pri;  /* pr_current_pri: self's */
-	int pri;        /* target's */
-};
-
 /*
  * May `self` give this CPU directly to `target`, which holds no stack? Not if target is still on a CPU ([O2]),
  * is bound elsewhere or outranked by a queued thread. A waiting thread is bound to its last CPU if to any, so
@@ -47,47 +40,38 @@ struct thread_handoff {
  * wait began on has let go, and the claim orders all further use of the thread behind that.
  */
 OS_INLINE bool
-thread_handoff_look(processor_t processor, thread_t self, thread_t target, struct thread_handoff *seen)
+thread_handoff_ok_on(processor_t processor, thread_t self, thread_t target)
 {
 	uint64_t where = os_atomic_load(&target->where, relaxed);
+	int pri = target->sched_pri;
 
 	assert(!(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)); /* seen at kernel exit */
-	seen->where = os_atomic_load(&self->where, relaxed);
-	seen->shown_pri = processor->pr_current_pri;
-	seen->pri = target->sched_pri;
-	return (os_likely(where + 1 == seen->where) || thread_handoff_may_move(target, where)) &&
-	       (os_likely(seen->pri == seen->shown_pri) || processor->pr_ready_pri <= seen->pri);
+	return (os_likely(where + 1 == os_atomic_load(&self->where, relaxed)) ||
+		   thread_handoff_may_move(target, where)) &&
+	       (os_likely(pri == processor->pr_current_pri) || processor->pr_ready_pri <= pri);
 }
 
 /* The same for a target that is claimed already, may hold a stack, and when self's turn may be over. */
 OS_INLINE bool
 thread_handoff_ok(thread_t self, thread_t target)
 {
-	struct thread_handoff seen;
-
 	return os_atomic_load(&target->on_cpu, acquire) == 0 && /* [O2] */
 	       target->machine.kstack == 0 &&
 	       !(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT) &&
-	       thread_handoff_look(current_processor(), self, target, &seen);
+	       thread_handoff_ok_on(current_processor(), self, target);
 }
 
 /* Charges the time since the last look to `self` and makes `target` the CPU's thread, for wakers and timers
- * of other CPUs to see. `where` is self's. */
+ * of other CPUs to see. */
 OS_INLINE void
-processor_set_active_where(processor_t processor, thread_t self, thread_t target, uint64_t where)
+processor_set_active(processor_t processor, thread_t self, thread_t target)
 {
 	uint64_t now = ml_get_timebase_raw();
 
 	self->cpu_time += now - processor->pr_dispatched;
 	processor->pr_dispatched = now;
 	processor->pr_active = target;
-	os_atomic_store(&target->where, where, relaxed);
-}
-
-OS_INLINE void
-processor_set_active(processor_t processor, thread_t self, thread_t target)
-{
-	processor_set_active_where(processor, self, target, os_atomic_load(&self->where, relaxed));
+	os_atomic_store(&target->where, os_atomic_load(&self->where, relaxed), relaxed);
 }
 
 /* Inbox entries that came while the priority shown to wakers was another one. */
@@ -98,20 +82,14 @@ __attribute__((preserve_most, cold)) void processor_recheck_inbox(processor_t pr
  * came in between and outranks the new one is not overlooked.
  */
 OS_INLINE void
-processor_change_priority(processor_t processor, int shown, int pri)
+processor_show_priority(processor_t processor, int pri)
 {
-	if (pri != shown) {
+	if (pri != processor->pr_current_pri) {
 		os_atomic_store(&processor->pr_current_pri, pri, seq_cst);                        /* [D1] */
 		if (os_unlikely(os_atomic_load(&processor->pr_inbox.ib_head, seq_cst) != NULL)) { /* [D1] */
 			processor_recheck_inbox(processor);
 		}
 	}
-}
-
-OS_INLINE void
-processor_show_priority(processor_t processor, int pri)
-{
-	processor_change_priority(processor, processor->pr_current_pri, pri);
 }
 
 void wait_timer_cancel(thread_t thread);
@@ -137,34 +115,20 @@ thread_finish_own_claim(thread_t target, uint64_t cookie)
 }
 
 /*
- * The switch alone, for callers that have this CPU's data at hand, have just looked and claimed, and finish target's
- * wait themselves; `target` is a user thread. Preemption counts are 0.
+ * The switch alone, for callers that have this CPU's data at hand and finish target's wait themselves; `target` is a
+ * user thread. Preemption counts are 0.
  */
 OS_INLINE void
-thread_handoff_switch_seen(processor_t processor, struct pmap_cpu *pc, thread_t self, thread_t target,
-    const struct thread_handoff *seen)
+thread_handoff_switch_on(processor_t processor, struct pmap_cpu *pc, thread_t self, thread_t target)
 {
 	KDEBUG_THREAD(self, MACHDBG_CODE(DBG_MACH_SCHED, MACH_STACK_HANDOFF), 0, target->thread_id,
-	    self->sched_pri, seen->pri);
-	processor_set_active_where(processor, self, target, seen->where);
+	    self->sched_pri, target->sched_pri);
+	processor_set_active(processor, self, target);
 	pmap_switch_on(target->pmap, pc, processor->pr_cpu);
 	machine_stack_handoff(self, target);
 	machine_switch_registers(self, target);
-	processor_change_priority(processor, seen->shown_pri, seen->pri);
+	processor_show_priority(processor, target->sched_pri);
 	os_atomic_store(&self->on_cpu, 0, release); /* [O1]: nothing of self is used from here on */
-}
-
-OS_INLINE void
-thread_handoff_switch_on(processor_t processor, thread_t self, thread_t target)
-{
-	struct thread_handoff seen = {
-		.where = os_atomic_load(&self->where, relaxed),
-		.shown_pri = processor->pr_current_pri,
-		.pri = target->sched_pri,
-	};
-
-	thread_handoff_switch_seen(
-	    processor, PERCPU_AT(pmap_cpu, self->machine.percpu_base), self, target, &seen);
 }
 
 /*
@@ -177,7 +141,7 @@ thread_handoff_switch(thread_t self, thread_t target, thread_continue_t continua
 {
 	thread_set_continuation(self, continuation, param);
 	self->machine.preempt_count = 0;
-	thread_handoff_switch_on(current_processor(), self, target);
+	thread_handoff_switch_on(current_processor(), PERCPU_GET(pmap_cpu), self, target);
 	return thread_finish_wait(target);
 }
 
