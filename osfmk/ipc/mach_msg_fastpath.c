@@ -149,13 +149,6 @@ fast_check_shape(const struct mach_msg_fast_args *args, bool is_call)
 	return true;
 }
 
-/* An entry of a chunk behind the first. */
-static OS_COLD __attribute__((preserve_most)) OS_NOINLINE struct ipc_entry *
-fast_entry_beyond(thread_t self, uint32_t index)
-{
-	return nt_entry(&self->task->ipc.space->is_table, index);
-}
-
 /* The entry at the place that `name` says, whatever it holds; `entries` is the first chunk. False: none. */
 OS_INLINE bool
 fast_entry(thread_t self, struct ipc_entry *entries, mach_port_name_t name, struct ipc_entry **entry)
@@ -163,7 +156,7 @@ fast_entry(thread_t self, struct ipc_entry *entries, mach_port_name_t name, stru
 	uint32_t index = name >> 8;
 
 	if (os_unlikely(index >= NT_FIRST)) {
-		*entry = fast_entry_beyond(self, index);
+		*entry = nt_entry(&self->task->ipc.space->is_table, index);
 		return *entry != NULL;
 	}
 	*entry = &entries[index];
@@ -715,15 +708,14 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 {
 	thread_t self = current_thread();
 	struct fast_call call = { .percpu = self->machine.percpu_base, .entries = self->ipc.ith_entries };
-	struct smr_cpu *smr = PERCPU_AT(percpu_smr, call.percpu);
 
 	if (!fast_check_shape(args, is_call)) {
 		fast_leave(self, false);
 		return;
 	}
-	smr_enter_outermost(smr);
+	smr_enter_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 	if (!fast_check_and_commit(self, args, is_call, true, &call)) {
-		smr_leave_outermost(smr);
+		smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 		if (call.elsewhere) {
 			fast_leave_elsewhere(self, is_call);
 		} else {
@@ -738,12 +730,12 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 	    self, IPC_TRACE_SEND, call.transit, call.dest, args->voucher_and_id >> 32, args->send_size);
 	fast_deliver(self, args, is_call, &call);
 	if (os_unlikely(!fast_wait(self, &call))) {
-		smr_leave_outermost(smr);
+		smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 		fast_finish_without_wait(
 		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
 		return;
 	}
-	smr_leave_outermost(smr);
+	smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 	fast_switch(self, args->send_size, &call);
 }
 

@@ -24,6 +24,15 @@
 		__asm__("add %0, %1, :lo12:%2" : "=r"(_percpu) : "r"((uintptr_t)(base)), "S"(&(name))); \
 		_percpu;                                                                                \
 	})
+/* PERCPU_AT that is cheaper computed again than kept in a register. */
+#define PERCPU_AT_AGAIN(name, base)                          \
+	({                                                   \
+		__typeof__(name) *_percpu;                   \
+		__asm__ volatile("add %0, %1, :lo12:%2"      \
+		    : "=r"(_percpu)                          \
+		    : "r"((uintptr_t)(base)), "S"(&(name))); \
+		_percpu;                                     \
+	})
 /* The value of a per-CPU pointer in one instruction. */
 #define PERCPU_LOAD_POINTER(name, base)                    \
 	({                                                 \
