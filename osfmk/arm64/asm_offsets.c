@@ -6,6 +6,7 @@
 #include <arm64/machine_thread.h>
 #include <arm64/vm_layout.h>
 #include <kern/ast.h>
+#include <kern/mach_traps.h>
 #include <kern/syscall_sw.h>
 #include <kern/upcalls.h>
 
@@ -44,5 +45,6 @@ static_assert(PSR_C == PSR64_C, "carry");
 static_assert(SLOW_RELOAD == AST_APC && SLOW_KDEBUG == AST_KDEBUG, "ASTs");
 static_assert(
     MACH_TRAP_COUNT == TRAP_COUNT && sizeof(struct mach_trap) == 1 << TRAP_ENTRY_SHIFT, "trap table");
+static_assert(TRAP_MACH_MSG == NUMBER_mach_msg_trap, "entry.S jumps to it");
 static_assert(MACH_TRAP_MASKED == 1 && offsetof(struct mach_trap, flags) == 8, "bit 0 of the second word");
 static_assert(sizeof(sysret_t) == 16, "returned in x0 and x1");

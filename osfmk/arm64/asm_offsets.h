@@ -40,6 +40,7 @@
 /* <kern/syscall_sw.h>, <kern/upcalls.h> and errno values that entry code looks at. */
 #define TRAP_COUNT       128
 #define TRAP_ENTRY_SHIFT 4
+#define TRAP_MACH_MSG    31
 #define BSD_ENOSYS       78
 #define BSD_ERESTART     (-1)
 #define BSD_EJUSTRETURN  (-2)

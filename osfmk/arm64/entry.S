@@ -170,9 +170,9 @@
 
 .macro SVC_DISPATCH
 	tbz	w16, #31, svc_bsd
-	cmn	w16, #(TRAP_COUNT - 1)
-	b.hs	svc_mach
-	b	svc_special
+	cmn	w16, #TRAP_MACH_MSG		/* messages first: a direct trap, masked */
+	b.eq	mach_msg_trap
+	b	svc_mach
 .endm
 
 .macro SVC_TRACED
@@ -207,6 +207,8 @@ svc_traced:
 
 /* Mach trap -w16; x9 is the thread. */
 svc_mach:
+	cmn	w16, #(TRAP_COUNT - 1)
+	b.lo	svc_special
 	/* Nothing, unless the build asked for a slower kernel. */
 	.rept	MACH_TRAP_DELAY
 	ldr	xzr, [sp, #-16]

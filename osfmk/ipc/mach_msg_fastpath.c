@@ -153,10 +153,10 @@ fast_check_shape(const struct mach_msg_fast_args *args, bool is_call)
 OS_INLINE bool
 fast_entry(thread_t self, struct ipc_entry *entries, mach_port_name_t name, struct ipc_entry **entry)
 {
-	uint32_t index = name >> 8;
+	uint64_t index = (uint64_t)name >> 8;
 
 	if (os_unlikely(index >= NT_FIRST)) {
-		*entry = nt_entry(&self->task->ipc.space->is_table, index);
+		*entry = nt_entry(&self->task->ipc.space->is_table, (uint32_t)index);
 		return *entry != NULL;
 	}
 	*entry = &entries[index];
@@ -713,7 +713,7 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 		fast_leave(self, false);
 		return;
 	}
-	smr_enter_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
+	smr_enter_trap(call.percpu);
 	if (!fast_check_and_commit(self, args, is_call, true, &call)) {
 		smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 		if (call.elsewhere) {
@@ -735,7 +735,8 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
 		return;
 	}
-	smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
+	smr_leave_trap_ordered(
+	    call.percpu); /* behind the full barrier of fast_wait; the ports are done with */
 	fast_switch(self, args->send_size, &call);
 }
 
@@ -780,8 +781,8 @@ fast_queued(thread_t self, const struct mach_msg_fast_args *args, uint32_t bits)
 	fast_leave(self, false);
 }
 
-static OS_NOINLINE void
-fast_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
+void
+mach_msg_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
     mach_port_name_t rcv_name, thread_t self)
 {
 	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, 0, 0 };
@@ -823,7 +824,7 @@ MACH_TRAP_DIRECT(mach_msg_trap, user_addr_t msg, mach_msg_option_t option, mach_
 			return;
 		}
 	}
-	fast_queued_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, current_thread());
+	mach_msg_queued_classic(msg, (uint32_t)option, send_size, rcv_size, rcv_name, current_thread());
 }
 
 MACH_TRAP_DIRECT(mach_msg2_trap, user_addr_t data, uint64_t options, uint64_t bits_and_send_size,

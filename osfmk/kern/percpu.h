@@ -33,6 +33,12 @@
 		    : "r"((uintptr_t)(base)), "S"(&(name))); \
 		_percpu;                                     \
 	})
+/* Stores to the first word of a per-CPU variable in one instruction. */
+#define PERCPU_STORE_WORD(name, base, value)                                                        \
+	__asm__ volatile(                                                                           \
+	    "str %2, [%0, :lo12:%1]" ::"r"((uintptr_t)(base)), "S"(&(name)), "r"((uint64_t)(value)) \
+	    : "memory")
+
 /* The value of a per-CPU pointer in one instruction. */
 #define PERCPU_LOAD_POINTER(name, base)                    \
 	({                                                 \

@@ -69,6 +69,22 @@ smr_leave_outermost(struct smr_cpu *cpu)
 	os_atomic_store(&cpu->sc_epoch, 0, release); /* [R2] */
 }
 
+/* The same in fewer instructions for a caller that has the base of its CPU's variables at hand. */
+OS_INLINE void
+smr_enter_trap(uintptr_t percpu_base)
+{
+	static_assert(offsetof(struct smr_cpu, sc_epoch) == 0, "the first word");
+	PERCPU_STORE_WORD(percpu_smr, percpu_base, os_atomic_load(&smr_global_epoch, relaxed));
+	os_atomic_thread_fence(seq_cst); /* [R1] */
+}
+
+/* The caller has a full barrier between its last use of what the section protects and this: [R2]. */
+OS_INLINE void
+smr_leave_trap_ordered(uintptr_t percpu_base)
+{
+	PERCPU_STORE_WORD(percpu_smr, percpu_base, 0);
+}
+
 OS_INLINE void
 smr_enter(void)
 {
