@@ -98,6 +98,9 @@ def _inconclusive(args, why):
 
 
 def _gate(args, doc, loaded):
+    variant = loaded[0].context["variant"]
+    if variant != doc["variant"]:
+        usage.fail(f"gate: this is a {variant} build, the accepted counts are of {doc['variant']}")
     why = baseline.foreign(doc, loaded[0].context)
     if not why:
         wanted = {row.name for row in cli.select_rows(args.filter)} if args.filter else None

@@ -26,7 +26,8 @@ class Base(unittest.TestCase):
 
     def gate(self, *words):
         return subprocess.run([os.path.join(machine.ROOT, "x"), "gate", *self.words(*words)],
-                              capture_output=True, text=True, timeout=280, check=False)
+                              capture_output=True, text=True, timeout=280, check=False,
+                              env={**os.environ, "GITHUB_STEP_SUMMARY": ""})
 
     def change(self, **keys):
         """Overwrites keys of the baseline, or counts of rows."""
@@ -106,7 +107,7 @@ class OtherTools(Base):
         said, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
             with mock.patch("perf.builds.of_revision", **base) as asked:
-                status = gate.main(self.words("--base", "HEAD"))
+                status = gate.main(self.words("--base", "HEAD", "--markdown", ""))
         self.assertEqual(asked.call_count, 1, errors.getvalue())
         return status, said.getvalue()
 
@@ -149,6 +150,13 @@ class Wrong(Base):
         self.refused(64, "goes with --accept", "--tolerance", "syscall/null_unix=1")
         self.refused(64, "give ROW=PERCENT", "--accept", "why", "--tolerance", "syscall/null_unix")
         self.refused(64, "regular expression", "--filter", "(")
+
+    def test_another_variant(self):
+        self.assertEqual(self.gate("--accept", "start").returncode, 0)
+        self.change(variant="debug")
+        run = self.gate()
+        self.assertEqual(run.returncode, 64)
+        self.assertIn("this is a release build, the accepted counts are of debug", run.stderr)
 
     def test_broken_baseline(self):
         for text in ("", "{", "[]", '{"format": 7, "rows": {}}', '{"format": 1, "rows": {}}'):

@@ -119,9 +119,14 @@ pipe_pingpong(struct bench *b)
 {
 	int there[2], back[2];
 	char byte = 1;
-	bool ok = pipe(there) == 0 && pipe(back) == 0;
-	pid_t peer = fork();
+	bool ok = true;
+	pid_t peer;
 
+	if (pipe(there) != 0 || pipe(back) != 0) {
+		bench_fail(b, "no pipe was made");
+		return;
+	}
+	peer = fork();
 	if (peer == 0) {
 		(void)close(there[1]);
 		(void)close(back[0]);
