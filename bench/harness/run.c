@@ -990,6 +990,7 @@ bench_main(int argc, char **argv)
 		return 1;
 	}
 	profile_set_period(o.sample_period);
+	trace_set(o.trace_iterations, o.trace_types);
 	if ((o.part || o.pair) && !names_are_rows(&o)) {
 		return 64;
 	}

@@ -333,6 +333,8 @@ main(int argc, char **argv)
 		   says(" abc 0 1,2 3\n") && says("bench-profile-end: test/long samples ") &&
 		   !says("samples 0 "),
 	    "sampled");
+	status = bench("--mode count --trace 3 --trace-types 1.64,4 test/seven");
+	result(status == 0 && says("bench-skip: test/seven this machine cannot trace\n"), "not_traced");
 	status = bench("--list");
 	result(status == 0 && says("test/seven\n") && !says("bench-"), "list");
 	fprintf(stderr, "1..%d\n", number);
