@@ -110,8 +110,9 @@ class Comparison:
 
     @property
     def mean_ratio(self):
-        """Geometric mean, None when nothing was compared."""
-        ratios = [pair.ratio for pair in self.compared]
+        """Geometric mean, None when nothing was compared. Booting is no operation that a program waits for, and would
+        outweigh a dozen others: it is listed, and not in here."""
+        ratios = [pair.ratio for pair in self.compared if not pair.name.startswith("boot/")]
         return stats.geometric_mean(ratios) if ratios else None
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
-from perf import history_kept, plots, plots_gnuplot, reference, report_extras, report_rows, report_summary, report_tables, table
+from perf import beside, history_kept, plots, plots_gnuplot, reference, report_extras, report_rows, report_summary, report_tables, table
 
 _TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 
@@ -89,6 +89,21 @@ def _other_families(loaded, own, shown):
     names = {n.split("/")[0] for r in loaded if r.guest != own for n in r.rows} - set(shown)
     for name in sorted(names):
         yield Card(name, name, "Measured on another system only.", tables=[report_tables.others(loaded, own, name)])
+
+
+_BESIDE = {"count": "Instructions per operation; less is better.", "time": "Median wall time per operation; less is better."}
+
+
+def _linux_card(loaded):
+    """Pluot beside Linux where both were measured: all that the families' tables have room for only in part."""
+    card = Card("linux", "linux", "Both on the same emulated machine, from the same sources where the operation is the same; where Linux "
+                "has several ways, the cheapest stands here. Lean: without the protections that Pluot lacks too; default: as Debian boots.")
+    for mode, title in _BESIDE.items():
+        made = report_tables.beside_linux(beside.compare(loaded, mode))
+        if made:
+            made.title = title
+            card.tables.append(made)
+    return [card] if card.tables else []
 
 
 # ---- the machine, and where other figures come from ----
@@ -182,7 +197,7 @@ def build(loaded, ref, out, previous):
     since, _ = report_summary.against_baseline(entries) if own == "pluot" else ({}, "")
     cards = [_family_card(name, found, loaded, ref, since) for name, found in report_rows.families(entries).items()]
     cards += _other_families(loaded, own, [card.id for card in cards])
-    extra = report_extras.cards(out, Card, entries)
+    extra = _linux_card(loaded) + report_extras.cards(out, Card, entries)
     top = [p for p in (_ratio_picture(own, entries, ref), plots.overview(own, entries, ref)) if p]
     top, *_ = pictures = _draw([top] + [card.pictures for card in cards + extra])
     for card, drawn in zip(cards + extra, pictures[1:]):

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from perf import baseline, report_tables, stats, table, verdicts
+from perf import baseline, beside, report_tables, stats, table, verdicts
 
 Cell, Table = report_tables.Cell, report_tables.Table
 # rows shown in a finding; the families' tables have all of them
@@ -111,11 +111,11 @@ def against_anchor(entries, anchor):
         found = ratios(entries, anchor, mode)
         if not found:
             continue
-        wins = sum(ratio > 1 for ratio, _ in found)
+        wins = sum(ratio > 1 + beside.ALIKE for ratio, _ in found)
         # booting is no operation that a program waits for, and would outweigh a dozen others
         mean = stats.geometric_mean([ratio for ratio, e in found if e.family != "boot"] or [1])
         heads.append(f"{wins} of {len(found)} rows take {_TAKES[mode]} here; geometric mean {mean:.2f}x.")
-        losing = [(ratio, e) for ratio, e in reversed(found) if ratio <= 1]
+        losing = [(ratio, e) for ratio, e in reversed(found) if ratio < 1 - beside.ALIKE]
         tone = "bad" if losing and tone != "plain" else tone if losing else "good" if tone == "plain" else tone
         for ratio, entry in (losing[:4] + found[:3] if mode == "count" else losing[:4]):
             rows.rows.append([Cell(entry.name, code=True), Cell(show(entry.value)),

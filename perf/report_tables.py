@@ -7,7 +7,7 @@ that has one against the file.
 import dataclasses
 from dataclasses import dataclass, field
 
-from perf import reference, report_rows, results, table, verdicts
+from perf import beside, reference, report_rows, results, table, verdicts
 
 NO = table.DASH
 
@@ -212,6 +212,29 @@ def others(loaded, own, family):
                        else Cell(NO, tone="soft"))
         made.rows.append(row)
     return made
+
+
+_WORD_TONES = {"Pluot takes less": "good", "Linux takes less": "bad"}
+
+
+def _times(ratio):
+    return Cell(NO, tone="soft") if ratio is None else Cell(f"{ratio:.2f}x")
+
+
+def beside_linux(comparison):
+    """The ratio table of beside.py, with what tells two operations apart; None when nothing was compared."""
+    show = table.nanoseconds if comparison.mode == "time" else table.number
+    made = Table(["benchmark", "CPUs", "Pluot", "Linux lean", "Linux default", "lean ÷ Pluot", "default ÷ Pluot", "in words",
+                  "Linux's row", "how they differ"])
+    for pair in (p for p in comparison.pairs if p.ways):
+        def figure(guest, name, value):
+            return Cell(show(value), f"{guest} {comparison.mode} {pair.cpus} {name} real_time") if value else Cell(NO, tone="soft")
+        made.rows.append(
+            [Cell(pair.name, code=True), Cell(str(pair.cpus)), figure(beside.OWN, pair.name, pair.own),
+             figure(beside.LEAN, pair.way.name, pair.way.lean), figure(beside.DEFAULT, pair.way.name, pair.way.default),
+             _times(pair.ratio), _times(pair.ratio_default), Cell(pair.words, tone=_WORD_TONES.get(pair.words, "")),
+             Cell("" if pair.way.name == pair.name else pair.way.name, code=True), Cell(pair.note, tone="soft")])
+    return made if made.rows else None
 
 
 def command(entry):
