@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from x import overlay, qemu, setup
 
@@ -38,31 +39,79 @@ class LinuxError(Exception):
 
 # ---- the kernel ----
 
+# what a disk without room makes apt, dpkg and the system say
+_FULL = re.compile(r"No space left on device|don't have enough free space|not enough free space|write error", re.IGNORECASE)
+_BY_HAND = ("or put a kernel there by hand: Image, and a file called kernel with one line that names it")
+
+
+def _advice(text):
+    """What to do about what a tool said."""
+    if _FULL.search(text):
+        return f"the disk is full: make room for 100 MB in {FOLDER} and run again"
+    if re.search(r"Could not resolve|Temporary failure|Could not connect|Unable to connect|Connection|timed out|Failed to fetch|"
+                 r"Unable to locate|No packages found|Unable to fetch", text, re.IGNORECASE):
+        return (f"is there a network, and a Debian mirror in /etc/apt? Run again when there is, {_BY_HAND} (folder {FOLDER}). "
+                "Results measured before are untouched")
+    return f"run again, {_BY_HAND} (folder {FOLDER})"
+
+
+def _last_line(text):
+    """The line that says most of a failure: apt's first error, otherwise the last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "Err:"))]
+    return (errors or lines[-1:] or ["it said nothing"])[0]
+
+
+def _run(words, what, cwd=None):
+    """The output of a tool; LinuxError says in one line what failed and what to do."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, cwd=cwd, check=False, env=dict(os.environ, LC_ALL="C"))
+    except OSError as error:
+        raise LinuxError(f"{what}: {words[0]}: {error.strerror}: Linux comes through Debian's apt and dpkg; where they are not, "
+                         f"{_BY_HAND[3:]} (folder {FOLDER})") from None
+    if done.returncode:
+        said = done.stderr + done.stdout
+        raise LinuxError(f"{what}: {_last_line(said)}: {_advice(said)}")
+    return done.stdout
+
 
 def _apt(*words, cwd=None):
-    """apt with lists, cache and architecture of its own."""
+    """apt with lists, cache and architecture of its own: the host's are neither read nor written."""
     state = os.path.join(FOLDER, "apt")
     for part in ("lists/partial", "cache/archives/partial"):
         os.makedirs(os.path.join(state, part), exist_ok=True)
     options = {"Dir::State::Lists": os.path.join(state, "lists"), "Dir::Cache": os.path.join(state, "cache"),
                "Dir::State::Status": "/dev/null", "APT::Architecture": "arm64", "APT::Architectures": "arm64",
-               "APT::Sandbox::User": "root"}
+               "APT::Sandbox::User": "root", "APT::Update::Error-Mode": "any", "Acquire::Retries": "2"}
     command = [words[0]] + [part for key, value in options.items() for part in ("-o", f"{key}={value}")] + list(words[1:])
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-    except OSError as error:
-        raise LinuxError(f"{words[0]}: {error.strerror}: fetching Linux needs Debian's apt") from None
-    if done.returncode:
-        raise LinuxError(f"{' '.join(words[:2])} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
-    return done.stdout
+    return _run(command, f"{words[0]} {words[1]}", cwd)
 
 
 def _kernel_package():
     listed = _apt("apt-cache", "depends", META_PACKAGE)
     found = re.search(r"Depends: (linux-image-[0-9.]+-\d+-cloud-arm64)", listed)
     if not found:
-        raise LinuxError(f"Debian's {META_PACKAGE} names no kernel package")
+        raise LinuxError(f"this mirror's {META_PACKAGE} names no kernel package: is it Debian's?")
     return found.group(1)
+
+
+def _one(pattern, what):
+    found = sorted(glob.glob(pattern))
+    if not found:
+        raise LinuxError(f"{what} is not there ({pattern}): the download is not what was expected; run again")
+    return found[0]
+
+
+def _unpack(tree, package):
+    """The kernel of the package in `tree`, whole or not at all: its name is written last."""
+    archive = _one(os.path.join(tree, "*.deb"), package)
+    _run(["dpkg-deb", "-x", archive, tree], f"unpacking {os.path.basename(archive)}")
+    version = _run(["dpkg-deb", "-f", archive, "Version"], f"reading {os.path.basename(archive)}").strip()
+    os.replace(_one(os.path.join(tree, "boot", "vmlinuz-*"), "the kernel"), os.path.join(FOLDER, "Image"))
+    told = os.path.join(tree, "kernel")
+    with open(told, "w", encoding="utf-8") as out:
+        out.write(f"Linux {version} ({package})")
+    os.replace(told, os.path.join(FOLDER, "kernel"))
 
 
 def _fetch_kernel():
@@ -70,20 +119,18 @@ def _fetch_kernel():
     if os.path.exists(os.path.join(FOLDER, "Image")) and os.path.exists(os.path.join(FOLDER, "kernel")):
         return
     sys.stderr.write("x bench: fetching Debian's arm64 kernel\n")
-    _apt("apt-get", "update")
-    package = _kernel_package()
     tree = os.path.join(FOLDER, "package")
     shutil.rmtree(tree, ignore_errors=True)
-    os.makedirs(tree)
-    _apt("apt-get", "download", package, cwd=tree)
-    archive = glob.glob(os.path.join(tree, "*.deb"))[0]
-    if subprocess.run(["dpkg-deb", "-x", archive, tree], check=False).returncode:
-        raise LinuxError(f"{archive} cannot be unpacked")
-    shutil.copyfile(glob.glob(os.path.join(tree, "boot", "vmlinuz-*"))[0], os.path.join(FOLDER, "Image"))
-    version = subprocess.run(["dpkg-deb", "-f", archive, "Version"], capture_output=True, text=True, check=True).stdout
-    with open(os.path.join(FOLDER, "kernel"), "w", encoding="utf-8") as out:
-        out.write(f"Linux {version.strip()} ({package})")
-    shutil.rmtree(tree)
+    try:
+        os.makedirs(tree)
+        _apt("apt-get", "update")
+        package = _kernel_package()
+        _apt("apt-get", "download", package, cwd=tree)
+        _unpack(tree, package)
+    except OSError as error:
+        raise LinuxError(f"{error.filename or FOLDER}: {error.strerror}: {_advice(error.strerror)}") from None
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
 
 
 def kernel_version():
@@ -103,10 +150,19 @@ def _compile(name, sources):
                "/usr/aarch64-linux-gnu/include", f"-B{libraries[-1]}", f"-L{libraries[-1]}", "-fuse-ld=lld", "-static",
                "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-mno-implicit-float", f"-I{bench}"]
     command += ["-nostdlib", "-Wl,--no-rosegment"] if name in _BARE else []
-    command += ["-o", os.path.join(FOLDER, name)] + [os.path.join(bench, source) for source in sources]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LinuxError(f"{name} for Linux does not build:\n{done.stderr}")
+    # in a file of its own until it is whole: another run may be reading the one that is there
+    handle, fresh = tempfile.mkstemp(dir=FOLDER, prefix=f".{name}-")
+    os.close(handle)
+    try:
+        command += ["-o", fresh] + [os.path.join(bench, source) for source in sources]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            full = f"\n{_advice(done.stderr)}" if _FULL.search(done.stderr) else ""
+            raise LinuxError(f"{name} for Linux does not build:\n{done.stderr.strip()}{full}")
+        os.replace(fresh, os.path.join(FOLDER, name))
+    finally:
+        if os.path.exists(fresh):
+            os.unlink(fresh)
 
 
 def sources():
