@@ -8,6 +8,8 @@
 #include <mach/host_info.h>
 #include <mach/mach_types.h>
 
+struct vm_map_copy;
+
 /* Makes the ports. Once, from ipc_init. */
 void ipc_host_init(void);
 
@@ -21,6 +23,8 @@ kern_return_t host_kernel_version(host_t host, char *version);
 kern_return_t host_info(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count);
 kern_return_t host_statistics64(
     host_t host, host_flavor_t flavor, host_info64_t info, mach_msg_type_number_t *count);
+kern_return_t mach_zone_info(host_t host, struct vm_map_copy **names, mach_msg_type_number_t *names_count,
+    struct vm_map_copy **info, mach_msg_type_number_t *info_count);
 kern_return_t host_get_clock_service(host_t host, clock_id_t id, ipc_port_t *clock);
 
 kern_return_t clock_get_time(clock_serv_t clock, mach_timespec_t *time);

@@ -240,6 +240,9 @@ mach_port_move_member(ipc_space_t space, mach_port_name_t member, mach_port_name
 	}
 	if (pset != IPS_NULL) {
 		kr = ipc_pset_add(pset, port);
+		if (kr == KERN_ALREADY_IN_SET) {
+			kr = KERN_SUCCESS; /* another thread has put it there between the two steps */
+		}
 		ips_release(pset);
 	}
 	ip_release(port);

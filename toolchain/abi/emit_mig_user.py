@@ -36,8 +36,9 @@ def _header(subsystem):
 
 def _types(subsystem):
     """Headers of types that <mach/mach_types.h> does not have."""
-    if subsystem.name == "mach_port":
-        return ["mach_debug/ipc_info.h"]
+    debug = {"mach_port": "mach_debug/ipc_info.h", "mach_host": "mach_debug/zone_info.h"}
+    if subsystem.name in debug:
+        return [debug[subsystem.name]]
     return ["IOKit/IOTypes.h"] if subsystem.name.startswith("iokit") else []
 
 
