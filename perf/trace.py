@@ -49,7 +49,7 @@ def _options():
                          help="count: a nanosecond is an instruction, and every run is the same; time: wall time "
                          "(default: %(default)s)")
     options.add_argument("--operations", type=_operations, default=OPERATIONS, metavar="N",
-                         help="iterations of the traced batch (default: %(default)s)")
+                         help="iterations of the traced batch, at most those of the row (default: %(default)s)")
     options.add_argument("--workers", type=int, default=1, metavar="N", help="workers of a scale/ row (default: 1)")
     options.add_argument("--out", default=DEFAULT_OUT, metavar="DIR", help="where files go (default: out/trace)")
     usage.variant_option(options)
