@@ -79,9 +79,11 @@ def render(comparison):
     if cells:
         lines += table.layout(_HEADER, cells) + [""]
     show = _SHOW[comparison.mode]
-    for pair, ways in _several(comparison):
-        told = ", ".join(f"{way.name} {show(way.lean)} / {show(way.default)}" for way in ways)
-        lines.append(f"{pair.name}: {told}")
+    ways = [[way.name, show(way.lean), show(way.default), _times(way.lean / pair.own if way.lean and pair.own else None),
+             pair.name if at == 0 else ""]
+            for pair, several in _several(comparison) for at, way in enumerate(several)]
+    if ways:
+        lines += table.layout(["all of Linux's ways", "lean", "default", "lean/Pluot", "to"], ways) + [""]
     return lines + _missing(comparison)
 
 

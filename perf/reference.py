@@ -117,7 +117,7 @@ def measured(ref, loaded):
     guests = [guest for guest in _LABELS if any(r.guest == guest for r in loaded)]
     if not guests:
         return ref
-    anchors = [a for a in ref.anchors if a.id != beside.LEAN] + [_measured_anchor(loaded, guest) for guest in guests]
+    anchors = [a for a in ref.anchors if a.id not in _LABELS] + [_measured_anchor(loaded, guest) for guest in guests]
     return Reference(ref.targets, anchors, ref.scaling_target, ref.scaling_anchor)
 
 

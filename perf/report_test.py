@@ -232,6 +232,14 @@ class Measured(Base):
         self.assertIsNone(anchor.value("vm/fault_zero_fill", "count"))
         self.assertIs(reference.measured(self.ref, [pluot]), self.ref)
 
+    def test_measured_twice_is_measured_once(self):
+        lines = ["BenchmarkSyscall/null_unix 1 300 instructions/op"]
+        loaded = [self.load(f"{guest}-count-cpus1.json", made_up.document("count", 1, lines, guest=guest, variant="v"))
+                  for guest in ("linux", "linuxdefault")]
+        once = reference.measured(self.ref, loaded)
+        self.assertEqual([a.id for a in once.anchors], ["sel4", "linux", "linuxdefault"])
+        self.assertEqual(once.anchors, reference.measured(once, loaded).anchors)
+
 
 class Stats(unittest.TestCase):
     def test_quantiles(self):
