@@ -27,9 +27,12 @@ class Cell:
 
 @dataclass
 class Table:
+    """`notes` stand numbered below the rows."""
+
     header: list
     rows: list = field(default_factory=list)
     title: str = ""
+    notes: list = field(default_factory=list)
 
 
 def key(result, name, counter="real_time"):
@@ -225,7 +228,8 @@ def beside_linux(comparison):
     """The ratio table of beside.py, with what tells two operations apart; None when nothing was compared."""
     show = table.nanoseconds if comparison.mode == "time" else table.number
     made = Table(["benchmark", "CPUs", "Pluot", "Linux lean", "Linux default", "lean ÷ Pluot", "default ÷ Pluot", "in words",
-                  "Linux's row", "how they differ"])
+                  "Linux's row", "differs (below)"])
+    made.notes = list(dict.fromkeys(p.note for p in comparison.pairs if p.ways and p.note))
     for pair in (p for p in comparison.pairs if p.ways):
         def figure(guest, name, value):
             return Cell(show(value), f"{guest} {comparison.mode} {pair.cpus} {name} real_time") if value else Cell(NO, tone="soft")
@@ -233,7 +237,7 @@ def beside_linux(comparison):
             [Cell(pair.name, code=True), Cell(str(pair.cpus)), figure(beside.OWN, pair.name, pair.own),
              figure(beside.LEAN, pair.way.name, pair.way.lean), figure(beside.DEFAULT, pair.way.name, pair.way.default),
              _times(pair.ratio), _times(pair.ratio_default), Cell(pair.words, tone=_WORD_TONES.get(pair.words, "")),
-             Cell("" if pair.way.name == pair.name else pair.way.name, code=True), Cell(pair.note, tone="soft")])
+             Cell("" if pair.way.name == pair.name else pair.way.name, code=True), Cell(str(made.notes.index(pair.note) + 1) if pair.note else "", tone="soft")])
     return made if made.rows else None
 
 
