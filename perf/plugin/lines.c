@@ -170,7 +170,7 @@ line_conflicts(const struct line *line, unsigned cpus, bool *overlap)
 static struct conflict *
 conflict_of(struct lines *l, uint64_t address)
 {
-	struct conflict *made;
+	struct conflict *made, **longer;
 
 	for (size_t i = 0; i < l->nconflicts; i++) {
 		if (l->conflicts[i]->address == address) {
@@ -179,10 +179,11 @@ conflict_of(struct lines *l, uint64_t address)
 	}
 	made = memory_get(1, sizeof(*made));
 	made->address = address;
-	l->conflicts = realloc(l->conflicts, (l->nconflicts + 1) * sizeof(struct conflict *));
-	if (l->conflicts == NULL) {
+	longer = realloc(l->conflicts, (l->nconflicts + 1) * sizeof(struct conflict *));
+	if (longer == NULL) {
 		abort();
 	}
+	l->conflicts = longer;
 	l->conflicts[l->nconflicts++] = made;
 	return made;
 }

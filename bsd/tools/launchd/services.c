@@ -84,7 +84,7 @@ add(const char *name, mach_port_t port, bool is_created)
 		service->port = port;
 		service->is_created = is_created;
 		service->has_receive = is_created;
-		strcpy(service->name, name);
+		strlcpy(service->name, name, sizeof(service->name));
 		service->next = services;
 		services = service;
 	}
