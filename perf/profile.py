@@ -21,7 +21,7 @@ from perf.progress import Progress
 SOURCES = ("exact", "samples")
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "profile")
 # Primes: a period that divides the length of a loop would see the same place for ever. Instructions, nanoseconds.
-PERIODS = {"count": 10007, "time": 1000003}
+PERIODS = {"count": 10007, "time": 4999999}
 LEAST_PERIOD = 2000
 TOP = 40
 _EVENTS = {"count": "instructions", "time": "cpu-clock"}
@@ -176,8 +176,9 @@ def _sampled_files(args, folder, taken, samples):
 def _tell_overhead(measured):
     without, with_it = measured.values.get("ns/op"), measured.values.get("sampled-ns/op")
     if without and with_it:
-        print(f"sampling costs {100 * (with_it / without - 1):+.1f} % ({with_it:,.15g} ns/op with it, {without:,.15g} without; "
-              "batches in turns in one boot, medians)")
+        percent = measured.values.get("sampled-percent", 0) - 100
+        print(f"sampling costs {percent:+.1f} %: median over pairs of batches, with it and without, in one boot "
+              f"(medians {with_it:,.15g} and {without:,.15g} ns/op)")
 
 
 def _by_samples(args, out, row, cpus):

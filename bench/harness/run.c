@@ -42,7 +42,7 @@
  * batch must be long against the period. */
 #define SAMPLED_INSTRUCTIONS  20000000ULL
 #define SAMPLED_TIME_BATCH_NS 20000000ULL
-#define SAMPLED_TIME_ROW_NS   4000000000ULL
+#define SAMPLED_TIME_ROW_NS   8000000000ULL
 #define SAMPLED_TIME_WALL_NS  20000000000ULL
 
 #define WORKERS_MAX        64 /* what options.c admits */
@@ -89,7 +89,9 @@ struct bench_team {
 	_Atomic(const char *) skipped; /* (a) */
 	struct sample samples;         /* (L) leader only */
 	struct sample sampled;         /* (L) leader only: time mode, batches during which the profiler ran */
-	bool profile;                  /* (L) leader only: this batch is one */
+	struct sample ratios;  /* (L) leader only: per cent, of each such batch to the one behind it */
+	uint64_t last_sampled; /* (L) leader only: of the last such batch */
+	bool profile;          /* (L) leader only: this batch is one */
 };
 
 static struct bench_team team; /* one row at a time; that of processes lies in memory they share */
@@ -210,6 +212,22 @@ skip(struct bench_team *t, const char *reason)
 	    &t->skipped, &none, reason, memory_order_relaxed, memory_order_relaxed);
 }
 
+/* Batches with and without the profiler come in turns: what a host does for a while meets both of a pair. */
+static void
+record_time(struct bench_team *t, uint64_t hundredths)
+{
+	if (t->profile) {
+		sample_add(&t->sampled, hundredths);
+		t->last_sampled = hundredths;
+		return;
+	}
+	sample_add(&t->samples, hundredths);
+	if (t->last_sampled != 0 && hundredths != 0) {
+		sample_add(&t->ratios, t->last_sampled * 10000 / hundredths);
+		t->last_sampled = 0;
+	}
+}
+
 static void
 record(struct bench_team *t, uint64_t amount)
 {
@@ -226,8 +244,7 @@ record(struct bench_team *t, uint64_t amount)
 		}
 		t->spent += amount;
 	} else {
-		sample_add(t->profile ? &t->sampled : &t->samples,
-		    sample_hundredths(ticks_to_ns(amount), operations));
+		record_time(t, sample_hundredths(ticks_to_ns(amount), operations));
 		t->spent += ticks_to_ns(amount);
 	}
 }
@@ -471,6 +488,7 @@ team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
 	t->fixed = fixed_iterations(row);
 	sample_clear(&t->samples);
 	sample_clear(&t->sampled);
+	sample_clear(&t->ratios);
 }
 
 static struct bench
@@ -636,8 +654,10 @@ print_result(struct bench_team *t, const char *name)
 		    (unsigned long long)(t->workers * NS_PER_SECOND * 100 / median));
 	}
 	if (t->sampled.count != 0) {
-		snprintf(line + used, sizeof(line) - used, "\t%s sampled-ns/op",
+		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%s sampled-ns/op",
 		    sample_text(text, sample_quantile(&t->sampled, 500)));
+		snprintf(line + used, sizeof(line) - used, "\t%s sampled-percent",
+		    sample_text(text, sample_quantile(&t->ratios, 500)));
 	}
 	printf("%s\n", line);
 	fflush(stdout);

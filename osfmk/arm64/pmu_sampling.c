@@ -33,22 +33,26 @@ rearm(uint64_t remaining)
 }
 
 /*
- * Instructions from an interrupt to the handler's first look at the counter, and from rearming to the return: what
- * the profiler itself runs while the counter counts. From EL0, counted; from EL1 it is a few more.
+ * What the profiler itself runs while the counter counts: from the interrupt to the handler's first look at the counter,
+ * and from rearming to the return. Instructions, found by sampling loops of known length (release build). An error of a
+ * few would let samples fall into step with a short loop.
  */
-#define INTERRUPT_CYCLES (58 + 62)
+#define INTERRUPT_CYCLES_USER   107
+#define INTERRUPT_CYCLES_KERNEL 128
 
 static void
 overflow_interrupt(void *arg)
 {
 	uint64_t late = sysreg_read(pmccntr_el0), period = *PERCPU_GET(pmu_period);
+	const struct arm_saved_state *state = current_cpu_data()->irq_state;
+	bool user = state != NULL && saved_state_is_user(state);
 
 	if (period == 0) { /* was on its way when sampling stopped */
 		sysreg_write(pmovsclr_el0, PMU_CYCLES);
 		return;
 	}
-	sampling_record(current_cpu_data()->irq_state, late);
-	rearm(period - late % period + INTERRUPT_CYCLES);
+	sampling_record(state, late);
+	rearm(period - late % period + (user ? INTERRUPT_CYCLES_USER : INTERRUPT_CYCLES_KERNEL));
 }
 
 void
