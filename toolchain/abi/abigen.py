@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Generates everything that follows from the ABI tables; the tables' grammar is in table.py.
 
-usage: abigen.py kernel-traps|kernel-calls|kernel-mig|iokit-mig|user GEN_DIR SYSROOT TABLE...
+usage: abigen.py kernel-traps|kernel-calls|kernel-mig|iokit-mig|user|trace-names GEN_DIR SYSROOT TABLE...
 
 Each mode writes its files below GEN_DIR, and headers of the SDK below SYSROOT, at paths that BUILD.gn repeats.
 """
@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from abi import emit_kernel, emit_mig_kernel, emit_mig_user, emit_user  # noqa: E402
+from abi import emit_kernel, emit_mig_kernel, emit_mig_user, emit_names, emit_user  # noqa: E402
 from abi.table import TableError, Tables  # noqa: E402
 
 def _user(tables, gen, sysroot):
@@ -25,6 +25,7 @@ MODES = {
     "kernel-mig": emit_mig_kernel.emit,
     "iokit-mig": emit_mig_kernel.emit_iokit,
     "user": _user,
+    "trace-names": emit_names.emit,
 }
 
 
