@@ -156,10 +156,12 @@ def history(argv):
     loaded, problems = _load(args)
     wanted = re.compile(args.filter)
     all_series = history_changes.series(loaded, wanted.search)
-    if args.changed:
-        all_series = [found for found in all_series if found.changes]
     for problem in problems:
         sys.stderr.write(f"x history: left out: {problem}\n")
+    if args.changed and all_series and not any(found.changes for found in all_series):
+        print(f"no change point in {len(all_series)} row{'s' if len(all_series) > 1 else ''}")
+        return 1 if problems else 0
+    all_series = [found for found in all_series if found.changes or not args.changed]
     if not all_series:
         what = "no row matches" if loaded else "nothing is kept yet: ./x bench keeps its results in out/history"
         sys.stderr.write(f"x history: {what}\n")

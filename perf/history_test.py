@@ -117,7 +117,7 @@ class Kept(unittest.TestCase):
         self.keep(1)
         self.keep(2)
         run = self.run_x("--changed", os.path.join(self.folder, "kept"))
-        self.assertEqual((run.returncode, run.stderr), (1, "x history: no row matches\n"))
+        self.assertEqual((run.returncode, run.stdout), (0, "no change point in 1 row\n"), run.stderr)
 
     def refused(self, *words):
         run = self.run_x(*words)

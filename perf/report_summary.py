@@ -54,13 +54,17 @@ def against_previous(entries, previous):
     return found
 
 
-def _changes(found, show):
+def _changes(found):
+    """The rows that moved: slower ones first, each kind by how much."""
     moved = [v for v in found if v.word in (verdicts.SLOWER, verdicts.FASTER)]
-    moved.sort(key=lambda v: -v.change)
+    moved.sort(key=lambda v: (v.word != verdicts.SLOWER, -abs(v.change)))
     rows = Table(["benchmark", "before", "now", "change"])
     for verdict in moved[:_SHOWN]:
+        show = table.number if verdict.p is None else table.nanoseconds
         rows.rows.append([Cell(verdict.name, code=True), Cell(show(verdict.old)), Cell(show(verdict.new)),
                           report_tables.verdict_cell(verdict)])
+    if len(moved) > _SHOWN:
+        rows.notes.append(f"{len(moved) - _SHOWN} more in the families' tables.")
     return rows if moved else None
 
 
@@ -68,7 +72,7 @@ def _change_finding(title, found, notes):
     slower = sum(v.word == verdicts.SLOWER for v in found)
     head = f"{_plural(slower, 'row')} slower." if slower else "No row is slower."
     tone = "bad" if slower else "good"
-    return Finding(title, tone, head, [verdicts.summary(found) + "."] + notes, _changes(found, table.number))
+    return Finding(title, tone, head, [verdicts.summary(found) + "."] + notes, _changes(found))
 
 
 def since_baseline(entries, path=baseline.PATH):
