@@ -27,7 +27,7 @@ struct mode {
 	void (*end_of_run)(FILE *out);
 }; /* any function but init and translate may be NULL */
 
-extern const struct mode mode_counts, mode_model, mode_profile, mode_stacks, mode_sharing;
+extern const struct mode mode_counts, mode_model, mode_profile, mode_stacks, mode_sharing, mode_stale;
 
 /* Where the guest is; plugin.c follows its marks. */
 extern struct region region;

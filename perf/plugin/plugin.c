@@ -9,6 +9,7 @@
  *	       profile  instructions, by address                  (mode_profile.c)
  *	       stacks   instructions, under each chain of calls   (mode_stacks.c)
  *	       sharing  lines written by one CPU, touched by another (mode_sharing.c)
+ *	       stale    uses of translations that the page tables no longer hold (mode_stale.c)
  *	out    where the report goes
  *	skip   batches of each row that only warm the guest up (default 1)
  *
@@ -28,7 +29,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(
     qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
 static const struct mode *const modes[] = { &mode_counts, &mode_model, &mode_profile, &mode_stacks,
-	&mode_sharing };
+	&mode_sharing, &mode_stale };
 
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
@@ -226,7 +227,8 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
 		}
 	}
 	if (mode == NULL || out == NULL) {
-		return refuse("mode=counts|model|profile|stacks|sharing and out=FILE are needed, mode first");
+		return refuse(
+		    "mode=counts|model|profile|stacks|sharing|stale and out=FILE are needed, mode first");
 	}
 	if (info->system.max_vcpus > REGION_CPUS_MAX) {
 		return refuse("too many CPUs");

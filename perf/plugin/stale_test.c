@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unit test of the stale-translation checker: page tables change with and without a TLBI. */
+#include "stale.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                                        \
+		}                                                                       \
+	} while (0)
+
+/* A page table of three levels at 0, 0x4000, 0x8000 for 47 bits; pages of the last one are private to an ASID. */
+#define TABLE(n)   ((uint64_t)(n) << 14)
+#define TCR        (17ULL | 17ULL << 16 | 2ULL << 14 | 1ULL << 30)
+#define PAGE       3ULL
+#define NG         0x800ULL
+#define RO         0x80ULL
+#define VA(n)      ((uint64_t)(n) << 14)
+#define TLBI_LOCAL 0xd5088720U /* vae1, x0 */
+#define TLBI_ALL   0xd5088320U /* vae1is, x0 */
+
+static uint64_t memory[3 * 2048];
+static struct stale s;
+
+static bool
+read_memory(uint64_t address, uint64_t *value)
+{
+	*value = address < sizeof(memory) ? memory[address / 8] : 0;
+	return address < sizeof(memory);
+}
+
+static uint64_t *
+pte(unsigned n)
+{
+	return &memory[4096 + n];
+}
+
+static void
+start(void)
+{
+	memset(memory, 0, sizeof(memory));
+	memory[0] = TABLE(1) | PAGE;
+	memory[2048] = TABLE(2) | PAGE;
+	for (unsigned i = 0; i < 8; i++) {
+		*pte(i) = TABLE(100 + i) | PAGE | NG;
+	}
+	stale_init(&s, 2, read_memory);
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		stale_sysop(&s, cpu, (struct sysop){ .kind = SYSOP_TCR }, TCR, 0);
+		stale_sysop(&s, cpu, (struct sysop){ .kind = SYSOP_TTBR0 }, 1ULL << 48, 0);
+		stale_access(&s, cpu, VA(3), true, 0);
+	}
+}
+
+static void
+tlbi(unsigned cpu, uint32_t word, unsigned page, uint64_t asid)
+{
+	stale_sysop(&s, cpu, sysop_decode(word), VA(page) >> 12 | asid << 48, 0);
+}
+
+static void
+finish(unsigned findings, enum stale_kind kind)
+{
+	CHECK(stale_settle(&s, true) == findings);
+	CHECK(findings == 0 || s.findings[0].kind == kind);
+	stale_destroy(&s);
+}
+
+int
+main(void)
+{
+	start(); /* moved, TLBs told */
+	*pte(3) = TABLE(200) | PAGE | NG;
+	tlbi(0, TLBI_ALL, 3, 1);
+	stale_access(&s, 0, VA(3), false, 1);
+	stale_access(&s, 1, VA(3), false, 1);
+	finish(0, 0);
+
+	start(); /* moved, only this CPU told */
+	*pte(3) = TABLE(200) | PAGE | NG;
+	tlbi(0, TLBI_LOCAL, 3, 1);
+	stale_access(&s, 0, VA(3), false, 1);
+	CHECK(s.nfindings == 0);
+	stale_access(&s, 1, VA(3), false, 1);
+	CHECK(
+	    s.findings[0].cpu == 1 && s.findings[0].cached == TABLE(103) && s.findings[0].now == TABLE(200));
+	finish(1, STALE_MOVED);
+
+	start(); /* the TLBI names another ASID, then another page */
+	*pte(3) = TABLE(200) | PAGE | NG;
+	tlbi(0, TLBI_ALL, 3, 2);
+	tlbi(0, TLBI_ALL, 4, 1);
+	stale_access(&s, 0, VA(3), false, 1);
+	finish(1, STALE_MOVED);
+
+	start(); /* unmapped, and the program faults there */
+	*pte(3) = 0;
+	stale_fault(&s, 0, VA(3), false, 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* the same, but the TLBI was on its way */
+	*pte(3) = 0;
+	stale_fault(&s, 1, VA(3), false, 1);
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(0, 0);
+
+	start(); /* it comes too late */
+	*pte(3) = 0;
+	stale_fault(&s, 1, VA(3), false, 1);
+	s.clock += STALE_GRACE + 1;
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* made read-only */
+	*pte(3) |= RO;
+	stale_access(&s, 0, VA(3), false, 1);
+	CHECK(s.nfindings == 0);
+	stale_fault(&s, 0, VA(3), true, 1);
+	finish(1, STALE_READ_ONLY);
+
+	start(); /* made writable needs no TLBI */
+	*pte(4) |= RO;
+	stale_access(&s, 0, VA(4), false, 1);
+	*pte(4) &= ~RO;
+	stale_fault(&s, 0, VA(4), true, 1);
+	stale_access(&s, 0, VA(4), true, 1);
+	/* nor does a page where there was none */
+	*pte(9) = TABLE(109) | PAGE | NG;
+	stale_access(&s, 0, VA(9), true, 1);
+	finish(0, 0);
+
+	start(); /* another address space takes the ASID over */
+	stale_sysop(&s, 0, (struct sysop){ .kind = SYSOP_TTBR0 }, 1ULL << 48 | TABLE(1), 5);
+	finish(1, STALE_ASID);
+
+	start();                                                      /* after everything of it was dropped */
+	stale_sysop(&s, 0, sysop_decode(0xd5088740U), 1ULL << 48, 0); /* aside1, x0 */
+	stale_sysop(&s, 0, (struct sysop){ .kind = SYSOP_TTBR0 }, 1ULL << 48 | TABLE(1), 5);
+	finish(0, 0);
+	return 0;
+}
