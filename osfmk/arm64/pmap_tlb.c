@@ -11,6 +11,8 @@
 #include <arm64/pmap_internal.h>
 
 #include <kern/preempt.h>
+#include <os/panic.h>
+#include <pexpert/pexpert.h>
 
 /* Pages above which the whole ASID goes: one TLBI by address is about what refilling one entry costs. */
 #define TLBI_RANGE_MAX 64
@@ -80,6 +82,19 @@ tlb_kernel(vm_map_offset_t start, uint64_t npages)
 	isb();
 }
 
+/*
+ * Debug builds: the boot argument pmap_skip_tlbi=N leaves out the Nth invalidation of a user address space that any CPU
+ * would have had to make, so that the checker of stale translations (x stale) can show that it finds one.
+ */
+static bool
+skip_on_purpose(void)
+{
+	static uint64_t count; /* atomic */
+	uint64_t skip = 0;
+
+	return pe_boot_arg_number("pmap_skip_tlbi", &skip) && os_atomic_inc(&count, relaxed) == skip;
+}
+
 void
 pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, bool tables)
 {
@@ -97,6 +112,9 @@ pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, boo
 	asid = pmap_asid(pmap);
 	if (cpus == 0) {
 		os_counter_add(&pc->pc_tlbi_none, 1);
+	} else if (MACH_ASSERT && skip_on_purpose()) {
+		kprintf("pmap: an invalidation of %llu pages from %#llx was left out on purpose\n",
+		    (unsigned long long)npages, (unsigned long long)start);
 	} else if (cpus == BIT(ml_get_cpu_number())) {
 		os_counter_add(&pc->pc_tlbi_local, 1);
 		tlb_local(asid, start, npages, tables);

@@ -292,7 +292,10 @@ drop(struct stale_cpu *c, struct sysop op, uint64_t operand)
 	}
 }
 
-/* Findings that this TLBI was on its way for are none. */
+/*
+ * Findings that this TLBI was on its way for are none. One by the CPU that made the use is not: it comes from the
+ * handler of the fault that the use was here, and that real TLBs would not have taken.
+ */
 static void
 absolve(struct stale *s, unsigned cpu, struct sysop op, uint64_t operand)
 {

@@ -12,7 +12,7 @@
  *	read-only  a store, or a fault of one, where the translation still allows it and the tables do not
  *	asid       an address space that takes over an ASID of which translations of another one live
  * A table that was changed is told to the TLBs a little later, and meanwhile another CPU may use what it has: a finding
- * counts only when no TLBI for it has come after STALE_GRACE further blocks of code, anywhere. A translation that
+ * counts only when no TLBI for it has come from another CPU within STALE_GRACE further blocks of code. A translation that
  * allows less than the tables is no fault: the CPU faults, and the kernel finds nothing to do.
  *
  * Pure: no QEMU in here (stale_test.c).

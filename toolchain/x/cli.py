@@ -15,6 +15,7 @@ VERBS = {
     "profile": ("perf.profile", "say where a benchmark's instructions go"),
     "trace": ("perf.trace", "draw what the kernel did while a benchmark ran"),
     "stat": ("perf.stat", "print every event of a benchmark, in perf stat's manner"),
+    "stale": ("perf.stale", "run a program with TLBs that never forget, and find translations that outlive the tables"),
     "sharing": ("perf.sharing", "say which cache lines a benchmark's CPUs share"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
     "history": ("perf.cli", "kept results over time, change points marked"),
