@@ -306,7 +306,7 @@ absolve(struct stale *s, unsigned cpu, struct sysop op, uint64_t operand)
 		struct stale_finding *f = &s->findings[i];
 		bool global = (f->va >> 55 & 1) != 0;
 		bool reaches =
-		    (op.broadcast || f->cpu == cpu) && f->kind != STALE_ASID &&
+		    op.broadcast && f->cpu != cpu && f->kind != STALE_ASID &&
 		    tlbi_takes(op, operand, f->asid, global, f->va >> WALK_PAGE_SHIFT, WALK_PAGE_SHIFT);
 
 		if (f->confirmed || !reaches) {
