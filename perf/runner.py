@@ -58,7 +58,9 @@ class _Reader:
         if isinstance(item, golines.Measurement):
             self.outcome.measurements.append(item)
             value = item.values.get(self._unit)
-            self._progress.done(item.name, "" if value is None else f"{value:.15g} {self._unit}")
+            locks = item.values.get("locks/op")  # debug kernels count them
+            text = "" if value is None else f"{value:.15g} {self._unit}"
+            self._progress.done(item.name, text if locks is None else f"{text}  {locks:g} locks/op")
             if self._landed:
                 self._landed(self.outcome)
         elif isinstance(item, golines.Event):

@@ -70,6 +70,9 @@ bool platform_boot_cost(bool instructions, uint64_t *figure);
 /* Memory that stays shared between a process and the children it forks; NULL on failure. Never given back. */
 void *platform_shared(size_t size);
 
+/* Locks that the kernel has taken since boot. False where it does not count them: everywhere but in debug builds. */
+bool platform_locks_taken(uint64_t *count);
+
 /*
  * The kernel's sampling profiler. platform_sample has the layout of the kernel's records where there is one: see
  * <mach/kperf.h> for the fields.

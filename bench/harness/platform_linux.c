@@ -152,6 +152,13 @@ platform_shared(size_t size)
 
 /* perf's records are of another kind: rows of Linux are profiled with perf. */
 bool
+platform_locks_taken(uint64_t *count)
+{
+	(void)count;
+	return false;
+}
+
+bool
 platform_sample_every(uint64_t period)
 {
 	return period == 0;

@@ -103,6 +103,12 @@ platform_shared(size_t size)
 }
 
 bool
+platform_locks_taken(uint64_t *count)
+{
+	return read_sysctl("debug.locks_taken", count, sizeof(*count));
+}
+
+bool
 platform_sample_every(uint64_t period)
 {
 	return sysctlbyname("kperf.period", NULL, NULL, &period, sizeof(period)) == 0;

@@ -92,6 +92,11 @@ struct bench_team {
 	struct sample ratios;  /* (L) leader only: per cent, of each such batch to the one behind it */
 	uint64_t last_sampled; /* (L) leader only: of the last such batch */
 	bool profile;          /* (L) leader only: this batch is one */
+	bool counts_locks;     /* (L) leader only: the kernel does, and the batches below are of this kind */
+	uint64_t locks_before; /* (L) leader only: when the batch began */
+	uint64_t locks_of_reading; /* (L) leader only: what asking for the count takes */
+	uint64_t locks;            /* (L) leader only: of measured batches */
+	uint64_t locks_operations; /* (L) leader only: in them */
 };
 
 static struct bench_team team; /* one row at a time; that of processes lies in memory they share */
@@ -365,12 +370,38 @@ decide_traced(struct bench_team *t)
 	t->more = !gave_up(t) && t->samples.count == 0;
 }
 
+/* A measured batch is over. */
+static void
+count_locks_end(struct bench_team *t)
+{
+	uint64_t now = 0;
+
+	if (t->phase == PHASE_MEASURE && t->counts_locks && platform_locks_taken(&now)) {
+		now -= t->locks_before;
+		t->locks += now > t->locks_of_reading ? now - t->locks_of_reading : 0;
+		t->locks_operations += t->iterations * row_ops(t->row) * t->workers;
+	}
+}
+
+/* A batch follows. */
+static void
+count_locks_begin(struct bench_team *t)
+{
+	uint64_t again = 0;
+
+	t->counts_locks = t->phase == PHASE_MEASURE && platform_locks_taken(&t->locks_before) &&
+			  platform_locks_taken(&again);
+	t->locks_of_reading = again - t->locks_before;
+	t->locks_before = again;
+}
+
 /* Leader: what comes after the batch that has just ended (or at the very start). */
 static void
 decide(struct bench_team *t)
 {
 	bool started = t->iterations != 0;
 
+	count_locks_end(t);
 	if (trace_wanted() != 0) {
 		decide_traced(t);
 		return;
@@ -391,6 +422,7 @@ decide(struct bench_team *t)
 		profile_batch_begins(t->profile);
 	}
 	t->more = !gave_up(t) && !over(t);
+	count_locks_begin(t);
 }
 
 bool
@@ -656,8 +688,12 @@ print_result(struct bench_team *t, const char *name)
 	if (t->sampled.count != 0) {
 		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%s sampled-ns/op",
 		    sample_text(text, sample_quantile(&t->sampled, 500)));
-		snprintf(line + used, sizeof(line) - used, "\t%s sampled-percent",
+		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%s sampled-percent",
 		    sample_text(text, sample_quantile(&t->ratios, 500)));
+	}
+	if (t->locks_operations != 0) {
+		snprintf(line + used, sizeof(line) - used, "\t%s locks/op",
+		    sample_text(text, sample_hundredths(t->locks, t->locks_operations)));
 	}
 	printf("%s\n", line);
 	fflush(stdout);

@@ -80,6 +80,13 @@ platform_yield(void)
 static bool sampler_on, sampler_gave;
 
 bool
+platform_locks_taken(uint64_t *count)
+{
+	(void)count;
+	return false;
+}
+
+bool
 platform_sample_every(uint64_t period)
 {
 	sampler_on = period != 0;

@@ -14,9 +14,11 @@
 #include <arm64/pmu.h>
 #include <bsd/kern/exec.h>
 #include <bsd/kern/proc.h>
+#include <ipc/ipc.h>
 #include <kdebug/kpc.h>
 #include <kdebug/sampling.h>
 #include <kern/clock.h>
+#include <kern/locks.h>
 #include <kern/version.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -210,6 +212,24 @@ sysctl_boot_ns(const struct sysctl_row *row, struct sysctl_request *req)
 	return sysctl_out_quad(req, absolutetime_to_nanoseconds(boot_to_init_ticks));
 }
 
+/* Debug kernels only; ENOENT elsewhere. */
+static int
+sysctl_locks_taken(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	uint64_t count;
+
+	return lck_count_acquired(&count) ? sysctl_out_quad(req, count) : ENOENT;
+}
+
+static int
+sysctl_ipc_fast_leaves(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	unsigned count;
+	const uint64_t *leaves = ipc_fast_leaves(&count);
+
+	return leaves != NULL ? sysctl_out(req, leaves, count * sizeof(*leaves)) : ENOENT;
+}
+
 #define STRING(name, ctl, id, text) { name, ctl, id, SYSCTL_RD, sysctl_string, text }
 #define INT(name, ctl, id, value) \
 	{ name, ctl, id, SYSCTL_RD, sysctl_constant, (const void *)(intptr_t)(value) }
@@ -217,6 +237,8 @@ sysctl_boot_ns(const struct sysctl_row *row, struct sysctl_request *req)
 #define SET(name, handler, arg)      { name, 0, 0, SYSCTL_RD | SYSCTL_WR, handler, (const void *)(uintptr_t)(arg) }
 
 static const struct sysctl_row sysctl_rows[] = {
+	PROC("debug.locks_taken", 0, 0, sysctl_locks_taken),
+	PROC("debug.ipc_fast_leaves", 0, 0, sysctl_ipc_fast_leaves),
 	STRING("kern.ostype", CTL_KERN, KERN_OSTYPE, "Darwin"),
 	STRING("kern.osrelease", CTL_KERN, KERN_OSRELEASE, kernel_osrelease),
 	INT("kern.osrevision", CTL_KERN, KERN_OSREV, 199506),

@@ -171,7 +171,9 @@
 .macro SVC_DISPATCH
 	tbz	w16, #31, svc_bsd
 	cmn	w16, #TRAP_MACH_MSG		/* messages first: a direct trap, masked */
+.if MACH_TRAP_DELAY == 0
 	b.eq	mach_msg_trap
+.endif
 	b	svc_mach
 .endm
 

@@ -44,5 +44,11 @@ kern_return_t ipc_thread_init(thread_t thread);
 void ipc_thread_disable(thread_t thread);
 void ipc_thread_terminate(thread_t thread);
 
+/*
+ * How often a combined send and receive of the right shape left the fast path, by enum fast_leave of
+ * mach_msg_fastpath.h; NULL in release builds.
+ */
+const uint64_t *ipc_fast_leaves(unsigned *count);
+
 /* Puts a send right into a space. Consumes it; MACH_PORT_NULL or MACH_PORT_DEAD when there is none. */
 mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);

@@ -37,12 +37,14 @@
 #include <ipc/mach_msg_fastpath.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc.h>
 #include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
 #include <ipc/mach_msg.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
+#include <ipc/right.h>
 #include <ipc/space.h>
 #include <kern/handoff.h>
 #include <kern/mach_traps.h>
@@ -124,6 +126,17 @@ static uint64_t mach_msg_fast_leaves[FAST_LEAVE_COUNT]; /* atomic */
 #else
 #define FAST_LEAVE(reason) return false
 #endif
+
+const uint64_t *
+ipc_fast_leaves(unsigned *count)
+{
+	*count = FAST_LEAVE_COUNT;
+#if MACH_ASSERT
+	return mach_msg_fast_leaves;
+#else
+	return NULL;
+#endif
+}
 
 /* --- check --- */
 
@@ -478,6 +491,13 @@ mach_msg_fast_copy_out(thread_t self)
 
 	KDEBUG(
 	    IPC_TRACE_RECV, transit, self->ipc.ith_object, ikm_header(transit)->msgh_id, transit->ikm_size);
+	if (os_unlikely(error != 0)) {
+		mach_port_name_t reply = ikm_header(transit)->msgh_remote_port;
+
+		if (reply != MACH_PORT_NULL) {
+			ipc_right_forget(self->task->ipc.space, reply, MACH_MSG_TYPE_PORT_SEND_ONCE, 0);
+		}
+	}
 	ipc_kmsg_free(transit);
 	mach_msg_fast_refill();
 	return error == 0 ? MACH_MSG_SUCCESS : MACH_RCV_INVALID_DATA;

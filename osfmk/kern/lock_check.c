@@ -4,9 +4,24 @@
 #include <kern/lock_check.h>
 
 #include <arm64/machine_routines.h>
+#include <kern/locks.h>
+#include <kern/percpu.h>
 #include <kern/thread.h>
 
 #if MACH_ASSERT
+
+static PERCPU_DATA(uint64_t, lock_acquisitions); /* own CPU, interrupts masked */
+
+bool
+lck_count_acquired(uint64_t *count)
+{
+	*count = 0;
+	percpu_foreach_cpu(cpu)
+	{
+		*count += os_atomic_load(PERCPU_GET_CPU(lock_acquisitions, cpu), relaxed);
+	}
+	return true;
+}
 
 void
 lock_check_note(const void *lock, const struct lck_class *class, bool spin)
@@ -14,6 +29,7 @@ lock_check_note(const void *lock, const struct lck_class *class, bool spin)
 	bool irq = ml_set_interrupts_enabled(false);
 	thread_t self = current_thread();
 
+	os_counter_add(PERCPU_GET(lock_acquisitions), 1);
 	release_assert(class != NULL && self->held_count < THREAD_HELD_LOCKS);
 	self->held_locks[self->held_count].lock = lock;
 	self->held_locks[self->held_count].class = class;
@@ -76,6 +92,14 @@ lock_check_blocking(thread_t self, uint32_t preempt_count)
 			    self->held_locks[i].class->lc_name);
 		}
 	}
+}
+
+#else
+
+bool
+lck_count_acquired(uint64_t *count)
+{
+	return false;
 }
 
 #endif

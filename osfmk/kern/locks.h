@@ -214,6 +214,9 @@ bool lck_rw_try_lock_exclusive(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
 /* Exclusive becomes shared without a gap. */
 void lck_rw_lock_exclusive_to_shared(lck_rw_t *lock) NO_THREAD_SAFETY;
 
+/* Locks of all kinds taken on all CPUs since boot, try-locks included. False in release builds, which do not count. */
+bool lck_count_acquired(uint64_t *count);
+
 /* Assertions of ownership; checked in debug builds. */
 void lck_spin_assert_owned(lck_spin_t *lock) ASSERT_CAPABILITY(lock);
 void lck_mtx_assert_owned(lck_mtx_t *lock) ASSERT_CAPABILITY(lock);

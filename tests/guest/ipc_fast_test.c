@@ -1,0 +1,422 @@
+/*
+ * The message fast path, seen from outside: debug kernels count the locks they take and the reasons for which a
+ * message call took the general path. A round trip takes no lock; each reason that a program can bring about is
+ * brought about, and the message arrives all the same. What is left are races between CPUs and want of memory.
+ */
+#include <mach/mach.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysctl.h>
+
+#include "ktap.h"
+
+#define SELF   mach_task_self()
+#define ROUNDS 200
+#define LARGE  5000 /* bytes: more than the fast path copies */
+
+/* The order of enum fast_leave in the kernel's mach_msg_fastpath.h. */
+enum leave {
+	SIZE,
+	REPLY_NAME,
+	DEST_NAME,
+	NO_RECEIVER,
+	CLAIMED,
+	NOT_HERE,
+	ROOM,
+	NO_RESERVE,
+	RCV_NAME,
+	RCV_BUSY,
+	RESERVED,
+	NO_TRANSIT,
+	SEND_FAULT,
+	RIGHT_RACE,
+	RECEIVER_RACE,
+	CLAIM_RACE,
+	LEAVES,
+};
+
+struct message {
+	mach_msg_header_t head;
+	uint32_t body[LARGE / sizeof(uint32_t)];
+	mach_msg_max_trailer_t trailer;
+};
+
+/* Ids of messages to a server. */
+#define QUIT    0
+#define REQUEST 7
+#define HOLD    8 /* a request to be answered after the next message */
+#define GO_ON   9 /* that message */
+
+/* A thread that answers each request with its body. */
+struct server {
+	mach_port_t port;
+	int cpu;                  /* to run on */
+	mach_msg_option_t option; /* of each receive that begins with no answer */
+	bool apart;               /* answers and receives in two calls */
+	pthread_t thread;
+};
+
+static bool
+counted_locks(uint64_t *count)
+{
+	size_t size = sizeof(*count);
+
+	return sysctlbyname("debug.locks_taken", count, &size, NULL, 0) == 0;
+}
+
+static bool
+counted_leaves(uint64_t leaves[LEAVES])
+{
+	size_t size = LEAVES * sizeof(leaves[0]);
+
+	return sysctlbyname("debug.ipc_fast_leaves", leaves, &size, NULL, 0) == 0 &&
+	       size == LEAVES * sizeof(leaves[0]);
+}
+
+static bool
+pin(int cpu)
+{
+	return sysctlbyname("kern.sched_thread_bind_cpu", NULL, NULL, &cpu, sizeof(cpu)) == 0;
+}
+
+static mach_port_t
+port_with_send(void)
+{
+	mach_port_t port = MACH_PORT_NULL;
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_right(SELF, port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+	return port;
+}
+
+static void
+drop(mach_port_t port)
+{
+	mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1);
+	mach_port_deallocate(SELF, port);
+}
+
+static mach_msg_return_t
+message_call(struct message *m, mach_msg_option_t option, mach_msg_size_t send, mach_port_t receive)
+{
+	return mach_msg(&m->head, option, send, sizeof(*m), receive, MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+}
+
+static void *
+serve(void *arg)
+{
+	const struct server *s = arg;
+	static struct message served; /* one server at a time */
+	mach_msg_return_t mr;
+
+	EXPECT(pin(s->cpu));
+	mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->port);
+	while (EXPECT_EQ(mr, MACH_MSG_SUCCESS) && served.head.msgh_id != QUIT) {
+		if (served.head.msgh_id == HOLD) {
+			mach_port_t held = served.head.msgh_remote_port;
+
+			EXPECT_EQ(
+			    message_call(&served, MACH_RCV_MSG | s->option, 0, s->port), MACH_MSG_SUCCESS);
+			EXPECT_EQ(served.head.msgh_id, GO_ON);
+			served.head.msgh_remote_port = held;
+			swtch_pri(0); /* the client gets to wait for the answer */
+		}
+		served.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
+		served.head.msgh_local_port = MACH_PORT_NULL;
+		if (s->apart) {
+			EXPECT_EQ(message_call(&served, MACH_SEND_MSG, served.head.msgh_size, MACH_PORT_NULL),
+			    MACH_MSG_SUCCESS);
+			mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->port);
+		} else {
+			mr = message_call(
+			    &served, MACH_SEND_MSG | MACH_RCV_MSG, served.head.msgh_size, s->port);
+		}
+	}
+	return NULL;
+}
+
+static void
+server_start(struct server *s)
+{
+	s->port = port_with_send();
+	EXPECT(pthread_create(&s->thread, NULL, serve, s) == 0);
+}
+
+static void
+request(struct message *m, const struct server *s, mach_port_t reply, mach_msg_size_t body)
+{
+	m->head = (mach_msg_header_t){
+		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+		.msgh_size = (mach_msg_size_t)sizeof(m->head) + body,
+		.msgh_remote_port = s->port,
+		.msgh_local_port = reply,
+		.msgh_id = REQUEST,
+	};
+}
+
+/* One round trip, however it is done. */
+static void
+round_trip(struct message *m, const struct server *s, mach_port_t reply, mach_msg_size_t body)
+{
+	request(m, s, reply, body);
+	m->body[0] = 0x1234;
+	EXPECT_EQ(message_call(m, MACH_SEND_MSG | MACH_RCV_MSG, m->head.msgh_size, reply), MACH_MSG_SUCCESS);
+	EXPECT_EQ(m->head.msgh_size, sizeof(m->head) + body);
+	EXPECT(body == 0 || m->body[0] == 0x1234);
+}
+
+static void
+server_stop(struct server *s)
+{
+	mach_msg_header_t quit = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(quit),
+		.msgh_remote_port = s->port };
+
+	EXPECT_EQ(mach_msg_send(&quit), MACH_MSG_SUCCESS);
+	pthread_join(s->thread, NULL);
+	drop(s->port);
+}
+
+/* A plain message into the queue of `port`. */
+static void
+put(mach_port_t port, mach_msg_id_t id)
+{
+	mach_msg_header_t head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(head),
+		.msgh_remote_port = port,
+		.msgh_id = id };
+
+	EXPECT_EQ(mach_msg_send(&head), MACH_MSG_SUCCESS);
+}
+
+static void
+take(mach_port_t port)
+{
+	struct message m;
+
+	EXPECT_EQ(message_call(&m, MACH_RCV_MSG, 0, port), MACH_MSG_SUCCESS);
+}
+
+static bool
+grew(enum leave reason, const uint64_t before[LEAVES])
+{
+	uint64_t after[LEAVES];
+
+	return EXPECT(counted_leaves(after)) && EXPECT(after[reason] > before[reason]);
+}
+
+static struct message m; /* touched by the warm-up */
+
+static bool
+prepare(struct server *s, mach_port_t *reply, uint64_t before[LEAVES])
+{
+	uint64_t locks;
+
+	if (!counted_locks(&locks)) {
+		ktap_skip("this kernel does not count");
+		return false;
+	}
+	EXPECT(pin(0));
+	memset(&m, 0, sizeof(m));
+	*reply = port_with_send();
+	server_start(s);
+	round_trip(&m, s, *reply, 64);
+	round_trip(&m, s, *reply, 64);
+	return EXPECT(counted_leaves(before));
+}
+
+static void
+finish(struct server *s, mach_port_t reply)
+{
+	server_stop(s);
+	drop(reply);
+	pin(-1);
+}
+
+TEST(a_round_trip_takes_no_lock)
+{
+	uint64_t before[LEAVES], after[LEAVES], locks[3];
+	struct server s = { 0 };
+	mach_port_t reply;
+
+	if (!prepare(&s, &reply, before)) {
+		return;
+	}
+	REQUIRE(counted_locks(&locks[0]));
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		round_trip(&m, &s, reply, i % 2 == 0 ? 0 : 64);
+	}
+	REQUIRE(counted_locks(&locks[1]) && counted_leaves(after));
+	EXPECT_EQ((locks[1] - locks[0]) / ROUNDS, 0); /* but for interrupts, and asking */
+	EXPECT(memcmp(before, after, sizeof(before)) == 0);
+
+	/* the counter counts: making a port takes locks */
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		drop(port_with_send());
+	}
+	REQUIRE(counted_locks(&locks[2]));
+	EXPECT((locks[2] - locks[1]) / ROUNDS > 0);
+	finish(&s, reply);
+}
+
+TEST(large_messages_leave)
+{
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+	mach_port_t reply;
+
+	if (prepare(&s, &reply, before)) {
+		round_trip(&m, &s, reply, LARGE);
+		grew(SIZE, before);
+		finish(&s, reply);
+	}
+}
+
+TEST(an_answer_from_a_set_leaves)
+{
+	mach_port_t reply, set = MACH_PORT_NULL;
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+
+	if (!prepare(&s, &reply, before)) {
+		return;
+	}
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_member(SELF, reply, set), KERN_SUCCESS);
+	request(&m, &s, reply, 64);
+	EXPECT_EQ(message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, m.head.msgh_size, set), MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.head.msgh_local_port, reply);
+	grew(REPLY_NAME, before);
+	EXPECT_EQ(mach_port_mod_refs(SELF, set, MACH_PORT_RIGHT_PORT_SET, -1), KERN_SUCCESS);
+	finish(&s, reply);
+}
+
+TEST(wrong_names_leave)
+{
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+	mach_port_t reply;
+
+	if (!prepare(&s, &reply, before)) {
+		return;
+	}
+	request(&m, &s, reply, 0);
+	m.head.msgh_remote_port = s.port + 4; /* another generation */
+	EXPECT_EQ(
+	    message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.head), reply), MACH_SEND_INVALID_DEST);
+	grew(DEST_NAME, before);
+	request(&m, &s, reply + 4, 0);
+	EXPECT_EQ(message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.head), reply + 4),
+	    MACH_SEND_INVALID_REPLY);
+	grew(RCV_NAME, before);
+	round_trip(&m, &s, reply, 64);
+	finish(&s, reply);
+}
+
+TEST(queues_that_are_not_idle_leave)
+{
+	mach_port_t reply, idle = port_with_send();
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+
+	if (!prepare(&s, &reply, before)) {
+		drop(idle);
+		return;
+	}
+	/* nobody waits at the destination; an answer is there already */
+	put(reply, GO_ON);
+	request(&m, &s, reply, 0);
+	m.head.msgh_remote_port = idle;
+	EXPECT_EQ(message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.head), reply), MACH_MSG_SUCCESS);
+	grew(NO_RECEIVER, before);
+	take(idle);
+	/* something waits in the caller's own queue: it comes before the server's answer */
+	put(reply, GO_ON);
+	request(&m, &s, reply, 0);
+	EXPECT_EQ(message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(m.head), reply), MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.head.msgh_id, GO_ON);
+	grew(RCV_BUSY, before);
+	take(reply);
+	round_trip(&m, &s, reply, 64);
+	drop(idle);
+	finish(&s, reply);
+}
+
+/* A receiver that wants more than the null trailer. */
+TEST(trailers_leave)
+{
+	struct server s = { .option = MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_SEQNO), .apart = true };
+	uint64_t before[LEAVES];
+	mach_port_t reply;
+
+	if (prepare(&s, &reply, before)) {
+		round_trip(&m, &s, reply, 64);
+		grew(ROOM, before);
+		finish(&s, reply);
+	}
+}
+
+/* The server has received once more before it answers: it has set an entry aside already. */
+TEST(late_answers_leave)
+{
+	struct server s = { .option = MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_SEQNO) };
+	uint64_t before[LEAVES];
+	mach_port_t reply;
+
+	if (prepare(&s, &reply, before)) {
+		request(&m, &s, reply, 0);
+		m.head.msgh_id = HOLD;
+		EXPECT_EQ(message_call(&m, MACH_SEND_MSG, sizeof(m.head), MACH_PORT_NULL), MACH_MSG_SUCCESS);
+		put(s.port, GO_ON);
+		EXPECT_EQ(message_call(&m, MACH_RCV_MSG, 0, reply), MACH_MSG_SUCCESS);
+		EXPECT_EQ(m.head.msgh_id, GO_ON);
+		grew(RESERVED, before);
+		round_trip(&m, &s, reply, 64);
+		finish(&s, reply);
+	}
+}
+
+TEST(a_receiver_elsewhere_leaves)
+{
+	uint64_t before[LEAVES];
+	struct server s = { .cpu = 1 };
+	mach_port_t reply;
+	int cpus = 1;
+	size_t size = sizeof(cpus);
+
+	sysctlbyname("hw.activecpu", &cpus, &size, NULL, 0);
+	if (cpus < 2) {
+		ktap_skip("one CPU");
+		return;
+	}
+	if (prepare(&s, &reply, before)) {
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			round_trip(&m, &s, reply, i % 3 == 0 ? 0 : i % 3 == 1 ? 64 : 400);
+		}
+		grew(NOT_HERE, before);
+		finish(&s, reply);
+	}
+}
+
+/* The header lies at the end of a page that is there, the body in one that is not yet. */
+TEST(a_body_not_in_memory_leaves)
+{
+	char *pages = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	struct message *far = (struct message *)(void *)(pages + 16384 - sizeof(mach_msg_header_t));
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+	mach_port_t reply;
+
+	REQUIRE(pages != MAP_FAILED);
+	if (prepare(&s, &reply, before)) {
+		request(far, &s, reply, 64);
+		EXPECT_EQ(message_call(far, MACH_SEND_MSG | MACH_RCV_MSG, far->head.msgh_size, reply),
+		    MACH_MSG_SUCCESS);
+		EXPECT_EQ(far->body[0], 0);
+		grew(SEND_FAULT, before);
+		finish(&s, reply);
+	}
+	munmap(pages, 65536);
+}
