@@ -9,6 +9,7 @@ All slices are complete events (ph X). What began before the trace, or goes on a
 its arguments. The clock has steps (16 ns): events of one CPU within a step are drawn a nanosecond apart, in their order.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from perf import trace_events as ev
@@ -236,10 +237,20 @@ def _metadata(builder):
         yield item("process_sort_index", (process, 0), order)
 
 
+def _duration(ts, end):
+    """What a viewer must add to ts to get exactly end: slices that touch shall not seem to overlap by a rounding."""
+    dur = end - ts
+    while ts + dur > end:
+        dur = math.nextafter(dur, 0)
+    while ts + dur < end:
+        dur = math.nextafter(dur, math.inf)
+    return dur
+
+
 def _microseconds(item):
-    for key in ("ts", "dur"):
-        if key in item:
-            item[key] = item[key] / 1000
+    if "dur" in item:
+        item["dur"] = _duration(item["ts"] / 1000, (item["ts"] + item["dur"]) / 1000)
+    item["ts"] /= 1000
     return item
 
 

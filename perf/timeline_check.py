@@ -14,10 +14,6 @@ _NEEDS = {
 }
 
 
-def _ns(microseconds):
-    return round(microseconds * 1000)
-
-
 def _shape(events):
     for number, item in enumerate(events):
         phase = item.get("ph")
@@ -47,7 +43,7 @@ def _slices_of(track):
     slices, problems, opened = [], [], []
     for item in track:
         if item["ph"] == "X":
-            slices.append((_ns(item["ts"]), _ns(item["ts"]) + _ns(item["dur"]), item["name"]))
+            slices.append((item["ts"], item["ts"] + item["dur"], item["name"]))  # as a viewer adds them
         elif item["ph"] == "B":
             opened.append(item)
         elif item["ph"] == "E":
@@ -57,7 +53,7 @@ def _slices_of(track):
             begun = opened.pop()
             if "name" in item and item["name"] != begun["name"]:
                 problems.append(f"{item['name']} ends where {begun['name']} is open")
-            slices.append((_ns(begun["ts"]), _ns(item["ts"]), begun["name"]))
+            slices.append((begun["ts"], item["ts"], begun["name"]))
     problems += [f"{item['name']} at {item['ts']} never ends" for item in opened]
     return sorted(slices, key=lambda s: (s[0], -s[1])), problems
 
@@ -68,7 +64,7 @@ def _nesting(slices):
         while around and around[-1][0] <= begin:
             around.pop()
         if around and end > around[-1][0]:
-            yield f"{name} ({begin}-{end} ns) overlaps the end of {around[-1][1]} ({around[-1][0]} ns)"
+            yield f"{name} ({begin}-{end}) overlaps the end of {around[-1][1]} ({around[-1][0]})"
         around.append((end, name))
 
 
@@ -77,7 +73,7 @@ def _flows(events, slices):
     for item in events:
         if item["ph"] in "sf":
             ends[(item["cat"], item["id"])].append(item)
-            at = _ns(item["ts"])
+            at = item["ts"]
             if not any(begin <= at <= end for begin, end, _ in slices.get((item["pid"], item["tid"]), [])):
                 yield f"flow {item['id']} ({item['ph']}) at {item['ts']} touches no slice"
     for (category, number), items in ends.items():

@@ -112,6 +112,12 @@ class Timeline(unittest.TestCase):
         self.right(document)
         self.assertEqual((slices(document, (2, 11)), unpaired), ([("batch", TICK, 7 * TICK)], 0))
 
+    def test_slices_that_touch_do_so_exactly(self):
+        # 1009 ns and its like have no exact fraction of a microsecond in binary
+        events = [event(0, 7 * n + 63 * (n % 2), SWITCH, 11 + n % 2, 0, 12 - n % 2, 31, 31) for n in range(0, 400, 2)]
+        document, _, _ = build(*events)
+        self.right(document)
+
     def test_an_empty_trace(self):
         document, flows, _ = build(trace())
         self.right(document)
