@@ -13,7 +13,12 @@
  *	mach_msg     the traps, receive with its continuation; mach_msg_fastpath  the RPC fast path
  *	notify       messages the kernel sends about rights
  *	mach_port    the mach_port_* calls; mach_port_traps  their _kernelrpc_ short cuts
- *	ipc_kobject  kernel objects and the MIG server; ipc_tt  ports of tasks and threads
+ *	ipc_kobject  kernel objects and the MIG server; kobject_call  the same without a message
+ *	ipc_tt       ports of tasks and threads; task_pid  tasks by process number
+ *	exc_actions  who hears of an exception; exc_message  asking and waiting, exc_direct  straight to a
+ *	             handler that waits on this CPU, exc_wire  layouts (<kern/exception.h> has the search)
+ *	mk_timer     timers as ports; voucher  the empty one
+ *	mach_port_list, mach_port_info, zone_info  what tools ask
  *
  * Locks, in the order they are taken: space (is_lock), transit (ipc_transit_lock), port (ip_lock), set
  * (ips_lock), then the scheduler's. All are spin locks held for a bounded time; nothing is allocated, freed
