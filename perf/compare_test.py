@@ -1,18 +1,27 @@
 """x compare: words, exit status, one-line refusals; and two builds measured in turns."""
 
+import contextlib
+import io
 import os
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
+from perf import compare as verb
 from perf import made_up, results, seeded
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def compare(*words, env=None):
-    return subprocess.run([os.path.join(ROOT, "x"), "compare", *words], capture_output=True, text=True, check=False,
-                          env={**os.environ, "GITHUB_STEP_SUMMARY": "", **(env or {})})
+    """The verb in this process: what it would end with and say."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), \
+            mock.patch.dict(os.environ, {"GITHUB_STEP_SUMMARY": "", **(env or {})}):
+        try:
+            status = verb.main(list(words))
+        except SystemExit as end:
+            status = end.code
+    return subprocess.CompletedProcess(words, status, output.getvalue(), errors.getvalue())
 
 
 class Compare(unittest.TestCase):
