@@ -1,6 +1,7 @@
 /* Vouchers: attributes that travel with messages. This system knows the empty one. */
 #pragma once
 
+#include <mach/message.h>
 #include <mach/port.h>
 #include <mach/vm_types.h>
 
