@@ -56,9 +56,9 @@ _BY_VECTOR = (
     ("interrupts", (0x280, 0x480), "timer, devices, other CPUs"),
 )
 
-# (event, functions of which the first one that is there counts, what it is)
+# (event, functions whose entries count, what it is). Messages are dispatched before all other traps.
 _BY_FUNCTION = (
-    ("syscalls:mach", ("svc_mach",), "Mach traps"),
+    ("syscalls:mach", ("mach_msg_trap", "svc_mach"), "Mach traps"),
     ("syscalls:unix", ("svc_bsd",), "BSD calls"),
     ("page-faults", ("vm_fault",), "handled, of programs and of the kernel for them"),
     ("pages-allocated", ("vm_page_grab",), "and, zeroed, the next"),
@@ -89,8 +89,9 @@ def count(executed, word, address_of):
     for name, offsets, note in _BY_VECTOR:
         found.append(Event(name, sum(executed.get(vectors + offset, 0) for offset in offsets), note))
     for name, functions, note in _BY_FUNCTION:
-        at = next(filter(None, map(address_of, functions)), None)
-        found.append(Event(name, None, "not in this kernel") if at is None else Event(name, executed.get(at, 0), note))
+        entries = [address_of(function) for function in functions]
+        found.append(Event(name, None, "not in this kernel") if None in entries else
+                     Event(name, sum(executed.get(at, 0) for at in entries), note))
     words = {pc: word(pc) for pc in executed}
     for name, test, note in _BY_INSTRUCTION:
         found.append(Event(name, sum(executed[pc] for pc, bits in words.items() if bits is not None and test(bits)), note))

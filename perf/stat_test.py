@@ -95,6 +95,15 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(found["instructions"]["variance"], 0.0, "two runs were not identical")
         self.assertEqual(found["cycles"]["counter-value"], "<not supported>")
 
+    def test_every_call_of_a_program_is_one_of_the_kinds(self):
+        """Whatever way the kernel dispatches it: a counter that misses a way reads 0, which looks like a figure."""
+        for row, events_per_op in (("ipc/rpc_inline/0", {"syscalls:mach": 2}), ("syscall/null_mach", {"syscalls:mach": 1}),
+                                   ("vm/fault_zero_fill", {"page-faults": 1})):
+            run = self.x(row, "-j")
+            found = {event["event"]: event for event in map(json.loads, run.stdout.splitlines())}
+            for name, wanted in {"exceptions:user": sum(events_per_op.values()), **events_per_op}.items():
+                self.assertEqual(round(float(found[name]["metric-value"]), 2), wanted, f"{row}: {name}")
+
     def test_wrong_usage(self):
         for words in (("no/such",), ("syscall/null_unix", "-e", "none"), ("syscall/null_unix", "-r", "0")):
             run = self.x(*words)
