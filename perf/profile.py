@@ -21,7 +21,7 @@ from perf.progress import Progress
 SOURCES = ("exact", "samples")
 DEFAULT_OUT = os.path.join(machine.ROOT, "out", "profile")
 # Primes: a period that divides the length of a loop would see the same place for ever. Instructions, nanoseconds.
-PERIODS = {"count": 10007, "time": 4999999}
+PERIODS = {"count": 10007, "time": 10101023}
 LEAST_PERIOD = 2000
 TOP = 40
 _EVENTS = {"count": "instructions", "time": "cpu-clock"}

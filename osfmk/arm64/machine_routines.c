@@ -2,6 +2,7 @@
  * Time and idling.
  */
 #include <arm64/machine_routines.h>
+#include <arm64/pmu.h>
 #include <arm64/sysregs.h>
 #include <pexpert/interrupts.h>
 
@@ -15,8 +16,16 @@ ml_get_timebase_frequency(void)
 void
 machine_idle(void)
 {
+	bool is_sampled = PERCPU_GET(pmu_sampler)->period != 0;
+
+	if (os_unlikely(is_sampled)) {
+		pmu_sampling_pause();
+	}
 	dsb(sy);
 	__asm__ volatile("wfi" ::: "memory");
+	if (os_unlikely(is_sampled)) {
+		pmu_sampling_resume();
+	}
 	if (ml_interrupt_pending()) {
 		pe_irq_dispatch();
 	}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <arm64/sysregs.h>
+#include <kern/percpu.h>
 #include <os/base.h>
 
 void pmu_init_cpu(void);
@@ -45,6 +46,18 @@ bool pmu_sampling_supported(void);
 void pmu_sampling_set_period(uint64_t period);
 /* Boot CPU: finds the interrupt. */
 void pmu_sampling_init(void);
+
+/*
+ * Around a wait for interrupts, interrupts masked: a CPU that waits is not sampled, since a counter that goes on in the
+ * wait (an emulator's) would end it again and again. The period goes on where it stood.
+ */
+struct pmu_sampler {
+	uint64_t period;    /* cycles; 0: this CPU does not sample */
+	uint64_t paused_at; /* the counter when the wait began */
+};
+PERCPU_DECLARE(struct pmu_sampler, pmu_sampler);
+void pmu_sampling_pause(void);
+void pmu_sampling_resume(void);
 
 /*
  * Work from the kernel's first instruction to the first one of pid 1, taken by ml_boot_mark_user(), which

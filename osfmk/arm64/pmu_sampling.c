@@ -13,8 +13,8 @@
 #include <pexpert/device_tree.h>
 #include <pexpert/interrupts.h>
 
-static PERCPU_DATA(uint64_t, pmu_period); /* 0: this CPU does not sample */
-static int pmu_irq = -1;                  /* constant after pmu_sampling_init */
+PERCPU_DATA(struct pmu_sampler, pmu_sampler);
+static int pmu_irq = -1; /* constant after pmu_sampling_init */
 static bool pmu_irq_edge;
 
 bool
@@ -43,7 +43,7 @@ rearm(uint64_t remaining)
 static void
 overflow_interrupt(void *arg)
 {
-	uint64_t late = sysreg_read(pmccntr_el0), period = *PERCPU_GET(pmu_period);
+	uint64_t late = sysreg_read(pmccntr_el0), period = PERCPU_GET(pmu_sampler)->period;
 	const struct arm_saved_state *state = current_cpu_data()->irq_state;
 	bool user = state != NULL && saved_state_is_user(state);
 
@@ -58,7 +58,7 @@ overflow_interrupt(void *arg)
 void
 pmu_sampling_set_period(uint64_t period)
 {
-	*PERCPU_GET(pmu_period) = period;
+	PERCPU_GET(pmu_sampler)->period = period;
 	sysreg_write(pmintenclr_el1, PMU_CYCLES);
 	if (period == 0) {
 		pe_irq_disable((unsigned)pmu_irq);
@@ -66,6 +66,25 @@ pmu_sampling_set_period(uint64_t period)
 	}
 	rearm(period);
 	pe_irq_enable((unsigned)pmu_irq, pmu_irq_edge);
+	sysreg_write(pmintenset_el1, PMU_CYCLES);
+}
+
+void
+pmu_sampling_pause(void)
+{
+	PERCPU_GET(pmu_sampler)->paused_at = sysreg_read(pmccntr_el0);
+	sysreg_write(pmintenclr_el1, PMU_CYCLES);
+}
+
+/* A period that had ended when the wait began has its interrupt now. */
+void
+pmu_sampling_resume(void)
+{
+	uint64_t at = PERCPU_GET(pmu_sampler)->paused_at;
+
+	if (at >> 63) {
+		rearm(0 - at);
+	}
 	sysreg_write(pmintenset_el1, PMU_CYCLES);
 }
 
