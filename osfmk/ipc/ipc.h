@@ -9,7 +9,7 @@
  *	mqueue       the queue word of a port: the lock-free part of every send (head essay there)
  *	name_table   name -> entry: the lock-free part of every look-up (head essay there)
  *	port, pset   the objects; space  names of a task; right  what a name may do
- *	kmsg         messages: copyin, send, copyout
+ *	kmsg         messages: copyin, send, copyout; msg_decode  what one may look like
  *	mach_msg     the traps, receive with its continuation; mach_msg_fastpath  the RPC fast path
  *	notify       messages the kernel sends about rights
  *	mach_port    the mach_port_* calls; mach_port_traps  their _kernelrpc_ short cuts

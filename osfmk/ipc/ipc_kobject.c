@@ -9,6 +9,7 @@
 
 #include <ipc/kmsg.h>
 #include <ipc/mig_server.h>
+#include <ipc/msg_decode.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
@@ -88,9 +89,7 @@ mig_data_offset(ipc_kmsg_t kmsg)
 	if (kmsg->ikm_bits & MACH_MSGH_BITS_COMPLEX) {
 		offset = sizeof(mach_msg_base_t);
 		for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
-			offset += kmsg->ikm_desc[i].ikd_type == MACH_MSG_PORT_DESCRIPTOR
-				      ? sizeof(mach_msg_port_descriptor_t)
-				      : sizeof(mach_msg_ool_descriptor_t);
+			offset += msg_desc_kind_size(kmsg->ikm_desc[i].ikd_type);
 		}
 	}
 	return offset;
@@ -138,9 +137,7 @@ mig_frame_complex(ipc_kmsg_t reply, const struct mig_reply *rp)
 		mach_msg_type_descriptor_t *frame = (void *)(reply->ikm_msg + offset);
 
 		*frame = (mach_msg_type_descriptor_t){ .type = rp->desc[i].ikd_type };
-		offset += rp->desc[i].ikd_type == MACH_MSG_PORT_DESCRIPTOR
-			      ? sizeof(mach_msg_port_descriptor_t)
-			      : sizeof(mach_msg_ool_descriptor_t);
+		offset += msg_desc_kind_size(rp->desc[i].ikd_type);
 	}
 	if (rp->data_len != 0) {
 		memmove(reply->ikm_msg + offset + sizeof(NDR_record_t), rp->data, rp->data_len);

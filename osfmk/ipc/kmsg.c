@@ -1,5 +1,6 @@
 /*
- * Messages in the kernel: memory, copyin, copyout, destruction. See kmsg.h.
+ * Messages in the kernel: memory, copyin, copyout, destruction. See kmsg.h; what a message may look like is in
+ * msg_decode.h.
  *
  * Nothing here holds a lock over a function of another file. User memory is copied with preemption on.
  */
@@ -7,6 +8,7 @@
 
 #include <arm64/copyio.h>
 #include <ipc/mk_timer.h>
+#include <ipc/msg_decode.h>
 #include <ipc/ool.h>
 #include <ipc/port.h>
 #include <ipc/right.h>
@@ -180,22 +182,14 @@ ipc_kmsg_destroy(ipc_kmsg_t kmsg)
 mach_msg_return_t
 ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *out)
 {
-	uint32_t size = args->send_size, ndesc = 0, skip = sizeof(mach_msg_header_t);
+	uint32_t size = args->send_size, skip = msg_fixed_size(args->header.msgh_bits);
+	uint32_t ndesc = skip == sizeof(mach_msg_base_t) ? args->ndesc : 0;
+	mach_msg_return_t mr = msg_check_size(args->header.msgh_bits, size, ndesc);
 	task_t task = current_task();
 	ipc_kmsg_t kmsg;
 
-	if (size < sizeof(mach_msg_header_t) || (size & 3) != 0) {
-		return MACH_SEND_MSG_TOO_SMALL;
-	}
-	if (size > MACH_MSG_BODY_MAX_BYTES) {
-		return MACH_SEND_TOO_LARGE;
-	}
-	if (args->header.msgh_bits & MACH_MSGH_BITS_COMPLEX) {
-		skip = sizeof(mach_msg_base_t);
-		ndesc = args->ndesc;
-		if (size < skip || ndesc > (size - skip) / sizeof(mach_msg_type_descriptor_t)) {
-			return MACH_SEND_MSG_TOO_SMALL;
-		}
+	if (mr != MACH_MSG_SUCCESS) {
+		return mr;
 	}
 	kmsg = ipc_kmsg_alloc(size, ndesc);
 	if (kmsg == IKM_NULL) {
@@ -216,27 +210,16 @@ ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *out)
 	return MACH_MSG_SUCCESS;
 }
 
-/* The kinds of right in the header, before anything is taken. */
+/* What the header says, before anything is taken. */
 static mach_msg_return_t
 ipc_kmsg_check_header(const mach_msg_header_t *header, ipc_space_t space)
 {
-	mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
-	mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
-	mach_msg_type_name_t voucher = MACH_MSGH_BITS_VOUCHER(header->msgh_bits);
+	mach_msg_return_t mr = msg_check_header(header);
 
-	if (!MACH_MSG_TYPE_PORT_ANY_SEND(remote)) {
-		return MACH_SEND_INVALID_HEADER;
+	if (mr != MACH_MSG_SUCCESS) {
+		return mr;
 	}
-	if (local == 0 ? header->msgh_local_port != MACH_PORT_NULL : !MACH_MSG_TYPE_PORT_ANY_SEND(local)) {
-		return MACH_SEND_INVALID_HEADER;
-	}
-	if (voucher != 0 && voucher != MACH_MSG_TYPE_MOVE_SEND && voucher != MACH_MSG_TYPE_COPY_SEND) {
-		return MACH_SEND_INVALID_HEADER;
-	}
-	if (!MACH_PORT_VALID(header->msgh_remote_port)) {
-		return MACH_SEND_INVALID_DEST;
-	}
-	if (voucher != 0 && MACH_PORT_VALID(header->msgh_voucher_port) &&
+	if (MACH_MSGH_BITS_VOUCHER(header->msgh_bits) != 0 && MACH_PORT_VALID(header->msgh_voucher_port) &&
 	    !ipc_voucher_name_is_valid(space, header->msgh_voucher_port)) {
 		return MACH_SEND_INVALID_VOUCHER;
 	}
@@ -320,41 +303,26 @@ static mach_msg_return_t
 ipc_kmsg_copyin_desc(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t space,
     const mach_msg_descriptor_t *user, uint32_t *rights)
 {
-	desc->ikd_type = (uint8_t)user->type.type;
-	switch (user->type.type) {
+	mach_msg_descriptor_type_t kind = user->type.type;
+	mach_msg_return_t mr = msg_check_desc(user, rights);
+
+	if (os_unlikely(mr != MACH_MSG_SUCCESS)) {
+		return mr;
+	}
+	desc->ikd_type = (uint8_t)kind;
+	switch (kind) {
 	case MACH_MSG_PORT_DESCRIPTOR:
-		*rights += 1;
 		return ipc_kmsg_copyin_port(kmsg, desc, space, user->port.name, user->port.disposition);
 	case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
 		desc->ikd_context = user->guarded_port.context;
 		desc->ikd_flags = user->guarded_port.flags;
-		if ((desc->ikd_flags & ~MACH_MSG_GUARD_FLAGS_MASK) != 0 ||
-		    user->guarded_port.disposition != MACH_MSG_TYPE_MOVE_RECEIVE) {
-			return MACH_SEND_INVALID_TYPE;
-		}
-		*rights += 1;
 		return ipc_kmsg_copyin_port(
 		    kmsg, desc, space, user->guarded_port.name, MACH_MSG_TYPE_MOVE_RECEIVE);
 	case MACH_MSG_OOL_PORTS_DESCRIPTOR:
-		if (user->ool_ports.count > MACH_MSG_RIGHTS_MAX) {
-			return MACH_SEND_TOO_LARGE;
-		}
-		*rights += user->ool_ports.count;
 		return ipc_ool_ports_copyin(kmsg, desc, space, &user->ool_ports);
-	case MACH_MSG_OOL_DESCRIPTOR:
-	case MACH_MSG_OOL_VOLATILE_DESCRIPTOR:
-		return ipc_ool_copyin(desc, &user->out_of_line);
 	default:
-		return MACH_SEND_INVALID_TYPE;
+		return ipc_ool_copyin(desc, &user->out_of_line);
 	}
-}
-
-/* Bytes of a descriptor on the wire. */
-static uint32_t
-ipc_desc_size(const mach_msg_descriptor_t *user)
-{
-	return user->type.type == MACH_MSG_PORT_DESCRIPTOR ? sizeof(mach_msg_port_descriptor_t)
-							   : sizeof(mach_msg_ool_descriptor_t);
 }
 
 static mach_msg_return_t
@@ -364,20 +332,17 @@ ipc_kmsg_copyin_body(ipc_kmsg_t kmsg, ipc_space_t space)
 
 	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
 		mach_msg_descriptor_t *user = (mach_msg_descriptor_t *)(void *)(kmsg->ikm_msg + offset);
+		uint32_t end = msg_desc_end(user, offset, kmsg->ikm_size);
 		mach_msg_return_t mr;
 
-		if (offset + sizeof(mach_msg_type_descriptor_t) > kmsg->ikm_size ||
-		    offset + ipc_desc_size(user) > kmsg->ikm_size) {
+		if (end == 0) {
 			return MACH_SEND_MSG_TOO_SMALL;
 		}
 		mr = ipc_kmsg_copyin_desc(kmsg, &kmsg->ikm_desc[i], space, user, &rights);
 		if (mr != MACH_MSG_SUCCESS) {
 			return mr;
 		}
-		if (rights > MACH_MSG_RIGHTS_MAX) {
-			return MACH_SEND_TOO_LARGE;
-		}
-		offset += ipc_desc_size(user);
+		offset = end;
 	}
 	return MACH_MSG_SUCCESS;
 }
@@ -465,7 +430,7 @@ ipc_kmsg_copyout_body(ipc_kmsg_t kmsg, ipc_space_t space)
 
 	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
 		mach_msg_descriptor_t *user = (mach_msg_descriptor_t *)(void *)(kmsg->ikm_msg + offset);
-		uint32_t size = ipc_desc_size(user);
+		uint32_t size = msg_desc_size(user);
 
 		bits |= ipc_kmsg_copyout_desc(&kmsg->ikm_desc[i], space, user);
 		offset += size;
@@ -574,7 +539,7 @@ ipc_kmsg_undo_copyout(ipc_kmsg_t kmsg, ipc_space_t space)
 		    (const mach_msg_descriptor_t *)(const void *)(kmsg->ikm_msg + offset);
 
 		ipc_kmsg_forget_desc(space, user);
-		offset += ipc_desc_size(user);
+		offset += msg_desc_size(user);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <ipc/kmsg.h>
 #include <ipc/kobject_call.h>
 #include <ipc/mach_msg_fastpath.h>
+#include <ipc/msg_decode.h>
 #include <ipc/port.h>
 #include <ipc/receive.h>
 #include <ipc/right.h>
@@ -30,9 +31,6 @@
 	    MACH_RCV_SYNC_WAIT | MACH_RCV_SYNC_PEEK | MACH_SEND_NOIMPORTANCE | MACH_SEND_IMPORTANCE |  \
 	    MACH_SEND_SYNC_OVERRIDE | MACH_SEND_PROPAGATE_QOS | MACH_SEND_SYNC_BOOTSTRAP_CHECKIN |     \
 	    (int)MACH_RCV_TRAILER_MASK | (int)0xf0000000)
-
-#define MACH64_SEND_KINDS \
-	(MACH64_SEND_KOBJECT_CALL | MACH64_SEND_MQ_CALL | MACH64_SEND_ANY | MACH64_SEND_DK_CALL)
 
 uint64_t
 ipc_timeout_deadline(uint32_t timeout_ms)
@@ -265,16 +263,13 @@ mach_msg2_kind_fits(mach_port_name_t dest, uint64_t kind)
 static mach_msg_return_t
 mach_msg2_check_send(const struct mach_msg2_args *args)
 {
-	uint64_t kind = args->option64 & MACH64_SEND_KINDS;
+	mach_msg_return_t mr = msg_check_options(args->option64);
 
-	if (kind == 0 || (kind & (kind - 1)) != 0) {
-		return MACH_SEND_INVALID_OPTIONS;
+	if (mr == MACH_MSG_SUCCESS &&
+	    !mach_msg2_kind_fits(args->send.header.msgh_remote_port, args->option64 & MACH64_SEND_KINDS)) {
+		mr = MACH_SEND_INVALID_OPTIONS;
 	}
-	if ((args->option64 & MACH64_MSG_VECTOR) && kind != MACH64_SEND_MQ_CALL && kind != MACH64_SEND_ANY) {
-		return MACH_SEND_INVALID_OPTIONS;
-	}
-	return mach_msg2_kind_fits(args->send.header.msgh_remote_port, kind) ? MACH_MSG_SUCCESS
-									     : MACH_SEND_INVALID_OPTIONS;
+	return mr;
 }
 
 /* Sizes and addresses from the vector: [0] is the message, [1] auxiliary data, which nobody gets yet. */
@@ -286,6 +281,7 @@ mach_msg2_read_vector(struct mach_msg2_args *args, user_addr_t addr)
 	uint32_t nreceive = args->option64 & MACH_RCV_MSG ? args->rcv_size : 0;
 	uint32_t count = os_max(nsend, nreceive);
 	mach_msg_aux_header_t no_aux = { 0, 0 };
+	mach_msg_return_t mr;
 
 	if (count < 1 || count > 2) {
 		return args->option64 & MACH_SEND_MSG ? MACH_SEND_INVALID_DATA : MACH_RCV_INVALID_ARGUMENTS;
@@ -293,13 +289,9 @@ mach_msg2_read_vector(struct mach_msg2_args *args, user_addr_t addr)
 	if (copyin(addr, vector, count * sizeof(vector[0])) != 0) {
 		return args->option64 & MACH_SEND_MSG ? MACH_SEND_INVALID_DATA : MACH_RCV_INVALID_ARGUMENTS;
 	}
-	if (nsend == 2 && vector[1].msgv_send_size != 0) {
-		if (vector[1].msgv_send_size < MACH_MSG_AUX_MIN_BYTES) {
-			return MACH_SEND_AUX_TOO_SMALL;
-		}
-		if (vector[1].msgv_send_size > MACH_MSG_AUX_MAX_BYTES) {
-			return MACH_SEND_AUX_TOO_LARGE;
-		}
+	mr = nsend == 2 ? msg_check_aux_size(vector[1].msgv_send_size) : MACH_MSG_SUCCESS;
+	if (mr != MACH_MSG_SUCCESS) {
+		return mr;
 	}
 	if (nreceive == 2 && vector[1].msgv_rcv_size >= sizeof(no_aux)) {
 		user_addr_t aux =

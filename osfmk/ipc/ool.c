@@ -24,9 +24,6 @@ ipc_ool_copyin(struct ipc_kmsg_desc *desc, const mach_msg_ool_descriptor_t *user
 	desc->ikd_copy_object = NULL;
 	desc->ikd_size = 0;
 	desc->ikd_copy = (uint8_t)user->copy;
-	if (user->copy != MACH_MSG_PHYSICAL_COPY && user->copy != MACH_MSG_VIRTUAL_COPY) {
-		return MACH_SEND_INVALID_TYPE;
-	}
 	if (user->size == 0) {
 		return MACH_MSG_SUCCESS;
 	}
@@ -119,9 +116,6 @@ ipc_ool_ports_copyin(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t sp
 	desc->ikd_ports = NULL;
 	desc->ikd_size = 0;
 	desc->ikd_disposition = (uint8_t)ipc_object_copyin_type(user->disposition);
-	if (desc->ikd_disposition == 0) {
-		return MACH_SEND_INVALID_TYPE;
-	}
 	if (count == 0) {
 		return MACH_MSG_SUCCESS;
 	}

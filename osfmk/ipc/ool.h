@@ -9,6 +9,7 @@
 
 #include <ipc/kmsg.h>
 
+/* The descriptors have passed msg_check_desc. */
 mach_msg_return_t ipc_ool_copyin(struct ipc_kmsg_desc *desc, const mach_msg_ool_descriptor_t *user);
 mach_msg_return_t ipc_ool_copyout(struct ipc_kmsg_desc *desc, mach_msg_ool_descriptor_t *user);
 void ipc_ool_destroy(struct ipc_kmsg_desc *desc);
