@@ -58,7 +58,7 @@ class Fetch(unittest.TestCase):
         self.assertRegex(self.fails(), r"No such file.*Debian's apt and dpkg.*put a kernel there by hand")
 
     def test_no_network(self):
-        self.tool("apt-get", "echo \"E: Failed to fetch http://deb.debian.org Temporary failure resolving\" >&2; exit 100")
+        self.tool("apt-get", "echo \"E: Failed to fetch http://mirror.example Temporary failure resolving\" >&2; exit 100")
         self.assertRegex(self.fails(), r"^apt-get update: E: Failed.*is there a network.*Run again.*untouched")
 
     def test_disk_full(self):
