@@ -520,54 +520,9 @@ mach_port_guard_with_flags(ipc_space_t space, mach_port_name_t name, uint64_t gu
 	return kr;
 }
 
-kern_return_t
-mach_port_swap_guard(ipc_space_t space, mach_port_name_t name, uint64_t old_guard, uint64_t new_guard)
-{
-	uint64_t context;
-	uint32_t flavor = 0;
-	ipc_port_t port;
-	kern_return_t kr =
-	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
-
-	if (kr != KERN_SUCCESS) {
-		return kr;
-	}
-	lck_spin_lock(&port->ip_lock);
-	context = port->ip_context;
-	if (!(port->ip_flags & IP_GUARDED)) {
-		flavor = kGUARD_EXC_UNGUARDED;
-	} else if (context != old_guard) {
-		flavor = kGUARD_EXC_INCORRECT_GUARD;
-	} else {
-		port->ip_context = new_guard;
-	}
-	lck_spin_unlock(&port->ip_lock);
-	ip_release(port);
-	if (flavor != 0) {
-		mach_port_break_guard(space, name, flavor, context);
-		kr = KERN_INVALID_ARGUMENT;
-	}
-	return kr;
-}
-
-/* Links of special reply ports are not kept beyond a call: none is ever lost. */
-kern_return_t
-mach_port_special_reply_port_reset_link(ipc_space_t space, mach_port_name_t name, boolean_t *lost)
-{
-	ipc_port_t port;
-	kern_return_t kr =
-	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
-
-	*lost = FALSE;
-	if (kr == KERN_SUCCESS) {
-		kr = port->ip_flags & IP_SPECIAL_REPLY ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
-		ip_release(port);
-	}
-	return kr;
-}
-
-kern_return_t
-mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
+/* Who knows the guard replaces it, or takes it away with everything it forbids (`replacement` NULL). */
+static kern_return_t
+mach_port_replace_guard(ipc_space_t space, mach_port_name_t name, uint64_t guard, const uint64_t *replacement)
 {
 	ipc_port_t port;
 	uint64_t context;
@@ -584,6 +539,8 @@ mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
 		flavor = kGUARD_EXC_UNGUARDED;
 	} else if (context != guard) {
 		flavor = kGUARD_EXC_INCORRECT_GUARD;
+	} else if (replacement != NULL) {
+		port->ip_context = *replacement;
 	} else {
 		port->ip_context = 0;
 		port->ip_flags &= ~(IP_GUARDED | IP_STRICT_GUARD | IP_GUARD_IMMOVABLE);
@@ -593,6 +550,34 @@ mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
 	if (flavor != 0) {
 		mach_port_break_guard(space, name, flavor, context);
 		kr = KERN_INVALID_ARGUMENT;
+	}
+	return kr;
+}
+
+kern_return_t
+mach_port_swap_guard(ipc_space_t space, mach_port_name_t name, uint64_t old_guard, uint64_t new_guard)
+{
+	return mach_port_replace_guard(space, name, old_guard, &new_guard);
+}
+
+kern_return_t
+mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
+{
+	return mach_port_replace_guard(space, name, guard, NULL);
+}
+
+/* Links of special reply ports are not kept beyond a call: none is ever lost. */
+kern_return_t
+mach_port_special_reply_port_reset_link(ipc_space_t space, mach_port_name_t name, boolean_t *lost)
+{
+	ipc_port_t port;
+	kern_return_t kr =
+	    MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_NAME;
+
+	*lost = FALSE;
+	if (kr == KERN_SUCCESS) {
+		kr = port->ip_flags & IP_SPECIAL_REPLY ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+		ip_release(port);
 	}
 	return kr;
 }

@@ -59,7 +59,7 @@ class Need(unittest.TestCase):
         self.assertRegex(said, r"some-package +makes the test work")
 
     def test_no_network(self):
-        self.apt('echo "E: Failed to fetch x  Could not resolve \'deb.debian.org\'"; exit 100\n')
+        self.apt('echo "E: Failed to fetch x  Could not resolve \'mirror.example\'"; exit 100\n')
         status, said = self.need()
         self.assertEqual((status, "reaches no server" in said, "some-package" in said), (1, True, True), said)
 

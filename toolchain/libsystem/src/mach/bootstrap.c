@@ -36,38 +36,46 @@ put_name(name_t to, const char *name)
 	return true;
 }
 
-/* A request of a name alone, answered with a right. */
+/* A request of a name alone, and what it can be answered with. */
+union name_call {
+	bootstrap_name_request_t in;
+	struct {
+		bootstrap_right_reply_t reply;
+		mach_msg_max_trailer_t trailer;
+	} right;
+	struct {
+		bootstrap_status_reply_t reply;
+		mach_msg_max_trailer_t trailer;
+	} status;
+	struct mig_error error;
+};
+
+/* `reply_bytes` and `reply_descriptors` are those of the answer that is expected. */
 static kern_return_t
-ask_right(mach_port_t bp, mach_msg_id_t id, const char *name, mach_port_t *right)
+call_name(union name_call *m, mach_port_t bp, mach_msg_id_t id, const char *name, mach_msg_size_t reply_bytes,
+    uint32_t reply_descriptors)
 {
-	union {
-		bootstrap_name_request_t in;
-		struct {
-			bootstrap_right_reply_t reply;
-			mach_msg_max_trailer_t trailer;
-		} out;
-		struct mig_error error;
-	} m;
 	const struct mig_call call = {
 		.target = bp,
 		.id = id,
 		.is_server = true,
-		.send_bytes = sizeof(m.in),
-		.rcv_bytes = sizeof(m),
-		.reply_bytes = sizeof(m.out.reply),
-		.reply_descriptors = 1,
+		.send_bytes = sizeof(m->in),
+		.rcv_bytes = sizeof(*m),
+		.reply_bytes = reply_bytes,
+		.reply_descriptors = reply_descriptors,
 	};
-	kern_return_t kr;
 
-	*right = MACH_PORT_NULL;
-	m.in.ndr = NDR_record;
-	if (!put_name(m.in.name, name)) {
-		return BOOTSTRAP_UNKNOWN_SERVICE;
-	}
-	kr = mig_client_call(&m.in.head, &call);
-	if (kr == KERN_SUCCESS) {
-		*right = m.out.reply.right.name;
-	}
+	m->in.ndr = NDR_record;
+	return put_name(m->in.name, name) ? mig_client_call(&m->in.head, &call) : BOOTSTRAP_UNKNOWN_SERVICE;
+}
+
+static kern_return_t
+ask_right(mach_port_t bp, mach_msg_id_t id, const char *name, mach_port_t *right)
+{
+	union name_call m;
+	kern_return_t kr = call_name(&m, bp, id, name, sizeof(m.right.reply), 1);
+
+	*right = kr == KERN_SUCCESS ? m.right.reply.right.name : MACH_PORT_NULL;
 	return kr;
 }
 
@@ -115,31 +123,11 @@ bootstrap_register(mach_port_t bp, name_t service_name, mach_port_t sp)
 kern_return_t
 bootstrap_status(mach_port_t bp, name_t service_name, bootstrap_status_t *service_active)
 {
-	union {
-		bootstrap_name_request_t in;
-		struct {
-			bootstrap_status_reply_t reply;
-			mach_msg_max_trailer_t trailer;
-		} out;
-		struct mig_error error;
-	} m;
-	const struct mig_call call = {
-		.target = bp,
-		.id = BOOTSTRAP_ID_STATUS,
-		.is_server = true,
-		.send_bytes = sizeof(m.in),
-		.rcv_bytes = sizeof(m),
-		.reply_bytes = sizeof(m.out.reply),
-	};
-	kern_return_t kr;
+	union name_call m;
+	kern_return_t kr = call_name(&m, bp, BOOTSTRAP_ID_STATUS, service_name, sizeof(m.status.reply), 0);
 
-	m.in.ndr = NDR_record;
-	if (!put_name(m.in.name, service_name)) {
-		return BOOTSTRAP_UNKNOWN_SERVICE;
-	}
-	kr = mig_client_call(&m.in.head, &call);
 	if (kr == KERN_SUCCESS) {
-		*service_active = m.out.reply.status;
+		*service_active = m.status.reply.status;
 	}
 	return kr;
 }
