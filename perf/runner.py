@@ -60,9 +60,9 @@ class _Reader:
             value = item.values.get(self._unit)
             locks = item.values.get("locks/op")  # debug kernels count them
             text = "" if value is None else f"{value:.15g} {self._unit}"
-            self._progress.done(item.name, text if locks is None else f"{text}  {locks:g} locks/op")
-            if self._landed:
+            if self._landed:  # before it is told: what one has read about is kept, whatever happens next
                 self._landed(self.outcome)
+            self._progress.done(item.name, text if locks is None else f"{text}  {locks:g} locks/op")
         elif isinstance(item, golines.Event):
             self._event(item)
 
