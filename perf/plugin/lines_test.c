@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit test of regions and of the line table: what is a conflict, true or false, and in how many batches. */
+#include "check.h"
 #include "lines.h"
 #include "region.h"
 
 #include <stdlib.h>
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			exit(1);                                                        \
-		}                                                                       \
-	} while (0)
 
 static void
 test_no_conflict(void)

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit test of the model: decoding, walks of made-up page tables, TLBs with and without ASIDs, TLBI, caches. */
+#include "check.h"
 #include "model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			exit(1);                                                        \
-		}                                                                       \
-	} while (0)
 
 /* Three tables of 16 KiB at 0, 0x4000 and 0x8000: 47 bits, three levels. */
 #define TABLE(n) ((uint64_t)(n) << 14)

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit test of the shadow stacks: programs of made-up instructions, and the call chains under which they are counted. */
+#include "check.h"
 #include "stacks.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			exit(1);                                                        \
-		}                                                                       \
-	} while (0)
 
 #define VECTORS 0xfffffe0000001000ULL
 #define SYNC    (VECTORS + 0x400)

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unit test of the stale-translation checker: page tables change with and without a TLBI. */
+#include "check.h"
 #include "stale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                \
-	do {                                                                            \
-		if (!(condition)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			exit(1);                                                        \
-		}                                                                       \
-	} while (0)
 
 /* A page table of three levels at 0, 0x4000, 0x8000 for 47 bits; pages of the last one are private to an ASID. */
 #define TABLE(n)   ((uint64_t)(n) << 14)
