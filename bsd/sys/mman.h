@@ -28,6 +28,9 @@
 #define MAP_TPRO                     0x80000
 #define MAP_FAILED                   ((void *)-1)
 
+#define MCL_CURRENT 0x1
+#define MCL_FUTURE  0x2
+
 #define MS_ASYNC      0x1
 #define MS_INVALIDATE 0x2
 #define MS_KILLPAGES  0x4
@@ -69,4 +72,6 @@ int msync(void *addr, size_t len, int flags);
 int madvise(void *addr, size_t len, int advice);
 int mlock(const void *addr, size_t len);
 int munlock(const void *addr, size_t len);
+int mlockall(int flags);
+int munlockall(void);
 #endif

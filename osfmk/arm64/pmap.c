@@ -417,6 +417,15 @@ pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot)
 	return true;
 }
 
+bool
+pmap_is_referenced(pmap_t pmap, vm_map_offset_t va)
+{
+	pte_t *ptep = pmap_pte(pmap, va);
+	pte_t pte = ptep == NULL ? 0 : os_atomic_load(ptep, relaxed);
+
+	return pte_valid(pte) && (pte & ARM_PTE_AF) != 0;
+}
+
 /* --- life --- */
 
 void

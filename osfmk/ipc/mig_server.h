@@ -66,6 +66,7 @@ MIG_CUSTOM(task_swap_exception_ports);
 MIG_CUSTOM(host_get_exception_ports);
 MIG_CUSTOM(host_swap_exception_ports);
 MIG_CUSTOM(mach_port_peek);
+MIG_CUSTOM(mach_vm_read_list);
 
 extern const struct mig_routine mig_routines[]; /* sorted by id */
 extern const uint32_t mig_routine_count;

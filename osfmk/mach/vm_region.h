@@ -40,7 +40,42 @@ typedef int *vm_page_info_t;
 #define SM_SHARED_ALIASED  7
 #define SM_LARGE_PAGE      8
 
+/* Dispositions of mach_vm_page_query, page_range_query and page_info. */
+#define VM_PAGE_QUERY_PAGE_PRESENT     0x1
+#define VM_PAGE_QUERY_PAGE_FICTITIOUS  0x2
+#define VM_PAGE_QUERY_PAGE_REF         0x4
+#define VM_PAGE_QUERY_PAGE_DIRTY       0x8
+#define VM_PAGE_QUERY_PAGE_PAGED_OUT   0x10
+#define VM_PAGE_QUERY_PAGE_COPIED      0x20
+#define VM_PAGE_QUERY_PAGE_SPECULATIVE 0x40
+#define VM_PAGE_QUERY_PAGE_EXTERNAL    0x80
+#define VM_PAGE_QUERY_PAGE_REUSABLE    0x800
+
+typedef struct vm_page_info_basic {
+	int disposition;
+	int ref_count;
+	vm_object_id_t object_id;
+	memory_object_offset_t offset;
+	int depth;
+	int __pad;
+} vm_page_info_basic_data_t;
+
+_Static_assert(sizeof(vm_page_info_basic_data_t) == 32, "vm_page_info_basic");
+
+/* An address and a size, of the lists of mach_vm_read_list. */
+#define VM_MAP_ENTRY_MAX 256
+
 #pragma pack(push, 4)
+
+typedef struct mach_vm_read_entry {
+	mach_vm_address_t address;
+	mach_vm_size_t size;
+} mach_vm_read_entry_t[VM_MAP_ENTRY_MAX];
+
+typedef struct vm_read_entry {
+	vm_address_t address;
+	vm_size_t size;
+} vm_read_entry_t[VM_MAP_ENTRY_MAX];
 
 typedef struct vm_region_basic_info_64 {
 	vm_prot_t protection;

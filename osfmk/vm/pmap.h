@@ -59,6 +59,9 @@ void pmap_protect(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, vm_pr
 /* Page frame and protection mapped at va; false when nothing is. */
 bool pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot);
 
+/* Is the page mapped, and was it used since its translation was made or last aged? */
+bool pmap_is_referenced(pmap_t pmap, vm_map_offset_t va);
+
 /* Pages mapped in the range; walks the tables. */
 uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 

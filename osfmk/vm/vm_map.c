@@ -13,6 +13,7 @@
 #include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_page.h>
+#include <vm/vm_purgeable.h>
 
 ZONE_DEFINE(vm_map_entry_zone, "vm map entries", sizeof(struct vm_map_entry), ZC_NONE);
 ZONE_DEFINE(vm_index_node_zone, "vm index nodes", sizeof(struct vm_index_node), ZC_NONE);
@@ -95,6 +96,15 @@ vm_map_reference(vm_map_t map)
 	(void)refs;
 }
 
+bool
+vm_map_try_reference(vm_map_t map)
+{
+	uint32_t refs = os_atomic_load(&map->vmm_refs, relaxed);
+
+	while (refs != 0 && !os_atomic_cmpxchgv(&map->vmm_refs, refs, refs + 1, &refs, relaxed)) {}
+	return refs != 0;
+}
+
 static uint64_t
 free_visit(vm_map_entry_t entry, uint64_t page, void *context)
 {
@@ -102,6 +112,9 @@ free_visit(vm_map_entry_t entry, uint64_t page, void *context)
 	uint64_t next = vm_map_page(map, entry->vme_end);
 
 	(void)page;
+	if (entry->vme_attr & (VME_WIRED | VME_PURGEABLE)) {
+		vm_map_entry_forget(entry, entry->vme_object);
+	}
 	if (entry->vme_object != NULL) {
 		vm_object_deallocate(entry->vme_object);
 	}
@@ -152,6 +165,7 @@ vm_map_entry_create(uint32_t attr)
 	if (os_likely(entry != NULL)) {
 		entry->vme_object = NULL;
 		entry->vme_attr = attr;
+		entry->vme_wired = 0;
 		entry->vme_link = NULL;
 	}
 	return entry;
@@ -205,6 +219,7 @@ entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	piece->vme_wired = entry->vme_wired;
 	if (at - start <= end - at) {
 		vm_map_entry_locate(piece, start, at, 0);
 		os_atomic_store(&entry->vme_start, at, relaxed);
@@ -642,6 +657,41 @@ vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_off
 	return kr;
 }
 
+kern_return_t
+vm_map_enter_purgeable(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask,
+    int flags, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
+{
+	uint32_t attr = vme_attr_make(cur_prot, max_prot, inherit, (unsigned)flags >> 24) | VME_PURGEABLE |
+			((flags & VM_FLAGS_PERMANENT) ? VME_PERMANENT : 0);
+	vm_map_entry_t entry;
+	vm_object_t object;
+	kern_return_t kr;
+
+	if (size == 0 || size > map->vmm_max || !page_aligned(size) || (cur_prot & ~max_prot) ||
+	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	object = vm_purgeable_object_allocate(atop(size));
+	entry = object == NULL ? NULL : vm_map_entry_create(attr);
+	if (entry == NULL) {
+		if (object != NULL) {
+			vm_object_deallocate(object);
+		}
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	entry->vme_object = object;
+	vm_object_reference(object);
+	kr = vm_map_place_entry(map, entry, addr, size, mask, flags, 0);
+	if (kr == KERN_SUCCESS) {
+		vm_purgeable_attach(object, map, *addr);
+	} else {
+		vm_object_deallocate(object);
+		vm_map_entry_free(entry);
+	}
+	vm_object_deallocate(object);
+	return kr;
+}
+
 /* --- removing --- */
 
 /*
@@ -689,10 +739,45 @@ entry_teardown(vm_map_t map, vm_map_entry_t entry)
 	if (object == NULL) {
 		return;
 	}
+	if (os_unlikely(entry->vme_attr & (VME_WIRED | VME_PURGEABLE))) {
+		vm_map_entry_forget(entry, object);
+	}
 	entry_drop_pages(entry, object, &dead); /* [M2] */
 	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
 	vm_page_release_list(dead);
 	vm_object_deallocate(object);
+}
+
+/* Others copy from the object: the entry leaves it to them and takes an empty one. */
+kern_return_t
+vm_map_entry_empty(vm_map_t map, vm_map_entry_t entry)
+{
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire), fresh = NULL;
+	uint32_t attr = entry->vme_attr;
+	vm_page_t dead = NULL;
+
+	assert(!(attr & VME_SHARED));
+	if (object == NULL) {
+		return KERN_SUCCESS;
+	}
+	if (attr & VME_NEEDS_COPY) {
+		fresh = vm_object_allocate(vme_object_page(entry->vme_bias, entry->vme_end));
+		if (fresh == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	os_atomic_store(&entry->vme_attr, attr | VME_DEAD, relaxed);
+	os_atomic_thread_fence(seq_cst);        /* [M1] */
+	entry_drop_pages(entry, object, &dead); /* [M2] */
+	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	if (fresh != NULL) {
+		os_atomic_store(&entry->vme_object, fresh, release);
+		vm_object_deallocate(object);
+	}
+	/* release: who sees the entry alive again sees what is behind it; pairs with [F2]. */
+	os_atomic_store(&entry->vme_attr, attr & ~(uint32_t)VME_NEEDS_COPY, release);
+	vm_page_release_list(dead);
+	return KERN_SUCCESS;
 }
 
 void
@@ -725,7 +810,8 @@ vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, str
 		return false;
 	}
 	attr = entry->vme_attr;
-	if ((attr & (VME_SHARED | VME_PERMANENT)) || !(vme_prot(attr) & VM_PROT_READ)) {
+	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE)) ||
+	    !(vme_prot(attr) & VM_PROT_READ)) {
 		vm_index_unlock_run(&run, entry);
 		return false;
 	}

@@ -26,6 +26,7 @@
  */
 #pragma once
 
+#include <mach/vm_behavior.h>
 #include <mach/vm_region.h>
 #include <mach/vm_statistics.h>
 #include <vm/vm_types.h>
@@ -41,6 +42,9 @@ void vm_map_init(void);
  */
 vm_map_t vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max);
 void vm_map_reference(vm_map_t map);
+
+/* The same for whoever found the map without having a reference; false when the last one has gone. */
+bool vm_map_try_reference(vm_map_t map);
 
 /* With the last reference everything mapped goes, and the pmap. No thread may run on it any more. May block.
  */
@@ -90,20 +94,56 @@ OS_WARN_RESULT kern_return_t vm_map_remap(vm_map_t target, vm_map_offset_t *addr
     vm_map_offset_t mask, int flags, vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur,
     vm_prot_t *max, vm_inherit_t inherit);
 
+/*
+ * Wires the pages of the range, all of which must be mapped and allow `access`, once more; unwires once what is
+ * wired in it. A copy made by fork is not wired. KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_FAILURE (65535
+ * times already), KERN_RESOURCE_SHORTAGE (no memory, or too much of it wired): then nothing has changed. May block.
+ */
+OS_WARN_RESULT kern_return_t vm_map_wire(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t access);
+kern_return_t vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Pages that all maps together have wired. */
+uint64_t vm_map_wired_pages(void);
+
+/*
+ * Purgeable memory (vm_purgeable.h): placed like vm_map_enter does, anonymous, not volatile.
+ */
+OS_WARN_RESULT kern_return_t vm_map_enter_purgeable(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
+    vm_map_offset_t mask, int flags, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit);
+
+/*
+ * Advice. record: how the range will be read, which vm_map_region shows. discard: its contents are not needed; what
+ * is private is zeros when it is touched next, what is shared stays. zero: all of the range is zeros afterwards,
+ * which must be writable. KERN_INVALID_ADDRESS for a hole.
+ */
+kern_return_t vm_map_record_behavior(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_behavior_t behavior);
+OS_WARN_RESULT kern_return_t vm_map_discard(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+OS_WARN_RESULT kern_return_t vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
 /* Is all of the range mapped? */
 bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
-/*
- * Is there a page behind the address, and how many objects hold it; KERN_INVALID_ADDRESS: nothing is
- * mapped.
- */
-kern_return_t vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *refs);
+/* What is behind an address. */
+struct vm_map_page {
+	bool present;
+	bool referenced; /* mapped, and used since it was last looked at */
+	uint32_t refs;   /* objects that hold the page */
+	uint64_t object_id;
+	uint64_t offset; /* in the object, bytes */
+};
+
+/* KERN_INVALID_ADDRESS: nothing is mapped there. */
+kern_return_t vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out);
 
 struct vm_map_region {
 	vm_map_offset_t start, end;
 	vm_prot_t prot, max_prot;
 	vm_inherit_t inherit;
 	unsigned tag;
+	vm_behavior_t behavior;
+	uint32_t wired; /* times */
 	bool shared, needs_copy;
 	uint64_t offset;    /* of `start` in the object, bytes */
 	uint64_t object_id; /* 0: no object yet */

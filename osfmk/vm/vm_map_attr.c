@@ -22,9 +22,8 @@ foreach_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, entry_fn
 	}
 }
 
-/* The whole of a locked range is mapped, and each entry's maximum allows `prot`. */
-static kern_return_t
-range_check(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot)
+kern_return_t
+vm_map_check_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool maximum)
 {
 	vm_map_entry_t entry;
 
@@ -33,7 +32,7 @@ range_check(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t 
 		if (entry == NULL || entry->vme_start > start) {
 			return KERN_INVALID_ADDRESS;
 		}
-		if (prot & ~vme_max_prot(entry->vme_attr)) {
+		if (prot & ~(maximum ? vme_max_prot : vme_prot)(entry->vme_attr)) {
 			return KERN_PROTECTION_FAILURE;
 		}
 		start = entry->vme_end;
@@ -131,7 +130,7 @@ vm_map_protect(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
-	kr = range_check(map, start, end, prot);
+	kr = vm_map_check_range(map, start, end, prot, true);
 	if (kr == KERN_SUCCESS) {
 		foreach_entry(map, start, end, set_max ? entry_set_max_prot : entry_set_prot, (uint32_t)prot);
 	}
@@ -158,6 +157,13 @@ vm_map_inherit(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_inhe
 
 /* --- what is where --- */
 
+/* Tells objects apart without telling where they are. */
+static uint64_t
+object_name(vm_object_t object)
+{
+	return ((uintptr_t)object - PHYSMAP_BASE) >> 6;
+}
+
 static void
 region_describe(vm_map_entry_t entry, struct vm_map_region *out)
 {
@@ -171,6 +177,8 @@ region_describe(vm_map_entry_t entry, struct vm_map_region *out)
 		.max_prot = vme_max_prot(attr),
 		.inherit = vme_inherit(attr),
 		.tag = vme_tag(attr),
+		.behavior = vme_behavior(attr),
+		.wired = os_atomic_load(&entry->vme_wired, relaxed),
 		.shared = (attr & VME_SHARED) != 0,
 		.needs_copy = (attr & VME_NEEDS_COPY) != 0,
 	};
@@ -178,7 +186,7 @@ region_describe(vm_map_entry_t entry, struct vm_map_region *out)
 		uint64_t first = vme_object_page(entry->vme_bias, out->start);
 
 		out->offset = ptoa(first);
-		out->object_id = (uint64_t)((uintptr_t)object - KMEM_BASE) >> 6; /* a name, not an address */
+		out->object_id = object_name(object);
 		out->ref_count = os_atomic_load(&object->vo_refs, relaxed);
 		out->pages_resident = vm_object_resident(object, first, first + atop(out->end - out->start));
 	}
@@ -235,15 +243,28 @@ vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return true;
 }
 
+/* The page of a slot that an entry shows at addr. In an SMR section. */
+static void
+query_slot(vm_map_t map, vm_map_offset_t addr, uintptr_t *slot, struct vm_map_page *out)
+{
+	vm_page_t page = vm_slot_lock(slot);
+
+	if (page != NULL) {
+		out->present = true;
+		out->refs = os_atomic_load(&page->vmp_refs, relaxed);
+		out->referenced = pmap_is_referenced(map->vmm_pmap, addr);
+	}
+	vm_slot_unlock(slot, page);
+}
+
 kern_return_t
-vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *refs)
+vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 {
 	kern_return_t kr = KERN_INVALID_ADDRESS;
 	vm_object_t object;
 	vm_map_entry_t entry;
 
-	*present = false;
-	*refs = 0;
+	*out = (struct vm_map_page){ .present = false };
 	smr_enter();
 	entry = addr < map->vmm_max ? vm_map_lookup_entry(map, addr) : NULL;
 	object = entry == NULL ? NULL : os_atomic_load(&entry->vme_object, acquire);
@@ -253,14 +274,11 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, bool *present, uint32_t *r
 	if (object != NULL && object != VME_OBJECT_DEAD) {
 		uint64_t index = vme_object_page(entry->vme_bias, addr);
 		uintptr_t *slot = index < object->vo_npages ? vm_object_slot(object, index) : NULL;
-		vm_page_t page = slot == NULL ? NULL : vm_slot_lock(slot);
 
-		if (page != NULL) {
-			*present = true;
-			*refs = os_atomic_load(&page->vmp_refs, relaxed);
-		}
+		out->object_id = object_name(object);
+		out->offset = ptoa(index);
 		if (slot != NULL) {
-			vm_slot_unlock(slot, page);
+			query_slot(map, trunc_page(addr), slot, out);
 		}
 	}
 	smr_leave();

@@ -157,12 +157,13 @@ copy_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 
 /*
  * The pages [from, to) of a locked entry. Writes that happen before the protection is taken away may still
- * be seen by the copy; none after it are. [M2] is the pass of the copy over the slots: it locks each.
+ * be seen by the copy; none after it are. What is wired or purgeable is copied at once. [M2] is the pass of the copy over the slots: it locks each.
  */
 static kern_return_t
 copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t to)
 {
 	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	bool now = (entry->vme_attr & (VME_WIRED | VME_PURGEABLE)) != 0;
 
 	if (!(vme_prot(entry->vme_attr) & VM_PROT_READ)) {
 		return KERN_PROTECTION_FAILURE;
@@ -171,10 +172,10 @@ copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_
 		return KERN_SUCCESS;
 	}
 	if (!vm_object_copy_pages(c->object, atop(from - c->base), object,
-		vme_object_page(entry->vme_bias, from), atop(to - from))) {
+		vme_object_page(entry->vme_bias, from), atop(to - from), now)) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (!(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+	if (!now && !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
 		pmap_protect(c->map->vmm_pmap, from, to, VM_PROT_READ | VM_PROT_EXECUTE);
 	}
 	return KERN_SUCCESS;

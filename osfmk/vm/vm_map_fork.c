@@ -116,6 +116,17 @@ entry_freeze(vm_map_t map, vm_map_entry_t entry)
 	pmap_protect(map->vmm_pmap, entry->vme_start, entry->vme_end, VM_PROT_READ | VM_PROT_EXECUTE);
 }
 
+/*
+ * What others map and may write to, what may become empty at any time, and what must not fault has its pages copied at
+ * once.
+ */
+static bool
+fork_copies_now(uint32_t attr)
+{
+	return ((attr & VME_SHARED) && (vme_max_prot(attr) & VM_PROT_WRITE)) ||
+	       (attr & (VME_WIRED | VME_PURGEABLE)) != 0;
+}
+
 /* The object, attributes and bias of the child's entry; its object's reference. False: no memory. */
 static bool
 fork_object(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
@@ -130,9 +141,10 @@ fork_object(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
 		return false;
 	}
 	child->vme_bias = entry->vme_bias;
-	if (!share && (entry->vme_attr & VME_SHARED) && (vme_max_prot(entry->vme_attr) & VM_PROT_WRITE)) {
+	if (!share && fork_copies_now(entry->vme_attr)) {
 		child->vme_attr = entry->vme_attr & ~(uint32_t)VME_SHARED;
-		child->vme_object = vm_object_copy_range(entry->vme_object, first, vme_npages(entry), first);
+		child->vme_object =
+		    vm_object_duplicate_range(entry->vme_object, first, vme_npages(entry), first);
 		return child->vme_object != NULL;
 	}
 	/* What nobody can write to through this entry (a program's text) needs no copy. */
@@ -160,6 +172,7 @@ fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 		vm_map_entry_free(child);
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	child->vme_attr &= ~(uint32_t)(VME_WIRED | VME_PURGEABLE);
 	if (vm_index_insert(&new->vmm_index, vm_map_page(new, start), vm_map_page(new, end), child)) {
 		return KERN_SUCCESS;
 	}

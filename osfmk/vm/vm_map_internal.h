@@ -5,6 +5,7 @@
 
 #include <arm64/cpu_data.h>
 #include <mach/arm/commpage.h>
+#include <mach/vm_behavior.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_index.h>
 #include <vm/vm_object.h>
@@ -19,7 +20,7 @@ struct vm_map_entry {
 	vm_object_t vme_object; /* (e) but NULL until a fault sets it; VME_OBJECT_DEAD at the end; atomic */
 	uint64_t vme_bias;      /* object page = page of the address + bias; constant once in the map */
 	uint32_t vme_attr;      /* (e) VME_*; atomic */
-	uint32_t vme_unused;
+	uint32_t vme_wired;     /* (e) times wired by programs; not 0: VME_WIRED */
 	struct vm_map_entry *vme_link; /* owner: entries on their way out */
 } OS_CACHE_ALIGNED;
 
@@ -36,6 +37,9 @@ struct vm_map_entry {
 #define VME_SHARED         0x40000U  /* the object is shared for good */
 #define VME_PERMANENT      0x80000U  /* not to be replaced or deallocated */
 #define VME_KERNEL         0x100000U /* kernel memory: no object, never faults */
+#define VME_WIRED          0x200000U /* its pages stay where they are */
+#define VME_PURGEABLE      0x400000U /* the object's contents may be declared volatile: vm_purgeable.h */
+#define VME_BEHAVIOR_SHIFT 23        /* 2 bits: VM_BEHAVIOR_DEFAULT to _RSEQNTL */
 
 #define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
 
@@ -61,6 +65,12 @@ OS_INLINE unsigned
 vme_tag(uint32_t attr)
 {
 	return (attr >> VME_TAG_SHIFT) & 0xff;
+}
+
+OS_INLINE vm_behavior_t
+vme_behavior(uint32_t attr)
+{
+	return (vm_behavior_t)(attr >> VME_BEHAVIOR_SHIFT) & 3;
 }
 
 OS_INLINE uint32_t
@@ -192,6 +202,22 @@ struct vm_map_taken {
  * behind it. False: nothing has changed.
  */
 bool vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_map_taken *taken);
+
+/*
+ * Empties the part of the object that an entry of a locked range shows: translations and pages go, the next
+ * touch finds zeros. Not for entries that share their object. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ */
+OS_WARN_RESULT kern_return_t vm_map_entry_empty(vm_map_t map, vm_map_entry_t entry);
+
+/*
+ * The whole of a locked range is mapped, and `prot` is within each entry's protection (`maximum`: its maximum);
+ * else KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE.
+ */
+OS_WARN_RESULT kern_return_t vm_map_check_range(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool maximum);
+
+/* An entry that is wired or purgeable leaves the map, with what was its object: accounts forget it. */
+void vm_map_entry_forget(vm_map_entry_t entry, vm_object_t object);
 
 /* Free space for `size` bytes, locked. Reserves addresses only: the caller enters something or unlocks. */
 OS_WARN_RESULT kern_return_t vm_map_find_space(

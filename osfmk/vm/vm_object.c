@@ -12,6 +12,7 @@
 #include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_page.h>
+#include <vm/vm_purgeable.h>
 
 ZONE_DEFINE(vm_object_zone, "vm objects", sizeof(struct vm_object), ZC_NONE);
 ZONE_DEFINE(vm_object_node_zone, "vm object nodes", sizeof(struct vm_object_node), ZC_NONE);
@@ -62,6 +63,9 @@ vm_object_deallocate(vm_object_t object)
 	 */
 	if (os_atomic_load(&object->vo_refs, acquire) != 1 && os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
 		return;
+	}
+	if (os_unlikely(object->vo_purgeable != NULL)) {
+		vm_purgeable_free(object->vo_purgeable);
 	}
 	vm_object_remove_range(object, 0, object->vo_npages, &dead);
 	vm_page_release_list(dead);
@@ -218,11 +222,12 @@ slot_copy(uintptr_t *slot, bool *failed)
 }
 
 bool
-vm_object_copy_pages(vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages)
+vm_object_copy_pages(
+    vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now)
 {
-	bool now = (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
 	bool failed = false;
 
+	now = now || (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
 	foreach_slot(object, start, start + npages, slot, index)
 	{
 		vm_page_t page = failed ? NULL : now ? slot_copy(slot, &failed) : slot_share(slot);
@@ -238,16 +243,28 @@ vm_object_copy_pages(vm_object_t copy, uint64_t at, vm_object_t object, uint64_t
 	return !failed;
 }
 
-vm_object_t
-vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+static vm_object_t
+copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at, bool now)
 {
 	vm_object_t copy = vm_object_allocate(at + npages);
 
-	if (copy != NULL && !vm_object_copy_pages(copy, at, object, start, npages)) {
+	if (copy != NULL && !vm_object_copy_pages(copy, at, object, start, npages, now)) {
 		vm_object_deallocate(copy);
 		return NULL;
 	}
 	return copy;
+}
+
+vm_object_t
+vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+{
+	return copy_range(object, start, npages, at, false);
+}
+
+vm_object_t
+vm_object_duplicate_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+{
+	return copy_range(object, start, npages, at, true);
 }
 
 void

@@ -32,9 +32,10 @@ struct vm_object {
 	uint32_t vo_height; /* levels of nodes under vo_tree; const */
 	uint32_t vo_flags;  /* VO_*; atomic, only ever set */
 	uint32_t vo_unused0;
-	uint64_t vo_npages;           /* size; const */
-	struct vm_object *vo_backing; /* unused until pagers exist; const */
-	uint64_t vo_unused[4];
+	uint64_t vo_npages;                /* size; const */
+	struct vm_object *vo_backing;      /* unused until pagers exist; const */
+	struct vm_purgeable *vo_purgeable; /* NULL: not purgeable; const once mapped */
+	uint64_t vo_unused[3];
 	struct vm_object_tree vo_tree; /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
 
@@ -114,9 +115,13 @@ void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
  */
 vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
 
-/* The same into empty slots of an object that nobody else can see yet. False: memory is exhausted. */
+/* The same with pages of its own in any case. */
+vm_object_t vm_object_duplicate_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
+
+/* The same into empty slots of an object that nobody else can see yet; `now`: with pages of its own in any case. False:
+ * memory is exhausted. */
 OS_WARN_RESULT bool vm_object_copy_pages(
-    vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages);
+    vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now);
 
 /* From now on several entries may write to the object's own pages. All of them have one reference. */
 void vm_object_set_write_shared(vm_object_t object);

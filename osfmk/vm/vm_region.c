@@ -3,6 +3,7 @@
  */
 #include <vm/vm_user.h>
 
+#include <arm64/copyio.h>
 #include <mach/vm_region.h>
 #include <mach/vm_statistics.h>
 #include <string.h>
@@ -26,7 +27,8 @@ region_basic(const struct vm_map_region *region, struct vm_region_basic_info_64 
 		.inheritance = region->inherit,
 		.shared = region->shared,
 		.offset = region->offset,
-		.behavior = VM_BEHAVIOR_DEFAULT,
+		.behavior = region->behavior,
+		.user_wired_count = (unsigned short)region->wired,
 	};
 }
 
@@ -99,7 +101,8 @@ region_submap(const struct vm_map_region *region, struct vm_region_submap_info_6
 		.pages_resident = (unsigned)region->pages_resident,
 		.ref_count = region->ref_count,
 		.share_mode = share_mode(region),
-		.behavior = VM_BEHAVIOR_DEFAULT,
+		.behavior = region->behavior,
+		.user_wired_count = (unsigned short)region->wired,
 		.object_id = (vm32_object_id_t)region->object_id,
 		.object_id_full = region->object_id,
 	};
@@ -135,7 +138,8 @@ region_submap_short(const struct vm_map_region *region, struct region_submap_sho
 		.user_tag = region->tag,
 		.ref_count = region->ref_count,
 		.share_mode = share_mode(region),
-		.behavior = VM_BEHAVIOR_DEFAULT,
+		.behavior = region->behavior,
+		.user_wired_count = (unsigned short)region->wired,
 		.object_id = (vm32_object_id_t)region->object_id,
 	};
 }
@@ -170,18 +174,94 @@ mach_vm_region_recurse(
 	return KERN_SUCCESS;
 }
 
-/* Dispositions of mach_vm_page_query. */
-#define PAGE_PRESENT 0x1
-#define PAGE_COPIED  0x20 /* shared with a copy */
+/* --- pages --- */
+
+static int
+page_disposition(const struct vm_map_page *page)
+{
+	if (!page->present) {
+		return 0;
+	}
+	return VM_PAGE_QUERY_PAGE_PRESENT | VM_PAGE_QUERY_PAGE_DIRTY |
+	       (page->referenced ? VM_PAGE_QUERY_PAGE_REF : 0) |
+	       (page->refs > 1 ? VM_PAGE_QUERY_PAGE_COPIED : 0);
+}
 
 kern_return_t
 mach_vm_page_query(vm_map_t map, mach_vm_offset_t addr, integer_t *disposition, integer_t *refs)
 {
-	bool present;
-	uint32_t count;
-	kern_return_t kr = vm_map_query_page(map, addr, &present, &count);
+	struct vm_map_page page;
+	kern_return_t kr = vm_map_query_page(map, addr, &page);
 
-	*disposition = (present ? PAGE_PRESENT : 0) | (count > 1 ? PAGE_COPIED : 0);
-	*refs = (integer_t)count;
+	*disposition = page_disposition(&page);
+	*refs = (integer_t)page.refs;
+	return kr;
+}
+
+kern_return_t
+mach_vm_page_info(
+    vm_map_t map, mach_vm_offset_t addr, vm_page_info_flavor_t flavor, int *info, natural_t *count)
+{
+	struct vm_page_info_basic *basic = (struct vm_page_info_basic *)(void *)info;
+	struct vm_map_page page;
+	kern_return_t kr;
+
+	if (flavor != VM_PAGE_INFO_BASIC || *count < VM_PAGE_INFO_BASIC_COUNT) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	kr = vm_map_query_page(map, addr, &page);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	memcpy(basic,
+	    &(struct vm_page_info_basic){ .disposition = page_disposition(&page),
+		.ref_count = (int)page.refs,
+		.object_id = page.object_id,
+		.offset = page.offset },
+	    sizeof(*basic));
+	*count = VM_PAGE_INFO_BASIC_COUNT;
+	return KERN_SUCCESS;
+}
+
+/* Dispositions that go to the program at once. */
+#define QUERY_CHUNK 64
+
+/* The most that one call looks at. */
+#define QUERY_RANGE_MAX (1ULL << 30)
+
+static kern_return_t
+range_query_chunk(vm_map_t map, vm_map_offset_t at, unsigned count, user_addr_t where)
+{
+	int chunk[QUERY_CHUNK];
+
+	for (unsigned i = 0; i < count; i++) {
+		struct vm_map_page page;
+
+		(void)vm_map_query_page(map, at + ptoa((vm_map_offset_t)i), &page); /* a hole: 0 */
+		chunk[i] = page_disposition(&page);
+	}
+	return copyout(chunk, where, count * sizeof(int)) == 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
+kern_return_t
+mach_vm_page_range_query(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size,
+    mach_vm_address_t dispositions, mach_vm_size_t *count)
+{
+	vm_map_offset_t start = trunc_page(addr), end;
+	uint64_t npages, done = 0;
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (os_add_overflow(addr, size, &end) || end > UINT64_MAX - PAGE_SIZE ||
+	    round_page(end) - start > QUERY_RANGE_MAX) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	npages = os_min(atop(round_page(end) - start), *count);
+	while (done < npages && kr == KERN_SUCCESS) {
+		unsigned chunk = (unsigned)os_min(npages - done, (uint64_t)QUERY_CHUNK);
+
+		kr = range_query_chunk(map, start + ptoa(done), chunk, dispositions + done * sizeof(int));
+		done += chunk;
+	}
+	*count = kr == KERN_SUCCESS ? done : 0;
 	return kr;
 }

@@ -80,3 +80,21 @@ _kernelrpc_mach_vm_map_trap(mach_port_name_t target, user_addr_t address, mach_v
 	kr = mach_vm_map_anonymous(map, &addr, size, mask, flags, cur_prot, VM_PROT_ALL, VM_INHERIT_DEFAULT);
 	return kr == KERN_SUCCESS ? return_address(map, address, addr, size) : kr;
 }
+
+kern_return_t
+_kernelrpc_mach_vm_purgable_control_trap(
+    mach_port_name_t target, mach_vm_offset_t addr, vm_purgable_t control, user_addr_t state)
+{
+	vm_map_t map = own_map(target);
+	kern_return_t kr;
+	uint32_t word;
+
+	if (map == NULL) {
+		return MACH_SEND_INVALID_DEST;
+	}
+	if (copyin(state, &word, sizeof(word)) != 0) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	kr = mach_vm_purgable_control(map, addr, control, (int *)&word);
+	return kr == KERN_SUCCESS && copyout(&word, state, sizeof(word)) != 0 ? KERN_INVALID_ARGUMENT : kr;
+}

@@ -10,9 +10,10 @@
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_page.h>
+#include <vm/vm_purgeable.h>
 
 /* Flags that ask for what is not there. */
-#define FLAGS_UNSUPPORTED (VM_FLAGS_PURGABLE | VM_FLAGS_SUPERPAGE_MASK)
+#define FLAGS_UNSUPPORTED VM_FLAGS_SUPERPAGE_MASK
 
 /* The pages that [addr, addr + size) touches; false when the range wraps. size is not 0. */
 static bool
@@ -45,6 +46,10 @@ mach_vm_map_anonymous(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size,
 	}
 	if (os_add_overflow(size, PAGE_MASK, &rounded)) {
 		return (flags & VM_FLAGS_ANYWHERE) ? KERN_NO_SPACE : KERN_INVALID_ADDRESS;
+	}
+	if (flags & VM_FLAGS_PURGABLE) {
+		return vm_map_enter_purgeable(
+		    map, addr, trunc_page(rounded), mask | PAGE_MASK, flags, cur_prot, max_prot, inherit);
 	}
 	return vm_map_enter(map, addr, trunc_page(rounded), mask | PAGE_MASK, flags, NULL, 0, false, cur_prot,
 	    max_prot, inherit);
@@ -218,6 +223,50 @@ mach_vm_write(vm_map_t map, mach_vm_address_t addr, vm_map_copy_t data, natural_
 	return data == NULL ? KERN_SUCCESS : vm_map_copy_overwrite(map, addr, data);
 }
 
+/* One range of a list, as a copy in the caller's map; what it names becomes the copy. */
+static kern_return_t
+read_list_entry(vm_map_t map, struct mach_vm_read_entry *entry)
+{
+	mach_vm_address_t where;
+	vm_map_copy_t copy;
+	kern_return_t kr;
+
+	if (entry->size == 0) {
+		entry->address = 0;
+		return KERN_SUCCESS;
+	}
+	kr = vm_map_copyin(map, entry->address, entry->size, false, &copy);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	kr = vm_map_copyout(current_task()->map, &where, copy);
+	if (kr != KERN_SUCCESS) {
+		vm_map_copy_discard(copy);
+		return kr;
+	}
+	entry->address = where;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_vm_read_list(vm_map_t map, mach_vm_read_entry_t list, natural_t count)
+{
+	kern_return_t kr = KERN_SUCCESS;
+	natural_t done;
+
+	if (count > VM_MAP_ENTRY_MAX) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	for (done = 0; done < count && kr == KERN_SUCCESS; done++) {
+		kr = read_list_entry(map, &list[done]);
+	}
+	/* An error reply carries no list: what was mapped for it goes again. */
+	for (natural_t i = 0; kr != KERN_SUCCESS && i + 1 < done; i++) {
+		(void)mach_vm_deallocate(current_task()->map, list[i].address, list[i].size);
+	}
+	return kr;
+}
+
 /* --- advice --- */
 
 /* The range of a call whose only effect is an error: KERN_SUCCESS if all of it is mapped. */
@@ -247,13 +296,66 @@ mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync
 kern_return_t
 mach_vm_behavior_set(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_behavior_t behavior)
 {
+	vm_map_offset_t start, end;
+
 	if (behavior < VM_BEHAVIOR_DEFAULT || behavior > VM_BEHAVIOR_LAST_VALID) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (behavior == VM_BEHAVIOR_ZERO || behavior == VM_BEHAVIOR_ZERO_WIRED_PAGES) {
-		return KERN_NOT_SUPPORTED;
+	if (size == 0) {
+		return KERN_SUCCESS;
 	}
-	return range_mapped(map, addr, size);
+	if (!page_range(addr, size, &start, &end)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	switch (behavior) {
+	case VM_BEHAVIOR_DEFAULT:
+	case VM_BEHAVIOR_RANDOM:
+	case VM_BEHAVIOR_SEQUENTIAL:
+	case VM_BEHAVIOR_RSEQNTL:
+		return vm_map_record_behavior(map, start, end, behavior);
+	case VM_BEHAVIOR_FREE:
+	case VM_BEHAVIOR_REUSABLE:
+		return vm_map_discard(map, start, end);
+	case VM_BEHAVIOR_ZERO:
+		return vm_map_zero(map, start, end);
+	default:
+		return range_mapped(map, addr, size);
+	}
+}
+
+/* --- wiring, purgeable memory --- */
+
+kern_return_t
+mach_vm_wire(host_t host, vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_prot_t access)
+{
+	vm_map_offset_t start, end;
+
+	if (host == NULL) {
+		return KERN_INVALID_HOST;
+	}
+	if (map == NULL) {
+		return KERN_INVALID_TASK;
+	}
+	if (access & ~VM_PROT_ALL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	if (!page_range(addr, size, &start, &end)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	return access == VM_PROT_NONE ? vm_map_unwire(map, start, end) : vm_map_wire(map, start, end, access);
+}
+
+kern_return_t
+mach_vm_purgable_control(vm_map_t map, mach_vm_address_t addr, vm_purgable_t control, int *state)
+{
+	if (control == VM_PURGABLE_PURGE_ALL) {
+		while (vm_purgeable_purge_one()) {}
+		return KERN_SUCCESS;
+	}
+	return vm_map_purgable_control(map, addr, control, state);
 }
 
 kern_return_t
@@ -277,11 +379,16 @@ void
 vm_statistics64_get(struct vm_statistics64 *out)
 {
 	struct vm_page_counts counts;
+	struct vm_purgeable_counts purgeable;
 
 	vm_page_get_counts(&counts);
+	vm_purgeable_get_counts(&purgeable);
 	*out = (struct vm_statistics64){
 		.free_count = (natural_t)counts.free,
 		.active_count = (natural_t)(counts.total - counts.free),
+		.wire_count = (natural_t)vm_map_wired_pages(),
+		.purges = purgeable.purges,
+		.purgeable_count = (natural_t)purgeable.volatile_pages,
 		.zero_fill_count = counts.zero_filled,
 		.faults = counts.faults,
 		.cow_faults = counts.copied,

@@ -5,9 +5,12 @@
  */
 #pragma once
 
+#include <ipc/ipc_kobject.h>
 #include <mach/boolean.h>
 #include <mach/vm_attributes.h>
 #include <mach/vm_behavior.h>
+#include <mach/vm_purgable.h>
+#include <mach/vm_region.h>
 #include <mach/vm_sync.h>
 #include <vm/vm_types.h>
 
@@ -45,7 +48,21 @@ kern_return_t mach_vm_read(
     vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, struct vm_map_copy **data, natural_t *count);
 kern_return_t mach_vm_write(vm_map_t map, mach_vm_address_t addr, struct vm_map_copy *data, natural_t count);
 
-/* Nothing is paged out, so nothing is to be written back and advice has no effect; arguments are checked. */
+/*
+ * Up to VM_MAP_ENTRY_MAX ranges of `map`, each copied into the caller's map: the addresses become those of the
+ * copies. All of them, or an error and none.
+ */
+kern_return_t mach_vm_read_list(vm_map_t map, mach_vm_read_entry_t list, natural_t count);
+
+/* Wires with an access that the range must allow, or unwires (VM_PROT_NONE). */
+kern_return_t mach_vm_wire(
+    host_t host, vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_prot_t access);
+
+/* SET_STATE and GET_STATE of the purgeable object at addr; PURGE_ALL empties every volatile object. */
+kern_return_t mach_vm_purgable_control(
+    vm_map_t map, mach_vm_address_t addr, vm_purgable_t control, int *state);
+
+/* Nothing is written back yet; arguments are checked. */
 kern_return_t mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags);
 kern_return_t mach_vm_behavior_set(
     vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_behavior_t behavior);
@@ -61,6 +78,11 @@ kern_return_t mach_vm_region_recurse(vm_map_t map, mach_vm_offset_t *addr, mach_
     natural_t *depth, int *info, natural_t *count);
 kern_return_t mach_vm_page_query(
     vm_map_t map, mach_vm_offset_t addr, integer_t *disposition, integer_t *refs);
+kern_return_t mach_vm_page_info(
+    vm_map_t map, mach_vm_offset_t addr, vm_page_info_flavor_t flavor, int *info, natural_t *count);
+/* The dispositions of up to *count pages of the range, stored at an address of the caller's; *count: how many. */
+kern_return_t mach_vm_page_range_query(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size,
+    mach_vm_address_t dispositions, mach_vm_size_t *count);
 
 struct vm_statistics64;
 void vm_statistics64_get(struct vm_statistics64 *out);

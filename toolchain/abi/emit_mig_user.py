@@ -6,7 +6,7 @@ from abi.mig import Routine, count_of, poly_of
 SOURCE = "libsystem/mig_stubs.c"
 
 # Subsystems whose header is not simply <mach/SUBSYSTEM.h>.
-HEADERS = {"clock": "mach/clock_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
+HEADERS = {"clock": "mach/clock_routines", "vm_map": "mach/vm_map_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
 
 
 def header_path(subsystem):
@@ -63,7 +63,7 @@ def _declare(arg):
         star = "*" if arg.is_out else ""
         return [f"{arg.ctype} {star}{arg.name}", f"mach_msg_type_number_t {star}{count_of(arg)}"]
     ctype = _port_ctype(kind) if kind.is_port else arg.ctype
-    decl = [f"{ctype} {'*' if arg.is_out else ''}{arg.name}"]
+    decl = [f"{ctype} {'*' if arg.is_out and not kind.keys.get('array') else ''}{arg.name}"]
     if kind.keys.get("poly"):
         decl.append(f"mach_msg_type_name_t {'*' if arg.is_out else ''}{poly_of(arg)}")
     return decl

@@ -53,6 +53,19 @@ mach_vm_map(vm_map_t target, mach_vm_address_t *address, mach_vm_size_t size, ma
 }
 
 kern_return_t
+mach_vm_purgable_control(vm_map_t target, mach_vm_address_t address, vm_purgable_t control, int *state)
+{
+	TRAP_OR_MESSAGE(_kernelrpc_mach_vm_purgable_control, (target, address, control, state),
+	    (target, address, control, state));
+}
+
+kern_return_t
+vm_purgable_control(vm_map_t target, vm_address_t address, vm_purgable_t control, int *state)
+{
+	return mach_vm_purgable_control(target, address, control, state);
+}
+
+kern_return_t
 vm_allocate(vm_map_t task, vm_address_t *address, vm_size_t size, int flags)
 {
 	mach_vm_address_t where = *address;

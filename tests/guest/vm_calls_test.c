@@ -1,0 +1,423 @@
+/*
+ * The rarer calls on memory: wiring, purgeable memory, advice, queries of pages, lists. By their stubs, and by requests
+ * written by hand with the ids of both spellings.
+ */
+#include <errno.h>
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#include <mach/vm_map.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ktap.h"
+
+#define PAGE 16384ull
+
+static mach_vm_address_t
+allocate(mach_vm_size_t size, int flags)
+{
+	mach_vm_address_t at = 0;
+
+	EXPECT_EQ(mach_vm_allocate(mach_task_self(), &at, size, flags), KERN_SUCCESS);
+	return at;
+}
+
+static void
+release(mach_vm_address_t at, mach_vm_size_t size)
+{
+	EXPECT_EQ(mach_vm_deallocate(mach_task_self(), at, size), KERN_SUCCESS);
+}
+
+static vm_region_submap_info_data_64_t
+region_at(mach_vm_address_t at)
+{
+	vm_region_submap_info_data_64_t info = { 0 };
+	mach_msg_type_number_t count = VM_REGION_SUBMAP_INFO_COUNT_64;
+	mach_vm_address_t where = at;
+	mach_vm_size_t size;
+	natural_t depth = 0;
+
+	EXPECT_EQ(mach_vm_region_recurse(mach_task_self(), &where, &size, &depth, (int *)&info, &count),
+	    KERN_SUCCESS);
+	EXPECT(where <= at && at < where + size);
+	return info;
+}
+
+static unsigned
+wired_times(mach_vm_address_t at)
+{
+	return region_at(at).user_wired_count;
+}
+
+static natural_t
+wired_pages(void)
+{
+	vm_statistics64_data_t stat;
+	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+
+	EXPECT_EQ(
+	    host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
+	return stat.wire_count;
+}
+
+static int
+disposition(mach_vm_address_t at)
+{
+	integer_t what = -1, refs;
+
+	EXPECT_EQ(mach_vm_page_query(mach_task_self(), at, &what, &refs), KERN_SUCCESS);
+	return what;
+}
+
+static kern_return_t
+wire(mach_vm_address_t at, mach_vm_size_t size, vm_prot_t access)
+{
+	return mach_vm_wire(mach_host_self(), mach_task_self(), at, size, access);
+}
+
+TEST(wired_pages_are_present_and_counted)
+{
+	mach_vm_address_t at = allocate(8 * PAGE, VM_FLAGS_ANYWHERE);
+	natural_t before = wired_pages();
+
+	EXPECT_EQ(disposition(at + 3 * PAGE), 0);
+	EXPECT_EQ(wire(at + 2 * PAGE, 4 * PAGE, VM_PROT_READ | VM_PROT_WRITE), KERN_SUCCESS);
+	EXPECT(disposition(at + 3 * PAGE) & VM_PAGE_QUERY_PAGE_PRESENT);
+	EXPECT_EQ(disposition(at + PAGE), 0);
+	EXPECT_EQ(wired_pages() - before, 4);
+	EXPECT_EQ(wired_times(at + 2 * PAGE), 1);
+	EXPECT_EQ(wired_times(at + PAGE), 0);
+	EXPECT_EQ(wire(at + 2 * PAGE, 2 * PAGE, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT_EQ(wired_times(at + 2 * PAGE), 2);
+	EXPECT_EQ(wired_times(at + 5 * PAGE), 1);
+	EXPECT_EQ(wired_pages() - before, 4);
+	EXPECT_EQ(wire(at, 8 * PAGE, VM_PROT_NONE), KERN_SUCCESS);
+	EXPECT_EQ(wired_times(at + 2 * PAGE), 1);
+	EXPECT_EQ(wired_times(at + 5 * PAGE), 0);
+	EXPECT_EQ(wired_pages() - before, 2);
+	release(at, 8 * PAGE);
+	EXPECT_EQ(wired_pages(), before);
+}
+
+TEST(wiring_refuses_what_it_must)
+{
+	mach_vm_address_t at = allocate(4 * PAGE, VM_FLAGS_ANYWHERE);
+
+	EXPECT_EQ(mach_vm_deallocate(mach_task_self(), at + 2 * PAGE, PAGE), KERN_SUCCESS);
+	EXPECT_EQ(wire(at, 4 * PAGE, VM_PROT_READ), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(wired_times(at), 0);
+	EXPECT_EQ(mach_vm_protect(mach_task_self(), at + PAGE, PAGE, FALSE, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT_EQ(wire(at, 2 * PAGE, VM_PROT_WRITE), KERN_PROTECTION_FAILURE);
+	EXPECT_EQ(wire(at, PAGE, 0x40), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(wire(at, -1, VM_PROT_READ), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(wire(-PAGE, PAGE, VM_PROT_READ), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(wire(0x7fff00000000, PAGE, VM_PROT_READ), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(wire(at, 0, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT(mach_vm_wire(mach_task_self(), mach_task_self(), at, PAGE, VM_PROT_READ) != KERN_SUCCESS);
+	EXPECT(mach_vm_wire(mach_host_self(), MACH_PORT_NULL, at, PAGE, VM_PROT_READ) != KERN_SUCCESS);
+	EXPECT_EQ(wired_times(at), 0);
+	release(at, 2 * PAGE);
+	release(at + 3 * PAGE, PAGE);
+}
+
+static int
+child_has_unwired_copy(void *arg)
+{
+	volatile char *at = arg;
+
+	EXPECT_EQ(wired_times((mach_vm_address_t)at), 0);
+	EXPECT_EQ(at[0], 42);
+	at[0] = 1;
+	return 0;
+}
+
+TEST(a_childs_copy_is_not_wired)
+{
+	mach_vm_address_t at = allocate(PAGE, VM_FLAGS_ANYWHERE);
+
+	*(volatile char *)at = 42;
+	EXPECT_EQ(wire(at, PAGE, VM_PROT_READ | VM_PROT_WRITE), KERN_SUCCESS);
+	EXPECT_EQ(ktap_in_child(child_has_unwired_copy, (void *)at), 0);
+	EXPECT_EQ(*(volatile char *)at, 42);
+	EXPECT_EQ(wired_times(at), 1);
+	release(at, PAGE);
+}
+
+TEST(mlock_and_munlock)
+{
+	char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	natural_t before = wired_pages();
+
+	REQUIRE(at != MAP_FAILED);
+	EXPECT_EQ(mlock(at + 100, PAGE), 0); /* touches two pages */
+	EXPECT_EQ(wired_pages() - before, 2);
+	EXPECT_EQ(munlock(at + 100, PAGE), 0);
+	EXPECT_EQ(wired_pages(), before);
+	errno = 0;
+	EXPECT_EQ(mlock((void *)0x7000000000, PAGE), -1);
+	EXPECT_EQ(errno, ENOMEM);
+	EXPECT_EQ(mlock((void *)-PAGE, 2 * PAGE), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(mlockall(0), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(mlockall(MCL_CURRENT), 0);
+	EXPECT(wired_pages() - before > 4);
+	EXPECT_EQ(munlockall(), 0);
+	EXPECT_EQ(wired_pages(), before);
+	EXPECT_EQ(munmap(at, 4 * PAGE), 0);
+}
+
+static kern_return_t
+purgable(mach_vm_address_t at, vm_purgable_t control, int *state)
+{
+	return mach_vm_purgable_control(mach_task_self(), at, control, state);
+}
+
+static int
+purgable_state(mach_vm_address_t at)
+{
+	int state = -1;
+
+	EXPECT_EQ(purgable(at, VM_PURGABLE_GET_STATE, &state), KERN_SUCCESS);
+	return state;
+}
+
+TEST(purgeable_memory_comes_and_goes)
+{
+	mach_vm_address_t at = allocate(4 * PAGE, VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE);
+	int state = VM_PURGABLE_VOLATILE;
+
+	memset((void *)at, 7, 4 * PAGE);
+	EXPECT_EQ(purgable_state(at), VM_PURGABLE_NONVOLATILE);
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(state, VM_PURGABLE_NONVOLATILE);
+	EXPECT_EQ(((volatile char *)at)[PAGE], 7);
+	state = VM_PURGABLE_NONVOLATILE;
+	EXPECT_EQ(purgable(at + PAGE, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(state, VM_PURGABLE_VOLATILE);
+	EXPECT_EQ(((volatile char *)at)[PAGE], 7);
+
+	state = VM_PURGABLE_VOLATILE | VM_VOLATILE_GROUP_3;
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(purgable(0, VM_PURGABLE_PURGE_ALL, &state), KERN_SUCCESS);
+	EXPECT_EQ(purgable_state(at), VM_PURGABLE_EMPTY);
+	EXPECT_EQ(disposition(at), 0);
+	state = VM_PURGABLE_NONVOLATILE;
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(state, VM_PURGABLE_EMPTY);
+	EXPECT_EQ(((volatile char *)at)[PAGE], 0);
+
+	memset((void *)at, 9, PAGE);
+	state = VM_PURGABLE_EMPTY;
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(((volatile char *)at)[0], 0);
+	release(at, 4 * PAGE);
+}
+
+TEST(purgeable_control_refuses_what_it_must)
+{
+	mach_vm_address_t at = allocate(2 * PAGE, VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE);
+	mach_vm_address_t plain = allocate(PAGE, VM_FLAGS_ANYWHERE);
+	int state = VM_PURGABLE_VOLATILE;
+
+	EXPECT_EQ(purgable(plain, VM_PURGABLE_SET_STATE, &state), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(purgable(plain, VM_PURGABLE_GET_STATE, &state), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(purgable(0x7000000000, VM_PURGABLE_GET_STATE, &state), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(purgable(-1, VM_PURGABLE_GET_STATE, &state), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(purgable(at, 99, &state), KERN_INVALID_ARGUMENT);
+	state = VM_PURGABLE_DENY;
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_INVALID_ARGUMENT);
+	state = 0x100000;
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_INVALID_ARGUMENT);
+	state = VM_PURGABLE_VOLATILE;
+	EXPECT_EQ(mach_vm_protect(mach_task_self(), at, PAGE, FALSE, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_PROTECTION_FAILURE);
+	EXPECT_EQ(
+	    purgable(at + PAGE, VM_PURGABLE_SET_STATE, &state), KERN_INVALID_ARGUMENT); /* not all of it */
+	release(at, 2 * PAGE);
+	release(plain, PAGE);
+}
+
+static int
+child_scribbles(void *arg)
+{
+	EXPECT_EQ(*(volatile char *)arg, 5);
+	*(volatile char *)arg = 6;
+	return 0;
+}
+
+TEST(purgeable_memory_over_fork)
+{
+	mach_vm_address_t at = allocate(PAGE, VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE);
+	int state = VM_PURGABLE_VOLATILE;
+
+	*(volatile char *)at = 5;
+	EXPECT_EQ(ktap_in_child(child_scribbles, (void *)at), 0);
+	EXPECT_EQ(*(volatile char *)at, 5);
+	EXPECT_EQ(purgable(at, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	release(at, PAGE); /* while volatile */
+}
+
+TEST(advice_has_its_effect)
+{
+	mach_vm_address_t at = allocate(4 * PAGE, VM_FLAGS_ANYWHERE);
+
+	memset((void *)at, 3, 4 * PAGE);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, VM_BEHAVIOR_SEQUENTIAL), KERN_SUCCESS);
+	EXPECT_EQ(region_at(at).behavior, VM_BEHAVIOR_SEQUENTIAL);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, PAGE, VM_BEHAVIOR_FREE), KERN_SUCCESS);
+	EXPECT_EQ(((volatile char *)at)[0], 0);
+	EXPECT_EQ(((volatile char *)at)[PAGE], 3);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, VM_BEHAVIOR_DONTNEED), KERN_SUCCESS);
+	EXPECT_EQ(((volatile char *)at)[PAGE], 3);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, VM_BEHAVIOR_ZERO), KERN_SUCCESS);
+	EXPECT_EQ(((volatile char *)at)[3 * PAGE], 0);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, 13), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_vm_behavior_set(mach_task_self(), at, -1, VM_BEHAVIOR_RANDOM), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_vm_protect(mach_task_self(), at, PAGE, FALSE, VM_PROT_READ), KERN_SUCCESS);
+	EXPECT_EQ(
+	    mach_vm_behavior_set(mach_task_self(), at, PAGE, VM_BEHAVIOR_ZERO), KERN_PROTECTION_FAILURE);
+	release(at + PAGE, PAGE);
+	EXPECT_EQ(
+	    mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, VM_BEHAVIOR_RANDOM), KERN_INVALID_ADDRESS);
+	release(at, 4 * PAGE);
+}
+
+TEST(pages_are_described)
+{
+	mach_vm_address_t at = allocate(4 * PAGE, VM_FLAGS_ANYWHERE);
+	vm_page_info_basic_data_t info;
+	mach_msg_type_number_t count = VM_PAGE_INFO_BASIC_COUNT;
+	int found[4] = { -1, -1, -1, -1 };
+	mach_vm_size_t pages = 4;
+
+	*(volatile char *)(at + PAGE) = 1;
+	EXPECT_EQ(mach_vm_page_info(mach_task_self(), at + PAGE, VM_PAGE_INFO_BASIC, (int *)&info, &count),
+	    KERN_SUCCESS);
+	EXPECT_EQ(count, VM_PAGE_INFO_BASIC_COUNT);
+	EXPECT(info.disposition & VM_PAGE_QUERY_PAGE_PRESENT);
+	EXPECT_EQ(info.ref_count, 1);
+	EXPECT_EQ(info.offset, PAGE);
+	EXPECT_EQ(mach_vm_page_info(mach_task_self(), at, 2, (int *)&info, &count), KERN_INVALID_ARGUMENT);
+	count = 3;
+	EXPECT_EQ(mach_vm_page_info(mach_task_self(), at, VM_PAGE_INFO_BASIC, (int *)&info, &count),
+	    KERN_INVALID_ARGUMENT);
+
+	EXPECT_EQ(mach_vm_page_range_query(mach_task_self(), at, 4 * PAGE, (mach_vm_address_t)found, &pages),
+	    KERN_SUCCESS);
+	EXPECT_EQ(pages, 4);
+	EXPECT_EQ(found[0], 0);
+	EXPECT(found[1] & VM_PAGE_QUERY_PAGE_PRESENT);
+	EXPECT_EQ(found[2], 0);
+	pages = 1;
+	EXPECT_EQ(mach_vm_page_range_query(mach_task_self(), at, 4 * PAGE, (mach_vm_address_t)found, &pages),
+	    KERN_SUCCESS);
+	EXPECT_EQ(pages, 1);
+	EXPECT(mach_vm_page_range_query(mach_task_self(), at, 4 * PAGE, 8, &pages) != KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_page_range_query(mach_task_self(), at, -1, (mach_vm_address_t)found, &pages),
+	    KERN_INVALID_ARGUMENT);
+	release(at, 4 * PAGE);
+}
+
+TEST(lists_are_read)
+{
+	mach_vm_address_t at = allocate(2 * PAGE, VM_FLAGS_ANYWHERE);
+	static mach_vm_read_entry_t list;
+
+	memset((void *)at, 4, 2 * PAGE);
+	list[0].address = at;
+	list[0].size = PAGE;
+	list[1].address = at + 100;
+	list[1].size = 5;
+	REQUIRE(EXPECT_EQ(mach_vm_read_list(mach_task_self(), list, 2), KERN_SUCCESS));
+	EXPECT(list[0].address != at);
+	EXPECT_EQ(*(volatile char *)list[0].address, 4);
+	EXPECT_EQ(memcmp((void *)list[1].address, (void *)(at + 100), 5), 0);
+	release(list[0].address, PAGE);
+	release(list[1].address, 5);
+	list[0].address = at;
+	list[1].address = 0x7000000000;
+	EXPECT_EQ(mach_vm_read_list(mach_task_self(), list, 2), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_read_list(mach_task_self(), list, 257), KERN_INVALID_ARGUMENT);
+	release(at, 2 * PAGE);
+}
+
+/* vm_protect and mach_vm_wire with their wire written down here: 3803 and 418. */
+#pragma pack(push, 4)
+union by_hand {
+	struct {
+		mach_msg_header_t head;
+		NDR_record_t ndr;
+		uint64_t address, size;
+		boolean_t maximum;
+		vm_prot_t prot;
+	} protect;
+	struct {
+		mach_msg_header_t head;
+		mach_msg_body_t body;
+		mach_msg_port_descriptor_t task;
+		NDR_record_t ndr;
+		uint64_t address, size;
+		vm_prot_t access;
+	} wire;
+	struct {
+		mach_msg_header_t head;
+		NDR_record_t ndr;
+		kern_return_t retcode;
+		mach_msg_max_trailer_t trailer;
+	} reply;
+};
+#pragma pack(pop)
+
+static kern_return_t
+call_by_hand(
+    union by_hand *m, mach_port_t target, mach_msg_id_t id, mach_msg_size_t size, mach_msg_bits_t bits)
+{
+	m->protect.head = (mach_msg_header_t){
+		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) | bits,
+		.msgh_size = size,
+		.msgh_remote_port = target,
+		.msgh_local_port = mig_get_reply_port(),
+		.msgh_id = id,
+	};
+	EXPECT_EQ(mach_msg(&m->protect.head, MACH_SEND_MSG | MACH_RCV_MSG, size, sizeof(*m),
+		      mig_get_reply_port(), MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL),
+	    MACH_MSG_SUCCESS);
+	EXPECT_EQ(m->reply.head.msgh_id, id + 100);
+	return m->reply.retcode;
+}
+
+TEST(requests_written_by_hand)
+{
+	mach_vm_address_t at = allocate(2 * PAGE, VM_FLAGS_ANYWHERE);
+	union by_hand m;
+
+	memset(&m, 0, sizeof(m));
+	m.protect.ndr = NDR_record;
+	m.protect.address = at;
+	m.protect.size = PAGE;
+	m.protect.prot = VM_PROT_READ;
+	EXPECT_EQ(call_by_hand(&m, mach_task_self(), 3803, sizeof(m.protect), 0), KERN_SUCCESS);
+	EXPECT_EQ(region_at(at).protection, VM_PROT_READ);
+	EXPECT_EQ(region_at(at + PAGE).protection, VM_PROT_DEFAULT);
+
+	memset(&m, 0, sizeof(m));
+	m.wire.body.msgh_descriptor_count = 1;
+	m.wire.task = (mach_msg_port_descriptor_t){ .name = mach_task_self(),
+		.disposition = MACH_MSG_TYPE_COPY_SEND,
+		.type = MACH_MSG_PORT_DESCRIPTOR };
+	m.wire.ndr = NDR_record;
+	m.wire.address = at + PAGE;
+	m.wire.size = PAGE;
+	m.wire.access = VM_PROT_WRITE;
+	EXPECT_EQ(
+	    call_by_hand(&m, mach_host_self(), 418, sizeof(m.wire), MACH_MSGH_BITS_COMPLEX), KERN_SUCCESS);
+	EXPECT_EQ(wired_times(at + PAGE), 1);
+	EXPECT_EQ(wired_times(at), 0);
+
+	/* Too short. */
+	memset(&m, 0, sizeof(m));
+	m.protect.ndr = NDR_record;
+	EXPECT_EQ(call_by_hand(&m, mach_task_self(), 3803, sizeof(m.protect) - 4, 0), MIG_BAD_ARGUMENTS);
+	release(at, 2 * PAGE);
+}
