@@ -45,6 +45,9 @@ _NOTES = [(re.compile(own), note) for own, note in (
     (r"^vm/asid_reuse/", "Linux's processes take turns under SCHED_FIFO"),
     (r"^proc/spawn_wait$", "Linux's program has no C library, ours has libSystem; with one: proc/linux_spawn_libc_wait"),
     (r"^file/kevent_ready$", "epoll_wait"),
+    (r"^wake/(?!timer)", "futex, where ours is ulock"),
+    (r"^wake/timer/timeshare", "Linux lets timers of ordinary threads be 50 us late, to take several at once"),
+    (r"^wake/.*/realtime", "SCHED_FIFO, where ours is a time constraint"),
     (r"^boot/to_init$", "Linux's figure has its self-tests and certificates in it, some 600 M"),
 )]
 

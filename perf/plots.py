@@ -405,6 +405,54 @@ def distribution(guest, name, entries):
                   "A flat curve is a steady row; where it rises, the tail begins.", lines, axes)
 
 
+_KIND = re.compile(r"^wake/(\w+)/(\w+)$")
+_LATENCY_COLOURS = (engine.BLUE, engine.ORANGE, engine.GREEN, engine.PURPLE)
+# what stands below the picture of each kind of wake-up
+_WOKEN = {"broadcast": "Eight threads of one CPU woken by one call; each counts from the call.",
+          "spread": "Eight threads on all CPUs in turn woken by one call; each counts from the call.",
+          "chain": "Eight threads of one CPU, each wakes the next.",
+          "hop": "Eight threads, each wakes the next one, on another CPU.",
+          "timer": "One thread that sleeps until a time: how late it runs."}
+
+
+def quantile(entry, counter):
+    """A quantile of an entry by its name in time mode ("p99_ns"), in the entry's own unit."""
+    return entry.counter(counter if entry.mode == "time" else counter.replace("_ns", "_instructions"))
+
+
+def _latency_points(entry):
+    found = [(at, quantile(entry, counter)) for counter, at in _QUANTILE_AT if at >= .05]
+    return [(at, value) for at, value in found if value]
+
+
+def _latency_lines(guest, entries, others):
+    """A line with marks for each row, then one broken and of the same colour for each row of the other system."""
+    own, broken = [], []
+    for colour, entry in zip(_LATENCY_COLOURS, entries):
+        case = _KIND.match(entry.name).group(2).replace("_", ", ")
+        own.append(Curve(f"{guest.capitalize()}, {case}", _latency_points(entry), (colour, 7, .7)))
+        for other in others:
+            if (other.name, other.cpus) == (entry.name, entry.cpus):
+                broken.append(Curve(f"{other.result.guest.capitalize()}, {case}", _latency_points(other), (colour, 7, 0)))
+    return [line for line in own + broken if line.points]
+
+
+def latencies(guest, mode, entries, others):
+    """A picture for each kind of wake-up: quantiles of its latency, absolute. `others`: entries of another guest."""
+    kinds = {}
+    for entry in entries:
+        if _KIND.match(entry.name):
+            kinds.setdefault((_KIND.match(entry.name).group(1), entry.cpus), []).append(entry)
+    unit = {"count": "instructions", "time": "wall time"}[mode]
+    axes = Axes("share of wake-ups that took no longer", f"{unit} from call to run, log (lower is better)",
+                lambda at: _QUANTILE_TICKS.get(at, ""), SHOW[mode], False, True, tuple(q for q in _QUANTILE_TICKS if q))
+    for (kind, cpus), found in kinds.items():
+        lines = _latency_lines(guest, found, others)
+        if lines:
+            yield curves(f"{guest}-{mode}-wake-{kind}-cpus{cpus}", f"wake/{kind}: latency, {cpus} CPU{'s' if cpus > 1 else ''}",
+                         _WOKEN.get(kind, ""), lines, axes)
+
+
 def scaling(guest, entries, ref):
     """Throughput relative to one worker, with the ideal line."""
     found = {name: curve for name, curve in report_rows.scaling(entries).items() if 1 in curve and len(curve) > 1}

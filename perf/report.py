@@ -40,11 +40,21 @@ def _count_parts(card, guest, entries, ref, since):
     card.tables.append(made)
 
 
+def _latency_parts(card, guest, mode, entries, loaded):
+    """Rows whose figure is a latency: their tail is what one asks for."""
+    other = next((r.guest for r in loaded if r.guest != guest), "")
+    card.pictures += plots.latencies(guest, mode, entries, report_rows.entries(loaded, other, mode))
+    tails = report_tables.tails(entries, mode)
+    if tails and mode == "count":
+        tails.title = "Latency in instructions, from the call to the thread's first one. Fewer is better."
+        card.tables.append(tails)
+
+
 def _time_parts(card, guest, entries, ref):
     single = [e for e in entries if not e.workers]
     if single:
         card.pictures.append(plots.family(guest, card.id, "time", single, ref))
-        card.pictures.append(plots.distribution(guest, card.id, single))
+        card.pictures.append(plots.distribution(guest, card.id, single) if card.id != "wake" else None)
         made = report_tables.times(single, ref)
         made.title = "Wall time per operation: this host, this load. Less is better; use it for shape, not to the digit."
         card.tables.append(made)
@@ -76,6 +86,8 @@ def _family_card(family, entries, loaded, ref, since):
     for mode in by_mode:
         if mode not in ("count", "time"):
             _model_parts(card, guest, by_mode[mode])
+        elif family == "wake":
+            _latency_parts(card, guest, mode, by_mode[mode], loaded)
     card.pictures = [picture for picture in card.pictures if picture]
     others = report_tables.others(loaded, guest, family)
     if others:

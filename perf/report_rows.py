@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 
 # The order in which families are read; others follow by name.
-_ORDER = ("syscall", "ipc", "sched", "sync", "vm", "proc", "file", "signal", "boot", "kernel", "scale")
+_ORDER = ("syscall", "ipc", "sched", "sync", "wake", "vm", "proc", "file", "signal", "boot", "kernel", "scale")
 ABOUT = {
     "syscall": "What a trap costs, and what is had without one.",
     "ipc": "Mach messages, semaphores and ports; a round trip is request and reply.",
     "sched": "Switching between threads and tasks, creating threads.",
     "sync": "User-space locks.",
+    "wake": "How long after its wake-up call a thread runs: distributions, on idle and on loaded CPUs.",
     "vm": "Faults, copy-on-write, allocation, mapping, protection.",
     "proc": "Processes from birth to death.",
     "file": "Files, pipes and sockets.",

@@ -143,6 +143,17 @@ def times(entries, ref):
     return made
 
 
+def tails(entries, mode):
+    """Quantiles of the rows that have them, in the mode's unit; None where no row has."""
+    suffix, show = ("_ns", table.nanoseconds) if mode == "time" else ("_instructions", table.number)
+    sizes, made = _sizes(entries), Table(["benchmark"] + ["CPUs"] * _sizes(entries) + ["median"] + [label for _, label in _TAIL])
+    for entry in entries:
+        if entry.counter(f"p99{suffix}") is not None:
+            made.rows.append([_name(entry)] + [Cell(str(entry.cpus))] * sizes + [_figure(entry, "real_time", show)]
+                             + [_figure(entry, counter.replace("_ns", suffix), show) for counter, _ in _TAIL])
+    return made if made.rows else None
+
+
 def scaling(entries, ref):
     """Rows with workers: throughput of each number of workers, and how far it is from ideal."""
     curves = {}

@@ -13,6 +13,7 @@ _LINE = re.compile(r"^(?:BENCHMARK|KBENCH)(\(.*)$", re.MULTILINE)
 _REGISTRATION = re.compile(r'^\("(?P<name>[a-z][A-Za-z0-9_./:]*)",\s*\w+(?P<options>[^()]*)\);$')
 _CPUS = re.compile(r"\.cpus = (\d+)")
 _WORKERS = re.compile(r"\.(?:workers|processes) = true")
+_TIMED = re.compile(r"\.timed = true")
 
 
 class SuiteError(Exception):
@@ -21,12 +22,14 @@ class SuiteError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """cpus: smallest machine the row makes sense on; workers: measured with /threads:N inside one boot."""
+    """cpus: smallest machine the row makes sense on; workers: measured with /threads:N inside one boot; timed: in time
+    mode only."""
 
     name: str
     cpus: int
     workers: bool
     in_kernel: bool
+    timed: bool = False
 
 
 def _rows_of(path, in_kernel):
@@ -38,7 +41,7 @@ def _rows_of(path, in_kernel):
             raise SuiteError("%s: a registration must stand on one line: %s" % (path, match.group(0)))
         cpus = _CPUS.search(line["options"])
         workers = bool(_WORKERS.search(line["options"]))
-        yield Row(line["name"], int(cpus.group(1)) if cpus else 1, workers, in_kernel)
+        yield Row(line["name"], int(cpus.group(1)) if cpus else 1, workers, in_kernel, bool(_TIMED.search(line["options"])))
 
 
 def _is_for(guest, name):
@@ -108,10 +111,12 @@ def plan(selected, modes, cpus):
 def _default_sizes(selected, mode):
     if mode == "time":
         return [SMALLEST_TIME_MACHINE]
-    return sorted({row.cpus for row in selected})
+    return sorted({row.cpus for row in selected if not row.timed})
 
 
 def _fits(row, mode, size, asked):
+    if row.timed and mode != "time":
+        return False
     if mode != "time" and not asked:
         return row.cpus == size
     return row.cpus <= size

@@ -56,6 +56,13 @@ class Plan(unittest.TestCase):
     FOUR = suite.Row("boot/x", 4, False, False)
     SCALE = suite.Row("scale/x", 2, True, False)
 
+    TIMED = suite.Row("wake/hop", 2, False, False, True)
+
+    def test_timed_rows_are_for_time_mode(self):
+        self.assertEqual(self.boots([self.ONE, self.TIMED], ["count", "time"], None), [("count", 1, ["a/b"]), ("time", 2, ["a/b", "wake/hop"])])
+        self.assertEqual(self.boots([self.ONE, self.TIMED], ["count"], [2]), [("count", 2, ["a/b"])])
+        self.assertEqual(self.boots([self.TIMED], ["count"], None), [])
+
     def boots(self, rows, modes, cpus):
         return [(b.mode, b.cpus, [r.name for r in b.rows]) for b in suite.plan(rows, modes, cpus)]
 

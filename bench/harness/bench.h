@@ -71,6 +71,7 @@ struct bench_row {
 	unsigned ops;  /* operations in one iteration; 0 means 1 */
 	bool workers;
 	bool processes; /* the same, but workers are processes */
+	bool timed;     /* time mode only: under an instruction clock it would tell about the clock */
 };
 
 #define BENCH_ITERATIONS 1000
@@ -145,6 +146,13 @@ bench_check(struct bench *b, bool done, const char *reason)
 	}
 	return done;
 }
+
+/*
+ * For rows that ask how long each of many events took, not how long a batch: each is told by the worker, in the unit of
+ * counter_read. The row's figure is their median, and percentiles over them stand beside it in both modes. What reading
+ * the counter costs is taken off. Once the harness has enough of them it ends the row.
+ */
+void bench_latency(struct bench *b, uint64_t amount);
 
 /* A figure that somebody else measured (the boot, for one): instructions in count mode, otherwise ticks. */
 void bench_report(struct bench *b, uint64_t figure);

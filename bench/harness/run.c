@@ -97,6 +97,7 @@ struct bench_team {
 	uint64_t locks_of_reading; /* (L) leader only: what asking for the count takes */
 	uint64_t locks;            /* (L) leader only: of measured batches */
 	uint64_t locks_operations; /* (L) leader only: in them */
+	struct sample latencies;   /* (L) leader only: of the events that the row told of; usually empty */
 };
 
 static struct bench_team team; /* one row at a time; that of processes lies in memory they share */
@@ -298,8 +299,13 @@ over(const struct bench_team *t)
 	    (profile_wanted() && t->sampled.count < TIME_MIN_BATCHES)) {
 		return false;
 	}
-	return t->samples.count == SAMPLE_MAX || t->sampled.count == SAMPLE_MAX ||
-	       t->spent >= (profile_wanted() ? SAMPLED_TIME_ROW_NS : TIME_ROW_NS) ||
+	if (t->samples.count == SAMPLE_MAX || t->sampled.count == SAMPLE_MAX ||
+	    t->latencies.count == SAMPLE_MAX) {
+		return true;
+	}
+	/* the tail of a distribution takes many events, most of whose time is waiting */
+	return (t->latencies.count == 0 &&
+		   t->spent >= (profile_wanted() ? SAMPLED_TIME_ROW_NS : TIME_ROW_NS)) ||
 	       now_ns() - t->began_ns >= (profile_wanted() ? SAMPLED_TIME_WALL_NS : TIME_WALL_NS);
 }
 
@@ -457,6 +463,19 @@ bench_skip(struct bench *b, const char *reason)
 	skip(b->team, reason);
 }
 
+/* Rows with one worker only. */
+void
+bench_latency(struct bench *b, uint64_t amount)
+{
+	struct bench_team *t = b->team;
+
+	amount = amount > t->overhead ? amount - t->overhead : 0;
+	if (t->phase == PHASE_MEASURE) {
+		sample_add(&t->latencies,
+		    sample_hundredths(counter_is_instructions ? amount : ticks_to_ns(amount), 1));
+	}
+}
+
 void
 bench_report(struct bench *b, uint64_t figure)
 {
@@ -521,6 +540,7 @@ team_init(struct bench_team *t, const struct bench_row *row, unsigned workers)
 	sample_clear(&t->samples);
 	sample_clear(&t->sampled);
 	sample_clear(&t->ratios);
+	sample_clear(&t->latencies);
 }
 
 static struct bench
@@ -632,22 +652,22 @@ pair_name(char *buf, size_t size, const struct bench_row *row, const struct benc
 	}
 }
 
-/* "p99.9-ns" and its like, behind ns/op */
+/* "p99.9-ns" and its like, behind the row's figure */
 static size_t
-append_percentiles(char *buf, size_t size, struct sample *s)
+append_percentiles(char *buf, size_t size, struct sample *s, const char *unit)
 {
 	static const struct {
-		const char *unit;
+		const char *name;
 		unsigned permille;
-	} wanted[] = { { "min-ns", 0 }, { "p5-ns", 50 }, { "p25-ns", 250 }, { "p50-ns", 500 },
-		{ "p75-ns", 750 }, { "p90-ns", 900 }, { "p95-ns", 950 }, { "p99-ns", 990 },
-		{ "p99.9-ns", 999 }, { "max-ns", 1000 } };
+	} wanted[] = { { "min", 0 }, { "p5", 50 }, { "p25", 250 }, { "p50", 500 }, { "p75", 750 },
+		{ "p90", 900 }, { "p95", 950 }, { "p99", 990 }, { "p99.9", 999 }, { "max", 1000 } };
 	char text[SAMPLE_TEXT];
 	size_t used = 0;
 
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+	/* "min-instructions" is the least batch: see append_least */
+	for (size_t i = counter_is_instructions ? 1 : 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		sample_text(text, sample_quantile(s, wanted[i].permille));
-		used += (size_t)snprintf(buf + used, size - used, "\t%s %s", text, wanted[i].unit);
+		used += (size_t)snprintf(buf + used, size - used, "\t%s %s-%s", text, wanted[i].name, unit);
 	}
 	return used;
 }
@@ -665,22 +685,47 @@ append_least(char *buf, size_t size, struct sample *s)
 	return (size_t)snprintf(buf, size, "\t%s min-instructions", sample_text(text, least));
 }
 
+/* What stands behind the row's figure: how it is distributed. */
+static size_t
+append_distribution(char *buf, size_t size, struct bench_team *t)
+{
+	if (t->has_report) {
+		return 0;
+	}
+	if (counter_is_instructions) {
+		return t->latencies.count != 0 ? append_percentiles(buf, size, &t->latencies, "instructions")
+					       : append_least(buf, size, &t->samples);
+	}
+	return append_percentiles(buf, size, t->latencies.count != 0 ? &t->latencies : &t->samples, "ns");
+}
+
+/* The row's figure, in hundredths, and how many operations or events it is drawn from. */
+static uint64_t
+figure(struct bench_team *t, uint64_t *total)
+{
+	if (t->has_report) {
+		*total = 1;
+		return t->reported * 100;
+	}
+	if (t->latencies.count != 0) {
+		*total = t->latencies.count;
+		return sample_quantile(&t->latencies, 500);
+	}
+	*total = t->iterations * t->samples.count;
+	return sample_quantile(&t->samples, 500);
+}
+
 static void
 print_result(struct bench_team *t, const char *name)
 {
 	char line[768], text[SAMPLE_TEXT];
-	uint64_t median = t->has_report ? t->reported * 100 : sample_quantile(&t->samples, 500);
-	uint64_t total = t->has_report ? 1 : t->iterations * t->samples.count;
+	uint64_t total, median = figure(t, &total);
 	size_t used;
 
 	used = (size_t)snprintf(line, sizeof(line), "Benchmark%c%s\t%llu\t%s %s", name[0] - 'a' + 'A',
 	    name + 1, (unsigned long long)total, sample_text(text, median),
 	    counter_is_instructions ? "instructions/op" : "ns/op");
-	if (!t->has_report) {
-		used += counter_is_instructions
-			    ? append_least(line + used, sizeof(line) - used, &t->samples)
-			    : append_percentiles(line + used, sizeof(line) - used, &t->samples);
-	}
+	used += append_distribution(line + used, sizeof(line) - used, t);
 	if (!counter_is_instructions && row_scales(t->row) && median != 0) {
 		used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%llu ops/s",
 		    (unsigned long long)(t->workers * NS_PER_SECOND * 100 / median));
@@ -854,6 +899,11 @@ run_here(const struct bench_row *row, unsigned workers)
 	wire_name(name, sizeof(name), row, workers);
 	if (row->cpus > platform_cpus() || workers > platform_cpus()) {
 		return skipped(name, "needs ", row->cpus > workers ? row->cpus : workers);
+	}
+	if (row->timed && counter_is_instructions) {
+		printf("bench-skip: %s is measured in time mode only\n", name);
+		fflush(stdout);
+		return VERDICT_SKIPPED;
 	}
 	if (t == NULL) {
 		return skipped(name, "has no memory to share between ", workers);

@@ -225,6 +225,20 @@ static void private(struct bench *b)
 BENCHMARK("test/private", private);
 BENCHMARK("test/private_too", private);
 
+/* Events of 10, 20 ... 80 units in each batch, whatever a batch takes. */
+static void
+late(struct bench *b)
+{
+	while (bench_next(b)) {
+		bench_start(b);
+		bench_stop(b);
+		for (uint64_t event = 1; event <= b->iterations; event++) {
+			bench_latency(b, 10 * event + READ_COST);
+		}
+	}
+}
+BENCHMARK("test/late", late, .iterations = 8);
+
 static void
 told(struct bench *b)
 {
@@ -314,6 +328,11 @@ main(int argc, char **argv)
 	    "a_row_that_crashes");
 	bench("--mode count test/told");
 	result(says("BenchmarkTest/told\t1\t12345.00 instructions/op\n"), "reported_figure");
+	bench("--mode count test/late");
+	result(says("BenchmarkTest/late\t88\t40.00 instructions/op\t10.00 p5-instructions") &&
+		   says("\t60.00 p75-instructions\t") &&
+		   says("\t80.00 p99.9-instructions\t80.00 max-instructions\n"),
+	    "latencies");
 	status = bench("--mode count --workers 1,3 test/team");
 	result(status == 0 && says("bench-plan: 2\n") && says("BenchmarkTest/team/threads:1\t11000\t7.00 ") &&
 		   says("BenchmarkTest/team/threads:3\t11000\t7."),
