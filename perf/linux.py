@@ -203,7 +203,7 @@ class Prepared:
                  "/etc/bench.args": (overlay.strings(words), cpio.FILE)}
         disk = os.path.join(folder, "ramdisk.cpio")
         with open(disk, "wb") as archive:
-            archive.write(cpio.archive(files))
+            archive.write(cpio.archive(files, page=cpio.BLOCK))
         self.command = qemu.command(qemu.Machine(
             out=out, cpus=boot.cpus, mode=boot.mode, append=APPEND[guest], ramdisk=disk))
         self.printable = qemu.printable(self.command)

@@ -17,6 +17,7 @@
 #include <bsd/kern/proc.h>
 #include <bsd/kern/ulock.h>
 #include <bsd/vfs/ramfs.h>
+#include <bsd/vfs/vnode_pager.h>
 
 #include <arm64/boot_info.h>
 #include <arm64/pmu.h>
@@ -55,6 +56,7 @@ mount_root(void)
 	if (bad != 0) {
 		kprintf("ramdisk: damaged at offset %zu, the rest is ignored\n", bad);
 	}
+	vnode_pager_adopt(boot_info.initrd, boot_info.initrd_size);
 	vfs_mount_root(&root_fs.rf_mount);
 	error = ramfs_make_directory(&root_fs, "dev");
 	if (error != 0) {

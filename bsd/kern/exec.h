@@ -42,6 +42,7 @@ struct exec_args {
 struct exec_image {
 	struct vnode *ei_vp; /* referenced */
 	vm_map_t ei_map;     /* the new address space; NULL before exec_image_map */
+	uint64_t ei_size;    /* bytes of the file */
 	uint64_t ei_slide;   /* bytes, of the image */
 	uint64_t ei_entry;   /* slid */
 	uint64_t ei_sp;
@@ -77,9 +78,3 @@ void exec_begin(
 
 /* Replaces the program of the calling process. 0: the thread's registers are the new program's. */
 OS_WARN_RESULT int exec_current(struct exec_args *args);
-
-/*
- * The file's pages as a memory object, made once and kept with the vnode; the tail of the last page is zero.
- * Referenced. ENOTSUP, ENOMEM.
- */
-OS_WARN_RESULT int vnode_object(struct vnode *vp, vm_object_t *object);

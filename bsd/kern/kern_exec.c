@@ -1,9 +1,9 @@
 /*
  * Mapping a Mach-O image and replacing a process's program. See exec.h for the steps.
  *
- * File pages come from the vnode's memory object. Read-only segments share it between all processes that run
- * the file; writable ones get a copy-on-write copy. The bytes of a last page that lie behind a segment's end
- * belong to something else in the file and must not be seen: such a page is private and filled by hand.
+ * The segments are private mappings of the file (vm/vm_pager.h): pages that nobody writes to are the file's own,
+ * the same in all processes that run it. The bytes of a last page that lie behind a segment's end belong to
+ * something else in the file and must not be seen: such a page is a copy.
  *
  * Randomness: image, stack and heap each slide by 2^14 pages at most (256 MiB), so that image and stack keep
  * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000.
@@ -16,6 +16,7 @@
 #include <bsd/kern/proc.h>
 #include <bsd/kern/uio.h>
 #include <bsd/vfs/vnode.h>
+#include <bsd/vfs/vnode_pager.h>
 #include <kern/assert.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -115,6 +116,7 @@ exec_image_open(struct exec_image *image, struct proc *p, const char *path)
 		error = EACCES;
 	}
 	if (error == 0) {
+		image->ei_size = attr.va_size;
 		error = exec_image_parse(image, attr.va_size);
 	}
 	if (error != 0) {
@@ -136,70 +138,6 @@ exec_image_destroy(struct exec_image *image)
 	}
 }
 
-/* ---- File pages ---- */
-
-static vm_page_t
-file_page(const uint8_t *data, size_t size)
-{
-	vm_page_t page = size == PAGE_SIZE ? vm_page_grab() : vm_page_grab_zero();
-
-	if (page != VM_PAGE_NULL) {
-		memcpy(vm_page_kva(page), data, size);
-	}
-	return page;
-}
-
-static vm_object_t
-object_from_contents(const uint8_t *data, size_t size)
-{
-	uint64_t npages = atop(round_page(size));
-	vm_object_t object = vm_object_allocate(npages);
-
-	for (uint64_t i = 0; object != VM_OBJECT_NULL && i < npages; i++) {
-		vm_page_t page = file_page(data + ptoa(i), os_min(size - ptoa(i), PAGE_SIZE));
-
-		if (page == VM_PAGE_NULL || vm_object_insert(object, i, page) != KERN_SUCCESS) {
-			if (page != VM_PAGE_NULL) {
-				vm_page_release(page);
-			}
-			vm_object_deallocate(object);
-			object = VM_OBJECT_NULL;
-		}
-	}
-	return object;
-}
-
-int
-vnode_object(vnode_t vp, vm_object_t *object)
-{
-	vm_object_t made, found = os_atomic_load(&vp->v_object, acquire); /* pairs with the exchange below */
-	const void *data;
-	size_t size;
-	int error;
-
-	if (found == VM_OBJECT_NULL) {
-		error = vnode_contents(vp, &data, &size);
-		if (error != 0) {
-			return error;
-		}
-		made = object_from_contents(data, size);
-		if (made == VM_OBJECT_NULL) {
-			return ENOMEM;
-		}
-		/* Release: the pages are in the object before the object is found. One of several makers
-		 * wins. */
-		if (os_atomic_cmpxchgv(&vp->v_object, VM_OBJECT_NULL, made, &found, acq_rel)) {
-			found = made;
-		} else {
-			vm_object_deallocate(made);
-		}
-	}
-	/* The vnode's own reference keeps it alive. */
-	vm_object_reference(found);
-	*object = found;
-	return 0;
-}
-
 /* ---- Mapping ---- */
 
 /* Bytes: a whole number of pages. */
@@ -209,21 +147,51 @@ random_slide(void)
 	return ptoa(read_random_u64() & ((1ULL << SLIDE_BITS) - 1));
 }
 
-/* Takes over the reference to the object when the entry shares it, and always drops the caller's. */
+/*
+ * The objects behind the segments: shadows of the file. One is for all segments that nobody can write to; each
+ * other one has its own, so that after a fork the first write to one leaves the others alone.
+ */
+struct exec_file {
+	vm_object_t file;
+	vm_object_t text;  /* shadow for what is not writable; NULL before the first */
+	uint64_t text_end; /* bytes of the file that are mapped through it: pages are mapped once */
+	uint64_t size;     /* bytes */
+};
+
+static kern_return_t
+map_data_pages(
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size, const struct exec_file *ef)
+{
+	return vm_map_enter_file(map, &addr, size, VM_FLAGS_FIXED, ef->file, seg->fileoff, false,
+	    seg->initprot, seg->maxprot, VM_INHERIT_COPY);
+}
+
+static kern_return_t
+map_text_pages(
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size, struct exec_file *ef)
+{
+	if (ef->text == VM_OBJECT_NULL) {
+		ef->text = vm_object_create_shadow(ef->file, 0, atop(round_page(ef->size)));
+		if (ef->text == VM_OBJECT_NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	ef->text_end = seg->fileoff + size;
+	return vm_map_enter_private(map, &addr, size, VM_FLAGS_FIXED, ef->text, seg->fileoff, seg->initprot,
+	    seg->maxprot, VM_INHERIT_COPY);
+}
+
 static kern_return_t
 map_file_pages(
-    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size, vm_object_t object)
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t size, struct exec_file *ef)
 {
-	bool copy = (seg->maxprot & VM_PROT_WRITE) != 0;
-	kern_return_t kr;
-
-	vm_object_reference(object);
-	kr = vm_map_enter(map, &addr, size, 0, VM_FLAGS_FIXED, object, seg->fileoff, copy, seg->initprot,
-	    seg->maxprot, VM_INHERIT_COPY);
-	if (kr != KERN_SUCCESS || copy) {
-		vm_object_deallocate(object);
+	if (size == 0) {
+		return KERN_SUCCESS;
 	}
-	return kr;
+	if ((seg->maxprot & VM_PROT_WRITE) || seg->fileoff < ef->text_end) {
+		return map_data_pages(map, seg, addr, size, ef);
+	}
+	return map_text_pages(map, seg, addr, size, ef);
 }
 
 static kern_return_t
@@ -236,49 +204,67 @@ map_zero_pages(vm_map_t map, const struct macho_segment *seg, uint64_t addr, uin
 	    seg->maxprot, VM_INHERIT_COPY);
 }
 
-/* The last, partial page of a segment in the middle of a file: private, written by hand. */
+/* A private page with `size` bytes of a page of the file and zeros behind them. */
+static kern_return_t
+copy_file_page(vm_object_t file, uint64_t index, size_t size, vm_page_t *copy)
+{
+	vm_page_t page;
+	kern_return_t kr = vm_object_hold_page(file, index, &page);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	*copy = vm_page_grab_zero();
+	if (*copy != VM_PAGE_NULL) {
+		memcpy(vm_page_kva(*copy), vm_page_kva(page), size);
+	}
+	vm_object_release_page(page);
+	return *copy != VM_PAGE_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+/* The last, partial page of a segment in the middle of a file: what follows there is not the segment's. */
 static kern_return_t
 map_partial_page(
-    vm_map_t map, const struct macho_segment *seg, uint64_t addr, const uint8_t *data, size_t size)
+    vm_map_t map, const struct macho_segment *seg, uint64_t addr, uint64_t offset, const struct exec_file *ef)
 {
-	const vm_prot_t writable = VM_PROT_READ | VM_PROT_WRITE;
-	uint64_t at = addr;
-	kern_return_t kr = vm_map_enter(map, &at, PAGE_SIZE, 0, VM_FLAGS_FIXED, VM_OBJECT_NULL, 0, false,
-	    writable, VM_PROT_ALL, VM_INHERIT_COPY);
+	vm_object_t object = vm_object_allocate(1);
+	vm_page_t page;
+	kern_return_t kr = KERN_RESOURCE_SHORTAGE;
 
-	if (kr == KERN_SUCCESS) {
-		kr = vm_map_write_user(map, data, addr, size);
+	if (object != VM_OBJECT_NULL) {
+		kr = copy_file_page(ef->file, atop(seg->fileoff + offset), seg->filesize - offset, &page);
 	}
 	if (kr == KERN_SUCCESS) {
-		kr = vm_map_protect(map, addr, addr + PAGE_SIZE, seg->initprot, false);
+		kr = vm_object_insert(object, 0, page);
+		if (kr != KERN_SUCCESS) {
+			vm_page_release(page);
+		}
 	}
 	if (kr == KERN_SUCCESS) {
-		kr = vm_map_protect(map, addr, addr + PAGE_SIZE, seg->maxprot, true);
+		kr = vm_map_enter_private(map, &addr, PAGE_SIZE, VM_FLAGS_FIXED, object, 0, seg->initprot,
+		    seg->maxprot, VM_INHERIT_COPY);
+	}
+	if (object != VM_OBJECT_NULL) {
+		vm_object_deallocate(object);
 	}
 	return kr;
 }
 
 static kern_return_t
-map_segment(struct exec_image *image, const struct macho_segment *seg, vm_object_t object,
-    const uint8_t *data, size_t file_size)
+map_segment(struct exec_image *image, const struct macho_segment *seg, struct exec_file *ef)
 {
 	vm_map_t map = image->ei_map;
 	uint64_t addr = seg->vmaddr + image->ei_slide;
-	uint64_t whole = trunc_page(seg->filesize), rest = seg->filesize - whole, mapped = whole;
-	kern_return_t kr = KERN_SUCCESS;
+	uint64_t whole = trunc_page(seg->filesize), mapped = round_page(seg->filesize);
+	kern_return_t kr;
 
-	/* The object's last page is zero behind the end of the file. */
-	if (rest != 0 && seg->fileoff + seg->filesize == file_size) {
-		whole += PAGE_SIZE;
-		mapped = whole;
-		rest = 0;
+	/* The file's last page is zero behind its end. */
+	if (seg->fileoff + seg->filesize == ef->size) {
+		whole = mapped;
 	}
-	if (whole != 0) {
-		kr = map_file_pages(map, seg, addr, whole, object);
-	}
-	if (kr == KERN_SUCCESS && rest != 0) {
-		kr = map_partial_page(map, seg, addr + whole, data + seg->fileoff + whole, rest);
-		mapped += PAGE_SIZE;
+	kr = map_file_pages(map, seg, addr, whole, ef);
+	if (kr == KERN_SUCCESS && mapped != whole) {
+		kr = map_partial_page(map, seg, addr + whole, whole, ef);
 	}
 	if (kr == KERN_SUCCESS) {
 		kr = map_zero_pages(map, seg, addr + mapped, seg->vmsize - mapped);
@@ -289,22 +275,20 @@ map_segment(struct exec_image *image, const struct macho_segment *seg, vm_object
 static int
 exec_map_segments(struct exec_image *image)
 {
-	const void *data;
-	size_t size;
-	vm_object_t object;
+	struct exec_file ef = { .size = image->ei_size };
 	kern_return_t kr = KERN_SUCCESS;
-	int error = vnode_contents(image->ei_vp, &data, &size);
+	int error = vnode_object(image->ei_vp, &ef.file);
 
-	if (error == 0) {
-		error = vnode_object(image->ei_vp, &object);
-	}
 	if (error != 0) {
 		return error;
 	}
 	for (unsigned i = 0; kr == KERN_SUCCESS && i < image->ei_macho.nsegments; i++) {
-		kr = map_segment(image, &image->ei_macho.segments[i], object, data, size);
+		kr = map_segment(image, &image->ei_macho.segments[i], &ef);
 	}
-	vm_object_deallocate(object);
+	if (ef.text != VM_OBJECT_NULL) {
+		vm_object_deallocate(ef.text); /* the entries have their own references */
+	}
+	vm_object_deallocate(ef.file);
 	return kr == KERN_SUCCESS ? 0 : ENOMEM;
 }
 

@@ -71,6 +71,8 @@ struct vnode_ops {
 	 * system does not hold its files so.
 	 */
 	int (*vop_contents)(vnode_t vp, const void **data, size_t *size);
+	/* The file object of a file that can change, with a reference. NULL: vop_contents says it all. */
+	int (*vop_object)(vnode_t vp, struct vm_object **object);
 	void (*vop_inactive)(vnode_t vp);
 };
 
@@ -81,7 +83,7 @@ struct vnode {
 	struct mount *v_mountedhere;   /* (i) what covers this directory */
 	vnode_t v_parent;              /* (c) directory that names it; itself at the root of a mount */
 	const char *v_name;            /* (c) NUL-terminated; "" at the root of a mount */
-	struct vm_object *v_object;    /* (a) pages of the file, made at the first exec or map; NULL before */
+	struct vm_object *v_object;    /* (a) file object, made at the first exec or map; NULL before */
 	uint32_t v_refs;               /* (a) unused when VNODE_PERMANENT */
 	uint8_t v_type;                /* (c) enum vtype */
 	uint8_t v_flags;               /* (c) enum vnode_flags */

@@ -164,7 +164,7 @@ pmap_sync_instructions(vm_page_t page)
 		__asm__ volatile("ic ialluis\n\tdsb ish" ::: "memory");
 	}
 	isb();
-	page->vmp_flags |= VM_PAGE_ICACHE_SYNCED;
+	os_atomic_or(&page->vmp_flags, (uint16_t)VM_PAGE_ICACHE_SYNCED, relaxed);
 }
 
 /* Kernel memory is used right after it is entered, without an exception return in between. */

@@ -19,6 +19,7 @@
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
 #include <vm/vm_page_internal.h>
+#include <vm/vm_pager.h>
 
 /*
  * How an attempt ended, beside kern_return_t: what has to be done, outside the SMR section, before the next
@@ -27,6 +28,7 @@
 #define FAULT_WAIT     (-1) /* the entry is being changed */
 #define FAULT_COPY     (-2) /* the entry needs an object of its own */
 #define FAULT_CONTINUE (-3) /* nothing: look again */
+#define FAULT_PAGE_IN  (-4) /* the pager has to bring the page, and may block */
 
 /* Pages that an attempt leaves for the end, when the SMR section is over. */
 struct fault_pages {
@@ -98,28 +100,44 @@ fault_copy_page(vm_page_t page, struct fault_pages *pages)
 }
 
 /*
- * With the slot locked: page and translation. *page is what the slot holds, and will hold.
+ * With the slot locked: is the entry still what was found, and does it allow the access? *prot is what the
+ * translation may have.
  */
 OS_INLINE int
-fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_prot_t access,
-    vm_page_t *page, struct fault_pages *pages, struct vm_page_cpu *cpu)
+fault_check(vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_prot_t access, vm_prot_t *prot)
 {
 	uint32_t attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
 	vm_map_offset_t start = os_atomic_load(&entry->vme_start, relaxed);
-	vm_prot_t prot = vme_prot(attr);
-	unsigned flags = 0;
 
+	*prot = vme_prot(attr);
 	if (os_unlikely(!fault_allowed(attr, access))) {
 		int result = fault_refused(attr, access);
 
 		if (result != KERN_SUCCESS) {
 			return result;
 		}
-		prot &= ~VM_PROT_WRITE;
+		*prot &= ~VM_PROT_WRITE;
 	}
 	if (os_unlikely(va - start >= os_atomic_load(&entry->vme_end, relaxed) - start ||
 			os_atomic_load(&entry->vme_object, relaxed) != object)) {
 		return FAULT_WAIT; /* cut, or given another object, since we found it */
+	}
+	return KERN_SUCCESS;
+}
+
+/*
+ * With the slot locked: page and translation. *page is what the slot holds, and will hold.
+ */
+OS_INLINE int
+fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_prot_t access,
+    vm_page_t *page, struct fault_pages *pages, struct vm_page_cpu *cpu)
+{
+	unsigned flags = 0;
+	vm_prot_t prot;
+	int result = fault_check(entry, object, va, access, &prot);
+
+	if (os_unlikely(result != KERN_SUCCESS)) {
+		return result;
 	}
 	if (os_likely(*page == NULL)) {
 		if (os_unlikely(pages->fresh == NULL)) {
@@ -128,23 +146,126 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 		*page = pages->fresh;
 		pages->fresh = NULL;
 		os_counter_add(&cpu->vpc_zero_filled, 1);
-	} else if (os_atomic_load(&(*page)->vmp_refs, acquire) != 1) {
-		if (access & VM_PROT_WRITE) {
-			vm_page_t copy = fault_copy_page(*page, pages);
-
-			if (copy == NULL) {
-				return KERN_RESOURCE_SHORTAGE;
-			}
-			*page = copy;
-		} else {
-			prot &= ~VM_PROT_WRITE;
-		}
+	} else {
 		flags = PMAP_ENTER_REPLACE;
-	} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_ICACHE_SYNCED) && (prot & VM_PROT_WRITE)) {
-		(*page)->vmp_flags &=
-		    (uint16_t)~VM_PAGE_ICACHE_SYNCED; /* only this slot has the page, and it is locked */
+		/* A page of a file may be held for a moment; it is never replaced by a copy. */
+		if (os_atomic_load(&(*page)->vmp_refs, acquire) != 1 && !(object->vo_flags & VO_FILE)) {
+			if (access & VM_PROT_WRITE) {
+				vm_page_t copy = fault_copy_page(*page, pages);
+
+				if (copy == NULL) {
+					return KERN_RESOURCE_SHORTAGE;
+				}
+				*page = copy;
+			} else {
+				prot &= ~VM_PROT_WRITE;
+			}
+		} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_ICACHE_SYNCED) &&
+			   (prot & VM_PROT_WRITE)) {
+			os_atomic_and(&(*page)->vmp_flags, (uint16_t)~VM_PAGE_ICACHE_SYNCED, relaxed);
+		}
 	}
 	return pmap_enter(map->vmm_pmap, va, vm_page_ppnum(*page), prot, flags);
+}
+
+/* The pager of a file object that has no page at `index` brings one, now if it can. */
+static int
+fault_fetch(vm_object_t file, uint64_t index)
+{
+	kern_return_t kr;
+
+	if (!file->vo_pager->vp_ops->vpo_immediate) {
+		return FAULT_PAGE_IN;
+	}
+	kr = vm_object_page_in(file, index);
+	return kr == KERN_SUCCESS ? FAULT_CONTINUE : kr;
+}
+
+/*
+ * The slot of a shadow is empty, and must not stay so: it is written to, or other maps have it too. It gets a
+ * copy of the file's page, and the translation may be the file's still.
+ */
+static int
+fault_copy_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot,
+    vm_map_offset_t va, vm_prot_t access, vm_page_t file_page)
+{
+	vm_page_t copy = vm_page_grab(), page;
+	vm_prot_t prot;
+	int result;
+
+	if (copy == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	page_copy(vm_page_kva(copy), vm_page_kva(file_page));
+	page = vm_slot_lock(slot); /* [F1] */
+	result = page != NULL ? FAULT_CONTINUE : fault_check(entry, object, va, access, &prot);
+	if (result == KERN_SUCCESS) {
+		result = pmap_enter(map->vmm_pmap, va, vm_page_ppnum(copy), prot, PMAP_ENTER_REPLACE);
+	}
+	if (result == KERN_SUCCESS) {
+		page = copy;
+	}
+	vm_slot_unlock(slot, page);
+	if (page != copy) {
+		vm_page_release(copy);
+		return result;
+	}
+	os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_copied, 1);
+	return KERN_SUCCESS;
+}
+
+/* A translation of the file's page, without the right to write; the slot stays empty. */
+static int
+fault_map_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot,
+    vm_map_offset_t va, vm_prot_t access, vm_page_t file_page)
+{
+	vm_page_t page = vm_slot_lock(slot); /* [F1] */
+	vm_prot_t prot;
+	int result;
+
+	if (page != NULL || (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED)) {
+		result = FAULT_CONTINUE;
+	} else {
+		result = fault_check(entry, object, va, access, &prot);
+	}
+	if (result == KERN_SUCCESS) {
+		result = pmap_enter(
+		    map->vmm_pmap, va, vm_page_ppnum(file_page), prot & ~VM_PROT_WRITE, PMAP_ENTER_REPLACE);
+	}
+	vm_slot_unlock(slot, page);
+	return result;
+}
+
+/*
+ * An empty slot of an object whose pages are a file's. The page of the file object is read without a lock: it
+ * is not freed before this SMR section ends, and who took it out of the file looks for translations later
+ * ([E2], [E3] of vm_pager.h).
+ */
+static OS_NOINLINE int
+fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t index, uintptr_t *slot,
+    vm_map_offset_t va, vm_prot_t access)
+{
+	vm_object_t file = object;
+	uintptr_t *file_slot;
+	vm_page_t page;
+
+	if (object->vo_flags & VO_SHADOW) {
+		file = object->vo_backing;
+		index += object->vo_backing_page;
+	}
+	if (index >= atop(os_atomic_load(&file->vo_size, relaxed) + PAGE_MASK)) {
+		return KERN_MEMORY_ERROR;
+	}
+	file_slot = vm_object_slot(file, index);
+	/* acquire: the contents; pairs with the unlock that put the page there. */
+	page = file_slot == NULL ? NULL : vm_slot_page(os_atomic_load(file_slot, acquire));
+	if (page == NULL || file == object) {
+		return page == NULL ? fault_fetch(file, index) : FAULT_CONTINUE;
+	}
+	if ((access & VM_PROT_WRITE) || (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED)) {
+		return fault_copy_file_page(map, entry, object, slot, va, access, page);
+	}
+	return fault_map_file_page(map, entry, object, slot, va, access, page);
 }
 
 /* One attempt. In an SMR section. */
@@ -191,11 +312,19 @@ fault_try(
 			return KERN_RESOURCE_SHORTAGE;
 		}
 	}
-	if (os_likely(os_atomic_load(slot, relaxed) == 0) && os_likely(pages->fresh == NULL)) {
-		pages->fresh = vm_page_grab_zero();
+	if (os_likely(os_atomic_load(slot, relaxed) == 0)) {
+		if (os_unlikely(object->vo_flags & VO_SOURCED)) {
+			return fault_sourced(map, entry, object, index, slot, va, access);
+		}
+		if (os_likely(pages->fresh == NULL)) {
+			pages->fresh = vm_page_grab_zero();
+		}
 		if (pages->fresh == NULL) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
+	} else if (os_unlikely(pages->fresh != NULL)) {
+		vm_page_release(pages->fresh); /* of an earlier attempt */
+		pages->fresh = NULL;
 	}
 	page = vm_slot_lock(slot); /* [F1] */
 	result = fault_install(map, entry, object, va, access, &page, pages, cpu);
@@ -231,6 +360,36 @@ fault_copy_object(vm_map_t map, vm_map_offset_t va)
 	return kr;
 }
 
+/* Has the pager bring the page, with a reference to the object and no lock. */
+static kern_return_t
+fault_page_in(vm_map_t map, vm_map_offset_t va)
+{
+	uintptr_t *slot;
+	vm_map_entry_t entry = vm_map_lock_entry_at(map, va, &slot);
+	vm_object_t object = NULL;
+	uint64_t index = 0;
+	kern_return_t kr;
+
+	if (entry != NULL) {
+		object = os_atomic_load(&entry->vme_object, acquire);
+		index = vme_object_page(entry->vme_bias, va);
+		if (object != NULL && (object->vo_flags & VO_SHADOW)) {
+			index += object->vo_backing_page;
+			object = object->vo_backing;
+		}
+		if (object != NULL) {
+			vm_object_reference(object);
+		}
+		vm_index_unlock_slot(slot, entry);
+	}
+	if (object == NULL) {
+		return KERN_SUCCESS;
+	}
+	kr = (object->vo_flags & VO_FILE) ? vm_object_page_in(object, index) : KERN_SUCCESS;
+	vm_object_deallocate(object);
+	return kr;
+}
+
 static OS_NOINLINE kern_return_t
 fault_prepare(vm_map_t map, vm_map_offset_t va, int what)
 {
@@ -239,6 +398,8 @@ fault_prepare(vm_map_t map, vm_map_offset_t va, int what)
 		return fault_wait(map, va);
 	case FAULT_COPY:
 		return fault_copy_object(map, va);
+	case FAULT_PAGE_IN:
+		return fault_page_in(map, va);
 	default:
 		return KERN_SUCCESS;
 	}

@@ -60,6 +60,7 @@ vm_map_init(void)
 {
 	vm_map_zone =
 	    zone_create("vm maps", sizeof(struct vm_map) + cpu_count * sizeof(struct vm_map_arena), ZC_NONE);
+	vm_map_list_init();
 }
 
 vm_map_t
@@ -77,6 +78,9 @@ vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max)
 	map->vmm_max = max;
 	map->vmm_refs = 1;
 	vm_map_set_search_base(map, os_max(min, map->vmm_base + PAGE_SIZE));
+	if (pmap != kernel_pmap) {
+		vm_map_list_add(map);
+	}
 	return map;
 }
 
@@ -130,6 +134,7 @@ vm_map_deallocate(vm_map_t map)
 		return;
 	}
 	assert(map->vmm_pmap != kernel_pmap);
+	vm_map_list_remove(map);
 	pmap_destroy(map->vmm_pmap);
 	vm_index_foreach(&map->vmm_index, vm_map_page(map, map->vmm_min), vm_map_page(map, map->vmm_max),
 	    false, free_visit, map);

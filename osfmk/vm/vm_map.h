@@ -50,6 +50,9 @@ bool vm_map_try_reference(vm_map_t map);
  */
 void vm_map_deallocate(vm_map_t map);
 
+/* Calls fn for every user map there is, with a reference, which keeps the map while fn runs. May block. */
+void vm_map_foreach(void (*fn)(vm_map_t map, void *context), void *context);
+
 pmap_t vm_map_pmap(vm_map_t map);
 vm_map_offset_t vm_map_min(vm_map_t map);
 vm_map_offset_t vm_map_max(vm_map_t map);
@@ -72,6 +75,23 @@ void vm_map_set_search_base(vm_map_t map, vm_map_offset_t base);
 OS_WARN_RESULT kern_return_t vm_map_enter(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, vm_object_t object, uint64_t offset, bool copy, vm_prot_t cur_prot,
     vm_prot_t max_prot, vm_inherit_t inherit);
+
+/*
+ * Maps [offset, offset + size) of a file (vm_pager.h): shared, or as a private copy-on-write mapping of its own
+ * object. `flags` place it as in vm_map_enter. The range may lie behind the end of the file. References are the
+ * caller's as before. May block.
+ */
+OS_WARN_RESULT kern_return_t vm_map_enter_file(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
+    int flags, vm_object_t file, uint64_t offset, bool shared, vm_prot_t cur_prot, vm_prot_t max_prot,
+    vm_inherit_t inherit);
+
+/*
+ * Maps a part of an object that belongs to this map alone (and to what is forked from it); several entries may
+ * have parts of one object that do not overlap. The entry takes a reference of its own.
+ */
+OS_WARN_RESULT kern_return_t vm_map_enter_private(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
+    int flags, vm_object_t object, uint64_t offset, vm_prot_t cur_prot, vm_prot_t max_prot,
+    vm_inherit_t inherit);
 
 /* Page-aligned range; holes are allowed. */
 kern_return_t vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);

@@ -77,28 +77,24 @@ vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
 	return copy;
 }
 
-/* `len` bytes of the copy from byte `at` on, all in one of its pages. A page that is not there is zeros. */
-static void
+/* `len` bytes of the copy from byte `at` on, all in one of its pages. */
+static kern_return_t
 copy_read(vm_map_copy_t copy, vm_map_size_t at, char *buffer, size_t len)
 {
 	vm_map_size_t byte = copy->vmc_offset + at;
-	uintptr_t *slot;
-	vm_page_t page;
+	vm_page_t page = NULL;
+	kern_return_t kr = KERN_SUCCESS;
 
-	memset(buffer, 0, len);
-	if (copy->vmc_object == NULL) {
-		return;
+	if (copy->vmc_object != NULL) {
+		kr = vm_object_hold_page(copy->vmc_object, copy->vmc_first + atop(byte), &page);
 	}
-	disable_preemption();
-	slot = vm_object_slot(copy->vmc_object, copy->vmc_first + atop(byte));
-	if (slot != NULL) {
-		page = vm_slot_lock(slot);
-		if (page != NULL) {
-			memcpy(buffer, (char *)vm_page_kva(page) + (byte & PAGE_MASK), len);
-		}
-		vm_slot_unlock(slot, page);
+	if (page == NULL) {
+		memset(buffer, 0, len);
+		return kr;
 	}
-	enable_preemption();
+	memcpy(buffer, (char *)vm_page_kva(page) + (byte & PAGE_MASK), len);
+	vm_object_release_page(page);
+	return KERN_SUCCESS;
 }
 
 #define OVERWRITE_BUFFER 4096 /* bytes at a time; a zone element, and a divisor of a page */
@@ -114,8 +110,10 @@ vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy)
 		vm_map_size_t left = os_min(room, copy->vmc_size - done);
 		size_t part = os_min(left, (vm_map_size_t)OVERWRITE_BUFFER);
 
-		copy_read(copy, done, buffer, part);
-		kr = vm_map_write_user(map, buffer, addr + done, part);
+		kr = copy_read(copy, done, buffer, part);
+		if (kr == KERN_SUCCESS) {
+			kr = vm_map_write_user(map, buffer, addr + done, part);
+		}
 		done += part;
 	}
 	if (buffer != NULL) {

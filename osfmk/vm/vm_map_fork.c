@@ -86,6 +86,20 @@ vm_map_entry_own_object(vm_map_entry_t entry)
 
 /* --- fork --- */
 
+/*
+ * The shadow is VO_WRITE_SHARED from now on: all who map it get the same copy of a page. A fault that did not
+ * see that yet has its slot locked, or is done.
+ */
+static void
+entry_unmap_file_pages(vm_map_t map, vm_map_entry_t entry)
+{
+	uint64_t first = entry_first(entry);
+
+	os_atomic_thread_fence(seq_cst);                                        /* [M1] */
+	vm_object_quiesce(entry->vme_object, first, first + vme_npages(entry)); /* [M2] */
+	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+}
+
 bool
 vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 {
@@ -101,6 +115,9 @@ vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 	}
 	vm_object_set_write_shared(entry->vme_object);
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_SHARED, relaxed);
+	if (entry->vme_object->vo_flags & VO_SHADOW) {
+		entry_unmap_file_pages(map, entry);
+	}
 	return true;
 }
 

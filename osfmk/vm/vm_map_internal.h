@@ -6,6 +6,7 @@
 #include <arm64/cpu_data.h>
 #include <mach/arm/commpage.h>
 #include <mach/vm_behavior.h>
+#include <os/list.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_index.h>
 #include <vm/vm_object.h>
@@ -113,6 +114,8 @@ struct vm_map {
 
 	uint32_t vmm_refs OS_CACHE_ALIGNED; /* atomic */
 	vm_map_offset_t vmm_arena_next;     /* atomic: where the next arena is cut */
+	struct list_node vmm_link;          /* vm_map_list.c */
+	uint32_t vmm_home;                  /* CPU whose list it is in; const */
 
 	struct vm_map_index vmm_index OS_CACHE_ALIGNED;
 	struct vm_map_arena vmm_arenas[]; /* by CPU */
@@ -136,6 +139,11 @@ vm_map_lookup_entry(const struct vm_map *map, vm_map_offset_t va)
 {
 	return vm_index_lookup(&map->vmm_index, vm_map_page(map, va));
 }
+
+/* vm_map_list.c: a user map from its creation to its end. */
+void vm_map_list_init(void);
+void vm_map_list_add(vm_map_t map);
+void vm_map_list_remove(vm_map_t map);
 
 /*
  * Locks [start, end), plus what entries reach beyond it, and cuts those at start and end; on return exactly

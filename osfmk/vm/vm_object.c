@@ -12,6 +12,7 @@
 #include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pager.h>
 #include <vm/vm_purgeable.h>
 
 ZONE_DEFINE(vm_object_zone, "vm objects", sizeof(struct vm_object), ZC_NONE);
@@ -43,13 +44,71 @@ vm_object_allocate(uint64_t npages)
 	return object;
 }
 
+vm_object_t
+vm_object_create_file(struct vm_pager *pager, uint64_t size, uint64_t max_npages, uint32_t flags)
+{
+	vm_object_t file = vm_object_allocate(max_npages);
+
+	assert(!(flags & ~(uint32_t)(VO_PERMANENT | VO_WRITE_SHARED)) && size <= ptoa(max_npages));
+	if (file != NULL) {
+		file->vo_flags = VO_FILE | flags;
+		file->vo_pager = pager;
+		file->vo_size = size;
+	}
+	return file;
+}
+
+void
+vm_object_destroy_file(vm_object_t file)
+{
+	vm_tree_destroy(&file->vo_tree, file->vo_height);
+	zfree(vm_object_zone, file);
+}
+
+/* What an object over `backing` shows at its page `at` is the file's page `page`. */
+static vm_object_t
+shadow_create(vm_object_t backing, uint64_t page, uint64_t npages, uint64_t at)
+{
+	vm_object_t shadow = vm_object_allocate(at + npages);
+
+	assert(backing->vo_flags & VO_FILE);
+	if (shadow != NULL) {
+		shadow->vo_flags = VO_SHADOW;
+		shadow->vo_backing = backing;
+		shadow->vo_backing_page = page - at;
+		vm_object_reference(backing);
+	}
+	return shadow;
+}
+
+vm_object_t
+vm_object_create_shadow(vm_object_t file, uint64_t first, uint64_t npages)
+{
+	return shadow_create(file, first, npages, 0);
+}
+
 void
 vm_object_reference(vm_object_t object)
 {
-	uint32_t refs = os_atomic_inc_orig(&object->vo_refs, relaxed);
+	uint32_t refs;
+
+	if (object->vo_flags & VO_PERMANENT) {
+		return;
+	}
+	refs = os_atomic_inc_orig(&object->vo_refs, relaxed);
 
 	assert(refs != 0);
 	(void)refs;
+}
+
+static OS_NOINLINE void
+object_drop_source(vm_object_t object)
+{
+	if (object->vo_flags & VO_SHADOW) {
+		vm_object_deallocate(object->vo_backing);
+	} else if (object->vo_pager->vp_ops->vpo_terminate != NULL) {
+		object->vo_pager->vp_ops->vpo_terminate(object->vo_pager);
+	}
 }
 
 void
@@ -61,7 +120,8 @@ vm_object_deallocate(vm_object_t object)
 	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
 	 * first.
 	 */
-	if (os_atomic_load(&object->vo_refs, acquire) != 1 && os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
+	if ((object->vo_flags & VO_PERMANENT) || (os_atomic_load(&object->vo_refs, acquire) != 1 &&
+						     os_atomic_dec(&object->vo_refs, acq_rel) != 0)) {
 		return;
 	}
 	if (os_unlikely(object->vo_purgeable != NULL)) {
@@ -70,6 +130,9 @@ vm_object_deallocate(vm_object_t object)
 	vm_object_remove_range(object, 0, object->vo_npages, &dead);
 	vm_page_release_list(dead);
 	vm_tree_destroy(&object->vo_tree, object->vo_height);
+	if (os_unlikely(object->vo_flags & VO_SOURCED)) {
+		object_drop_source(object);
+	}
 	zfree_smr(vm_object_zone, object);
 }
 
@@ -221,34 +284,134 @@ slot_copy(uintptr_t *slot, bool *failed)
 	return copy;
 }
 
+static bool
+object_is_write_shared(vm_object_t object)
+{
+	return (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
+}
+
+void
+vm_object_release_page(vm_page_t page)
+{
+	if (vm_page_unref(page)) {
+		vm_page_release(page);
+	}
+}
+
+/* A page on its way into a copy, which takes over the reference. */
+static bool
+copy_insert(vm_object_t copy, uint64_t index, vm_page_t page)
+{
+	if (vm_object_insert(copy, index, page) == KERN_SUCCESS) {
+		return true;
+	}
+	vm_object_release_page(page);
+	return false;
+}
+
+/* The pages that are in the slots of the range. */
+static bool
+copy_own_pages(vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now)
+{
+	bool failed = false;
+
+	now = now || object_is_write_shared(object);
+	foreach_slot(object, start, start + npages, slot, index)
+	{
+		vm_page_t page = failed ? NULL : now ? slot_copy(slot, &failed) : slot_share(slot);
+
+		if (page != NULL && !copy_insert(copy, slot_index(slot, index) - start + at, page)) {
+			failed = true;
+		}
+	}
+	return !failed;
+}
+
+/* A reference to, or a copy of, what is in the slot of `index`; NULL when it is empty, or *failed. */
+static vm_page_t
+object_copy_page(vm_object_t object, uint64_t index, bool now, bool *failed)
+{
+	uintptr_t *slot = index < object->vo_npages ? vm_object_slot(object, index) : NULL;
+
+	if (slot == NULL) {
+		return NULL;
+	}
+	return now || object_is_write_shared(object) ? slot_copy(slot, failed) : slot_share(slot);
+}
+
+/*
+ * The same for an object whose empty slots are a file's pages. NULL without *failed: behind the end of the
+ * file.
+ */
+static vm_page_t
+sourced_copy_page(vm_object_t object, uint64_t index, bool now, bool *failed)
+{
+	vm_page_t page = object_copy_page(object, index, now, failed);
+	vm_object_t file = object;
+	kern_return_t kr;
+
+	if (object->vo_flags & VO_SHADOW) {
+		file = object->vo_backing;
+		index += object->vo_backing_page;
+	}
+	while (page == NULL && !*failed) {
+		kr = vm_object_page_in(file, index);
+		if (kr != KERN_SUCCESS) {
+			*failed = kr != KERN_MEMORY_ERROR;
+			return NULL;
+		}
+		page = object_copy_page(file, index, now, failed);
+	}
+	return page;
+}
+
 bool
 vm_object_copy_pages(
     vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now)
 {
 	bool failed = false;
 
-	now = now || (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) != 0;
-	foreach_slot(object, start, start + npages, slot, index)
-	{
-		vm_page_t page = failed ? NULL : now ? slot_copy(slot, &failed) : slot_share(slot);
+	if (os_likely(!(object->vo_flags & VO_SOURCED))) {
+		return copy_own_pages(copy, at, object, start, npages, now);
+	}
+	for (uint64_t i = 0; i < npages && !failed; i++) {
+		vm_page_t page = sourced_copy_page(object, start + i, now, &failed);
 
-		if (page != NULL &&
-		    vm_object_insert(copy, slot_index(slot, index) - start + at, page) != KERN_SUCCESS) {
+		if (page != NULL && !copy_insert(copy, at + i, page)) {
 			failed = true;
-			if (vm_page_unref(page)) {
-				vm_page_release(page);
-			}
 		}
 	}
 	return !failed;
 }
 
+/* A copy of a shadow is a shadow; a file that does not change can be shadowed as well. */
+static vm_object_t
+copy_create(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at)
+{
+	if (object->vo_flags & VO_SHADOW) {
+		return shadow_create(object->vo_backing, start + object->vo_backing_page, npages, at);
+	}
+	if ((object->vo_flags & VO_FILE) && !object_is_write_shared(object)) {
+		return shadow_create(object, start, npages, at);
+	}
+	return vm_object_allocate(at + npages);
+}
+
+static bool
+copy_fill(vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now)
+{
+	if (copy->vo_flags & VO_SHADOW) {
+		return (object->vo_flags & VO_FILE) || copy_own_pages(copy, at, object, start, npages, now);
+	}
+	return vm_object_copy_pages(copy, at, object, start, npages, now);
+}
+
 static vm_object_t
 copy_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at, bool now)
 {
-	vm_object_t copy = vm_object_allocate(at + npages);
+	vm_object_t copy = copy_create(object, start, npages, at);
 
-	if (copy != NULL && !vm_object_copy_pages(copy, at, object, start, npages, now)) {
+	if (copy != NULL && !copy_fill(copy, at, object, start, npages, now)) {
 		vm_object_deallocate(copy);
 		return NULL;
 	}

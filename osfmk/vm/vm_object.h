@@ -13,9 +13,13 @@
  *
  * An object that several entries map and may write to (VO_WRITE_SHARED) holds only pages of its own
  * (vmp_refs 1), since whoever replaced a page would have to find all its translations: a copy of it is made
- * at once. Objects that are mapped by several but written by none of them (a program's text) are copied
- * like any other. A delayed copy, and a pager below the slots, fit in vo_backing without changing the users
- * of this interface.
+ * at once.
+ *
+ * Files (vm_pager.h). A file object (VO_FILE) is the page cache of one file: read, write and every mapping use
+ * its pages; an empty slot is filled by its pager. A shadow (VO_SHADOW) is what a private mapping of a file
+ * maps: an object of the mapping's own whose empty slots stand for pages of the file. Those are mapped without
+ * the right to write and stay out of the slots; the first write puts a copy into the slot. So a look-up is two
+ * tree walks at most, and copies of a shadow are shadows of the same file, never of each other.
  *
  * Locks: the slot lock (bit 0 of the slot word, preemption off, never held while blocking, rank: object)
  * covers the slot and the page-table entries that map it. An object that is being freed is unreachable; its
@@ -27,21 +31,32 @@
 #include <vm/vm_object_tree.h>
 #include <vm/vm_types.h>
 
+struct vm_pager;
+
 struct vm_object {
-	uint32_t vo_refs;   /* atomic: map entries, and transient holders */
+	uint32_t vo_refs;   /* atomic: map entries, and transient holders; not counted when VO_PERMANENT */
 	uint32_t vo_height; /* levels of nodes under vo_tree; const */
 	uint32_t vo_flags;  /* VO_*; atomic, only ever set */
 	uint32_t vo_unused0;
-	uint64_t vo_npages;                /* size; const */
-	struct vm_object *vo_backing;      /* unused until pagers exist; const */
+	uint64_t vo_npages;           /* slots; const */
+	struct vm_object *vo_backing; /* VO_SHADOW: the file object, referenced; const */
+	uint64_t vo_backing_page;     /* VO_SHADOW: page of the file = page of the object + this; const */
+	struct vm_pager *vo_pager;    /* VO_FILE; const */
+	uint64_t vo_size;             /* VO_FILE: bytes of the file; atomic, see vm_object_resize */
 	struct vm_purgeable *vo_purgeable; /* NULL: not purgeable; const once mapped */
-	uint64_t vo_unused[3];
-	struct vm_object_tree vo_tree; /* a line of its own: 8 slots */
+	struct vm_object_tree vo_tree;     /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
 
 static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the reference count is not beside slots");
 
-#define VO_WRITE_SHARED 0x1 /* see the head of the file */
+/* See the head of the file. A file that can change is VO_WRITE_SHARED from the start. */
+#define VO_WRITE_SHARED 0x1
+#define VO_FILE         0x10 /* const */
+#define VO_SHADOW       0x20 /* const */
+#define VO_PERMANENT    0x40 /* const: lives as long as the machine */
+
+/* An empty slot is not a page of zeros. */
+#define VO_SOURCED (VO_FILE | VO_SHADOW)
 
 /* A page slot: page | lock bit. */
 #define VM_SLOT_LOCKED 1UL
@@ -87,6 +102,9 @@ vm_object_slot(vm_object_t object, uint64_t index)
 /* An empty anonymous object with one reference, or NULL. */
 vm_object_t vm_object_allocate(uint64_t npages);
 
+/* A shadow over `npages` pages of a file object from page `first` on, with one reference, or NULL. */
+vm_object_t vm_object_create_shadow(vm_object_t file, uint64_t first, uint64_t npages);
+
 void vm_object_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object); /* the last reference frees the pages */
 
@@ -118,8 +136,10 @@ vm_object_t vm_object_copy_range(vm_object_t object, uint64_t start, uint64_t np
 /* The same with pages of its own in any case. */
 vm_object_t vm_object_duplicate_range(vm_object_t object, uint64_t start, uint64_t npages, uint64_t at);
 
-/* The same into empty slots of an object that nobody else can see yet; `now`: with pages of its own in any case. False:
- * memory is exhausted. */
+/*
+ * The same into empty slots of an object that nobody else can see yet; pages of a file are fetched, those behind
+ * its end stay empty. `now`: with pages of its own in any case. False: memory is exhausted. May block if the object is VO_SOURCED.
+ */
 OS_WARN_RESULT bool vm_object_copy_pages(
     vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now);
 
@@ -131,3 +151,11 @@ kern_return_t vm_object_insert(vm_object_t object, uint64_t index, vm_page_t pag
 
 /* Pages present in the range. */
 uint64_t vm_object_resident(vm_object_t object, uint64_t start, uint64_t end);
+
+/*
+ * The page that readers of the object see at `index`, with a reference that keeps it from being freed: its own,
+ * or the file's, fetched if it is not there. NULL: zeros (nobody has touched it). The reference does not keep
+ * others from writing to it. KERN_MEMORY_ERROR behind the end of the file; KERN_RESOURCE_SHORTAGE. May block.
+ */
+kern_return_t vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page);
+void vm_object_release_page(vm_page_t page);

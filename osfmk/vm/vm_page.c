@@ -315,6 +315,19 @@ vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end)
 	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
 }
 
+void
+vm_page_adopt_boot_range(pmap_paddr_t start, pmap_paddr_t end)
+{
+	assert(page_aligned(start | end));
+	for (; start < end; start += PAGE_SIZE) {
+		vm_page_t page = vm_page_from_ppnum((ppnum_t)atop(start));
+
+		page->vmp_refs = 1;
+		page->vmp_state = VM_PAGE_BOOT;
+		page->vmp_flags = 0;
+	}
+}
+
 vm_page_t
 vm_page_grab_contiguous(unsigned npages)
 {

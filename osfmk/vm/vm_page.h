@@ -95,6 +95,12 @@ bool vm_page_unref(vm_page_t page); /* true: that was the last, the page is now 
 /* RAM that boot used and nobody needs any more (ramdisk, device tree): whole pages inside the range. */
 void vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end);
 
+/*
+ * RAM that boot used and that stays in use, as pages that objects may hold: each has one reference of its own
+ * that is never dropped. Once, whole pages.
+ */
+void vm_page_adopt_boot_range(pmap_paddr_t start, pmap_paddr_t end);
+
 /* Physically contiguous pages, for devices and tables; NULL when there is no such run. May scan: boot and
  * drivers only. Freed page by page. */
 vm_page_t vm_page_grab_contiguous(unsigned npages);

@@ -14,7 +14,7 @@ def entries(data):
         assert data[at:at + 6] == b"070701", at
         fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
         mode, size, name_size = fields[1], fields[6], fields[11]
-        name = data[at + 110:at + 110 + name_size - 1].decode()
+        name = data[at + 110:at + 110 + name_size].rstrip(b"\0").decode()
         start = (at + 110 + name_size + 3) & ~3
         if name == "TRAILER!!!":
             return found
@@ -33,6 +33,21 @@ class Archive(unittest.TestCase):
     def test_order_of_files_does_not_matter(self):
         turned = dict(reversed(list(self.FILES.items())))
         self.assertEqual(cpio.archive(self.FILES), cpio.archive(turned))
+
+    def test_large_files_lie_on_pages(self):
+        content = os.urandom(cpio.PAGE)
+        files = {"/bin/a": (content, cpio.PROGRAM), "/bin/b": (content, cpio.PROGRAM), "/c": (b"x", cpio.FILE)}
+        first = cpio.archive(files)
+        second = cpio.archive(files, len(first))
+        self.assertEqual([data for _, _, data in entries(second)], [b"", content, content, b"x"])
+        ramdisk, found = first + second, -1
+        for _ in range(4):
+            found = ramdisk.index(content, found + 1)
+            self.assertEqual(found % cpio.PAGE, 0)
+
+    def test_without_alignment_names_are_short(self):
+        content = bytes(cpio.PAGE)
+        self.assertLess(len(cpio.archive({"/a": (content, cpio.FILE)}, page=cpio.BLOCK)), cpio.PAGE + 1000)
 
     def test_archives_can_follow_each_other(self):
         self.assertEqual(len(cpio.archive(self.FILES)) % cpio.BLOCK, 0)

@@ -67,7 +67,7 @@ def ramdisk(out, files, where):
     """Writes the built ramdisk with `files` laid over it to `where`, and returns that path."""
     with open(os.path.join(out, "ramdisk.cpio"), "rb") as built:
         base = built.read()
-    return _write(where, base + cpio.archive(files))
+    return _write(where, base + cpio.archive(files, len(base)))
 
 
 def ramdisk_of(prefixes, out, files, where):

@@ -1,0 +1,251 @@
+/*
+ * File objects: filling, holding, resizing and evicting the pages of a file. See vm_pager.h; [E1] to [E4] are
+ * the labels there.
+ */
+#include <vm/vm_pager.h>
+
+#include <kern/assert.h>
+#include <kern/preempt.h>
+#include <kern/smr.h>
+#include <string.h>
+#include <vm/pmap.h>
+#include <vm/vm_map_internal.h>
+#include <vm/vm_page.h>
+
+/* Pages that a file of so many bytes has. */
+OS_INLINE uint64_t
+file_pages(uint64_t size)
+{
+	return atop(size + PAGE_MASK);
+}
+
+/* --- filling --- */
+
+/*
+ * Puts a page into the slot unless somebody was faster or the file has become shorter: the size is read under
+ * the slot lock, and vm_object_resize stores it before it passes over the slots. False: the page is the
+ * caller's still.
+ */
+static bool
+slot_fill(vm_object_t file, uint64_t index, uintptr_t *slot, vm_page_t page)
+{
+	vm_page_t found;
+	bool fill;
+
+	disable_preemption();
+	found = vm_slot_lock(slot);
+	fill = found == NULL && index < file_pages(os_atomic_load(&file->vo_size, relaxed));
+	vm_slot_unlock(slot, fill ? page : found);
+	enable_preemption();
+	return fill;
+}
+
+kern_return_t
+vm_object_page_in(vm_object_t file, uint64_t index)
+{
+	struct vm_pager *pager = file->vo_pager;
+	uintptr_t *slot;
+	vm_page_t page;
+	kern_return_t kr;
+
+	if (index >= file_pages(os_atomic_load(&file->vo_size, relaxed))) {
+		return KERN_MEMORY_ERROR;
+	}
+	slot = vm_object_slot_alloc(file, index);
+	if (slot == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (vm_slot_page(os_atomic_load(slot, relaxed)) != NULL) {
+		return KERN_SUCCESS;
+	}
+	kr = pager->vp_ops->vpo_data_request(pager, index, &page);
+	if (kr == KERN_SUCCESS && !slot_fill(file, index, slot, page)) {
+		vm_object_release_page(page);
+	}
+	return kr;
+}
+
+/* --- holding --- */
+
+static vm_page_t
+slot_hold(vm_object_t object, uint64_t index)
+{
+	uintptr_t *slot = vm_object_slot(object, index);
+	vm_page_t page;
+
+	if (slot == NULL || os_atomic_load(slot, relaxed) == 0) {
+		return NULL;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL) {
+		vm_page_ref(page);
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	return page;
+}
+
+kern_return_t
+vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	*page = slot_hold(object, index);
+	if (*page != NULL || !(object->vo_flags & VO_SOURCED)) {
+		return KERN_SUCCESS;
+	}
+	if (object->vo_flags & VO_SHADOW) {
+		index += object->vo_backing_page;
+		object = object->vo_backing;
+		if (index < object->vo_npages) {
+			*page = slot_hold(object, index);
+		}
+	}
+	while (*page == NULL && kr == KERN_SUCCESS) {
+		kr = vm_object_page_in(object, index);
+		if (kr == KERN_SUCCESS) {
+			*page = slot_hold(object, index);
+		}
+	}
+	return kr;
+}
+
+/* --- taking pages out --- */
+
+/* File pages [start, end) that are to lose their translations. */
+struct unmap {
+	vm_object_t file;
+	uint64_t start, end;
+	vm_map_t map;
+};
+
+/* The pages of the object that show pages of the file; false: it is another object. */
+static bool
+unmap_range(const struct unmap *u, vm_object_t object, uint64_t *delta)
+{
+	if (object == u->file) {
+		*delta = 0;
+		return true;
+	}
+	*delta = object->vo_backing_page;
+	return (object->vo_flags & VO_SHADOW) && object->vo_backing == u->file;
+}
+
+/*
+ * The slot lock keeps faults on the page away. A full slot of a shadow has a copy, which stays; where there is no
+ * slot, nobody has been.
+ */
+static void
+unmap_page(const struct unmap *u, vm_object_t object, uint64_t index, vm_map_offset_t va)
+{
+	uintptr_t *slot = vm_object_slot(object, index);
+	vm_page_t page;
+
+	if (slot == NULL) {
+		return;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page == NULL || object == u->file) {
+		pmap_remove(u->map->vmm_pmap, va, va + PAGE_SIZE);
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+}
+
+/* The entry is locked: object and range stay. */
+static void
+unmap_entry(const struct unmap *u, vm_map_entry_t entry)
+{
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	uint64_t delta, first, last;
+
+	if (object == NULL || object == VME_OBJECT_DEAD || !unmap_range(u, object, &delta)) {
+		return;
+	}
+	/* In pages of the file. */
+	first = vme_object_page(entry->vme_bias, entry->vme_start) + delta;
+	last = first + vme_npages(entry);
+	for (uint64_t page = os_max(first, u->start); page < os_min(last, u->end); page++) {
+		unmap_page(u, object, page - delta, entry->vme_start + ptoa(page - first));
+	}
+}
+
+static uint64_t
+unmap_visit(vm_map_entry_t entry, uint64_t page, void *context)
+{
+	struct unmap *u = context;
+
+	/* Its lock is that of its first slot. What begins before `page` came while we walked: after [E1]. */
+	if (vm_map_page(u->map, entry->vme_start) == page) {
+		unmap_entry(u, entry);
+	}
+	return vm_map_page(u->map, entry->vme_end);
+}
+
+static void
+unmap_in_map(vm_map_t map, void *context)
+{
+	struct unmap *u = context;
+
+	u->map = map;
+	vm_index_foreach(&map->vmm_index, vm_map_page(map, map->vmm_min), vm_map_page(map, map->vmm_max),
+	    true, unmap_visit, u);
+}
+
+/* [E1] to [E4]. The file system's reference is the caller's: nobody else maps the file if it is the only one. */
+static void
+file_drop_pages(vm_object_t file, uint64_t start, uint64_t end)
+{
+	struct unmap u = { .file = file, .start = start, .end = end };
+	vm_page_t dead = NULL;
+
+	vm_object_remove_range(file, start, end, &dead); /* [E1] */
+	if ((file->vo_flags & VO_PERMANENT) || os_atomic_load(&file->vo_refs, seq_cst) != 1) {
+		smr_synchronize();                /* [E2] */
+		vm_map_foreach(unmap_in_map, &u); /* [E3] */
+	}
+	vm_page_release_list(dead); /* [E4] */
+}
+
+/* Bytes [from, end of the page) of the page that holds byte `from` become zero. */
+static void
+file_zero_tail(vm_object_t file, uint64_t from)
+{
+	vm_page_t page = NULL;
+
+	if (!page_aligned(from)) {
+		page = slot_hold(file, atop(from));
+	}
+	if (page != NULL) {
+		memset((char *)vm_page_kva(page) + (from & PAGE_MASK), 0, PAGE_SIZE - (from & PAGE_MASK));
+		vm_object_release_page(page);
+	}
+}
+
+void
+vm_object_resize(vm_object_t file, uint64_t size)
+{
+	uint64_t old = os_atomic_load(&file->vo_size, relaxed);
+
+	assert((file->vo_flags & VO_FILE) && size <= ptoa(file->vo_npages));
+	if (size > old) {
+		file_zero_tail(file, old); /* what mappings wrote behind the end */
+	}
+	/* seq_cst: a fault that locks a slot after our pass sees the new size; see slot_fill. */
+	os_atomic_store(&file->vo_size, size, seq_cst);
+	if (file_pages(size) < file_pages(old)) {
+		file_drop_pages(file, file_pages(size), file_pages(old));
+	}
+	if (size < old) {
+		file_zero_tail(file, size);
+	}
+}
+
+void
+vm_object_evict(vm_object_t file, uint64_t start, uint64_t end)
+{
+	assert((file->vo_flags & VO_FILE) && start <= end && end <= file->vo_npages);
+	file_drop_pages(file, start, end);
+}
