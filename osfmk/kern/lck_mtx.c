@@ -5,9 +5,11 @@
  * compare-exchange each way.
  *
  * Contended: spin while the owner is on a CPU, for at most LCK_MTX_SPIN steps; then, under the interlock,
- * set the waiters bit and sleep on lm_waiters. The unlocker of a mutex with waiters frees it and wakes the
- * oldest waiter, which competes again (a running thread may be faster; nobody's CPU time is lost to a handoff
- * to a sleeper). The bit is set again by every thread that goes to sleep and stays while the list is not empty.
+ * set the waiters bit and sleep on lm_waiters, a turnstile: the owner runs at the priority of the best of them
+ * (<kern/turnstile.h>). The unlocker of a mutex with waiters frees it and wakes the first waiter, which competes
+ * again (a running thread may be faster; nobody's CPU time is lost to a handoff to a sleeper). Whoever gets
+ * a mutex with waiters becomes their inheritor. The bit is set again by every thread that goes to sleep and
+ * stays while the list is not empty.
  *
  * No wake-up is lost: a sleeper sets the bit with a compare-exchange on the owned word, under the interlock,
  * before it sleeps; an unlocker that finds the bit takes the interlock before it looks at the list.
@@ -19,6 +21,7 @@
 #include <arm64/machine_routines.h>
 #include <kern/lock_check.h>
 #include <kern/thread.h>
+#include <kern/turnstile.h>
 #include <kern/waitq.h>
 
 #define LCK_MTX_WAITERS 1ULL
@@ -52,14 +55,28 @@ mtx_try(lck_mtx_t *lock, thread_t self)
 	return os_atomic_cmpxchg(&lock->lm_owner, 0ULL, (uint64_t)(uintptr_t)self, acquire); /* [M1] */
 }
 
-/* Free but with waiters: the bit stays, for the next unlock. */
+static thread_t
+mtx_owner(const lck_mtx_t *lock)
+{
+	return (thread_t)(uintptr_t)(os_atomic_load(&lock->lm_owner, relaxed) & ~LCK_MTX_WAITERS);
+}
+
+static void mtx_inherit(lck_mtx_t *lock, thread_t self);
+
+/* Free but perhaps with waiters: the bit stays, for the next unlock. */
 static bool
 mtx_try_keep_waiters(lck_mtx_t *lock, thread_t self)
 {
 	uint64_t word = os_atomic_load(&lock->lm_owner, relaxed);
 
-	return (word & ~LCK_MTX_WAITERS) == 0 &&
-	       os_atomic_cmpxchg(&lock->lm_owner, word, (uint64_t)(uintptr_t)self | word, acquire); /* [M1] */
+	if ((word & ~LCK_MTX_WAITERS) != 0 ||
+	    !os_atomic_cmpxchg(&lock->lm_owner, word, (uint64_t)(uintptr_t)self | word, acquire)) { /* [M1] */
+		return false;
+	}
+	if (os_unlikely(word != 0)) {
+		mtx_inherit(lock, self);
+	}
+	return true;
 }
 
 /* Spins while the owner runs. True when the mutex was taken. Threads are type-stable: the owner may be looked
@@ -96,15 +113,30 @@ mtx_mark_waiters(lck_mtx_t *lock)
 static void
 mtx_sleep(lck_mtx_t *lock)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
 	bool irq = lck_spin_lock_irq(&lock->lm_waiters.wq_lock);
 
 	if (!mtx_mark_waiters(lock)) {
 		lck_spin_unlock_irq(&lock->lm_waiters.wq_lock, irq);
 		return;
 	}
-	waitq_wait_prepare_locked(&lock->lm_waiters, THREAD_UNINT, 0);
+	/* It stays the owner until it gets the interlock. */
+	turnstile_wait_prepare_locked(&lock->lm_waiters, mtx_owner(lock), THREAD_UNINT, 0, &chain);
 	lck_spin_unlock_irq(&lock->lm_waiters.wq_lock, irq);
+	turnstile_propagate(&chain);
 	thread_block(THREAD_CONTINUE_NULL);
+}
+
+/* The new owner of a mutex that others wait for: they push on it. */
+static OS_NOINLINE void
+mtx_inherit(lck_mtx_t *lock, thread_t self)
+{
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
+	bool irq = lck_spin_lock_irq(&lock->lm_waiters.wq_lock);
+
+	turnstile_set_inheritor_locked(&lock->lm_waiters, self, &chain);
+	lck_spin_unlock_irq(&lock->lm_waiters.wq_lock, irq);
+	turnstile_propagate(&chain);
 }
 
 static OS_NOINLINE void
@@ -142,16 +174,18 @@ lck_mtx_try_lock(lck_mtx_t *lock) NO_THREAD_SAFETY
 static OS_NOINLINE void
 mtx_unlock_slow(lck_mtx_t *lock)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
 	struct waitq *wq = &lock->lm_waiters;
 	bool irq = lck_spin_lock_irq(&wq->wq_lock);
-	thread_t next = waitq_claim_one_locked(wq, THREAD_AWAKENED);
+	thread_t next = turnstile_claim_one_locked(wq, THREAD_AWAKENED, THREAD_NULL, &chain);
 
 	os_atomic_store(
 	    &lock->lm_owner, list_empty(&wq->wq_threads) ? 0 : LCK_MTX_WAITERS, release); /* [M2] */
-	lck_spin_unlock_irq(&wq->wq_lock, irq);
 	if (next != THREAD_NULL) {
-		thread_make_runnable(next);
+		thread_make_runnable_masked(next);
 	}
+	lck_spin_unlock_irq(&wq->wq_lock, irq);
+	turnstile_propagate(&chain);
 }
 
 void

@@ -46,12 +46,14 @@ sched_charge_quantum_slow(thread_t thread, uint64_t used, uint64_t now)
 {
 	usage_decay(thread, now);
 	thread->sched_usage += os_min(used, sched_quantum_ticks);
-	thread->sched_pri = (int16_t)sched_decayed_priority(thread->base_pri, thread->sched_usage);
+	thread->sched_pri = (int16_t)os_max(
+	    sched_decayed_priority(thread->base_pri, thread->sched_usage), (int)thread->push.tp_promoted);
 }
 
 void
 sched_wake_priority_slow(thread_t thread, uint64_t now)
 {
 	usage_decay(thread, now);
-	thread->sched_pri = (int16_t)sched_decayed_priority(thread->base_pri, thread->sched_usage);
+	thread->sched_pri = (int16_t)os_max(
+	    sched_decayed_priority(thread->base_pri, thread->sched_usage), (int)thread->push.tp_promoted);
 }

@@ -15,6 +15,7 @@
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
+#include <kern/turnstile.h>
 #include <kern/upcalls.h>
 #include <kern/waitq.h>
 #include <kern/zalloc.h>
@@ -141,6 +142,7 @@ kernel_bootstrap(void)
 	sched_policy_init();
 	processor_init(0, &boot_thread);
 	waitq_bootstrap();
+	turnstile_bootstrap();
 	bootstrap_memory();
 	bootstrap_objects();
 	if (kernel_thread_create(kernel_bootstrap_thread, NULL, BASEPRI_KERNEL, "bootstrap", NULL) !=

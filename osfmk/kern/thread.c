@@ -11,6 +11,7 @@
 #include <kern/clock.h>
 #include <kern/sched_prim.h>
 #include <kern/task.h>
+#include <kern/turnstile.h>
 #include <kern/upcalls.h>
 #include <kern/waitq.h>
 #include <kern/zalloc.h>
@@ -34,10 +35,11 @@ thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 	thread->task = task;
 	thread->pmap = task != TASK_NULL && task->map != NULL ? vm_map_pmap(task->map) : kernel_pmap;
 	runq_entry_init(&thread->runq_entry);
+	turnstile_thread_init(thread);
 	thread->sched_pri = thread->base_pri = (int16_t)pri;
 	thread->sched_mode = (uint8_t)mode;
 	thread->bound_cpu = THREAD_CPU_ANY;
-	list_init(&thread->wait_link);
+	pri_node_init(&thread->wait_node);
 	list_init(&thread->task_link);
 	thread->ref_count = 1;
 	thread->active = true;
@@ -58,7 +60,8 @@ thread_alloc(task_t task, enum sched_mode mode, int pri)
 		return THREAD_NULL;
 	}
 	generation = thread->wait_word & WAIT_GEN_MASK;
-	memset(thread, 0, sizeof(*thread));
+	memset(thread, 0, offsetof(struct thread, push));
+	memset(&thread->ref_count, 0, sizeof(*thread) - offsetof(struct thread, ref_count));
 	os_atomic_store(&thread->wait_word, generation | WAIT_RUNNING, relaxed);
 	thread_init_fields(thread, task, mode, pri);
 	return thread;
@@ -71,6 +74,7 @@ thread_free(thread_t thread)
 		(void)timer_call_cancel(&thread->wait_timer);
 	}
 	exc_actions_thread_free(thread);
+	turnstile_thread_free(thread);
 	lck_mtx_destroy(&thread->mutex);
 	zfree(thread_zone, thread);
 }
@@ -189,6 +193,7 @@ thread_terminate_self(void)
 	task_remove_current_thread(task, self);
 	machine_thread_destroy(self);
 	ml_set_interrupts_enabled(false);
+	turnstile_thread_exit(self);
 	thread_exit_switch();
 }
 

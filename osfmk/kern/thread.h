@@ -39,6 +39,7 @@
 #include <kern/preempt.h>
 #include <kern/runq.h>
 #include <kern/timer_call.h>
+#include <kern/turnstile_types.h>
 #include <kern/wait_word.h>
 #include <mach/thread_info.h>
 
@@ -86,8 +87,11 @@ struct thread {
 	/* --- run queue and wait queue --- */
 	processor_t runq OS_CACHE_ALIGNED; /* (r) on whose run queue it is, or NULL; atomic to look at */
 	struct runq_entry runq_entry;      /* (r) */
-	struct list_node wait_link;        /* (q) */
-	uint64_t wait_queue_cookie;        /* (o) of the wait that wait_link belongs to */
+	union {
+		struct list_node wait_link; /* (q) */
+		struct pri_node wait_node;  /* (q) on a turnstile, the same link */
+	};
+	uint64_t wait_queue_cookie; /* (o) of the wait that wait_link belongs to */
 
 	/* --- timed waits and accounting --- */
 	struct timer_call wait_timer OS_CACHE_ALIGNED;
@@ -95,6 +99,9 @@ struct thread {
 	uint64_t sched_usage;    /* (o) decayed cpu time, ticks */
 	uint64_t sched_decay_at; /* (o) when sched_usage is halved next, ticks */
 	uint64_t usage_mark;     /* (o) cpu_time when sched_usage was last brought up to date */
+
+	/* --- priority inheritance --- */
+	struct thread_push push OS_CACHE_ALIGNED; /* survives the thread: walks may still look */
 
 	/* --- life --- */
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
@@ -122,6 +129,7 @@ struct thread {
 } OS_CACHE_ALIGNED;
 
 static_assert(offsetof(struct thread, frame) == 0, "SP_EL1 in user mode points at the frame");
+static_assert(offsetof(struct thread, wait_link) == offsetof(struct thread, wait_node.pn_link), "one link");
 static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.S relies on it");
 
 #define TH_SFLAG_DEPRESS 0x01 /* gave up its turn: behind everything until it runs again */

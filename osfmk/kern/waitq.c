@@ -8,6 +8,7 @@
 #include <kern/waitq.h>
 
 #include <kern/thread.h>
+#include <kern/turnstile.h>
 #include <kern/wait.h>
 
 /* Buckets of the event queues; a collision costs a longer look-up, nothing else. */
@@ -23,10 +24,16 @@ struct event_bucket {
 static struct event_bucket event_buckets[EVENT_HASH_SIZE];
 
 void
+waitq_init_class(struct waitq *wq, const struct lck_class *class)
+{
+	lck_spin_init(&wq->wq_lock, class);
+	list_init(&wq->wq_threads);
+}
+
+void
 waitq_init(struct waitq *wq)
 {
-	lck_spin_init(&wq->wq_lock, &waitq_lock_class);
-	list_init(&wq->wq_threads);
+	waitq_init_class(wq, &waitq_lock_class);
 }
 
 void
@@ -58,6 +65,10 @@ waitq_finish(thread_t self)
 	bool interrupts;
 
 	if (wq == NULL) {
+		return;
+	}
+	if (self->push.tp_turnstile != NULL) {
+		turnstile_finish(self, wq);
 		return;
 	}
 	interrupts = lck_spin_lock_irq(&wq->wq_lock);

@@ -16,6 +16,8 @@
 #include <kern/wait.h>
 
 void waitq_init(struct waitq *wq);
+/* With a lock of another class than LCK_RANK_WAITQ's. */
+void waitq_init_class(struct waitq *wq, const struct lck_class *class);
 
 /* All waiters must have been woken. */
 void waitq_destroy(struct waitq *wq);
