@@ -73,6 +73,20 @@ echo_fp(mach_port_t service)
 	}
 }
 
+/* The same by way of a set that has the service and another port, as a server of several services waits. */
+static void
+echo_set(mach_port_t service)
+{
+	mach_port_t set, other;
+
+	if (mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &set) == KERN_SUCCESS &&
+	    mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &other) == KERN_SUCCESS &&
+	    mach_port_insert_member(mach_task_self(), other, set) == KERN_SUCCESS &&
+	    mach_port_insert_member(mach_task_self(), service, set) == KERN_SUCCESS) {
+		echo(set);
+	}
+}
+
 /* ---- client side ---- */
 
 static inline bool
@@ -150,6 +164,14 @@ BENCHMARK("ipc/rpc_inline/64", rpc_inline, .arg = 64);
 BENCHMARK("ipc/rpc_inline/1024", rpc_inline, .arg = 1024);
 BENCHMARK("ipc/rpc_inline/4096", rpc_inline, .arg = 4096);
 BENCHMARK("scale/rpc_pairs", rpc_inline, .arg = 64, .cpus = 2, .workers = true);
+
+static void
+rpc_set(struct bench *b)
+{
+	rpc(b, echo_set, b->worker);
+}
+BENCHMARK("ipc/rpc_set/0", rpc_set, .arg = 0);
+BENCHMARK("ipc/rpc_set/64", rpc_set, .arg = 64);
 
 static void
 rpc_inline_fp(struct bench *b)

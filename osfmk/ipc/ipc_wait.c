@@ -80,6 +80,9 @@ ipc_wait_leave_set_list(thread_t self, ipc_pset_t pset)
 	lck_spin_lock(&pset->ips_lock);
 	if (self->ipc.ith_place == ITH_SET_LIST) {
 		list_remove(&self->ipc.ith_link);
+		if (list_empty(&pset->ips_waiters)) {
+			mq_clear_flag_locked(&pset->ips_mqueue, MQ_WAITERS);
+		}
 	}
 	lck_spin_unlock(&pset->ips_lock);
 }
@@ -95,7 +98,8 @@ ipc_wait_withdraw(thread_t self)
 	 * still says "on it", read inside the section, means that its memory is not reused before the end.
 	 */
 	smr_enter();
-	if (place == ITH_WORD && !mq_unwait(&((ipc_port_t)ith->ith_object)->ip_mqueue, self)) {
+	if (place == ITH_WORD &&
+	    !mq_unwait(ith->ith_object, self)) { /* a port's or a set's: its first member */
 		/* Taken out: by a receiver that moves us to the list, or by a waker that lost against us. */
 		while ((place = os_atomic_load(&ith->ith_place, acquire)) == ITH_WORD) {
 			cpu_relax();
@@ -154,9 +158,9 @@ ipc_receiver_too_large(thread_t thread, ipc_port_t port, ipc_kmsg_t kmsg)
 	thread_make_runnable(thread);
 }
 
-/* Gives the first message to the first receiver of `list` that takes it. False: no receiver, or no message. */
-bool
-ipc_port_dispatch_one_locked(ipc_port_t port, struct list_node *list)
+/* Gives the first message to the first receiver on the list. False: no receiver, or no message. */
+static bool
+ipc_port_dispatch_one_locked(ipc_port_t port) REQUIRES(port->ip_lock)
 {
 	struct mq_node *node = mq_peek_locked(&port->ip_mqueue);
 	thread_t thread;
@@ -164,7 +168,7 @@ ipc_port_dispatch_one_locked(ipc_port_t port, struct list_node *list)
 	if (node == NULL) {
 		return false;
 	}
-	thread = ipc_wait_claim_first_locked(list, THREAD_AWAKENED);
+	thread = ipc_wait_claim_first_locked(&port->ip_waiters, THREAD_AWAKENED);
 	if (thread == NULL) {
 		return false;
 	}
@@ -179,11 +183,8 @@ ipc_port_dispatch_one_locked(ipc_port_t port, struct list_node *list)
 void
 ipc_port_dispatch_locked(ipc_port_t port)
 {
-	while (ipc_port_dispatch_one_locked(port, &port->ip_waiters)) {}
+	while (ipc_port_dispatch_one_locked(port)) {}
 	if (list_empty(&port->ip_waiters)) {
 		mq_clear_flag_locked(&port->ip_mqueue, MQ_WAITERS);
-	}
-	if (!list_empty(&port->ip_sets) && mq_has_message_locked(&port->ip_mqueue)) {
-		ipc_pset_post_locked(port);
 	}
 }

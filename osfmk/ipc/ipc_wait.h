@@ -60,5 +60,5 @@ void ipc_port_pass_slot_locked(ipc_port_t port) REQUIRES(port->ip_lock);
 /* The receive right moves away: nobody may go on waiting here. */
 void ipc_port_evict_locked(ipc_port_t port) REQUIRES(port->ip_lock);
 
-/* Messages are queued and a flag asks for attention: receivers on the list, then sets. */
+/* Messages are queued and receivers are on the list. */
 void ipc_port_dispatch_locked(ipc_port_t port) REQUIRES(port->ip_lock);

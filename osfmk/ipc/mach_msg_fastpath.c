@@ -14,6 +14,9 @@
  *	wait     the caller becomes the receiver of its own port's queue word
  *	switch   to the receiver, and from the transit buffer to its memory
  *
+ * A server that waits in its port's set is found through the port (mach_msg_fast_call_set): the same steps, with the
+ * receiver in the set's queue word. [P7] of pset.h.
+ *
  * A receiver that cannot have this CPU is sent to in the same steps (mach_msg_fast_elsewhere); instead of the switch
  * it is made runnable, with the message in an element of its own, and the caller blocks.
  *
@@ -43,6 +46,7 @@
 #include <ipc/kmsg.h>
 #include <ipc/mach_msg.h>
 #include <ipc/port.h>
+#include <ipc/pset.h>
 #include <ipc/receive.h>
 #include <ipc/right.h>
 #include <ipc/space.h>
@@ -80,6 +84,13 @@ struct mach_msg_fast_args {
 /* This CPU's transit buffer: a message frame with FAST_SIZE_MAX bytes. NULL: none at the moment. */
 static PERCPU_DATA(ipc_kmsg_t, mach_msg_transit);
 
+/* A call that left only because another form of the fast path is the right one. */
+enum fast_retry {
+	FAST_RETRY_NONE,
+	FAST_RETRY_SET,       /* the destination is in a set and idle */
+	FAST_RETRY_ELSEWHERE, /* the receiver cannot run here next */
+};
+
 /* What the checks found out. Lives in registers: nothing takes its address but inlined steps. */
 struct fast_call {
 	uintptr_t percpu; /* base of this CPU's variables */
@@ -88,7 +99,8 @@ struct fast_call {
 	struct ipc_entry *dest_entry; /* the name sent to */
 	uint64_t dest_word;
 	ipc_port_t dest;
-	uint64_t dest_queue; /* its queue word, with the receiver in it */
+	uint64_t dest_queue;        /* its queue word, with the receiver in it; or its set's */
+	struct ipc_pset_link *link; /* its membership, if the receiver waits in a set */
 	thread_t target;
 	uint64_t target_wait;        /* its claim word */
 	struct ipc_entry *reserve;   /* of the receiver of a call, for the reply right */
@@ -97,7 +109,7 @@ struct fast_call {
 	ipc_port_t rcv;
 	uint64_t rcv_queue; /* its queue word */
 	ipc_kmsg_t transit;
-	bool elsewhere;
+	enum fast_retry retry;
 	uint64_t header[3]; /* as the receiver will see it */
 };
 
@@ -213,15 +225,40 @@ fast_check_dest(thread_t self, const struct mach_msg_fast_args *args, bool is_ca
 }
 
 /*
+ * The queue word that a receiver waits in: the destination's or, for one that is idle in its only set, the set's. A
+ * message that overtakes others here was sent while they were: the queue was empty when this send began.
+ */
+OS_INLINE bool
+fast_check_queue(bool is_call, bool via_set, struct fast_call *call)
+{
+	call->dest_queue = os_atomic_load(&call->dest->ip_mqueue.mq_word, relaxed);
+	if (via_set) {
+		call->link = os_atomic_load(&call->dest->ip_link, relaxed); /* by dependency */
+		if (os_unlikely(call->dest_queue != MQ_IN_SET || call->link == NULL)) {
+			FAST_LEAVE(NO_RECEIVER);
+		}
+		call->dest_queue = os_atomic_load(&call->link->psl_set->ips_mqueue.mq_word, relaxed);
+	}
+	if (os_unlikely(
+		(call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING)) {
+		if (is_call && !via_set && call->dest_queue == MQ_IN_SET) {
+			call->retry = FAST_RETRY_SET;
+			return false;
+		}
+		FAST_LEAVE(NO_RECEIVER);
+	}
+	return true;
+}
+
+/*
  * The receiver: exactly one thread waits, in the plain way, has room, and has set aside an entry if one is needed.
  */
 OS_INLINE bool
-fast_check_target(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
+fast_check_target(
+    thread_t self, const struct mach_msg_fast_args *args, bool is_call, bool via_set, struct fast_call *call)
 {
-	call->dest_queue = os_atomic_load(&call->dest->ip_mqueue.mq_word, relaxed);
-	if (os_unlikely(
-		(call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING)) {
-		FAST_LEAVE(NO_RECEIVER);
+	if (!fast_check_queue(is_call, via_set, call)) {
+		return false;
 	}
 	call->target = mq_receiver(call->dest_queue);
 	os_compiler_hide(call->target); /* one register, not a sum for each field */
@@ -253,7 +290,7 @@ fast_check_here(thread_t self, struct fast_call *call)
 	return true;
 }
 
-/* The caller's own port: a receive right with an empty queue that nobody waits on. */
+/* The caller's own port, or a server's set: a receive right with an empty queue that nobody waits on. */
 OS_INLINE bool
 fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is_call, struct fast_call *call)
 {
@@ -261,7 +298,10 @@ fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is
 		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv_word = os_atomic_load(&call->rcv_entry->ie_word, relaxed);
-	if (os_unlikely(!(call->rcv_word & NT_RECEIVE) || !fast_name_fits(call->rcv_word, args->rcv_name))) {
+	if (os_unlikely(!(call->rcv_word & NT_RECEIVE)) && (is_call || !(call->rcv_word & NT_PORT_SET))) {
+		FAST_LEAVE(RCV_NAME);
+	}
+	if (os_unlikely(!fast_name_fits(call->rcv_word, args->rcv_name))) {
 		FAST_LEAVE(RCV_NAME);
 	}
 	call->rcv = nt_object_nonnull(call->rcv_word);
@@ -363,9 +403,15 @@ fast_undo_right(bool is_call, const struct fast_call *call)
 
 /* The claim is made with the word that was read before the receiver was checked: it is still that wait. */
 OS_INLINE bool
-fast_commit_target(const struct fast_call *call)
+fast_commit_target(bool via_set, const struct fast_call *call)
 {
-	if (os_unlikely(!mq_take_receiver(&call->dest->ip_mqueue, call->dest_queue))) {
+	struct mqueue *mq = via_set ? &call->link->psl_set->ips_mqueue : &call->dest->ip_mqueue;
+
+	if (os_unlikely(!mq_take_receiver(mq, call->dest_queue))) {
+		FAST_LEAVE(RECEIVER_RACE);
+	}
+	if (via_set && os_unlikely(os_atomic_load(&call->dest->ip_link, relaxed) != call->link)) { /* [P7] */
+		(void)ipc_wait_restart(call->target);
 		FAST_LEAVE(RECEIVER_RACE);
 	}
 	if (os_unlikely(!wait_word_claim_seen(&call->target->wait_word, call->target_wait))) { /* [F1] */
@@ -598,17 +644,18 @@ fast_switch(thread_t self, uint32_t size, const struct fast_call *call)
 
 /*
  * Everything up to the point of no return. False: nothing has changed. `here` is a constant: the receiver is to run
- * on this CPU next. If that is all that is wrong, call->elsewhere tells.
+ * on this CPU next. `via_set`, too: it waits in a set. If only these are wrong, call->retry tells.
  */
 OS_INLINE bool
-fast_check_and_commit(
-    thread_t self, const struct mach_msg_fast_args *args, bool is_call, bool here, struct fast_call *call)
+fast_check_and_commit(thread_t self, const struct mach_msg_fast_args *args, bool is_call, bool via_set,
+    bool here, struct fast_call *call)
 {
-	if (!fast_check_dest(self, args, is_call, call) || !fast_check_target(self, args, is_call, call)) {
+	if (!fast_check_dest(self, args, is_call, call) ||
+	    !fast_check_target(self, args, is_call, via_set, call)) {
 		return false;
 	}
 	if (here && !fast_check_here(self, call)) {
-		call->elsewhere = true;
+		call->retry = FAST_RETRY_ELSEWHERE;
 		return false;
 	}
 	if (!fast_check_receive(self, args, is_call, call) || (here && !fast_copy_ready(call))) {
@@ -618,7 +665,7 @@ fast_check_and_commit(
 	if (!fast_copy_in(self, args, call) || !fast_commit_right(is_call, call)) {
 		return false;
 	}
-	if (!fast_commit_target(call)) {
+	if (!fast_commit_target(via_set, call)) {
 		fast_undo_right(is_call, call);
 		return false;
 	}
@@ -642,7 +689,7 @@ fast_elsewhere_alloc(const struct mach_msg_fast_args *args, struct fast_call *ca
  * rights in place and only has to copy.
  */
 OS_INLINE void
-mach_msg_fast_elsewhere(thread_t self, const struct mach_msg_fast_args *args, bool is_call)
+mach_msg_fast_elsewhere(thread_t self, const struct mach_msg_fast_args *args, bool is_call, bool via_set)
 {
 	struct fast_call call = { .percpu = self->machine.percpu_base, .entries = self->ipc.ith_entries };
 	struct smr_cpu *smr = PERCPU_AT(percpu_smr, call.percpu);
@@ -654,7 +701,7 @@ mach_msg_fast_elsewhere(thread_t self, const struct mach_msg_fast_args *args, bo
 		return;
 	}
 	smr_enter_outermost(smr);
-	if (!fast_check_and_commit(self, args, is_call, false, &call)) {
+	if (!fast_check_and_commit(self, args, is_call, via_set, false, &call)) {
 		smr_leave_outermost(smr);
 		ipc_kmsg_free_element(call.transit);
 		fast_leave(self, false);
@@ -707,41 +754,49 @@ fast_args_again(thread_t self, bool is_call, struct mach_msg_fast_args *args)
 }
 
 static OS_NOINLINE void
-fast_leave_elsewhere(thread_t self, bool is_call)
+fast_leave_elsewhere(thread_t self, bool is_call, bool via_set)
 {
 	struct mach_msg_fast_args args;
 
 	if (!fast_args_again(self, is_call, &args) || !fast_check_shape(&args, is_call)) {
 		fast_leave(self, false);
-	} else if (is_call) {
-		mach_msg_fast_elsewhere(self, &args, true);
+	} else if (!is_call) {
+		mach_msg_fast_elsewhere(self, &args, false, false);
+	} else if (via_set) {
+		mach_msg_fast_elsewhere(self, &args, true, true);
 	} else {
-		mach_msg_fast_elsewhere(self, &args, false);
+		mach_msg_fast_elsewhere(self, &args, true, false);
 	}
 }
 
 /* --- one direction --- */
 
-/* One direction of an RPC; `is_call` is a constant where this is inlined. Leaves by a jump, whatever happens. */
-OS_INLINE void
-mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
+/*
+ * One direction of an RPC; `is_call` and `via_set` are constants where this is inlined. Leaves by a jump, unless it returns
+ * true: nothing has happened, and the same by way of the destination's set may succeed.
+ */
+OS_INLINE bool
+mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call, bool via_set)
 {
 	thread_t self = current_thread();
 	struct fast_call call = { .percpu = self->machine.percpu_base, .entries = self->ipc.ith_entries };
 
 	if (!fast_check_shape(args, is_call)) {
 		fast_leave(self, false);
-		return;
+		return false;
 	}
 	smr_enter_trap(call.percpu);
-	if (!fast_check_and_commit(self, args, is_call, true, &call)) {
+	if (!fast_check_and_commit(self, args, is_call, via_set, true, &call)) {
 		smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
-		if (call.elsewhere) {
-			fast_leave_elsewhere(self, is_call);
+		if (is_call && !via_set && call.retry == FAST_RETRY_SET) {
+			return true;
+		}
+		if (call.retry == FAST_RETRY_ELSEWHERE) {
+			fast_leave_elsewhere(self, is_call, via_set);
 		} else {
 			fast_leave(self, false);
 		}
-		return;
+		return false;
 	}
 
 	/* ---------------- point of no return ---------------- */
@@ -753,11 +808,22 @@ mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call)
 		smr_leave_outermost(PERCPU_AT_AGAIN(percpu_smr, call.percpu));
 		fast_finish_without_wait(
 		    self, call.target, call.transit, call.header[0], call.header[1], call.header[2]);
-		return;
+		return false;
 	}
 	smr_leave_trap_ordered(
 	    call.percpu); /* behind the full barrier of fast_wait; the ports are done with */
 	fast_switch(self, args->send_size, &call);
+	return false;
+}
+
+/* A call whose destination is idle in a set. */
+MACH_TRAP_DIRECT(mach_msg_fast_call_set, user_addr_t addr, uint32_t option, uint32_t send_size,
+    uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id)
+{
+	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, remote_and_local,
+		voucher_and_id };
+
+	(void)mach_msg_fast_one_way(&args, true, true);
 }
 
 MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
@@ -766,7 +832,10 @@ MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t
 	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, remote_and_local,
 		voucher_and_id };
 
-	mach_msg_fast_one_way(&args, true);
+	if (os_unlikely(mach_msg_fast_one_way(&args, true, false))) {
+		mach_msg_fast_call_set(MACH_TRAP_PASS, addr, option, send_size, rcv_size, rcv_name,
+		    remote_and_local, voucher_and_id);
+	}
 }
 
 MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_t send_size,
@@ -775,7 +844,7 @@ MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_
 	struct mach_msg_fast_args args = { addr, option, send_size, rcv_size, rcv_name, remote_and_local,
 		voucher_and_id };
 
-	mach_msg_fast_one_way(&args, false);
+	(void)mach_msg_fast_one_way(&args, false, false);
 }
 
 /* --- sends that do not receive, and receives that do not send --- */

@@ -38,6 +38,10 @@ MACH_TRAP_DIRECT(mach_msg_fast_call, user_addr_t addr, uint32_t option, uint32_t
 MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_t send_size,
     uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id);
 
+/* A call whose destination is idle in a set. */
+MACH_TRAP_DIRECT(mach_msg_fast_call_set, user_addr_t addr, uint32_t option, uint32_t send_size,
+    uint32_t rcv_size, mach_port_name_t rcv_name, uint64_t remote_and_local, uint64_t voucher_and_id);
+
 /* Plain sends and plain receives, and what is neither; not static for the same reason. */
 void mach_msg_queued_classic(user_addr_t addr, uint32_t option, uint32_t send_size, uint32_t rcv_size,
     mach_port_name_t rcv_name, thread_t self);

@@ -39,7 +39,9 @@ mq_send(struct mqueue *mq, struct mq_node *node, uint32_t limit, bool slot, void
 		node->next = mq_ptr(word);
 		next = ((word & ~MQ_PTR_MASK) | mq_bits(node)) + (slot ? 0 : MQ_COUNT_ONE);
 		if (os_likely(os_atomic_cmpxchgv(&mq->mq_word, word, next, &word, release))) { /* [Q1] */
-			return word & (MQ_WAITERS | MQ_IN_SET) ? MQ_DISPATCH : MQ_QUEUED;
+			return os_likely((word & (MQ_WAITERS | MQ_IN_SET)) == 0) ? MQ_QUEUED
+			       : word & MQ_WAITERS                               ? MQ_DISPATCH
+										 : MQ_POST;
 		}
 	} while (true);
 }
@@ -54,6 +56,17 @@ mq_receive_lone(struct mqueue *mq)
 	}
 	/* The count says that the inbox is this one message: its link is not even looked at. */
 	return os_atomic_cmpxchg(&mq->mq_word, word, 0, acquire) ? mq_ptr(word) : NULL; /* [Q2] */
+}
+
+struct mq_node *
+mq_receive_lone_in_set(struct mqueue *mq)
+{
+	uint64_t word = os_atomic_load(&mq->mq_word, relaxed);
+
+	if (!(word & MQ_IN_SET) || !mq_is_lone(word & ~MQ_IN_SET)) {
+		return NULL;
+	}
+	return os_atomic_cmpxchg(&mq->mq_word, word, MQ_IN_SET, acquire) ? mq_ptr(word) : NULL; /* [Q2] */
 }
 
 /* Inbox to outbox: newest first becomes oldest first. */
@@ -98,6 +111,21 @@ mq_peek_all_locked(struct mqueue *mq)
 	*tail = mq->mq_outbox;
 	mq->mq_outbox = older;
 	return older;
+}
+
+void
+mq_remove_locked(struct mqueue *mq, struct mq_node *node)
+{
+	struct mq_node **place = &mq->mq_outbox;
+
+	(void)mq_peek_all_locked(mq);
+	while (*place != NULL && *place != node) {
+		place = &(*place)->next;
+	}
+	if (*place == node) {
+		*place = node->next;
+		mq_drop_slot_locked(mq);
+	}
 }
 
 bool

@@ -18,7 +18,7 @@
  *          WAITING    see pointer
  *          WAITERS    the receiver list (under the port's lock) is not empty
  *          BLOCKED    the list of blocked senders (port's lock) is not empty
- *          IN_SET     the port is a member of a set: whoever enqueues also tells the set
+ *          IN_SET     the port is a member of a set: whoever enqueues also tells the set (pset.h)
  *          NOTIFY     somebody wants to hear when there is room: whoever dequeues looks, under the lock
  *
  * A sender changes the word by one compare-exchange: it either pushes its message and raises the count, or
@@ -35,8 +35,8 @@
  *      makes "nothing arrived meanwhile" true.
  *  I3  count <= limit, except for messages that carry a promise to be queued (send-once rights, kernel).
  *  I4  WAITERS, BLOCKED, IN_SET and NOTIFY change only with the port's lock held. A sender that pushes while it sees
- *      WAITERS or IN_SET takes the lock afterwards and dispatches; a receiver that sets one of them sees in
- *      the replaced word every message pushed before. So no message sits beside a sleeping receiver.
+ *      WAITERS takes the lock afterwards and dispatches, with IN_SET it posts to the sets; whoever sets one of them
+ *      sees in the replaced word every message pushed before. So no message sits beside a sleeping receiver.
  *  I5  Whoever takes a receiver out of the word or off a list owes it one attempt to claim its wait, and
  *      reports a lost claim (ITH_SETTLED); a receiver that was taken out does not leave before that.
  *  I6  While senders are blocked, a freed slot passes to the first of them: the count does not drop, so
@@ -89,6 +89,9 @@ struct mqueue {
 #define MQ_COUNT_ONE   (1ULL << MQ_COUNT_SHIFT)
 #define MQ_COUNT_MASK  (~0ULL << MQ_COUNT_SHIFT)
 
+/* The count never reaches the top of its field: promised messages are refused from here on. */
+#define MQ_LIMIT_MAX 100000U
+
 /* Bits 63..47 of every pointer: all ones in the kernel's half of a 47-bit address space, zero on a host. */
 #if !defined(PLUOT_HOST_TEST)
 #define MQ_PTR_BASE 0xffff800000000000ULL
@@ -98,7 +101,8 @@ struct mqueue {
 
 enum mq_result {
 	MQ_QUEUED,    /* pushed, and nobody needs to be told */
-	MQ_DISPATCH,  /* pushed; take the port's lock and look for a receiver */
+	MQ_DISPATCH,  /* pushed; take the port's lock and look for a receiver, then as MQ_POST */
+	MQ_POST,      /* pushed; tell the sets */
 	MQ_RECEIVER,  /* not pushed: *receiver is taken out and owed a claim */
 	MQ_FULL,      /* not pushed */
 	MQ_DEAD_PORT, /* not pushed */
@@ -138,6 +142,12 @@ mq_count(const struct mqueue *mq)
 }
 
 OS_INLINE bool
+mq_in_set(const struct mqueue *mq)
+{
+	return (os_atomic_load(&mq->mq_word, relaxed) & MQ_IN_SET) != 0;
+}
+
+OS_INLINE bool
 mq_is_dead(const struct mqueue *mq)
 {
 	return (os_atomic_load(&mq->mq_word, relaxed) & MQ_DEAD) != 0;
@@ -146,8 +156,8 @@ mq_is_dead(const struct mqueue *mq)
 void mq_init(struct mqueue *mq);
 
 /*
- * Sends `node`: hands out the waiting receiver or pushes. `limit` is the most the count may reach; UINT32_MAX
- * for a message that must not be refused. With `slot` the caller owns a slot already counted, and gives it
+ * Sends `node`: hands out the waiting receiver or pushes. `limit` is the most the count may reach; MQ_LIMIT_MAX
+ * for a message that must not be refused by a limit. With `slot` the caller owns a slot already counted, and gives it
  * up with this call unless the port is dead.
  */
 enum mq_result mq_send(struct mqueue *mq, struct mq_node *node, uint32_t limit, bool slot, void **receiver);
@@ -170,11 +180,17 @@ mq_take_receiver(struct mqueue *mq, uint64_t word)
 /* The lone message of a queue that nobody else looks at, or NULL. No lock. */
 struct mq_node *mq_receive_lone(struct mqueue *mq);
 
+/* The same for a member of a set. */
+struct mq_node *mq_receive_lone_in_set(struct mqueue *mq);
+
 /*
  * Oldest message or NULL. With *slot set on return the count was left alone because senders are blocked: the
  * caller passes the slot to one, or calls mq_drop_slot_locked.
  */
 struct mq_node *mq_receive_locked(struct mqueue *mq, bool *slot);
+
+/* Takes out a node if it is queued. */
+void mq_remove_locked(struct mqueue *mq, struct mq_node *node);
 
 /* Oldest message without taking it. */
 struct mq_node *mq_peek_locked(struct mqueue *mq);

@@ -31,6 +31,7 @@
 #include <ipc/kobject_types.h>
 
 struct ipc_request;
+struct ipc_pset_link;
 
 struct ipc_port {
 	/* Senders' line. */
@@ -60,6 +61,7 @@ struct ipc_port {
 	ipc_port_t ip_pdrequest; /* (p) send-once right for port-destroyed */
 	ipc_port_t
 	    ip_destination; /* ipc_transit_lock: port whose queue the receive right is in, reference held */
+	struct ipc_pset_link *ip_link; /* (p) written, read without: the only membership; else NULL */
 } OS_CACHE_ALIGNED;
 
 #define IOT_PORT 1

@@ -177,27 +177,31 @@ ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t 
 	wait_prepare(self, THREAD_ABORTSAFE, deadline); /* [F1] of mach_msg_fastpath.c */
 }
 
-/* Becomes the receiver in the word, or joins the list, with the lock held and no message there. */
+/*
+ * Becomes the receiver in the word of a port or set, or joins its list, with its lock held and nothing queued. False:
+ * something slipped in; the wait is open.
+ */
 static bool
-ipc_port_enlist_locked(thread_t self, ipc_port_t port, uint64_t deadline) REQUIRES(port->ip_lock)
+ipc_receive_enlist(thread_t self, void *object, struct mqueue *mq, struct list_node *waiters,
+    enum ith_place place, uint64_t deadline)
 {
 	void *receiver = NULL;
 
-	ipc_receive_prepare(self, port, ITH_WORD, deadline);
-	if (list_empty(&port->ip_waiters) && mq_wait_locked(&port->ip_mqueue, self)) {
+	ipc_receive_prepare(self, object, ITH_WORD, deadline);
+	if (list_empty(waiters) && mq_wait_locked(mq, self)) {
 		return true;
 	}
-	if (!mq_set_waiters_locked(&port->ip_mqueue, &receiver)) {
-		return false; /* a message slipped in */
+	if (!mq_set_waiters_locked(mq, &receiver)) {
+		return false;
 	}
 	if (receiver != NULL) {
 		thread_t first = receiver;
 
-		list_push_back(&port->ip_waiters, &first->ipc.ith_link);
-		os_atomic_store(&first->ipc.ith_place, ITH_LIST, release); /* pairs with ipc_wait_withdraw */
+		list_push_back(waiters, &first->ipc.ith_link);
+		os_atomic_store(&first->ipc.ith_place, place, release); /* pairs with ipc_wait_withdraw */
 	}
-	self->ipc.ith_place = ITH_LIST;
-	list_push_back(&port->ip_waiters, &self->ipc.ith_link);
+	self->ipc.ith_place = place;
+	list_push_back(waiters, &self->ipc.ith_link);
 	return true;
 }
 
@@ -227,7 +231,7 @@ ipc_port_receive_slow(
 			ipc_port_check_room(port);
 			return step;
 		}
-		if (ipc_port_enlist_locked(self, port, deadline)) {
+		if (ipc_receive_enlist(self, port, &port->ip_mqueue, &port->ip_waiters, ITH_LIST, deadline)) {
 			lck_spin_unlock(&port->ip_lock);
 			return RECEIVE_WAITING;
 		}
@@ -243,19 +247,19 @@ ipc_port_receive_slow(
  * entry is looked at again once the thread is visible.
  */
 static bool
-ipc_port_wait_direct(
-    thread_t self, ipc_port_t port, ipc_entry_t entry, uint64_t entry_word, uint64_t deadline)
+ipc_receive_wait_direct(
+    thread_t self, void *object, struct mqueue *mq, ipc_entry_t entry, uint64_t entry_word, uint64_t deadline)
 {
-	if (os_atomic_load(&port->ip_mqueue.mq_word, relaxed) & ~MQ_IN_SET) {
+	if (os_atomic_load(&mq->mq_word, relaxed) & ~MQ_IN_SET) {
 		return false;
 	}
-	ipc_receive_prepare(self, port, ITH_WORD, deadline);
-	if (mq_wait(&port->ip_mqueue, self)) {
+	ipc_receive_prepare(self, object, ITH_WORD, deadline);
+	if (mq_wait(mq, self)) {
 		if (os_likely(((os_atomic_load(&entry->ie_word, relaxed) ^ entry_word) & ~NT_REQUEST &
 				  ~(uint64_t)NT_SEND) == 0)) {
 			return true;
 		}
-		if (!mq_unwait(&port->ip_mqueue, self)) {
+		if (!mq_unwait(mq, self)) {
 			return true; /* taken out already: the claim decides */
 		}
 	}
@@ -277,7 +281,7 @@ ipc_port_receive(
 			return RECEIVE_MESSAGE;
 		}
 	}
-	if (wait && ipc_port_wait_direct(self, port, entry, word, deadline)) {
+	if (wait && ipc_receive_wait_direct(self, port, &port->ip_mqueue, entry, word, deadline)) {
 		return RECEIVE_WAITING;
 	}
 	return ipc_port_receive_slow(self, port, entry->ie_space, wait, deadline, kmsg);
@@ -285,48 +289,47 @@ ipc_port_receive(
 
 /* --- a set --- */
 
-/* A posted port is taken off the ready list, gives a message, and is posted again if it has more. */
+/* Becomes the receiver in the set's word, or joins the list, with the lock held and nothing posted. */
 static enum receive_step
-ipc_pset_take(thread_t self, ipc_pset_t pset, ipc_kmsg_t *kmsg)
+ipc_pset_enlist(thread_t self, ipc_pset_t pset, uint64_t deadline)
 {
-	enum receive_step step = RECEIVE_EMPTY;
-	ipc_port_t port;
+	enum receive_step step = RECEIVE_GONE;
 
-	while (step == RECEIVE_EMPTY && (port = ipc_pset_next_ready(pset)) != IP_NULL) {
-		lck_spin_lock(&port->ip_lock);
-		step = ipc_port_take_locked(self, port, kmsg);
-		if (mq_has_message_locked(&port->ip_mqueue)) {
-			ipc_pset_post_locked(port);
-		}
-		lck_spin_unlock(&port->ip_lock);
-		ipc_port_check_room(port);
-		ip_release(port);
+	lck_spin_lock(&pset->ips_lock);
+	if (!mq_is_dead(&pset->ips_mqueue)) {
+		step = ipc_receive_enlist(
+			   self, pset, &pset->ips_mqueue, &pset->ips_waiters, ITH_SET_LIST, deadline)
+			   ? RECEIVE_WAITING
+			   : RECEIVE_EMPTY;
+	}
+	lck_spin_unlock(&pset->ips_lock);
+	if (step == RECEIVE_EMPTY && ipc_receive_abandon(self)) {
+		step = RECEIVE_WAITING;
 	}
 	return step;
 }
 
+/* Empties nothing but what it takes; EMPTY with `wait`: something was posted meanwhile, or look again. */
 static enum receive_step
-ipc_pset_receive(thread_t self, ipc_pset_t pset, bool wait, uint64_t deadline, ipc_kmsg_t *kmsg)
+ipc_pset_receive(
+    thread_t self, ipc_entry_t entry, uint64_t word, bool wait, uint64_t deadline, ipc_kmsg_t *kmsg)
 {
-	for (;;) {
-		enum receive_step step = ipc_pset_take(self, pset, kmsg);
+	ipc_pset_t pset = nt_object(word);
+	enum receive_step step;
 
-		if (step != RECEIVE_EMPTY || !wait) {
-			return step;
+	do {
+		if (ipc_pset_take(self, pset, kmsg)) {
+			return *kmsg != IKM_NULL ? RECEIVE_MESSAGE : RECEIVE_LARGE;
 		}
-		lck_spin_lock(&pset->ips_lock);
-		if (pset->ips_dead) {
-			lck_spin_unlock(&pset->ips_lock);
-			return RECEIVE_GONE;
+		if (!wait) {
+			return mq_is_dead(&pset->ips_mqueue) ? RECEIVE_GONE : RECEIVE_EMPTY;
 		}
-		if (list_empty(&pset->ips_ready)) {
-			ipc_receive_prepare(self, pset, ITH_SET_LIST, deadline);
-			list_push_back(&pset->ips_waiters, &self->ipc.ith_link);
-			lck_spin_unlock(&pset->ips_lock);
+		if (ipc_receive_wait_direct(self, pset, &pset->ips_mqueue, entry, word, deadline)) {
 			return RECEIVE_WAITING;
 		}
-		lck_spin_unlock(&pset->ips_lock);
-	}
+		step = ipc_pset_enlist(self, pset, deadline);
+	} while (step == RECEIVE_EMPTY);
+	return step;
 }
 
 /* --- entry --- */
@@ -351,7 +354,7 @@ ipc_receive_start(thread_t self, bool wait)
 	if (os_likely(nt_rights(word) & NT_RECEIVE)) {
 		step = ipc_port_receive(self, entry, word, wait, deadline, &kmsg);
 	} else {
-		step = ipc_pset_receive(self, nt_object(word), wait, deadline, &kmsg);
+		step = ipc_pset_receive(self, entry, word, wait, deadline, &kmsg);
 	}
 	smr_leave();
 

@@ -38,7 +38,6 @@ void ipc_receiver_too_large(thread_t thread, ipc_port_t port, ipc_kmsg_t kmsg);
 
 /* Oldest message, a blocked sender let in for it; IKM_NULL if there is none. */
 ipc_kmsg_t ipc_port_receive_locked(ipc_port_t port) REQUIRES(port->ip_lock);
-bool ipc_port_dispatch_one_locked(ipc_port_t port, struct list_node *list) REQUIRES(port->ip_lock);
 
 /*
  * Receives into thread->ipc's buffer from `name`. Does not return if it has to wait: the result then goes

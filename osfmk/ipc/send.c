@@ -1,8 +1,8 @@
 /*
  * Sending: the queue word decides (mqueue.h), this file acts on the decision.
  *
- * Locks: none on the way of a message that is queued or taken by a directly waiting receiver; the port's for
- * everything else.
+ * Locks: none on the way of a message that is queued, posted to the port's set, or taken by a directly waiting
+ * receiver; the port's for everything else.
  */
 #include <ipc/send.h>
 
@@ -11,10 +11,29 @@
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
 #include <ipc/port.h>
+#include <ipc/pset.h>
 #include <ipc/receive.h>
 #include <kern/assert.h>
-
+#include <kern/smr.h>
 #include <kern/thread.h>
+
+/* A message was pushed while receivers were on the list, or on a member of sets. */
+static OS_NOINLINE void
+ipc_mqueue_attend(ipc_port_t port, enum mq_result result)
+{
+	os_atomic_thread_fence(acquire); /* [P4]: the word that the push replaced was read before */
+	if (result == MQ_DISPATCH) {
+		lck_spin_lock(&port->ip_lock);
+		ipc_port_dispatch_locked(port);
+		lck_spin_unlock(&port->ip_lock);
+		ipc_port_check_room(port);
+	}
+	if (result == MQ_POST || (mq_count(&port->ip_mqueue) != 0 && mq_in_set(&port->ip_mqueue))) {
+		smr_enter_nopreempt();
+		ipc_pset_post(port);
+		smr_leave_nopreempt();
+	}
+}
 
 /*
  * One try. Preemption is off from the moment a receiver is taken out of the word until it is claimed or given
@@ -33,7 +52,7 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 			break;
 		}
 		/* The slot went with the receiver; a message that had one must not be refused now. */
-		limit = *slot ? UINT32_MAX : limit;
+		limit = *slot ? MQ_LIMIT_MAX : limit;
 		*slot = false;
 		if (!ipc_wait_claim(receiver, THREAD_AWAKENED)) {
 			continue;
@@ -44,11 +63,8 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 		}
 		ipc_receiver_too_large(receiver, port, kmsg);
 	}
-	if (os_unlikely(result == MQ_DISPATCH)) {
-		lck_spin_lock(&port->ip_lock);
-		ipc_port_dispatch_locked(port);
-		lck_spin_unlock(&port->ip_lock);
-		ipc_port_check_room(port);
+	if (os_unlikely(result == MQ_DISPATCH || result == MQ_POST)) {
+		ipc_mqueue_attend(port, result);
 	}
 	enable_preemption();
 	return result;
@@ -101,8 +117,11 @@ ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 	for (;;) {
 		mach_msg_return_t mr;
 
-		switch (ipc_mqueue_try_send(port, kmsg, promised ? UINT32_MAX : port->ip_qlimit, &slot)) {
+		switch (ipc_mqueue_try_send(port, kmsg, promised ? MQ_LIMIT_MAX : port->ip_qlimit, &slot)) {
 		case MQ_FULL:
+			if (os_unlikely(promised)) {
+				return MACH_SEND_NO_BUFFER;
+			}
 			break;
 		case MQ_DEAD_PORT:
 			ipc_kmsg_destroy(kmsg);
@@ -158,9 +177,13 @@ ipc_kmsg_send_always(ipc_kmsg_t kmsg)
 {
 	bool slot = false;
 
+	enum mq_result result = MQ_DEAD_PORT;
+
 	ipc_trace_send(kmsg);
-	if (ip_is_kobject(kmsg->ikm_remote) ||
-	    ipc_mqueue_try_send(kmsg->ikm_remote, kmsg, UINT32_MAX, &slot) == MQ_DEAD_PORT) {
+	if (!ip_is_kobject(kmsg->ikm_remote)) {
+		result = ipc_mqueue_try_send(kmsg->ikm_remote, kmsg, MQ_LIMIT_MAX, &slot);
+	}
+	if (result == MQ_DEAD_PORT || result == MQ_FULL) {
 		ipc_kmsg_destroy(kmsg);
 	}
 }
