@@ -17,6 +17,7 @@
 #include <arm64/machine_routines.h>
 #include <kdebug/kdebug.h>
 #include <kern/processor.h>
+#include <kern/sched_policy.h>
 #include <kern/thread.h>
 #include <kern/wait.h>
 #include <vm/pmap.h>
@@ -30,7 +31,7 @@ thread_handoff_may_move(thread_t target, uint64_t where)
 
 /*
  * May `self` give this CPU directly to `target`, which holds no stack? Not if target is still on a CPU ([O2]),
- * is bound elsewhere or outranked by a queued thread. A waiting thread is bound to its last CPU if to any, so
+ * belongs elsewhere or is outranked by a queued thread. A waiting thread is bound to its last CPU if to any, so
  * that off this CPU and last on it, which is one comparison, is enough; and nothing queued outranks a target of the
  * priority that runs already, or self would have been preempted on its way here. Racy reads are harmless: `no` costs a
  * run queue round, a stale `yes` is corrected by the interrupt of whoever changed the answer.
@@ -85,7 +86,7 @@ OS_INLINE void
 processor_show_priority(processor_t processor, int pri)
 {
 	if (pri != processor->pr_current_pri) {
-		os_atomic_store(&processor->pr_current_pri, pri, seq_cst);                        /* [D1] */
+		os_atomic_store(&processor->pr_current_pri, sched_shown_priority(pri), seq_cst);  /* [D1] */
 		if (os_unlikely(os_atomic_load(&processor->pr_inbox.ib_head, seq_cst) != NULL)) { /* [D1] */
 			processor_recheck_inbox(processor);
 		}

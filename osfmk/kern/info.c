@@ -39,7 +39,7 @@ time_value_of_ns(uint64_t ns)
 static int
 thread_policy_of(thread_t thread)
 {
-	return thread->sched_mode == TH_MODE_TIMESHARE ? POLICY_TIMESHARE : POLICY_RR;
+	return thread->se.se_mode == TH_MODE_TIMESHARE ? POLICY_TIMESHARE : POLICY_RR;
 }
 
 /* A snapshot without locks: the thread may be elsewhere by the time the caller reads it. */
@@ -92,7 +92,7 @@ thread_info_extended(thread_t thread, thread_info_t out, mach_msg_type_number_t 
 		.pth_policy = thread_policy_of(thread),
 		.pth_run_state = thread_run_state(thread),
 		.pth_curpri = thread->sched_pri,
-		.pth_priority = thread->base_pri,
+		.pth_priority = thread->se.se_base,
 		.pth_maxpriority = MAXPRI_USER,
 	};
 

@@ -18,6 +18,7 @@
 #include <kern/locks.h>
 #include <kern/percpu.h>
 #include <kern/runq.h>
+#include <kern/sched_place.h>
 #include <kern/timer_heap.h>
 
 /* Kernel stacks that a CPU keeps. Each thread that blocks in mid-kernel takes one with it. */
@@ -25,27 +26,41 @@
 
 struct processor {
 	/* Own CPU, at every switch. */
-	thread_t pr_active;        /* the running thread */
-	thread_t pr_idle_thread;   /* constant after start */
-	uint64_t pr_dispatched;    /* when pr_active was given the CPU; timebase */
-	uint64_t pr_quantum_end;   /* when pr_active must make room for equals, if any wait */
-	uint64_t pr_quantum_ticks; /* constant: length of a turn */
-	uint64_t pr_balance_at; /* when a waiting thread is to be offered to an idle CPU; UINT64_MAX never */
-	thread_t pr_only;       /* the only waiting thread, see sched_ready.h */
-	int32_t pr_only_pri;    /* what it waits at */
-	int32_t pr_ready_pri;   /* best waiting thread's; -1 none */
-	uint64_t pr_switches;   /* statistics */
+	thread_t pr_active;      /* the running thread */
+	thread_t pr_idle_thread; /* constant after start */
+	uint64_t pr_dispatched;  /* when pr_active was given the CPU; timebase */
+	uint64_t pr_quantum_end; /* when pr_active must make room for equals, if any wait */
+	uint64_t pr_balance_at;  /* when a waiting thread is to be offered to an idle CPU; UINT64_MAX never */
+	thread_t pr_only;        /* the only waiting thread, see sched_ready.h */
+	int32_t pr_only_pri;     /* what it waits at */
+	int32_t pr_ready_pri;    /* best waiting thread's; -1 none */
+	uint64_t pr_switches;    /* statistics */
 	uint64_t pr_preemptions;
 	uint32_t pr_cpu;
 
 	/* Own CPU; read by wakers on other CPUs. */
-	int32_t pr_current_pri OS_CACHE_ALIGNED; /* of pr_active; IDLEPRI when idle */
-	uint32_t pr_idle;                        /* waits for interrupts and no waker has chosen it; atomic */
-	uint32_t pr_online;                      /* may be given threads */
+	union {
+		struct sched_cpu pr_shown OS_CACHE_ALIGNED;
+		struct {
+			int32_t pr_current_pri;
+			uint32_t pr_idle;
+			uint32_t pr_online;
+		};
+	};
 
 	/* Other CPUs. */
 	struct inbox pr_inbox OS_CACHE_ALIGNED; /* threads made runnable for this CPU */
 	uint32_t pr_signalled;                  /* a RESCHED interrupt is under way, or not needed; atomic */
+	uint32_t
+	    pr_recheck; /* a thread that this CPU has outside its run queue changed its priority; atomic */
+
+	/* Own CPU, at the end of quanta and when idle. */
+	uint64_t pr_rotate_at OS_CACHE_ALIGNED; /* when it looks for a CPU with fewer threads */
+	uint64_t pr_random;                     /* state of sched_place_rotate */
+	uint64_t pr_foreign_locks;              /* statistics: run queue locks of others that this CPU took */
+	uint64_t pr_steals;                     /* of those, to rob */
+	uint64_t pr_rotations;                  /* threads sent to a CPU with fewer */
+	uint64_t pr_starved;                    /* boosts */
 
 	/* Run queue: own CPU, rarely others. */
 	lck_spin_t pr_runq_lock OS_CACHE_ALIGNED;
@@ -60,6 +75,14 @@ struct processor {
 	uint32_t pr_nstacks OS_CACHE_ALIGNED;
 	uintptr_t pr_stacks[PROCESSOR_STACKS];
 };
+
+static_assert(offsetof(struct processor, pr_current_pri) ==
+		      offsetof(struct processor, pr_shown) + offsetof(struct sched_cpu, pr_current_pri) &&
+		  offsetof(struct processor, pr_idle) ==
+		      offsetof(struct processor, pr_shown) + offsetof(struct sched_cpu, pr_idle) &&
+		  offsetof(struct processor, pr_online) ==
+		      offsetof(struct processor, pr_shown) + offsetof(struct sched_cpu, pr_online),
+    "one and the same");
 
 PERCPU_DECLARE(struct processor, percpu_processor);
 

@@ -1,31 +1,44 @@
 /*
- * The run queue of one CPU: a list for each priority and a bitmap of those that are not empty.
+ * The run queue of one CPU: a list for each priority, a heap of deadlines for each real-time priority, and a
+ * bitmap of those that are not empty.
  *
  * A pure data structure without a lock: the CPU's processor structure serialises (<kern/processor.h>). It
- * knows nothing of threads; an element is a link and a priority. Insertion and removal are O(1), the highest
- * priority is two loads and a count of leading zeros.
+ * knows nothing of threads; an element is a link and a priority. Below real time insertion and removal are O(1);
+ * in the real-time band insertion is O(1), removal O(log n) amortised. The highest priority is two loads and a
+ * count of leading zeros.
  */
 #pragma once
 
 #include <kern/sched.h>
+#include <kern/timer_heap.h>
+#include <os/atomic.h>
 #include <os/bits.h>
 #include <os/list.h>
 
-/* What a queued thread embeds. queued_pri is the list it is on, -1 when on none. */
+/* What a queued thread embeds. Whoever inserts sets re_since, and for a real-time priority the deadline. */
 struct runq_entry {
-	struct list_node re_link;
-	int32_t re_queued_pri;
+	union {
+		struct list_node re_link;        /* priorities below real time */
+		struct timer_heap_entry re_heap; /* real time: the_deadline, ticks */
+	};
+	uint64_t re_since;     /* when it began to wait, ticks */
+	int32_t re_queued_pri; /* the list it is on, -1 when on none */
 };
 
 struct run_queue {
-	uint64_t rq_bitmap[BITMAP_WORDS(NRQS)]; /* bit p: rq_list[p] is not empty */
-	uint32_t rq_count;                      /* entries on all lists */
-	struct list_node rq_list[NRQS];
+	uint64_t rq_bitmap[BITMAP_WORDS(NRQS)]; /* bit p: there are entries of priority p */
+	uint32_t rq_count;                      /* entries on all lists; atomic to look at */
+	struct list_node rq_list[BASEPRI_REALTIME];
+	struct timer_heap rq_deadlines[NRQS - BASEPRI_REALTIME];
 };
 
 enum runq_end { RUNQ_HEAD, RUNQ_TAIL };
 
 void run_queue_init(struct run_queue *rq);
+
+/* Their deadline decides, not the end at which they come in. */
+void run_queue_insert_deadline(struct run_queue *rq, struct runq_entry *entry, int pri);
+void run_queue_remove_deadline(struct run_queue *rq, struct runq_entry *entry);
 
 OS_INLINE void
 runq_entry_init(struct runq_entry *entry)
@@ -53,16 +66,18 @@ run_queue_highest(const struct run_queue *rq)
 OS_INLINE void
 run_queue_insert(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end)
 {
-	struct list_node *head = &rq->rq_list[pri];
-
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		run_queue_insert_deadline(rq, entry, pri);
+		return;
+	}
 	if (end == RUNQ_TAIL) {
-		list_push_back(head, &entry->re_link);
+		list_push_back(&rq->rq_list[pri], &entry->re_link);
 	} else {
-		list_push_front(head, &entry->re_link);
+		list_push_front(&rq->rq_list[pri], &entry->re_link);
 	}
 	entry->re_queued_pri = pri;
 	bitmap_set(rq->rq_bitmap, (unsigned)pri);
-	rq->rq_count++;
+	os_atomic_store(&rq->rq_count, rq->rq_count + 1, relaxed);
 }
 
 OS_INLINE void
@@ -70,23 +85,44 @@ run_queue_remove(struct run_queue *rq, struct runq_entry *entry)
 {
 	int pri = entry->re_queued_pri;
 
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		run_queue_remove_deadline(rq, entry);
+		return;
+	}
 	list_remove(&entry->re_link);
 	entry->re_queued_pri = -1;
-	rq->rq_count--;
+	os_atomic_store(&rq->rq_count, rq->rq_count - 1, relaxed);
 	if (list_empty(&rq->rq_list[pri])) {
 		bitmap_clear(rq->rq_bitmap, (unsigned)pri);
 	}
 }
 
-/* The first entry of the highest priority, which must exist (run_queue_highest() >= 0); removed. */
+/* The entry of `pri` that is next; there must be one. */
+OS_INLINE struct runq_entry *
+run_queue_first(const struct run_queue *rq, int pri)
+{
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		return os_containerof(
+		    rq->rq_deadlines[pri - BASEPRI_REALTIME].th_root, struct runq_entry, re_heap);
+	}
+	return list_entry(rq->rq_list[pri].next, struct runq_entry, re_link);
+}
+
+/* The same, removed. */
 OS_INLINE struct runq_entry *
 run_queue_pop(struct run_queue *rq, int pri)
 {
-	struct runq_entry *entry = list_entry(rq->rq_list[pri].next, struct runq_entry, re_link);
+	struct runq_entry *entry = run_queue_first(rq, pri);
 
 	run_queue_remove(rq, entry);
 	return entry;
 }
+
+/*
+ * The entry that has waited longest beyond what its priority may wait (sched_patience of <kern/sched_policy.h>),
+ * among those below `below`; NULL if none has. Looks at the first of each list.
+ */
+struct runq_entry *run_queue_starving(const struct run_queue *rq, int below, uint64_t now);
 
 /* Every list, the bitmap and the count agree. For assertions and tests: O(entries). */
 bool run_queue_check(const struct run_queue *rq);

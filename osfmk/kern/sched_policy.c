@@ -1,59 +1,230 @@
 /*
- * Timeshare decay. See <kern/sched_policy.h> and the constants of <kern/sched.h>.
+ * The scheduling policy. See <kern/sched_policy.h>; the constants are in <kern/sched.h>.
  */
 #include <kern/sched_policy.h>
 
-#include <arm64/machine_routines.h>
-#include <kern/clock.h>
-
-uint64_t sched_quantum_ticks, sched_balance_ticks, sched_idle_poll_ticks;
-static uint64_t decay_period_ticks, usage_step_ticks;
+struct sched_ticks sched_ticks;
 
 void
-sched_policy_init(void)
+sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns))
 {
-	sched_quantum_ticks = nanoseconds_to_absolutetime(SCHED_QUANTUM_NS);
-	sched_balance_ticks = nanoseconds_to_absolutetime(SCHED_BALANCE_NS);
-	sched_idle_poll_ticks = nanoseconds_to_absolutetime(SCHED_IDLE_POLL_NS);
-	decay_period_ticks = nanoseconds_to_absolutetime(SCHED_DECAY_PERIOD_NS);
-	usage_step_ticks = nanoseconds_to_absolutetime(SCHED_USAGE_STEP_NS);
+	sched_ticks = (struct sched_ticks){
+		.quantum = ns_to_ticks(SCHED_QUANTUM_NS),
+		.quantum_utility = ns_to_ticks(SCHED_QUANTUM_UTILITY_NS),
+		.quantum_throttle = ns_to_ticks(SCHED_QUANTUM_THROTTLE_NS),
+		.computation_min = ns_to_ticks(SCHED_COMPUTATION_MIN_NS),
+		.computation_max = ns_to_ticks(SCHED_COMPUTATION_MAX_NS),
+		.balance = ns_to_ticks(SCHED_BALANCE_NS),
+		.rotate = ns_to_ticks(SCHED_ROTATE_NS),
+		.idle_poll = ns_to_ticks(SCHED_IDLE_POLL_NS),
+		.decay_period = ns_to_ticks(SCHED_DECAY_PERIOD_NS),
+		.usage_step = ns_to_ticks(SCHED_USAGE_STEP_NS),
+		.patience_default = ns_to_ticks(SCHED_PATIENCE_DEFAULT_NS),
+		.patience_utility = ns_to_ticks(SCHED_PATIENCE_UTILITY_NS),
+		.patience_throttle = ns_to_ticks(SCHED_PATIENCE_THROTTLE_NS),
+		.unsafe_realtime = ns_to_ticks(SCHED_UNSAFE_REALTIME_NS),
+		.unsafe_fixed = ns_to_ticks(SCHED_UNSAFE_FIXED_NS),
+		.safe = ns_to_ticks(SCHED_SAFE_NS),
+	};
 }
+
+/* --- what is asked --- */
+
+/* Timeshare starts with a clean sheet; who is watched by the clock or the fail-safe is looked at whenever it wakes. */
+static void
+use_mode(struct sched_entity *se, enum sched_mode mode, int base)
+{
+	if (mode != TH_MODE_TIMESHARE || se->se_mode != TH_MODE_TIMESHARE) {
+		se->se_usage =
+		    mode == TH_MODE_REALTIME || (mode == TH_MODE_FIXED && !(se->se_flags & SE_TRUSTED));
+		se->se_decay_at = 0;
+	}
+	se->se_mode = (uint8_t)mode;
+	se->se_base = (int16_t)base;
+}
+
+void
+sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted)
+{
+	*se = (struct sched_entity){
+		.se_push = -1,
+		.se_boost = -1,
+		.se_flags = trusted ? SE_TRUSTED : 0,
+		.se_asked_mode = (uint8_t)mode,
+		.se_asked_base = (int16_t)base,
+	};
+	use_mode(se, mode, base);
+}
+
+void
+sched_entity_set(struct sched_entity *se, const struct sched_params *params)
+{
+	se->se_asked_mode = (uint8_t)params->mode;
+	se->se_asked_base = (int16_t)params->base;
+	se->se_computation = params->computation;
+	se->se_constraint = params->constraint;
+	se->se_quantum_log2 = (int8_t)params->quantum_log2;
+	se->se_flags &= (uint8_t)~SE_UNPREEMPTED;
+	if (params->mode == TH_MODE_REALTIME && !params->preemptible) {
+		se->se_flags |= SE_UNPREEMPTED;
+	}
+	if (!(se->se_flags & SE_FAILSAFE)) {
+		use_mode(se, params->mode, params->base);
+	} else if (params->mode == TH_MODE_TIMESHARE) {
+		se->se_flags &= (uint8_t)~SE_FAILSAFE;
+		se->se_base = (int16_t)params->base;
+	}
+}
+
+/* --- what follows --- */
 
 int
 sched_decayed_priority(int base_pri, uint64_t usage)
 {
-	uint64_t penalty = os_min(usage / usage_step_ticks, (uint64_t)SCHED_PENALTY_MAX);
+	uint64_t penalty = os_min(usage / sched_ticks.usage_step, (uint64_t)SCHED_PENALTY_MAX);
 
 	return os_max(base_pri - (int)penalty, MINPRI_USER);
 }
 
+int
+sched_entity_priority(const struct sched_entity *se)
+{
+	int own = se->se_base, lent = os_max(se->se_push, se->se_boost);
+
+	if (se->se_mode == TH_MODE_TIMESHARE) {
+		own = sched_decayed_priority(own, se->se_usage);
+	}
+	return os_max(own, lent);
+}
+
+uint64_t
+sched_entity_quantum(const struct sched_entity *se)
+{
+	uint64_t quantum = sched_ticks.quantum;
+
+	if (se->se_mode == TH_MODE_REALTIME) {
+		return se->se_computation;
+	}
+	if (se->se_base <= MAXPRI_THROTTLE) {
+		quantum = sched_ticks.quantum_throttle;
+	} else if (se->se_base <= BASEPRI_UTILITY) {
+		quantum = sched_ticks.quantum_utility;
+	}
+	return se->se_quantum_log2 > 0 ? quantum << se->se_quantum_log2 : quantum >> -se->se_quantum_log2;
+}
+
+uint64_t
+sched_entity_deadline(const struct sched_entity *se, uint64_t now)
+{
+	return se->se_mode == TH_MODE_REALTIME ? se->se_deadline : now;
+}
+
+uint64_t
+sched_patience(int pri)
+{
+	if (pri <= MAXPRI_THROTTLE) {
+		return sched_ticks.patience_throttle;
+	}
+	return pri <= BASEPRI_UTILITY ? sched_ticks.patience_utility : sched_ticks.patience_default;
+}
+
+bool
+sched_preempts(int pri, uint64_t deadline, int running, const struct sched_entity *running_se, bool expired)
+{
+	if (pri != running) {
+		return pri > running;
+	}
+	if (pri < BASEPRI_REALTIME) {
+		return expired;
+	}
+	return running_se->se_mode == TH_MODE_REALTIME && !(running_se->se_flags & SE_UNPREEMPTED) &&
+	       deadline < running_se->se_deadline;
+}
+
+/* --- what is used --- */
+
 /* Halves the usage once for each boundary of a decay period that was passed since the last time. */
 static void
-usage_decay(thread_t thread, uint64_t now)
+usage_decay(struct sched_entity *se, uint64_t now)
 {
 	uint64_t passed;
 
-	if (now < thread->sched_decay_at) {
+	if (now < se->se_decay_at) {
 		return;
 	}
-	passed = (now - thread->sched_decay_at) / decay_period_ticks + 1;
-	thread->sched_decay_at += passed * decay_period_ticks;
-	thread->sched_usage = passed >= 64 ? 0 : thread->sched_usage >> passed;
+	passed = (now - se->se_decay_at) / sched_ticks.decay_period + 1;
+	se->se_decay_at += passed * sched_ticks.decay_period;
+	se->se_usage = passed >= 64 ? 0 : se->se_usage >> passed;
 }
 
 void
-sched_charge_quantum_slow(thread_t thread, uint64_t used, uint64_t now)
+sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t now)
 {
-	usage_decay(thread, now);
-	thread->sched_usage += os_min(used, sched_quantum_ticks);
-	thread->sched_pri = (int16_t)os_max(
-	    sched_decayed_priority(thread->base_pri, thread->sched_usage), (int)thread->push.tp_promoted);
+	uint64_t used = cpu_time - se->se_charged;
+
+	se->se_charged = cpu_time;
+	if (se->se_mode == TH_MODE_TIMESHARE) {
+		usage_decay(se, now);
+		/* More than two periods' worth would have decayed to that by now. */
+		se->se_usage = os_min(se->se_usage + used, 2 * sched_ticks.decay_period);
+	}
+}
+
+static void
+failsafe_enter(struct sched_entity *se, uint64_t now)
+{
+	se->se_flags |= SE_FAILSAFE;
+	se->se_unsafe = now + sched_ticks.safe;
+	use_mode(se, TH_MODE_TIMESHARE, os_min((int)se->se_base, BASEPRI_DEFAULT));
+}
+
+static void
+failsafe_leave(struct sched_entity *se)
+{
+	se->se_flags &= (uint8_t)~SE_FAILSAFE;
+	se->se_unsafe = 0;
+	use_mode(se, (enum sched_mode)se->se_asked_mode, se->se_asked_base);
+}
+
+static void
+charge_unsafe(struct sched_entity *se, uint64_t turn, uint64_t now)
+{
+	uint64_t limit =
+	    se->se_mode == TH_MODE_REALTIME ? sched_ticks.unsafe_realtime : sched_ticks.unsafe_fixed;
+
+	if (se->se_mode == TH_MODE_REALTIME) {
+		se->se_deadline = UINT64_MAX; /* behind those that are within their computation */
+	}
+	se->se_unsafe += turn;
+	if (se->se_unsafe >= limit && !(se->se_flags & SE_TRUSTED)) {
+		failsafe_enter(se, now);
+	}
 }
 
 void
-sched_wake_priority_slow(thread_t thread, uint64_t now)
+sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now)
 {
-	usage_decay(thread, now);
-	thread->sched_pri = (int16_t)os_max(
-	    sched_decayed_priority(thread->base_pri, thread->sched_usage), (int)thread->push.tp_promoted);
+	se->se_boost = -1;
+	sched_entity_charge(se, cpu_time, now);
+	if (se->se_mode != TH_MODE_TIMESHARE) {
+		charge_unsafe(se, turn, now);
+	} else if ((se->se_flags & SE_FAILSAFE) && now >= se->se_unsafe) {
+		failsafe_leave(se);
+	}
+}
+
+void
+sched_entity_wake(struct sched_entity *se, uint64_t now)
+{
+	if ((se->se_flags & SE_FAILSAFE) && now >= se->se_unsafe) {
+		failsafe_leave(se);
+	}
+	if (se->se_mode == TH_MODE_TIMESHARE) {
+		usage_decay(se, now);
+		return;
+	}
+	se->se_unsafe = 0;
+	if (se->se_mode == TH_MODE_REALTIME) {
+		se->se_deadline = now + se->se_constraint;
+	}
 }

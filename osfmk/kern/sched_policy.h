@@ -1,41 +1,141 @@
 /*
- * Timeshare: how the priority of a thread follows from the CPU time it uses. Called by the verbs of
- * sched_prim.c with interrupts masked, on threads that are running here or on no CPU.
+ * The scheduling policy: how the priority of a thread follows from what was asked for it and from what it does.
+ * Plain C on plain structures, without locks, threads or CPUs, so that the same source is the kernel's and the
+ * simulator's (osfmk/kern/sim). Where a thread runs is <kern/sched_place.h>.
+ *
+ * The rule. On each CPU the thread of the highest priority runs, equals take turns by quantum. A thread's
+ * priority is
+ *
+ *	max(own, push, boost)	own = base                      fixed, real time
+ *				      base - decayed use        timeshare
+ *				push    turnstiles: somebody more important waits for this thread
+ *				boost   it has starved
+ *
+ * Decay. The time a timeshare thread ran is added to its usage when somebody else wanted the CPU: at the end of a
+ * quantum, and when the thread wakes and is about to push another one off (a thread that always sleeps just
+ * before its quantum ends does not get away). Usage is halved every decay period. A thread that runs all the time
+ * comes to 2 periods = 250 ms; N that share a CPU come to 250/N ms each, so equals lose the same and stay equals, and
+ * who mostly sleeps stays near its base and goes first. A hog of a higher band sinks below the base of the next
+ * one, so bands are shares, not walls.
+ *
+ * Starvation. Decay ends at SCHED_PENALTY_MAX levels, so background threads could wait for ever behind a default
+ * hog. A thread that waited longer than its class may (sched_patience) is boosted to the level of those who run,
+ * for one quantum, and no two boosted turns follow each other. With n starving threads each gets a turn at least every
+ * patience + n * (quantum + its own quantum). This holds among timeshare threads; fixed priorities are
+ * obeyed strictly, but only as long as their owners behave:
+ *
+ * Fail-safe. A program's fixed or real-time thread that runs for SCHED_UNSAFE_* while others wait, without
+ * blocking, becomes a timeshare thread of default priority for SCHED_SAFE_NS. So a timeshare thread waits for a hog
+ * of any kind at most SCHED_UNSAFE_FIXED_NS and its patience.
+ *
+ * Real time. A thread with a time constraint has the deadline wake-up + constraint. Among those of one priority
+ * the earliest deadline is first: a CPU that runs a real-time thread shows priority - 1 to wakers, so that an
+ * equal asks for the CPU like a better one, and deadlines decide (sched_preempts). Its quantum is its computation; if
+ * that is used up it goes behind those who are within theirs. A thread that was pushed into the band has no
+ * deadline of its own; somebody's depends on it, and it queues as if its deadline were the moment it came.
+ *
+ * Handoff. A thread that hands its CPU over in a call passes the rest of its quantum on; the pair is charged like
+ * one thread.
  */
 #pragma once
 
-#include <kern/thread.h>
+#include <kern/sched.h>
 
-/* SCHED_QUANTUM_NS and SCHED_BALANCE_NS in timebase ticks. */
-extern uint64_t sched_quantum_ticks, sched_balance_ticks, sched_idle_poll_ticks;
+/* The constants of <kern/sched.h> in ticks of the clock; constant after sched_policy_init. */
+struct sched_ticks {
+	uint64_t quantum, quantum_utility, quantum_throttle;
+	uint64_t computation_min, computation_max;
+	uint64_t balance, rotate, idle_poll;
+	uint64_t decay_period, usage_step;
+	uint64_t patience_default, patience_utility, patience_throttle;
+	uint64_t unsafe_realtime, unsafe_fixed, safe;
+};
 
-/* Start-up, after clock_init. */
-void sched_policy_init(void);
+extern struct sched_ticks sched_ticks;
 
-/* What a thread with `usage` ticks of decayed CPU time is queued by. Pure. */
+/* Start-up. ns_to_ticks converts. */
+void sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns));
+
+/* What policy knows of a thread. Who writes it: the thread's scheduling lock serialises. */
+struct sched_entity {
+	uint64_t se_usage;    /* timeshare: decayed ticks; others: 1, so that each wake-up is looked at */
+	uint64_t se_decay_at; /* when se_usage is halved next; 0: at the next wake-up */
+	uint64_t se_charged;  /* the thread's CPU time that usage contains */
+	uint64_t
+	    se_unsafe; /* fixed and real time: ticks on the CPU while others waited, since it blocked; in the
+			          * fail-safe: when that ends */
+	uint64_t se_deadline;    /* real time */
+	uint32_t se_computation; /* real time; ticks */
+	uint32_t se_constraint;  /* the same */
+	int16_t se_base;         /* of the mode in use */
+	int16_t se_push;         /* -1: nobody pushes */
+	int16_t se_boost;        /* -1: has not starved */
+	int16_t se_asked_base;   /* what the fail-safe put aside */
+	uint8_t se_mode;         /* enum sched_mode, in use */
+	uint8_t se_asked_mode;   /* what the fail-safe put aside */
+	uint8_t se_flags;        /* SE_* */
+	int8_t se_quantum_log2;  /* quanta of twice or half the length: 1, 0, -1 */
+};
+
+#define SE_TRUSTED     0x01 /* a kernel thread: no fail-safe */
+#define SE_FAILSAFE    0x02 /* caught by it */
+#define SE_UNPREEMPTED 0x04 /* real time: an earlier deadline of the same priority waits for it */
+
+/* What is asked for a thread. */
+struct sched_params {
+	enum sched_mode mode;
+	int base;
+	uint32_t computation; /* real time; ticks */
+	uint32_t constraint;
+	bool preemptible;
+	int quantum_log2;
+};
+
+void sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted);
+/* A thread caught by the fail-safe stays caught, and gets the new parameters afterwards. */
+void sched_entity_set(struct sched_entity *se, const struct sched_params *params);
+
+/* What a thread with `usage` ticks of decayed CPU time is queued by. */
 int sched_decayed_priority(int base_pri, uint64_t usage);
 
-/* `used` ticks of the running thread's present turn have passed while somebody waited. */
-void sched_charge_quantum_slow(thread_t thread, uint64_t used, uint64_t now);
-void sched_wake_priority_slow(thread_t thread, uint64_t now);
+/* The thread's priority now. */
+int sched_entity_priority(const struct sched_entity *se);
 
-OS_INLINE void
-sched_charge_quantum(thread_t thread, uint64_t used, uint64_t now)
+/* How long it may run at a time, ticks. */
+uint64_t sched_entity_quantum(const struct sched_entity *se);
+
+/* The thread has used `cpu_time` in its life; a timeshare thread pays for what is new. */
+void sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t now);
+
+/* Its quantum ended while somebody waited; it ran `turn` ticks of it. Ends a boost, a computation, trust. */
+void sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now);
+
+/* It wakes: what it used long ago is forgotten, a real-time thread gets its deadline. */
+void sched_entity_wake(struct sched_entity *se, uint64_t now);
+
+/* Is there anything for sched_entity_wake to do? Most have nothing to forget, or not yet. */
+OS_INLINE bool
+sched_entity_wake_due(const struct sched_entity *se, uint64_t now)
 {
-	if (thread->sched_mode == TH_MODE_TIMESHARE) {
-		sched_charge_quantum_slow(thread, used, now);
-	}
+	return now >= se->se_decay_at;
 }
 
-/* A thread becomes runnable: what it used long ago is forgotten. Most have nothing to forget, or not yet. */
-OS_INLINE void
-sched_wake_priority(thread_t thread)
-{
-	if (os_unlikely(thread->sched_usage != 0)) {
-		uint64_t now = ml_get_timebase_raw();
+/* The deadline it queues by at a real-time priority. */
+uint64_t sched_entity_deadline(const struct sched_entity *se, uint64_t now);
 
-		if (os_unlikely(now >= thread->sched_decay_at)) {
-			sched_wake_priority_slow(thread, now);
-		}
-	}
+/* A thread that waits at `pri` shall get a turn after this time, ticks. */
+uint64_t sched_patience(int pri);
+
+/* What a CPU that runs a thread of `pri` shows to wakers. */
+OS_INLINE int
+sched_shown_priority(int pri)
+{
+	return pri - (os_unlikely(pri >= BASEPRI_REALTIME) ? 1 : 0);
 }
+
+/*
+ * Does the best waiting thread, of priority `pri` and deadline `deadline`, get the CPU of a thread of priority
+ * `running`? `expired`: the latter's turn is over.
+ */
+bool sched_preempts(
+    int pri, uint64_t deadline, int running, const struct sched_entity *running_se, bool expired);

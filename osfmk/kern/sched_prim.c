@@ -10,7 +10,9 @@
 #include <kern/clock.h>
 #include <kern/handoff.h>
 #include <kern/lock_check.h>
+#include <kern/sched_place.h>
 #include <kern/sched_policy.h>
+#include <kern/sched_priority.h>
 #include <kern/sched_ready.h>
 #include <kern/task.h>
 #include <kern/waitq.h>
@@ -20,29 +22,46 @@ PERCPU_DATA(struct processor, percpu_processor);
 
 static LCK_CLASS_DECLARE(runq_lock_class, "run queue", LCK_RANK_RUNQ);
 
-/* How many CPUs a waker looks at for an idle one, starting behind the thread's last CPU: bounds a wake-up on
- * a large machine, where the search would otherwise touch a line of every CPU. */
-#define SCHED_IDLE_SEARCH 16
+/* --- what <kern/sched_place.h> wants to know --- */
 
-/* An idle CPU near `near`, taken out of the choice of others; NULL if none is found. */
-static processor_t
-choose_idle(unsigned near)
+static struct sched_cluster sched_clusters[(MAX_CPUS + SCHED_CLUSTER_CPUS - 1) / SCHED_CLUSTER_CPUS];
+
+unsigned
+sched_cpus(void)
 {
-	unsigned n = os_min(cpu_count, (uint32_t)SCHED_IDLE_SEARCH), cpu = near;
-
-	for (unsigned i = 0; i < n; i++) {
-		processor_t processor = processor_get(cpu);
-
-		if (os_atomic_load(&processor->pr_idle, relaxed) &&
-		    os_atomic_cmpxchg(&processor->pr_idle, 1, 0, relaxed)) {
-			return processor;
-		}
-		cpu = cpu + 1 == cpu_count ? 0 : cpu + 1;
-	}
-	return NULL;
+	return cpu_count;
 }
 
+struct sched_cpu *
+sched_cpu(unsigned cpu)
+{
+	return &processor_get(cpu)->pr_shown;
+}
+
+unsigned
+sched_cpu_waiting(unsigned cpu)
+{
+	return os_atomic_load(&processor_get(cpu)->pr_runq.rq_count, relaxed);
+}
+
+struct sched_cluster *
+sched_cluster(unsigned cluster)
+{
+	return &sched_clusters[cluster];
+}
+
+static void inbox_send(processor_t target, thread_t thread);
+
 /* --- time slices --- */
+
+static void
+signal_reschedule(processor_t target)
+{
+	if (os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
+		KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_REMOTE_AST), target->pr_cpu, 0, 0, 0);
+		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
+	}
+}
 
 static inline void
 timer_program_no_later(processor_t processor, uint64_t deadline)
@@ -58,9 +77,9 @@ timer_program_no_later(processor_t processor, uint64_t deadline)
  * stand at an earlier time than needed.
  */
 static inline void
-quantum_renew(processor_t processor)
+quantum_renew(processor_t processor, thread_t thread)
 {
-	processor->pr_quantum_end = processor->pr_dispatched + processor->pr_quantum_ticks;
+	processor->pr_quantum_end = processor->pr_dispatched + thread_quantum_ticks(thread);
 	if (processor->pr_quantum_end < processor->pr_timer_programmed && ready_any(processor)) {
 		timer_program_no_later(processor, processor->pr_quantum_end);
 	}
@@ -73,16 +92,36 @@ quantum_renew(processor_t processor)
 static void
 balance(processor_t processor)
 {
-	processor_t idle;
+	int idle;
 
 	processor->pr_balance_at = UINT64_MAX;
 	if (!ready_any(processor)) {
 		return;
 	}
 	ready_share(processor);
-	idle = choose_idle(processor->pr_cpu);
-	if (idle != NULL && os_atomic_xchg(&idle->pr_signalled, 1, relaxed) == 0) {
-		cpu_signal(idle->pr_cpu, CPU_SIGNAL_RESCHED);
+	idle = sched_place_idle(processor->pr_cpu, processor->pr_cpu);
+	if (idle >= 0) {
+		signal_reschedule(processor_get((unsigned)idle));
+	}
+}
+
+/* Others wait here all the time: one of them goes to a CPU with fewer threads, or with lesser ones. */
+static void
+rotate(processor_t processor, uint64_t now)
+{
+	thread_t thread;
+	int target;
+
+	processor->pr_rotate_at = now + sched_ticks.rotate;
+	target = sched_place_rotate(
+	    processor->pr_cpu, processor->pr_runq.rq_count, ready_highest(processor), &processor->pr_random);
+	if (target < 0) {
+		return;
+	}
+	thread = ready_steal(processor);
+	if (thread != NULL) {
+		os_counter_add(&processor->pr_rotations, 1);
+		inbox_send(processor_get((unsigned)target), thread);
 	}
 }
 
@@ -90,11 +129,22 @@ balance(processor_t processor)
 static void
 quantum_expired(processor_t processor, thread_t self, uint64_t now)
 {
+	bool boosted = thread_quantum_expired(self, now - processor->pr_dispatched, now);
+
 	ready_end_depression(processor);
-	sched_charge_quantum(self, now - processor->pr_dispatched, now);
+	if (cpu_count > 1) {
+		balance(processor);
+		if (now >= processor->pr_rotate_at) {
+			rotate(processor, now);
+		}
+	}
 	processor_show_priority(processor, self->sched_pri);
-	processor->pr_quantum_end = now + processor->pr_quantum_ticks;
-	if (ready_highest(processor) >= self->sched_pri) {
+	processor->pr_quantum_end = now + thread_quantum_ticks(self);
+	if (!boosted && self->se.se_mode == TH_MODE_TIMESHARE &&
+	    ready_boost_starving(processor, self->sched_pri, now)) {
+		os_counter_add(&processor->pr_starved, 1);
+	}
+	if (ready_preempts(processor, self, true)) {
 		self->sched_flags |= TH_SFLAG_EXPIRED;
 		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
 	}
@@ -120,21 +170,36 @@ sched_timer(processor_t processor, uint64_t now)
 static void
 balance_start(processor_t processor)
 {
-	processor->pr_balance_at = ml_get_timebase_raw() + sched_balance_ticks;
+	processor->pr_balance_at = ml_get_timebase_raw() + sched_ticks.balance;
 	timer_program_no_later(processor, processor->pr_balance_at);
 }
 
 /* --- wake-up --- */
 
-/* A runnable thread joins this CPU's queue and, if it ranks above what runs, asks for the CPU. */
-static inline void
-enqueue_local(processor_t processor, thread_t thread)
+/* The thread outranks what runs here. What it has used counts first, unless this CPU has nothing to do. */
+static OS_NOINLINE void
+enqueue_preempting(processor_t processor, thread_t thread)
 {
-	sched_wake_priority(thread);
+	if (processor->pr_current_pri != IDLEPRI) {
+		thread_charge(thread, ml_get_timebase_raw());
+	}
 	ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
 	if (thread->sched_pri > processor->pr_current_pri) {
 		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
 	} else {
+		timer_program_no_later(processor, processor->pr_quantum_end);
+	}
+}
+
+/* A runnable thread joins this CPU's queue and, if it ranks above what runs, asks for the CPU. */
+static inline void
+enqueue_local(processor_t processor, thread_t thread)
+{
+	thread_wake_priority(thread);
+	if (thread->sched_pri > processor->pr_current_pri) {
+		enqueue_preempting(processor, thread);
+	} else {
+		ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
 		timer_program_no_later(processor, processor->pr_quantum_end);
 	}
 	if (cpu_count > 1 && processor->pr_balance_at == UINT64_MAX) {
@@ -168,6 +233,26 @@ processor_recheck_inbox(processor_t processor)
 	inbox_drain(processor);
 }
 
+/* Priorities of threads that only this CPU can see have changed. */
+static OS_NOINLINE void
+recheck(processor_t processor)
+{
+	thread_t self = processor->pr_active, only = processor->pr_only;
+
+	os_atomic_store(&processor->pr_recheck, 0, relaxed);
+	if (self == processor->pr_idle_thread) {
+		return;
+	}
+	if (only != NULL) {
+		processor->pr_only_pri = only->sched_pri;
+	}
+	processor->pr_ready_pri = ready_highest(processor);
+	processor_show_priority(processor, self->sched_pri);
+	if (ready_any(processor) && ready_preempts(processor, self, false)) {
+		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
+	}
+}
+
 void
 sched_signal_interrupt(void)
 {
@@ -176,6 +261,21 @@ sched_signal_interrupt(void)
 	os_atomic_store(&processor->pr_signalled, 0, relaxed);
 	os_atomic_thread_fence(seq_cst); /* [D1]: before the drain, so that a push it misses signals again */
 	inbox_drain(processor);
+	if (os_unlikely(os_atomic_load(&processor->pr_recheck, relaxed))) {
+		recheck(processor);
+	}
+}
+
+void
+processor_request_recheck(processor_t processor)
+{
+	os_atomic_store(&processor->pr_recheck, 1, relaxed);
+	if (processor == current_processor()) {
+		recheck(processor);
+	} else {
+		os_atomic_thread_fence(seq_cst); /* [D2] */
+		signal_reschedule(processor);
+	}
 }
 
 /* [D2] The thread goes to another CPU, or to this one while it is still on it. */
@@ -189,39 +289,32 @@ inbox_send(processor_t target, thread_t thread)
 	os_atomic_thread_fence(seq_cst); /* [D2] pairs with [D1] */
 	/* Also where the thread does not outrank what runs: a CPU that knows of nobody else has no quantum. */
 	if ((first || os_atomic_load(&target->pr_current_pri, relaxed) < pri) &&
-	    target != current_processor() && os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
-		KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_REMOTE_AST), target->pr_cpu, 0, 0, 0);
-		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
+	    target != current_processor()) {
+		signal_reschedule(target);
 	}
 }
 
-/*
- * Where a thread that is off every CPU goes. Its last CPU if that is idle or runs something lower; this CPU,
- * if it was the last one, while nobody else waits here: the waker may be about to block; else an idle CPU; else
- * back to the last one.
- */
+/* Where a thread that is off every CPU goes. */
 static processor_t
 choose_processor(processor_t here, thread_t thread)
 {
-	processor_t last, idle;
+	struct sched_wake wake = {
+		.here = here->pr_cpu,
+		.last = thread->last_cpu,
+		.binding = thread->bound_cpu,
+		.pri = thread->sched_pri,
+		.waiting_here = ready_any(here),
+		.salt = thread->thread_id,
+	};
 
-	if (thread->bound_cpu != THREAD_CPU_ANY) {
-		return processor_get((unsigned)thread->bound_cpu);
-	}
-	last = thread->last_cpu == here->pr_cpu ? here : processor_get(thread->last_cpu);
-	if (os_atomic_load(&last->pr_current_pri, relaxed) < thread->sched_pri ||
-	    (last == here && !ready_any(here))) {
-		return last;
-	}
-	idle = choose_idle(thread->last_cpu);
-	return idle != NULL ? idle : last;
+	return processor_get(sched_place_wake(&wake));
 }
 
 /* Off every CPU, and this one is not the obvious choice. */
 static OS_NOINLINE void
 make_runnable_somewhere(processor_t here, thread_t thread)
 {
-	processor_t target = choose_processor(here, thread);
+	processor_t target = cpu_count > 1 ? choose_processor(here, thread) : here;
 
 	if (target == here) {
 		enqueue_local(here, thread);
@@ -281,41 +374,23 @@ thread_setrun(thread_t thread)
 
 /* --- choice --- */
 
-/* The best thread of a victim's queue that may come here: off its CPU, not bound. */
-static thread_t
-steal_from_locked(processor_t victim) REQUIRES(victim->pr_runq_lock)
-{
-	for (int pri = run_queue_highest(&victim->pr_runq); pri >= 0; pri--) {
-		list_foreach (node, &victim->pr_runq.rq_list[pri]) {
-			thread_t thread = runq_entry_thread(list_entry(node, struct runq_entry, re_link));
-
-			if (thread->bound_cpu == THREAD_CPU_ANY &&
-			    os_atomic_load(&thread->on_cpu, acquire) == 0) { /* [O2] */
-				run_queue_remove(&victim->pr_runq, &thread->runq_entry);
-				os_atomic_store(&thread->runq, NULL, relaxed);
-				return thread;
-			}
-		}
-	}
-	return NULL;
-}
-
-/* This CPU has nothing to do: takes a waiting thread from the first CPU that has one. */
+/* This CPU has nothing to do: takes a waiting thread from a CPU that has one to spare. */
 static thread_t
 steal(processor_t processor)
 {
+	struct sched_steal steal;
 	thread_t thread = NULL;
+	int victim;
 
-	for (unsigned i = 1; i < cpu_count && thread == NULL; i++) {
-		processor_t victim = processor_get((processor->pr_cpu + i) % cpu_count);
-
-		if (os_atomic_load(&victim->pr_runq.rq_count, relaxed) == 0 ||
-		    !lck_spin_try_lock_nopreempt(&victim->pr_runq_lock)) {
-			continue;
+	sched_steal_begin(&steal, processor->pr_cpu);
+	while (thread == NULL && (victim = sched_steal_next(&steal)) >= 0) {
+		os_counter_add(&processor->pr_foreign_locks, 1);
+		thread = ready_steal(processor_get((unsigned)victim));
+		if (thread == NULL) {
+			sched_steal_nothing((unsigned)victim);
 		}
-		thread = steal_from_locked(victim);
-		lck_spin_unlock_nopreempt(&victim->pr_runq_lock);
 	}
+	os_counter_add(&processor->pr_steals, thread != NULL);
 	return thread;
 }
 
@@ -386,7 +461,7 @@ switch_prepare(processor_t processor, thread_t self, thread_t new)
 	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)) {
 		os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
 	}
-	quantum_renew(processor);
+	quantum_renew(processor, new);
 	if (new->pmap != self->pmap) { /* self ran with its own loaded, or the kernel's, which is none */
 		pmap_switch(new->pmap);
 	}
@@ -510,7 +585,7 @@ block_stackless(thread_t self)
 	processor = current_processor();
 	new = select_thread(processor);
 	if (os_unlikely(new == self)) {
-		quantum_renew(processor);
+		quantum_renew(processor, self);
 		thread_go_on(self, thread_finish_wait(self));
 	}
 	switch_stackless(processor, self, new);
@@ -540,7 +615,7 @@ block_stackful(thread_t self)
 	if (new != self) {
 		switch_stackful(processor, self, new);
 	} else {
-		quantum_renew(processor);
+		quantum_renew(processor, self);
 	}
 	result = thread_finish_wait(self);
 	ml_set_interrupts_enabled(true);
@@ -621,7 +696,7 @@ wait_timer_cancel(thread_t thread)
 	(void)timer_call_cancel(&thread->wait_timer);
 }
 
-/* --- yield, preemption, exit --- */
+/* --- yield, depression, preemption, exit --- */
 
 /* The thread that is to run instead of `self`, which has joined the queue; NULL, with nothing changed, if
  * there is none. */
@@ -666,6 +741,50 @@ thread_yield_user(enum sched_yield how, uint64_t result)
 	switch_stackless(processor, self, new);
 }
 
+static void
+depression_over(void *thread, uint64_t cookie)
+{
+	(void)cookie;
+	(void)ready_abort_depression(thread);
+}
+
+bool
+thread_depressed_for_a_time(thread_t thread)
+{
+	return os_atomic_load(&thread->wait_timer.tc_cpu, relaxed) != 0 &&
+	       thread->wait_timer.tc_fn == depression_over;
+}
+
+/* The timer is the thread's own, which it does not wait with now; when it runs again the timer is cancelled. */
+void
+thread_depress_user(uint64_t ns, uint64_t result)
+{
+	thread_t self = current_thread();
+
+	if (!ready_any(current_processor())) {
+		return;
+	}
+	(void)timer_call_cancel(&self->wait_timer);
+	timer_call_setup(&self->wait_timer, depression_over, self);
+	timer_call_enter(&self->wait_timer, clock_interval_to_deadline_ns(ns), 0);
+	thread_yield_user(SCHED_YIELD_ANY, result);
+	(void)timer_call_cancel(&self->wait_timer);
+}
+
+kern_return_t
+thread_depress_abort(thread_t thread)
+{
+	bool irq, depressed;
+
+	if (!os_atomic_load(&thread->active, relaxed)) {
+		return KERN_TERMINATED;
+	}
+	irq = ml_set_interrupts_enabled(false);
+	depressed = ready_abort_depression(thread);
+	ml_set_interrupts_enabled(irq);
+	return depressed ? KERN_SUCCESS : KERN_NOT_DEPRESSED;
+}
+
 bool
 thread_yield_to_user(thread_t target, uint64_t result)
 {
@@ -687,13 +806,11 @@ preempt_to(processor_t processor, thread_t self)
 {
 	enum runq_end end = self->sched_flags & TH_SFLAG_EXPIRED ? RUNQ_TAIL : RUNQ_HEAD;
 	thread_t new;
-	int highest;
 
 	os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
 	inbox_drain(processor);
 	self->sched_flags &= (uint8_t)~TH_SFLAG_EXPIRED;
-	highest = ready_highest(processor);
-	if (highest < self->sched_pri || (highest == self->sched_pri && end == RUNQ_HEAD)) {
+	if (!ready_preempts(processor, self, end == RUNQ_TAIL)) {
 		timer_program_no_later(processor, processor->pr_quantum_end);
 		return self;
 	}
@@ -792,7 +909,7 @@ processor_init(unsigned cpu, thread_t idle_thread)
 	processor->pr_quantum_end = UINT64_MAX; /* the idle thread's turn has no end */
 	processor->pr_balance_at = UINT64_MAX;
 	processor->pr_timer_programmed = UINT64_MAX;
-	processor->pr_quantum_ticks = sched_quantum_ticks;
+	processor->pr_random = cpu + 1;
 	processor->pr_current_pri = IDLEPRI;
 	processor->pr_ready_pri = -1;
 	lck_spin_init(&processor->pr_runq_lock, &runq_lock_class);
@@ -809,12 +926,13 @@ processor_init(unsigned cpu, thread_t idle_thread)
 static void
 idle_poll(processor_t processor)
 {
-	uint64_t deadline = ml_get_timebase_raw() + sched_idle_poll_ticks;
+	uint64_t deadline = ml_get_timebase_raw() + sched_ticks.idle_poll;
 
 	if (!os_atomic_cmpxchg(&processor->pr_signalled, 0, 1, relaxed)) {
 		return; /* an interrupt is on its way */
 	}
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
+	sched_show_idle(processor->pr_cpu);
 	while (inbox_empty(&processor->pr_inbox) && !ml_interrupt_pending() &&
 	       ml_get_timebase_raw() < deadline) {
 		cpu_relax();
@@ -829,6 +947,7 @@ static void
 idle_wait(processor_t processor)
 {
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
+	sched_show_idle(processor->pr_cpu);
 	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_IDLE) | DBG_FUNC_START, 0, 0, 0, 0);
 	if (inbox_empty(&processor->pr_inbox)) { /* a push that is not seen here has signalled: [D1] */
 		machine_idle();

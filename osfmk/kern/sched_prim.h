@@ -1,11 +1,13 @@
 /*
- * The scheduler's verbs.
+ * The scheduler's verbs. What they decide is policy: priorities and turns in <kern/sched_policy.h>, CPUs in
+ * <kern/sched_place.h>; both build without a kernel and are simulated (osfmk/kern/sim). Here the decisions are
+ * carried out.
  *
- * Choice. Each CPU runs the thread of the highest priority of those that wait for it (<kern/sched_ready.h>);
- * equals take turns by quantum, whose timer is armed only while somebody waits. A waking thread goes to the
- * CPU it last ran on if that is idle or runs something lower, or if it is the waker's and nobody waits there;
- * else to an idle CPU near by, else back to its last one. A thread that has waited for SCHED_BALANCE_NS is
- * offered to an idle CPU; a CPU that becomes idle looks for a queue with a thread to spare (steal).
+ * Each CPU runs the thread of the highest priority of those that wait for it (<kern/sched_ready.h>); equals take
+ * turns by quantum, whose timer is armed only while somebody waits. The end of a quantum is where all that takes
+ * time is done: use is charged, the starving are let in, a CPU with fewer threads is looked for. A thread that has
+ * waited for SCHED_BALANCE_NS is offered to an idle CPU; a CPU that becomes idle looks for a queue with a thread to
+ * spare.
  *
  * Switch. Three ways, all with interrupts masked and all ending in sched_let_go() in the new thread's
  * context, which lets go of the old one:
@@ -47,6 +49,21 @@ OS_NORETURN void thread_exit_switch(void);
 
 /* RESCHED interrupt: called by the machine layer with interrupts masked. */
 void sched_signal_interrupt(void);
+
+/* Has `thread`, which waits at DEPRESSPRI, given way for a time that it named? */
+bool thread_depressed_for_a_time(thread_t thread);
+
+/*
+ * thread_switch with a time: thread_yield_user(SCHED_YIELD_ANY), but behind all others until it runs or `ns` have
+ * passed, instead of a quantum. Returns without effect when there is nobody to run.
+ */
+void thread_depress_user(uint64_t ns, uint64_t result);
+
+/* MIG routine 3609: ends a depression. KERN_NOT_DEPRESSED when there is none. */
+kern_return_t thread_depress_abort(thread_t thread);
+
+/* From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. */
+void processor_request_recheck(processor_t processor);
 
 /* From the timer interrupt: the quantum may be over. Returns the time of the next look, UINT64_MAX for none. */
 uint64_t sched_timer(processor_t processor, uint64_t now);

@@ -11,7 +11,8 @@
  * pr_ready_pri is the priority of the best waiting thread, -1 for none, kept for the one comparison that a
  * direct handoff makes. A thief may leave it too high; the next ready_take() puts it right.
  *
- * All functions: interrupts masked, on the processor's own CPU.
+ * All functions: interrupts masked, on the processor's own CPU, unless they say otherwise. Another CPU takes the lock of a
+ * run queue to steal, to move a thread whose priority changed, to end a depression; pr_foreign_locks counts.
  */
 #pragma once
 
@@ -46,6 +47,25 @@ void ready_end_depression(processor_t processor);
 
 /* Makes the thread in pr_only visible to other CPUs. */
 void ready_share(processor_t processor);
+
+/* Does the best waiting thread get the CPU of `self`, whose turn is over if `expired`? */
+bool ready_preempts(processor_t processor, thread_t self, bool expired);
+
+/* A thread that has starved gets the level of those who share time here, at least `pri`, and goes first there. True if there
+ * was one. */
+bool ready_boost_starving(processor_t processor, int pri, uint64_t now);
+
+/*
+ * From any CPU. The best waiting thread that may leave `victim`, which is off its CPU and on no queue any more; NULL
+ * if there is none, or somebody else has the lock.
+ */
+thread_t ready_steal(processor_t victim);
+
+/* From any CPU: `thread`, queued at `processor`, waits at its own priority from now on. False if it is not queued there. */
+bool ready_requeue(processor_t processor, thread_t thread);
+
+/* From any CPU: true if `thread` waits at DEPRESSPRI although it counts for more, and now no longer does. */
+bool ready_abort_depression(thread_t thread);
 
 /* `thread` waits from now on, at `pri`. */
 OS_INLINE void

@@ -139,7 +139,7 @@ kernel_bootstrap(void)
 	boot_thread.machine.preempt_count = 0;
 	percpu_init();
 	clock_init();
-	sched_policy_init();
+	sched_policy_init(nanoseconds_to_absolutetime);
 	processor_init(0, &boot_thread);
 	waitq_bootstrap();
 	turnstile_bootstrap();

@@ -39,6 +39,17 @@ switch_wait(uint64_t ns)
 	thread_block_prepared();
 }
 
+/* Behind all others until it runs, for the given time at most; 0: for a quantum. */
+static void
+switch_depress(mach_msg_timeout_t ms)
+{
+	if (ms == 0) {
+		thread_yield_user(SCHED_YIELD_ANY, KERN_SUCCESS);
+	} else {
+		thread_depress_user(ms * NSEC_PER_MSEC, KERN_SUCCESS);
+	}
+}
+
 /* The named thread runs next if it waits for this CPU. Returns if it does not. */
 static void
 switch_to_named(mach_port_name_t name)
@@ -70,6 +81,10 @@ thread_switch(mach_port_name_t thread_name, int option, mach_msg_timeout_t optio
 	if (thread_name != MACH_PORT_NULL) {
 		switch_to_named(thread_name);
 	}
-	thread_yield_user(option == SWITCH_OPTION_NONE ? SCHED_YIELD_EQUAL : SCHED_YIELD_ANY, KERN_SUCCESS);
+	if (option == SWITCH_OPTION_NONE) {
+		thread_yield_user(SCHED_YIELD_EQUAL, KERN_SUCCESS);
+	} else {
+		switch_depress(option_time);
+	}
 	return KERN_SUCCESS;
 }

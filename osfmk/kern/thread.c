@@ -10,6 +10,7 @@
 #include <kdebug/kdebug.h>
 #include <kern/clock.h>
 #include <kern/sched_prim.h>
+#include <kern/sched_priority.h>
 #include <kern/task.h>
 #include <kern/turnstile.h>
 #include <kern/upcalls.h>
@@ -36,8 +37,7 @@ thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 	thread->pmap = task != TASK_NULL && task->map != NULL ? vm_map_pmap(task->map) : kernel_pmap;
 	runq_entry_init(&thread->runq_entry);
 	turnstile_thread_init(thread);
-	thread->sched_pri = thread->base_pri = (int16_t)pri;
-	thread->sched_mode = (uint8_t)mode;
+	thread_sched_init(thread, mode, pri, task == kernel_task);
 	thread->bound_cpu = THREAD_CPU_ANY;
 	pri_node_init(&thread->wait_node);
 	list_init(&thread->task_link);

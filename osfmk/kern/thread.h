@@ -19,6 +19,7 @@
  *	(c) constant after creation
  *	(w) the claim word protocol: the thread before wait_prepare, the claimer until thread_make_runnable
  *	(r) run queue lock of the processor in `runq`; the thread itself when `runq` is NULL
+ *	(s) sched_lock; see <kern/sched_priority.h>
  *	(q) lock of the waitq in `waitq`
  *	(t) task lock
  *	(m) mutex of the thread
@@ -38,13 +39,15 @@
 #include <kern/locks.h>
 #include <kern/preempt.h>
 #include <kern/runq.h>
+#include <kern/sched_place.h>
+#include <kern/sched_policy.h>
 #include <kern/timer_call.h>
 #include <kern/turnstile_types.h>
 #include <kern/wait_word.h>
 #include <mach/thread_info.h>
 
 #define THREAD_NAME_MAX   64
-#define THREAD_CPU_ANY    (-1)
+#define THREAD_CPU_ANY    SCHED_CPU_ANY
 #define THREAD_CPU_BOOT   0 /* the CPU the machine started on */
 #define THREAD_HELD_LOCKS 16
 
@@ -72,12 +75,11 @@ struct thread {
 	};
 	thread_continue_t continuation; /* (o)(w) where to go on; NULL: on its own stack */
 	void *parameter;                /* (o)(w) argument of continuation */
-	int16_t sched_pri;              /* (r) what it is queued by now */
-	int16_t base_pri;               /* (r) before decay */
-	uint8_t sched_mode;             /* (r) enum sched_mode */
+	int16_t sched_pri;              /* (s) what it is queued by; anybody may look, atomic */
+	uint16_t quantum;               /* (s) how long it runs at a time, ticks >> SCHED_QUANTUM_SHIFT */
 	uint8_t sched_flags;            /* (o) TH_SFLAG_* */
-	int16_t bound_cpu;              /* (r) the one CPU it may run on, or THREAD_CPU_ANY */
-	uint64_t cpu_time;              /* (o) timebase ticks on a CPU */
+	int16_t bound_cpu; /* (o) SCHED_BIND, SCHED_AFFINE or SCHED_CPU_ANY of <kern/sched_place.h> */
+	uint64_t cpu_time; /* (o) timebase ticks on a CPU */
 	struct inbox_entry inbox_entry; /* (w) */
 	struct waitq *waitq;            /* (q) the queue it is on; NULL: on none */
 
@@ -87,18 +89,18 @@ struct thread {
 	/* --- run queue and wait queue --- */
 	processor_t runq OS_CACHE_ALIGNED; /* (r) on whose run queue it is, or NULL; atomic to look at */
 	struct runq_entry runq_entry;      /* (r) */
+
 	union {
-		struct list_node wait_link; /* (q) */
-		struct pri_node wait_node;  /* (q) on a turnstile, the same link */
+		struct list_node wait_link OS_CACHE_ALIGNED; /* (q) */
+		struct pri_node wait_node;                   /* (q) on a turnstile, the same link */
 	};
 	uint64_t wait_queue_cookie; /* (o) of the wait that wait_link belongs to */
+	event_t wait_event;         /* (q) for assert_wait */
+	struct sched_entity se;     /* (s) what the priority follows from */
+	lck_spin_t sched_lock;      /* LCK_RANK_THREAD, interrupts masked */
 
-	/* --- timed waits and accounting --- */
+	/* --- timed waits --- */
 	struct timer_call wait_timer OS_CACHE_ALIGNED;
-	event_t wait_event;      /* (q) for assert_wait */
-	uint64_t sched_usage;    /* (o) decayed cpu time, ticks */
-	uint64_t sched_decay_at; /* (o) when sched_usage is halved next, ticks */
-	uint64_t usage_mark;     /* (o) cpu_time when sched_usage was last brought up to date */
 
 	/* --- priority inheritance --- */
 	struct thread_push push OS_CACHE_ALIGNED; /* survives the thread: walks may still look */
@@ -132,7 +134,6 @@ static_assert(offsetof(struct thread, frame) == 0, "SP_EL1 in user mode points a
 static_assert(offsetof(struct thread, wait_link) == offsetof(struct thread, wait_node.pn_link), "one link");
 static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.S relies on it");
 
-#define TH_SFLAG_DEPRESS 0x01 /* gave up its turn: behind everything until it runs again */
 #define TH_SFLAG_IDLE    0x02 /* an idle thread */
 #define TH_SFLAG_DYING   0x04 /* last switch: the next thread drops its reference */
 #define TH_SFLAG_MIGRATE 0x08 /* switched out to go to bound_cpu: the next thread sends it there */

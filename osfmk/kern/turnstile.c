@@ -4,7 +4,7 @@
 #include <kern/turnstile.h>
 
 #include <arm64/machine_routines.h>
-#include <kern/sched_promote.h>
+#include <kern/sched_priority.h>
 #include <kern/zalloc.h>
 
 LCK_CLASS_DECLARE_FLAGS(lck_class_push, "push", LCK_RANK_PUSH, LCK_CLASS_NESTS);

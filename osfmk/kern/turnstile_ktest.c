@@ -6,7 +6,7 @@
 #include <kern/clock.h>
 #include <kern/locks.h>
 #include <kern/sched_prim.h>
-#include <kern/sched_promote.h>
+#include <kern/sched_priority.h>
 #include <kern/thread.h>
 #include <kern/turnstile.h>
 #include <ktest/ktest.h>

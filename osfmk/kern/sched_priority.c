@@ -1,0 +1,139 @@
+/*
+ * Priorities of threads. See <kern/sched_priority.h>.
+ *
+ * Locks: thread->sched_lock, then one run queue's; interrupts masked.
+ */
+#include <kern/sched_priority.h>
+
+#include <kern/processor.h>
+#include <kern/sched_prim.h>
+#include <kern/sched_ready.h>
+
+static LCK_CLASS_DECLARE(sched_lock_class, "thread scheduling", LCK_RANK_THREAD);
+
+static uint16_t
+quantum_units(const struct sched_entity *se)
+{
+	uint64_t units = sched_entity_quantum(se) >> SCHED_QUANTUM_SHIFT;
+
+	return units == 0 ? 1 : (uint16_t)os_min(units, (uint64_t)UINT16_MAX);
+}
+
+/* What follows from the entity. True when the priority is another one now. */
+static bool
+update_locked(thread_t thread) REQUIRES(thread->sched_lock)
+{
+	int pri = sched_entity_priority(&thread->se);
+
+	thread->quantum = quantum_units(&thread->se);
+	if (pri == thread->sched_pri) {
+		return false;
+	}
+	os_atomic_store(&thread->sched_pri, (int16_t)pri, seq_cst); /* before the look at where it is */
+	return true;
+}
+
+void
+thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trusted)
+{
+	lck_spin_init(&thread->sched_lock, &sched_lock_class);
+	sched_entity_init(&thread->se, mode, pri, trusted);
+	thread->sched_pri = (int16_t)pri;
+	thread->quantum = quantum_units(&thread->se);
+}
+
+/* [P1] A waker that claims the wait after this reads the priority stored before. */
+static bool
+waits(thread_t thread)
+{
+	uint64_t word = os_atomic_load(&thread->wait_word, relaxed);
+
+	return (word & WAIT_STATE_MASK) == WAIT_WAITING &&
+	       os_atomic_cmpxchg(&thread->wait_word, word, word, acq_rel);
+}
+
+/* The thread's priority has changed: the place where it is shall know. */
+static void
+settle_locked(thread_t thread) REQUIRES(thread->sched_lock)
+{
+	for (;;) {
+		processor_t queue = os_atomic_load(&thread->runq, seq_cst);
+
+		if (queue == NULL) {
+			break;
+		}
+		if (ready_requeue(queue, thread)) {
+			return;
+		}
+		cpu_relax(); /* it has just been taken out */
+	}
+	if (!waits(thread)) {
+		processor_request_recheck(processor_get(os_atomic_load(&thread->last_cpu, relaxed)));
+	}
+}
+
+void
+thread_set_promotion(thread_t thread, int pri)
+{
+	bool irq = lck_spin_lock_irq(&thread->sched_lock);
+
+	thread->se.se_push = (int16_t)pri;
+	if (update_locked(thread)) {
+		settle_locked(thread);
+	}
+	lck_spin_unlock_irq(&thread->sched_lock, irq);
+}
+
+void
+thread_set_sched_params(thread_t thread, const struct sched_params *params)
+{
+	bool irq = lck_spin_lock_irq(&thread->sched_lock);
+
+	sched_entity_set(&thread->se, params);
+	if (update_locked(thread)) {
+		settle_locked(thread);
+	}
+	lck_spin_unlock_irq(&thread->sched_lock, irq);
+}
+
+/* --- verbs --- */
+
+bool
+thread_quantum_expired(thread_t self, uint64_t turn, uint64_t now)
+{
+	bool boosted;
+
+	lck_spin_lock_nopreempt(&self->sched_lock);
+	boosted = self->se.se_boost >= 0;
+	sched_entity_expired(&self->se, self->cpu_time + turn, turn, now);
+	(void)update_locked(self);
+	lck_spin_unlock_nopreempt(&self->sched_lock);
+	return boosted;
+}
+
+void
+thread_boost(thread_t thread, int pri)
+{
+	lck_spin_lock_nopreempt(&thread->sched_lock);
+	thread->se.se_boost = (int16_t)pri;
+	(void)update_locked(thread);
+	lck_spin_unlock_nopreempt(&thread->sched_lock);
+}
+
+void
+thread_charge(thread_t thread, uint64_t now)
+{
+	lck_spin_lock_nopreempt(&thread->sched_lock);
+	sched_entity_charge(&thread->se, thread->cpu_time, now);
+	(void)update_locked(thread);
+	lck_spin_unlock_nopreempt(&thread->sched_lock);
+}
+
+void
+thread_wake_slow(thread_t thread, uint64_t now)
+{
+	lck_spin_lock_nopreempt(&thread->sched_lock);
+	sched_entity_wake(&thread->se, now);
+	(void)update_locked(thread);
+	lck_spin_unlock_nopreempt(&thread->sched_lock);
+}
