@@ -4,6 +4,7 @@
 #include <kern/runq.h>
 
 #include <kern/assert.h>
+#include <kern/sched_policy.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,6 +39,7 @@ step(unsigned now)
 	int i = rand() % NENTRIES, best;
 
 	if (inserted[i] == 0) {
+		entries[i].re_heap.the_deadline = now; /* for the real-time band, whose order it is */
 		run_queue_insert(&rq, &entries[i], rand() % NRQS, RUNQ_TAIL);
 		inserted[i] = now;
 	} else if (rand() % 4 == 0) {
@@ -64,6 +66,53 @@ test_head_goes_first(void)
 	release_assert(run_queue_highest(&rq) == -1 && rq.rq_count == 0);
 }
 
+/* In the real-time band the earliest deadline goes first, whatever the order of insertion; a tie in that order. */
+static void
+test_deadlines(void)
+{
+	static const uint64_t deadlines[] = { 50, 20, 90, 20, 10 };
+	static const unsigned order[] = { 4, 1, 3, 0, 2 };
+
+	run_queue_init(&rq);
+	for (unsigned i = 0; i < os_countof(deadlines); i++) {
+		entries[i].re_heap.the_deadline = deadlines[i];
+		run_queue_insert(&rq, &entries[i], BASEPRI_REALTIME, RUNQ_HEAD);
+	}
+	release_assert(run_queue_check(&rq) && run_queue_highest(&rq) == BASEPRI_REALTIME);
+	for (unsigned i = 0; i < os_countof(order); i++) {
+		release_assert(run_queue_pop(&rq, BASEPRI_REALTIME) == &entries[order[i]]);
+	}
+	release_assert(run_queue_highest(&rq) == -1 && rq.rq_count == 0);
+}
+
+static uint64_t
+nanoseconds(uint64_t ns)
+{
+	return ns;
+}
+
+/* Who waited longest beyond its patience; nobody at or above the level of those who run. */
+static void
+test_starving(void)
+{
+	sched_policy_init(nanoseconds);
+	run_queue_init(&rq);
+	entries[0].re_since = 1000;
+	entries[1].re_since = 2000;
+	entries[2].re_since = 0;
+	run_queue_insert(&rq, &entries[0], 4, RUNQ_TAIL);
+	run_queue_insert(&rq, &entries[1], BASEPRI_UTILITY, RUNQ_TAIL);
+	run_queue_insert(&rq, &entries[2], BASEPRI_DEFAULT, RUNQ_TAIL);
+	release_assert(run_queue_starving(&rq, BASEPRI_DEFAULT, SCHED_PATIENCE_UTILITY_NS) == NULL);
+	release_assert(
+	    run_queue_starving(&rq, BASEPRI_DEFAULT, SCHED_PATIENCE_UTILITY_NS + 2001) == &entries[1]);
+	release_assert(run_queue_starving(&rq, 5, SCHED_PATIENCE_THROTTLE_NS + 1001) == &entries[0]);
+	release_assert(run_queue_starving(&rq, 4, UINT64_MAX / 2) == NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		run_queue_remove(&rq, &entries[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -71,6 +120,8 @@ main(void)
 		runq_entry_init(&entries[i]);
 	}
 	test_head_goes_first();
+	test_deadlines();
+	test_starving();
 	srand(1);
 	run_queue_init(&rq);
 	for (unsigned now = 1; now < 20000; now++) {

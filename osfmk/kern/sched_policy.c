@@ -30,30 +30,16 @@ sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns))
 
 /* --- what is asked --- */
 
-/* Timeshare starts with a clean sheet; who is watched by the clock or the fail-safe is looked at whenever it wakes. */
+/* Timeshare starts with a clean sheet. */
 static void
 use_mode(struct sched_entity *se, enum sched_mode mode, int base)
 {
 	if (mode != TH_MODE_TIMESHARE || se->se_mode != TH_MODE_TIMESHARE) {
-		se->se_usage =
-		    mode == TH_MODE_REALTIME || (mode == TH_MODE_FIXED && !(se->se_flags & SE_TRUSTED));
+		se->se_usage = sched_initial_usage(mode, se->se_flags & SE_TRUSTED);
 		se->se_decay_at = 0;
 	}
 	se->se_mode = (uint8_t)mode;
 	se->se_base = (int16_t)base;
-}
-
-void
-sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted)
-{
-	*se = (struct sched_entity){
-		.se_push = -1,
-		.se_boost = -1,
-		.se_flags = trusted ? SE_TRUSTED : 0,
-		.se_asked_mode = (uint8_t)mode,
-		.se_asked_base = (int16_t)base,
-	};
-	use_mode(se, mode, base);
 }
 
 void

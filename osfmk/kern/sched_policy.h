@@ -91,7 +91,24 @@ struct sched_params {
 	int quantum_log2;
 };
 
-void sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted);
+/* Usage to begin with: who is watched by the clock or the fail-safe is looked at whenever it wakes. */
+OS_INLINE uint64_t
+sched_initial_usage(enum sched_mode mode, bool trusted)
+{
+	return mode == TH_MODE_REALTIME || (mode == TH_MODE_FIXED && !trusted);
+}
+
+/* The memory is zero. */
+OS_INLINE void
+sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted)
+{
+	se->se_usage = sched_initial_usage(mode, trusted);
+	se->se_push = se->se_boost = -1;
+	se->se_base = se->se_asked_base = (int16_t)base;
+	se->se_mode = se->se_asked_mode = (uint8_t)mode;
+	se->se_flags = trusted ? SE_TRUSTED : 0;
+}
+
 /* A thread caught by the fail-safe stays caught, and gets the new parameters afterwards. */
 void sched_entity_set(struct sched_entity *se, const struct sched_params *params);
 

@@ -11,6 +11,9 @@
 
 static LCK_CLASS_DECLARE(sched_lock_class, "thread scheduling", LCK_RANK_THREAD);
 
+/* Of most new threads; constant after start. */
+static uint16_t standard_quantum;
+
 static uint16_t
 quantum_units(const struct sched_entity *se)
 {
@@ -34,12 +37,18 @@ update_locked(thread_t thread) REQUIRES(thread->sched_lock)
 }
 
 void
+sched_priority_init(void)
+{
+	standard_quantum = (uint16_t)(sched_ticks.quantum >> SCHED_QUANTUM_SHIFT);
+}
+
+void
 thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trusted)
 {
 	lck_spin_init(&thread->sched_lock, &sched_lock_class);
 	sched_entity_init(&thread->se, mode, pri, trusted);
 	thread->sched_pri = (int16_t)pri;
-	thread->quantum = quantum_units(&thread->se);
+	thread->quantum = pri > BASEPRI_UTILITY ? standard_quantum : quantum_units(&thread->se);
 }
 
 /* [P1] A waker that claims the wait after this reads the priority stored before. */

@@ -41,7 +41,10 @@ void thread_set_sched_params(thread_t thread, const struct sched_params *params)
 
 /* --- for the scheduler's verbs; interrupts masked --- */
 
-/* A thread under construction. */
+/* Start-up, after sched_policy_init. */
+void sched_priority_init(void);
+
+/* A thread under construction, its memory zero. Not real time. */
 void thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trusted);
 
 /* The running thread's quantum ended while others waited. Returns whether that was a turn it got for starving. */

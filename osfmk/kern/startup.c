@@ -12,6 +12,7 @@
 #include <kern/percpu.h>
 #include <kern/sched_policy.h>
 #include <kern/sched_prim.h>
+#include <kern/sched_priority.h>
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
@@ -140,6 +141,7 @@ kernel_bootstrap(void)
 	percpu_init();
 	clock_init();
 	sched_policy_init(nanoseconds_to_absolutetime);
+	sched_priority_init();
 	processor_init(0, &boot_thread);
 	waitq_bootstrap();
 	turnstile_bootstrap();
