@@ -68,15 +68,39 @@ uthread_signal(struct uthread *uth, int sig)
 static bool
 signal_unmasked(const struct uthread *uth, int sig)
 {
-	return (os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0;
+	return !uth->uu_nosignal && (os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0;
 }
 
-/* The thread that shall take it: the caller if it can, so that kill of oneself has happened when it returns. */
+/* The thread that waits for this very signal; NULL: none. */
+static struct uthread *
+signal_waiter_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
+{
+	if (os_likely(os_atomic_load(&p->p_sigwaiters, relaxed) == 0)) {
+		return NULL;
+	}
+	list_foreach (n, &p->p_uthreads) {
+		struct uthread *uth = list_entry(n, struct uthread, uu_link);
+
+		if ((uth->uu_sigwait & SIG_BIT(sig)) != 0) {
+			return uth;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The thread that shall take it: one that waits for it, or the caller if it can, so that kill of oneself has happened
+ * when it returns.
+ */
 static struct uthread *
 signal_taker_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
 {
 	struct uthread *self = current_uthread();
+	struct uthread *waiter = signal_waiter_locked(p, sig);
 
+	if (waiter != NULL) {
+		return waiter;
+	}
 	if (self != NULL && self->uu_proc == p && signal_unmasked(self, sig)) {
 		return self;
 	}
@@ -95,10 +119,15 @@ psignal(struct proc *p, int sig, const struct signal_source *source)
 {
 	struct uthread *taker;
 
-	if (signal_is_dropped(p, sig)) {
+	/* Who waits for a signal gets it whatever its action is. */
+	if (os_atomic_load(&p->p_sigwaiters, relaxed) == 0 && signal_is_dropped(p, sig)) {
 		return;
 	}
 	lck_mtx_lock(&p->p_lock);
+	if (signal_is_dropped(p, sig) && signal_waiter_locked(p, sig) == NULL) {
+		lck_mtx_unlock(&p->p_lock);
+		return;
+	}
 	p->p_sigsource[sig - 1] = *source;
 	os_atomic_or(&p->p_siglist, SIG_BIT(sig), release); /* [G1] */
 	taker = signal_taker_locked(p, sig);
@@ -106,6 +135,25 @@ psignal(struct proc *p, int sig, const struct signal_source *source)
 		uthread_notify(taker);
 	}
 	lck_mtx_unlock(&p->p_lock);
+}
+
+int
+psignal_thread(thread_t thread, int sig, const struct signal_source *source)
+{
+	struct proc *p = current_proc();
+	struct uthread *uth;
+	int error = 0;
+
+	lck_mtx_lock(&p->p_lock);
+	uth = thread->task == current_task() ? thread->uthread : NULL;
+	if (uth == NULL || uth->uu_nosignal) {
+		error = ESRCH;
+	} else if (sig != 0 && (!signal_is_dropped(p, sig) || (uth->uu_sigwait & SIG_BIT(sig)) != 0)) {
+		p->p_sigsource[sig - 1] = *source;
+		uthread_signal(uth, sig);
+	}
+	lck_mtx_unlock(&p->p_lock);
+	return error;
 }
 
 void
@@ -117,7 +165,7 @@ signals_hand_over(struct uthread *leaving)
 	list_foreach (n, &p->p_uthreads) {
 		struct uthread *uth = list_entry(n, struct uthread, uu_link);
 
-		if ((pending & ~os_atomic_load(&uth->uu_sigmask, relaxed)) != 0) {
+		if (!uth->uu_nosignal && (pending & ~os_atomic_load(&uth->uu_sigmask, relaxed)) != 0) {
 			uthread_notify(uth);
 		}
 	}
@@ -166,9 +214,16 @@ signal_begin_delivery(struct uthread *uth, int sig, struct signal_delivery *sd)
 		.sd_old_mask = uth->uu_sigmask,
 		.sd_source = p->p_sigsource[i],
 	};
+	uint32_t mask = uth->uu_sigmask;
+
+	/* In sigsuspend the handler runs with the temporary mask, and what follows it with the old one. */
+	if (uth->uu_sigsuspended) {
+		uth->uu_sigsuspended = false;
+		sd->sd_old_mask = uth->uu_sigsaved;
+	}
 	block = sa->ps_mask[i] | ((sd->sd_flags & SA_NODEFER) != 0 ? 0 : SIG_BIT(sig));
 	if (sd->sd_handler > SA_IGNORE) {
-		os_atomic_store(&uth->uu_sigmask, sd->sd_old_mask | block, relaxed);
+		os_atomic_store(&uth->uu_sigmask, mask | block, relaxed);
 		if ((sd->sd_flags & SA_RESETHAND) != 0) {
 			sa->ps_handler[i] = SA_DEFAULT;
 			os_atomic_store(&sa->ps_caught, sa->ps_caught & ~SIG_BIT(sig), relaxed);
@@ -205,6 +260,30 @@ signals_take(struct uthread *uth)
 	while ((sig = signal_next(uth)) != 0) {
 		signal_deliver(uth, sig);
 	}
+	if (os_unlikely(uth->uu_sigsuspended)) {
+		uth->uu_sigsuspended = false;
+		os_atomic_store(&uth->uu_sigmask, uth->uu_sigsaved, relaxed);
+		thread_ast_set(uth->uu_thread, AST_BSD);
+	}
+}
+
+bool
+signal_take_from(struct uthread *uth, uint32_t set, int *sig)
+{
+	*sig = siglist_take(&uth->uu_siglist, set);
+	if (*sig == 0) {
+		*sig = siglist_take(&uth->uu_proc->p_siglist, set);
+	}
+	return *sig != 0;
+}
+
+bool
+signal_is_due(const struct uthread *uth)
+{
+	uint32_t pending = os_atomic_load(&uth->uu_siglist, acquire) |
+			   os_atomic_load(&uth->uu_proc->p_siglist, acquire); /* [G2] */
+
+	return (pending & ~uth->uu_sigmask & ~sigacts_ignoring(&uth->uu_proc->p_sigacts)) != 0;
 }
 
 int

@@ -7,7 +7,9 @@
 
 #include <arm64/commpage.h>
 #include <arm64/copyio.h>
+#include <ipc/ipc_kobject.h>
 #include <kern/clock.h>
+#include <kern/semaphore.h>
 #include <sys/errno.h>
 #include <sys/resource.h>
 #include <sys/sysproto.h>
@@ -60,26 +62,61 @@ sleep_deadline(int relative, int64_t sec, int32_t nsec, uint64_t *deadline)
 	return 0;
 }
 
-static sysret_t
-semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int64_t sec, int32_t nsec)
+static int
+semwait_errno(kern_return_t kr)
 {
-	uint64_t deadline;
-	int error;
-
-	if (cond_sem != 0 || mutex_sem != 0 || timeout == 0) {
-		return (sysret_t){ .error = ENOTSUP };
+	switch (kr) {
+	case KERN_SUCCESS:
+		return 0;
+	case KERN_OPERATION_TIMED_OUT:
+		return ETIMEDOUT;
+	case KERN_ABORTED:
+		return EINTR;
+	default:
+		return EINVAL;
 	}
-	error = sleep_deadline(relative, sec, nsec, &deadline);
-	if (error == 0) {
-		error = clock_wait_until(deadline) == KERN_SUCCESS ? ETIMEDOUT : EINTR;
-	}
-	return (sysret_t){ .error = error };
 }
 
+/* Signals mutex_sem, if there is one, and waits for cond_sem; deadline 0: for ever. */
+static int
+semwait(mach_port_name_t cond_sem, mach_port_name_t mutex_sem, uint64_t deadline)
+{
+	semaphore_t cond, mutex = NULL;
+	kern_return_t kr;
+
+	if (port_name_to_semaphore(cond_sem, &cond) != KERN_SUCCESS) {
+		return EINVAL;
+	}
+	kr = mutex_sem != 0 ? port_name_to_semaphore(mutex_sem, &mutex) : KERN_SUCCESS;
+	if (kr == KERN_SUCCESS && mutex != NULL) {
+		kr = semaphore_signal(mutex);
+		semaphore_dereference(mutex);
+	}
+	if (kr == KERN_SUCCESS) {
+		kr = semaphore_wait_deadline(cond, deadline);
+	}
+	semaphore_dereference(cond);
+	return semwait_errno(kr);
+}
+
+/* With neither semaphore it is a sleep. */
 sysret_t
 sys___semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int64_t tv_sec, int32_t tv_nsec)
 {
-	return semwait_signal(cond_sem, mutex_sem, timeout, relative, tv_sec, tv_nsec);
+	uint64_t deadline = 0;
+	int error = timeout != 0 ? sleep_deadline(relative, tv_sec, tv_nsec, &deadline) : 0;
+
+	if (error != 0) {
+		return (sysret_t){ .error = error };
+	}
+	if (cond_sem != 0) {
+		error = semwait((mach_port_name_t)cond_sem, (mach_port_name_t)mutex_sem, deadline);
+	} else if (mutex_sem != 0 || timeout == 0) {
+		error = EINVAL;
+	} else {
+		error = clock_wait_until(deadline) == KERN_SUCCESS ? ETIMEDOUT : EINTR;
+	}
+	return (sysret_t){ .error = error };
 }
 
 static void

@@ -43,6 +43,7 @@
 #define MAXCOMLEN    16
 #define NGROUPS_PROC 16
 
+struct ulock;
 struct vnode;
 
 enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
@@ -106,6 +107,7 @@ struct proc {
 	struct ucred p_ucred;                        /* (p) */
 	struct sigacts p_sigacts;                    /* (p) */
 	uint32_t p_siglist;                          /* (a) signals pending for any thread of the process */
+	uint32_t p_sigwaiters;                       /* (a) threads in __sigwait; written under (p) */
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
 	uint64_t p_stack_top;                        /* (o) main stack, for sysctl kern.usrstack64 */
@@ -117,17 +119,33 @@ struct proc {
 	struct smr_node p_smr;
 };
 
+/* A class, THREAD_QOS_*, and how far below its top: 0 to -15. */
+struct thread_qos {
+	uint8_t tq_qos;
+	int8_t tq_relpri;
+};
+
 /* The BSD half of a thread. (o) the thread itself, (p) p_lock, (a) atomic. */
 struct uthread {
-	struct proc *uu_proc;        /* (c) */
-	thread_t uu_thread;          /* (c) */
-	struct list_node uu_link;    /* (p) on p_uthreads */
-	uint32_t uu_siglist;         /* (a) signals pending for this thread */
-	uint32_t uu_sigmask;         /* (a) written by the thread itself */
-	uint64_t uu_sigreturn_token; /* (o) */
-	uint64_t uu_sigstk_base;     /* (o) sigaltstack */
-	uint64_t uu_sigstk_size;     /* (o) */
-	bool uu_on_sigstk;           /* (o) a handler runs on it */
+	struct proc *uu_proc;          /* (c) */
+	thread_t uu_thread;            /* (c) */
+	struct list_node uu_link;      /* (p) on p_uthreads */
+	uint32_t uu_siglist;           /* (a) signals pending for this thread */
+	uint32_t uu_sigmask;           /* (a) written by the thread itself */
+	uint32_t uu_cancel;            /* (a) UT_CANCEL*, see cancel.h */
+	uint32_t uu_sigwait;           /* (p) signals that __sigwait waits for */
+	uint32_t uu_sigsaved;          /* (o) the mask to go back to, if uu_sigsuspended */
+	bool uu_sigsuspended;          /* (o) in sigsuspend: uu_sigmask is temporary */
+	bool uu_nosignal;              /* (p) takes no signals any more: it is about to end */
+	struct ulock *uu_ulock;        /* (o) to lend to a word it waits for; sys_ulock.c */
+	uint64_t uu_sigreturn_token;   /* (o) */
+	uint64_t uu_sigstk_base;       /* (o) sigaltstack */
+	uint64_t uu_sigstk_size;       /* (o) */
+	bool uu_on_sigstk;             /* (o) a handler runs on it */
+	struct thread_qos uu_qos;      /* (p) what it asked for */
+	uint8_t uu_qos_override;       /* (p) the highest of uu_overrides */
+	uint16_t uu_override_count;    /* (p) */
+	struct list_node uu_overrides; /* (p) pthread_qos.c */
 	/* (o) what the exception behind the pending signal uu_exc_signal told; 0: none */
 	int32_t uu_exc_signal;
 	int32_t uu_exc_sicode;

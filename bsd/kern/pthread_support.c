@@ -6,7 +6,7 @@
  *	x0 pthread structure, x1 thread port name, x2 function, x3 argument, x4 stack, x5 flags
  * and its thread data base already set.
  */
-#include <bsd/kern/proc.h>
+#include <bsd/kern/pthread_internal.h>
 
 #include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
@@ -31,6 +31,11 @@
 #define PTHREAD_START_QOSCLASS     0x08000000U
 #define PTHREAD_START_SUSPENDED    0x20000000U
 #define PTHREAD_START_TSD_BASE_SET 0x10000000U /* added: the thread data base is set */
+
+#define PTHREAD_START_QOS_MASK        0x00ffffffU /* with QOSCLASS */
+#define PTHREAD_START_POLICY_SHIFT    16          /* with SETSCHED */
+#define PTHREAD_START_POLICY_MASK     0xffU
+#define PTHREAD_START_IMPORTANCE_MASK 0xffffU
 
 /* Features, the result of bsdthread_register. */
 #define PTHREAD_FEATURE_BSDTHREADCTL 0x04U
@@ -69,6 +74,7 @@ bsd_thread_create(thread_t thread, task_t task)
 	}
 	uth->uu_proc = p;
 	uth->uu_thread = thread;
+	list_init(&uth->uu_overrides);
 	thread->uthread = uth;
 	lck_mtx_lock(&p->p_lock);
 	list_push_back(&p->p_uthreads, &uth->uu_link);
@@ -96,6 +102,8 @@ bsd_thread_exit(thread_t thread)
 	}
 	lck_mtx_unlock(&uth->uu_proc->p_lock);
 	thread->uthread = NULL;
+	pthread_qos_thread_exit(uth);
+	ulock_thread_exit(uth);
 	zfree(uthread_zone, uth);
 }
 
@@ -158,6 +166,25 @@ store_self_port(const struct pthread_registration *reg, user_addr_t tsd_base, ma
 					  : 0;
 }
 
+/* What the flags say of scheduling. The thread does not run yet. */
+static int
+start_scheduling(thread_t thread, uint32_t flags)
+{
+	struct thread_qos qos;
+
+	if ((flags & PTHREAD_START_QOSCLASS) != 0) {
+		return pthread_priority_decode(flags & PTHREAD_START_QOS_MASK, &qos)
+			   ? pthread_qos_set(thread, qos)
+			   : EINVAL;
+	}
+	if ((flags & PTHREAD_START_SETSCHED) != 0) {
+		return pthread_policy_set(thread,
+		    (int)(flags >> PTHREAD_START_POLICY_SHIFT & PTHREAD_START_POLICY_MASK),
+		    (int)(flags & PTHREAD_START_IMPORTANCE_MASK));
+	}
+	return 0;
+}
+
 sysret_t
 sys_bsdthread_create(
     user_addr_t func, user_addr_t arg, user_addr_t stack, user_addr_t pthread, uint32_t flags)
@@ -177,6 +204,9 @@ sys_bsdthread_create(
 	thread_reference(thread);
 	name = ipc_port_copyout_send(convert_thread_to_port(thread), current_task()->ipc.space);
 	error = store_self_port(reg, pthread + reg->tsd_offset, name);
+	if (error == 0 && (flags & (PTHREAD_START_QOSCLASS | PTHREAD_START_SETSCHED)) != 0) {
+		error = start_scheduling(thread, flags);
+	}
 	if (error != 0) {
 		thread_terminate(thread);
 		thread_deallocate(thread);
@@ -195,6 +225,9 @@ sys_bsdthread_create(
 	thread_machine(thread)->tsd_base = pthread + reg->tsd_offset;
 	machine_thread_frame_changed(thread);
 	((struct uthread *)thread->uthread)->uu_sigmask = current_uthread()->uu_sigmask;
+	if ((flags & PTHREAD_START_SUSPENDED) != 0) {
+		(void)thread_suspend(thread);
+	}
 	thread_start(thread);
 	thread_deallocate(thread);
 	return (sysret_t){ .value = (int64_t)pthread };

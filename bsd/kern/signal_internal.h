@@ -34,17 +34,24 @@ struct signal_source {
 };
 
 struct proc;
+struct thread;
 struct uthread;
 
 /* Posts a signal. Any context that may take p_lock. */
 void psignal(struct proc *p, int sig, const struct signal_source *source);
 void uthread_signal(struct uthread *uth, int sig);
+/* To one thread of the calling process; sig 0 only asks. ESRCH: it is another's, or is ending. */
+OS_WARN_RESULT int psignal_thread(struct thread *thread, int sig, const struct signal_source *source);
 /* A thread that may have been chosen for a pending signal leaves, off p_uthreads: others look. p_lock held. */
 void signals_hand_over(struct uthread *leaving);
 /* To every process of a group; ESRCH if there is none. Takes proc_tree_lock. */
 int pgrp_signal(int pgrp, int sig);
 /* From bsd_ast: carries out what is pending for the current thread. May not return. */
 void signals_take(struct uthread *uth);
+/* Takes a signal of `set` that is pending for the calling thread or its process. */
+OS_WARN_RESULT bool signal_take_from(struct uthread *uth, uint32_t set, int *sig);
+/* One that is not blocked and not ignored is pending for the calling thread. */
+bool signal_is_due(const struct uthread *uth);
 /*
  * What a call returns whose wait a signal ended: ERESTART when the handler to be run asks for it, so that the
  * call is made again afterwards; else EINTR.

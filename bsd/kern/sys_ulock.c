@@ -1,47 +1,72 @@
 /*
  * ulock_wait and ulock_wake.
  *
- * A waiter is a structure on the sleeping thread's kernel stack, on a list in a bucket of a fixed hash table
- * keyed by address space and address. The bucket's lock makes "compare the word, then sleep" one step against
- * "change the word, then wake": the word is read under it, with a load that must not fault; if it would, the
- * lock is dropped, the page is made present and everything starts over. [U1] So a waker, which takes the lock
- * after its change, either finds the waiter or was seen by the comparison.
+ * A word of memory that threads wait for is a struct ulock in a bucket of a fixed hash table. A waiter is a structure
+ * on the sleeping thread's kernel stack, on the ulock's list in order of arrival. The bucket's lock makes "compare the
+ * word, then sleep" one step against "change the word, then wake": the word is read under it, with a load that must
+ * not fault; if it would, the lock is dropped, the page is made present and everything starts over. [U1] So a waker,
+ * which takes the lock after its change, either finds the waiter or was seen by the comparison.
  *
- * Waking is a claim of the wait protocol. The waker takes the structure off the list, under the lock, before
- * it makes the thread runnable; a thread that was ended otherwise takes itself off. Nobody touches the
- * structure after either.
+ * Nothing is allocated while a bucket is locked. Each thread owns one struct ulock from its first wait on. The thread
+ * that comes to a word first puts its own into the bucket; who comes later lends its own to that one's spares; who
+ * leaves takes any of the spares, and the last takes the one in the bucket. So there are always as many as threads
+ * that came and have not left, ul_refs, and the bucket holds words, not waiters.
  *
- * Unfair locks are compare-and-wait here: the owner named in the word is not boosted yet. Keys of the shared
- * kinds are the same as of the private ones until memory can be shared between tasks.
+ * Waking is a claim of the wait protocol. The waker takes the waiter off the list, under the lock, before it makes the
+ * thread runnable; a thread that was ended otherwise takes itself off. Nobody touches the structure after either.
+ *
+ * Words are told apart by address space and address; those of the shared kinds by memory object and offset, so that
+ * tasks which map the same memory meet.
+ *
+ * The owner of an unfair lock is named by the word itself; waiters who name none that lives get EOWNERDEAD.
  */
-#include <bsd/kern/proc.h>
+#include <bsd/kern/cancel.h>
 #include <bsd/kern/ulock.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc_kobject.h>
 #include <kern/assert.h>
 #include <kern/clock.h>
 #include <kern/locks.h>
 #include <kern/wait.h>
+#include <kern/zalloc.h>
 #include <sys/errno.h>
 #include <sys/sysproto.h>
 #include <sys/ulock.h>
+#include <vm/vm_map.h>
 
-#define ULOCK_BUCKETS 256U /* power of two */
+#define ULOCK_BUCKETS 512U /* power of two; 32 KiB: with 10,000 threads asleep 20 words in each */
+
+/* Which word. uk_space is a map, or twice an object's id and 1; uk_where an address in it, or an offset. */
+struct ulock_key {
+	uint64_t uk_space;
+	uint64_t uk_where;
+};
+
+/* (b) the bucket's lock */
+struct ulock {
+	struct list_node ul_link;    /* (b) in the bucket, or among the spares of another */
+	struct list_node ul_waiters; /* (b) ulock_waiter.uw_link */
+	struct list_node ul_spares;  /* (b) lent by those that came later */
+	struct ulock_key ul_key;     /* (b) */
+	uint32_t ul_refs;            /* (b) threads that have lent one and not taken it back */
+	uint32_t ul_count;           /* (b) of them, those that are on ul_waiters */
+	uint32_t ul_opcode;          /* (b) what they wait with */
+};
 
 struct ulock_waiter {
-	struct list_node uw_link; /* bucket lock; unlinked: claimed by a waker */
-	vm_map_t uw_map;
-	user_addr_t uw_addr;
+	struct list_node uw_link; /* (b) unlinked: claimed by a waker */
 	thread_t uw_thread;
 	uint64_t uw_cookie;
 };
 
 struct ulock_bucket {
 	lck_spin_t ub_lock;
-	struct list_node ub_waiters;
+	struct list_node ub_ulocks;
 } OS_CACHE_ALIGNED;
 
 LCK_CLASS_DECLARE(ulock_class, "ulock bucket", LCK_RANK_IPC_MISC);
+ZONE_DEFINE(ulock_zone, "ulocks", sizeof(struct ulock), ZC_NONE);
 static struct ulock_bucket ulock_buckets[ULOCK_BUCKETS];
 
 void
@@ -49,16 +74,24 @@ ulock_init(void)
 {
 	for (unsigned i = 0; i < ULOCK_BUCKETS; i++) {
 		lck_spin_init(&ulock_buckets[i].ub_lock, &ulock_class);
-		list_init(&ulock_buckets[i].ub_waiters);
+		list_init(&ulock_buckets[i].ub_ulocks);
+	}
+}
+
+void
+ulock_thread_exit(struct uthread *uth)
+{
+	if (uth->uu_ulock != NULL) {
+		zfree(ulock_zone, uth->uu_ulock);
 	}
 }
 
 static struct ulock_bucket *
-ulock_bucket(vm_map_t map, user_addr_t addr)
+ulock_bucket(const struct ulock_key *key)
 {
-	uint64_t key = ((uintptr_t)map >> 6) ^ (addr >> 2);
+	uint64_t hash = ((key->uk_space >> 4) ^ (key->uk_where >> 2)) * 0x9e3779b97f4a7c15ULL;
 
-	return &ulock_buckets[(key * 0x9e3779b97f4a7c15ULL) >> 56 & (ULOCK_BUCKETS - 1)];
+	return &ulock_buckets[hash >> 55 & (ULOCK_BUCKETS - 1)];
 }
 
 static bool
@@ -69,9 +102,39 @@ ulock_is_64(uint32_t opcode)
 }
 
 static bool
+ulock_is_shared(uint32_t opcode)
+{
+	return opcode == UL_COMPARE_AND_WAIT_SHARED || opcode == UL_COMPARE_AND_WAIT64_SHARED ||
+	       opcode == UL_UNFAIR_LOCK64_SHARED;
+}
+
+static bool
+ulock_has_owner(uint32_t opcode)
+{
+	return opcode == UL_UNFAIR_LOCK || opcode == UL_UNFAIR_LOCK64_SHARED;
+}
+
+static bool
 ulock_opcode_ok(uint32_t opcode)
 {
 	return opcode >= UL_COMPARE_AND_WAIT && opcode <= UL_COMPARE_AND_WAIT64_SHARED;
+}
+
+/* 0, or EFAULT: a word of a shared kind in memory that nobody has touched yet, or where nothing is mapped. */
+static int
+ulock_key_make(vm_map_t map, user_addr_t addr, uint32_t opcode, struct ulock_key *key)
+{
+	uint64_t object_id, offset;
+
+	*key = (struct ulock_key){ (uintptr_t)map, addr };
+	if (!ulock_is_shared(opcode)) {
+		return 0;
+	}
+	if (vm_map_find_object(map, addr, &object_id, &offset) != KERN_SUCCESS) {
+		return EFAULT;
+	}
+	*key = (struct ulock_key){ object_id << 1 | 1, offset };
+	return 0;
 }
 
 static bool
@@ -98,37 +161,109 @@ ulock_fault_in(user_addr_t addr)
 	return copyin(addr, &word, sizeof(word));
 }
 
-enum ulock_step { ULOCK_SLEEP, ULOCK_CHANGED, ULOCK_FAULT };
+/* ---- Words that are waited for; the bucket is locked ---- */
 
-/* Under the bucket lock: compares, and if equal queues the waiter with its wait prepared. */
-static enum ulock_step
-ulock_enqueue(
-    struct ulock_bucket *bucket, struct ulock_waiter *w, bool wide, uint64_t expected, uint64_t deadline)
+static struct ulock *
+ulock_find_locked(struct ulock_bucket *bucket, const struct ulock_key *key)
 {
-	uint64_t value;
+	list_foreach (n, &bucket->ub_ulocks) {
+		struct ulock *ul = list_entry(n, struct ulock, ul_link);
+
+		if (ul->ul_key.uk_where == key->uk_where && ul->ul_key.uk_space == key->uk_space) {
+			return ul;
+		}
+	}
+	return NULL;
+}
+
+/* The word's structure, with the caller's own lent to it or being it. */
+static struct ulock *
+ulock_lend_locked(struct ulock_bucket *bucket, const struct ulock_key *key, struct uthread *uth)
+{
+	struct ulock *own = uth->uu_ulock, *ul = ulock_find_locked(bucket, key);
+
+	uth->uu_ulock = NULL;
+	if (ul != NULL) {
+		list_push_back(&ul->ul_spares, &own->ul_link);
+		ul->ul_refs++;
+		return ul;
+	}
+	own->ul_key = *key;
+	own->ul_refs = 1;
+	own->ul_count = 0;
+	list_init(&own->ul_waiters);
+	list_init(&own->ul_spares);
+	list_push_back(&bucket->ub_ulocks, &own->ul_link);
+	return own;
+}
+
+static void
+ulock_take_back_locked(struct ulock *ul, struct uthread *uth)
+{
+	struct ulock *mine = ul;
+
+	if (--ul->ul_refs != 0) {
+		assert(!list_empty(&ul->ul_spares));
+		mine = list_entry(ul->ul_spares.next, struct ulock, ul_link);
+	}
+	list_remove(&mine->ul_link);
+	uth->uu_ulock = mine;
+}
+
+/* ---- Waiting ---- */
+
+struct ulock_wait_args {
+	uint32_t opcode;
+	user_addr_t addr;
+	uint64_t expected;
+	uint64_t deadline; /* absolute time, 0: none */
+};
+
+enum ulock_step { ULOCK_SLEEP, ULOCK_CHANGED, ULOCK_FAULT, ULOCK_MISMATCH };
+
+/* Compares, and if equal queues the waiter with its wait prepared. */
+static enum ulock_step
+ulock_enqueue(struct ulock_bucket *bucket, const struct ulock_key *key, struct ulock_waiter *w,
+    const struct ulock_wait_args *args, struct ulock **ulp)
+{
 	enum ulock_step step = ULOCK_SLEEP;
+	struct ulock *ul;
+	uint64_t value;
 
 	lck_spin_lock(&bucket->ub_lock);
-	if (!ulock_read_nofault(w->uw_addr, wide, &value)) { /* [U1] */
+	ul = ulock_find_locked(bucket, key);
+	if (!ulock_read_nofault(args->addr, ulock_is_64(args->opcode), &value)) { /* [U1] */
 		step = ULOCK_FAULT;
-	} else if (value != expected) {
+	} else if (value != args->expected) {
 		step = ULOCK_CHANGED;
+	} else if (ul != NULL && ul->ul_count != 0 && ul->ul_opcode != args->opcode) {
+		step = ULOCK_MISMATCH;
 	} else {
-		wait_prepare(w->uw_thread, THREAD_ABORTSAFE, deadline);
+		ul = ulock_lend_locked(bucket, key, current_uthread());
+		ul->ul_opcode = args->opcode;
+		ul->ul_count++;
+		wait_prepare(w->uw_thread, THREAD_ABORTSAFE, args->deadline);
 		w->uw_cookie = wait_cookie(w->uw_thread);
-		list_push_back(&bucket->ub_waiters, &w->uw_link);
+		list_push_back(&ul->ul_waiters, &w->uw_link);
+		*ulp = ul;
 	}
 	lck_spin_unlock(&bucket->ub_lock);
 	return step;
 }
 
+/* Sleeps; *others is how many wait for the word still. */
 static int
-ulock_sleep(struct ulock_bucket *bucket, struct ulock_waiter *w)
+ulock_sleep(struct ulock_bucket *bucket, struct ulock *ul, struct ulock_waiter *w, uint32_t *others)
 {
 	wait_result_t result = thread_block(THREAD_CONTINUE_NULL);
 
 	lck_spin_lock(&bucket->ub_lock);
-	list_remove(&w->uw_link);
+	if (!list_empty(&w->uw_link)) {
+		list_remove(&w->uw_link);
+		ul->ul_count--;
+	}
+	*others = ul->ul_count;
+	ulock_take_back_locked(ul, current_uthread());
 	lck_spin_unlock(&bucket->ub_lock);
 	switch (result) {
 	case THREAD_TIMED_OUT:
@@ -140,33 +275,45 @@ ulock_sleep(struct ulock_bucket *bucket, struct ulock_waiter *w)
 	}
 }
 
+/* Does the value of an unfair lock name a thread that lives? The name's low two bits are the lock's. */
 static int
-ulock_wait(uint32_t operation, user_addr_t addr, uint64_t expected, uint64_t deadline)
+ulock_check_owner(uint64_t value)
 {
-	bool wide = ulock_is_64(operation & UL_OPCODE_MASK);
-	struct ulock_waiter w = {
-		.uw_map = current_task()->map, .uw_addr = addr, .uw_thread = current_thread()
-	};
-	struct ulock_bucket *bucket = ulock_bucket(w.uw_map, addr);
+	thread_t owner = port_name_to_thread((mach_port_name_t)value | 3);
+	bool dead = owner == THREAD_NULL || !owner->active;
 
-	if (!ulock_opcode_ok(operation & UL_OPCODE_MASK) || !os_is_aligned(addr, wide ? 8 : 4) ||
-	    (operation & UL_FLAGS_MASK & ~ULF_WAIT_MASK) != 0) {
-		return EINVAL;
+	if (owner != THREAD_NULL) {
+		thread_deallocate(owner);
 	}
-	if (!wide) {
-		expected = (uint32_t)expected;
-	}
+	return dead ? EOWNERDEAD : 0;
+}
+
+static int
+ulock_wait_on(const struct ulock_wait_args *args, uint32_t *others)
+{
+	struct ulock_waiter w = { .uw_thread = current_thread() };
+	struct ulock_bucket *bucket = NULL;
+	struct ulock *ul = NULL;
+	struct ulock_key key;
+	int error;
+
 	list_init(&w.uw_link);
 	for (;;) {
-		int error;
+		enum ulock_step step = ULOCK_FAULT;
 
-		switch (ulock_enqueue(bucket, &w, wide, expected, deadline)) {
+		if (ulock_key_make(current_task()->map, args->addr, args->opcode, &key) == 0) {
+			bucket = ulock_bucket(&key);
+			step = ulock_enqueue(bucket, &key, &w, args, &ul);
+		}
+		switch (step) {
 		case ULOCK_SLEEP:
-			return ulock_sleep(bucket, &w);
+			return ulock_sleep(bucket, ul, &w, others);
 		case ULOCK_CHANGED:
 			return 0;
+		case ULOCK_MISMATCH:
+			return EDOM;
 		case ULOCK_FAULT:
-			error = ulock_fault_in(addr);
+			error = ulock_fault_in(args->addr);
 			if (error != 0) {
 				return error;
 			}
@@ -175,15 +322,56 @@ ulock_wait(uint32_t operation, user_addr_t addr, uint64_t expected, uint64_t dea
 	}
 }
 
-/* Wakes up to `limit` sleepers of the word; returns how many. */
-static unsigned
-ulock_wake(vm_map_t map, user_addr_t addr, unsigned limit)
+/* Of the own, to lend. Freed with the thread. */
+static int
+ulock_ensure_own(struct uthread *uth)
 {
-	struct ulock_bucket *bucket = ulock_bucket(map, addr);
+	if (os_unlikely(uth->uu_ulock == NULL)) {
+		uth->uu_ulock = zalloc(ulock_zone);
+		if (uth->uu_ulock == NULL) {
+			return ENOMEM;
+		}
+		list_init(&uth->uu_ulock->ul_link);
+	}
+	return 0;
+}
+
+static int
+ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t deadline, uint32_t *others)
+{
+	struct ulock_wait_args args = { operation & UL_OPCODE_MASK, addr, value, deadline };
+	bool wide = ulock_is_64(args.opcode);
+	int error = 0;
+
+	*others = 0;
+	if (!ulock_opcode_ok(args.opcode) || addr == 0 || !os_is_aligned(addr, wide ? 8 : 4) ||
+	    (operation & UL_FLAGS_MASK & ~ULF_WAIT_MASK) != 0) {
+		return EINVAL;
+	}
+	if (!wide) {
+		args.expected = (uint32_t)value;
+	}
+	if ((operation & ULF_WAIT_CANCEL_POINT) != 0 && cancel_requested()) {
+		return EINTR;
+	}
+	if (ulock_has_owner(args.opcode)) {
+		error = ulock_check_owner(value);
+	}
+	if (error == 0) {
+		error = ulock_ensure_own(current_uthread());
+	}
+	return error != 0 ? error : ulock_wait_on(&args, others);
+}
+
+/* ---- Waking ---- */
+
+/* Wakes up to `limit` sleepers, only `chosen` if that is not NULL; how many it woke. */
+static unsigned
+ulock_wake_locked(struct ulock *ul, thread_t chosen, unsigned limit)
+{
 	unsigned woken = 0;
 
-	lck_spin_lock(&bucket->ub_lock);
-	list_foreach_safe(n, &bucket->ub_waiters)
+	list_foreach_safe(n, &ul->ul_waiters)
 	{
 		struct ulock_waiter *w = list_entry(n, struct ulock_waiter, uw_link);
 		thread_t thread = w->uw_thread;
@@ -191,39 +379,107 @@ ulock_wake(vm_map_t map, user_addr_t addr, unsigned limit)
 		if (woken == limit) {
 			break;
 		}
-		if (w->uw_map == map && w->uw_addr == addr &&
+		if ((chosen == THREAD_NULL || thread == chosen) &&
 		    wait_claim(thread, w->uw_cookie, THREAD_AWAKENED)) {
 			list_remove(&w->uw_link);
+			ul->ul_count--;
 			thread_make_runnable(thread);
 			woken++;
 		}
 	}
-	lck_spin_unlock(&bucket->ub_lock);
 	return woken;
+}
+
+/* ENOENT: nobody waits; EDOM: they wait with another opcode; EALREADY: `chosen` does not. */
+static int
+ulock_wake(const struct ulock_key *key, uint32_t opcode, thread_t chosen, unsigned limit)
+{
+	struct ulock_bucket *bucket = ulock_bucket(key);
+	struct ulock *ul;
+	int error = 0;
+
+	lck_spin_lock(&bucket->ub_lock);
+	ul = ulock_find_locked(bucket, key);
+	if (ul == NULL || ul->ul_count == 0) {
+		error = ENOENT;
+	} else if (ul->ul_opcode != opcode) {
+		error = EDOM;
+	} else if (ulock_wake_locked(ul, chosen, limit) == 0) {
+		error = chosen != THREAD_NULL ? EALREADY : ENOENT;
+	}
+	lck_spin_unlock(&bucket->ub_lock);
+	return error;
 }
 
 void
 ulock_wake_all(vm_map_t map, user_addr_t addr)
 {
-	(void)ulock_wake(map, addr, UINT32_MAX);
+	const struct ulock_key key = { (uintptr_t)map, addr };
+
+	(void)ulock_wake(&key, UL_COMPARE_AND_WAIT, THREAD_NULL, UINT32_MAX);
 }
+
+static bool
+ulock_wake_args_ok(uint32_t opcode, uint32_t flags, user_addr_t addr)
+{
+	bool owned = ulock_has_owner(opcode);
+
+	return ulock_opcode_ok(opcode) && addr != 0 && os_is_aligned(addr, ulock_is_64(opcode) ? 8 : 4) &&
+	       (flags & ~ULF_WAKE_MASK) == 0 &&
+	       !((flags & ULF_WAKE_THREAD) != 0 && ((flags & ULF_WAKE_ALL) != 0 || owned)) &&
+	       !((flags & ULF_WAKE_ALLOW_NON_OWNER) != 0 && !owned);
+}
+
+static int
+ulock_wake_call(uint32_t opcode, uint32_t flags, user_addr_t addr, uint64_t wake_value)
+{
+	unsigned limit = (flags & ULF_WAKE_ALL) != 0 ? UINT32_MAX : 1;
+	thread_t chosen = THREAD_NULL;
+	struct ulock_key key;
+	int error;
+
+	if (!ulock_wake_args_ok(opcode, flags, addr)) {
+		return EINVAL;
+	}
+	if (ulock_key_make(current_task()->map, addr, opcode, &key) != 0) {
+		return ENOENT; /* nobody can have waited there */
+	}
+	if ((flags & ULF_WAKE_THREAD) == 0) {
+		return ulock_wake(&key, opcode, THREAD_NULL, limit);
+	}
+	chosen = port_name_to_thread((mach_port_name_t)wake_value);
+	if (chosen == THREAD_NULL) {
+		return ESRCH;
+	}
+	error = ulock_wake(&key, opcode, chosen, limit);
+	thread_deallocate(chosen);
+	return error;
+}
+
+/* ---- Calls ---- */
 
 /* ULF_NO_ERRNO: a negative errno as the value, and no carry. */
 static sysret_t
-ulock_result(uint32_t operation, int error)
+ulock_result(uint32_t operation, int error, uint32_t value)
 {
+	if (error == 0) {
+		return (sysret_t){ .value = value };
+	}
 	if ((operation & ULF_NO_ERRNO) != 0) {
 		return (sysret_t){ .value = -error };
 	}
 	return (sysret_t){ .error = error };
 }
 
+/* Time-out in us. The result is how many others wait still. */
 sysret_t
 sys_ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint32_t timeout)
 {
 	uint64_t deadline = timeout != 0 ? clock_interval_to_deadline_ns(timeout * NSEC_PER_USEC) : 0;
+	uint32_t others;
+	int error = ulock_wait(operation, addr, value, deadline, &others);
 
-	return ulock_result(operation, ulock_wait(operation, addr, value, deadline));
+	return ulock_result(operation, error, others);
 }
 
 /* Time-out in ns, or with ULF_DEADLINE an absolute time. */
@@ -231,24 +487,20 @@ sysret_t
 sys_ulock_wait2(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t timeout, uint64_t value2)
 {
 	uint64_t deadline = timeout;
+	uint32_t others;
+	int error;
 
 	if (timeout != 0 && (operation & ULF_DEADLINE) == 0) {
 		deadline = clock_interval_to_deadline_ns(timeout);
 	}
-	return ulock_result(operation, ulock_wait(operation, addr, value, deadline));
+	error = ulock_wait(operation, addr, value, deadline, &others);
+	return ulock_result(operation, error, others);
 }
 
 sysret_t
 sys_ulock_wake(uint32_t operation, user_addr_t addr, uint64_t wake_value)
 {
-	unsigned limit = (operation & ULF_WAKE_ALL) != 0 ? UINT32_MAX : 1;
-	int error = 0;
+	int error = ulock_wake_call(operation & UL_OPCODE_MASK, operation & UL_FLAGS_MASK, addr, wake_value);
 
-	if (!ulock_opcode_ok(operation & UL_OPCODE_MASK) || addr == 0 ||
-	    (operation & UL_FLAGS_MASK & ~ULF_WAKE_MASK) != 0 || (operation & ULF_WAKE_THREAD) != 0) {
-		error = EINVAL;
-	} else if (ulock_wake(current_task()->map, addr, limit) == 0) {
-		error = ENOENT;
-	}
-	return ulock_result(operation, error);
+	return ulock_result(operation, error, 0);
 }

@@ -8,5 +8,10 @@
 
 void ulock_init(void);
 
-/* Wakes everybody who sleeps on the word. */
+struct uthread;
+
+/* The thread ends: frees what it owns for its waits. */
+void ulock_thread_exit(struct uthread *uth);
+
+/* Wakes everybody who sleeps on the 32-bit word with UL_COMPARE_AND_WAIT. */
 void ulock_wake_all(vm_map_t map, user_addr_t addr);

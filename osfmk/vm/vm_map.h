@@ -174,6 +174,13 @@ struct vm_map_region {
 /* The entry at or after addr; KERN_INVALID_ADDRESS when there is none. */
 kern_return_t vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out);
 
+/*
+ * The memory behind an address, as a name that every map which has it mapped agrees on: the object's id and the offset
+ * in it, in bytes. KERN_INVALID_ADDRESS: nothing is mapped there, or memory that was never touched.
+ */
+OS_WARN_RESULT kern_return_t vm_map_find_object(
+    vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint64_t *offset);
+
 /* Sum of the sizes of all entries, and of what is resident; walks the map. */
 void vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes);
 

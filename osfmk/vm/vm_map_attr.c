@@ -209,6 +209,25 @@ vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out)
 	return entry != NULL ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
+kern_return_t
+vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint64_t *offset)
+{
+	vm_map_offset_t page = trunc_page(addr);
+	vm_map_entry_t entry;
+
+	*object_id = 0;
+	smr_enter();
+	entry = page >= map->vmm_min && page < map->vmm_max ? vm_map_lookup_entry(map, page) : NULL;
+	if (entry != NULL) {
+		vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+
+		*object_id = object == NULL || object == VME_OBJECT_DEAD ? 0 : object_name(object);
+		*offset = ptoa(vme_object_page(entry->vme_bias, page)) + (addr - page);
+	}
+	smr_leave();
+	return *object_id != 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
 void
 vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes)
 {

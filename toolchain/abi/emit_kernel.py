@@ -60,11 +60,33 @@ def _served(tables):
     return [(e, "sys_" + e.handler) for e in tables.calls if e.handler in implemented]
 
 
+def _cancel_points(tables):
+    """Implemented rows that are cancellation points: those with a _nocancel twin."""
+    return [e for e in tables.calls if e.implemented and e.name in tables.cancel_points]
+
+
+def _cancel_wrapper(entry):
+    """The dispatch table's handler of a cancellation point; the twin's row goes to sys_NAME itself."""
+    names = ", ".join(a.name for a in entry.args)
+    return "".join(["\nstatic ", text.prototype("sysret_t", "cancel_" + entry.name, _kernel_args(entry)),
+                    "\n{\n\treturn cancel_requested() ? (sysret_t){.error = EINTR} : sys_", entry.name,
+                    f"({names});\n}}\n"])
+
+
+def _cancel_bitmap(tables, last):
+    words = [0] * (last // 64 + 1)
+    for entry in _cancel_points(tables):
+        words[entry.number // 64] |= 1 << entry.number % 64
+    rows = [f"\t{word:#018x},\n" for word in words]
+    return "".join(["\nconst uint64_t bsd_cancel_points[] = {\n", *rows, "};\n"])
+
+
 def _calls_header(tables):
     lines = [text.banner(["bsd/sys/syscalls.abi"]), "#pragma once\n\n",
              text.includes("kern/upcalls.h", "mach/port.h", "mach/vm_types.h", "sys/types.h"), "\n"]
     lines += [text.prototype("sysret_t", "sys_" + e.name, _kernel_args(e)) + ";\n"
               for e in tables.calls if e.implemented]
+    lines += ["\n", *[f"#define SYS_{e.name} {e.number}\n" for e in tables.calls if e.implemented]]
     lines.append("\n/* What an unknown number answers. */\nsysret_t sys_nosys(void);\n"
                  "\n/* For traces; NULL where the table has no row. */\n"
                  "extern const char *const bsd_syscall_names[];\n")
@@ -74,13 +96,16 @@ def _calls_header(tables):
 def _calls_table(tables):
     last = max(e.number for e in tables.calls)
     handlers = {e.number: handler for e, handler in _served(tables)}
+    handlers |= {e.number: "cancel_" + e.name for e in _cancel_points(tables)}
     rows = [f"\t[{n}] = (bsd_syscall_fn_t)(void *){handlers.get(n, 'sys_nosys')},\n" for n in range(last + 1)]
     names = [f"\t[{e.number}] = \"{e.name}\",\n" for e in tables.calls]
     return "".join([
         text.banner(["bsd/sys/syscalls.abi"]),
-        text.includes("kern/upcalls.h", "sys/errno.h", "sys/sysproto.h"),
+        text.includes("bsd/kern/cancel.h", "kern/upcalls.h", "sys/errno.h", "sys/sysproto.h"),
         "\nsysret_t\nsys_nosys(void)\n{\n\treturn (sysret_t){.error = ENOSYS};\n}\n",
+        *[_cancel_wrapper(e) for e in _cancel_points(tables)],
         "\nconst bsd_syscall_fn_t bsd_syscall_table[] = {\n", *rows, "};\n",
         f"\nconst uint32_t bsd_syscall_count = {last + 1};\n",
+        _cancel_bitmap(tables, last),
         "\nconst char *const bsd_syscall_names[] = {\n", *names, "};\n",
     ])

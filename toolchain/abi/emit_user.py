@@ -43,7 +43,11 @@ def _trap_stubs(tables):
     return "".join([text.banner(["osfmk/mach/mach_traps.abi"]), "\t.text\n", *stubs, SUBSECTIONS])
 
 
+def _cerror(tables, entry):
+    return "_cerror_cancel_point" if entry.name in tables.cancel_points else "_cerror"
+
+
 def _call_stubs(tables):
-    """Carry set means an errno in x0: cerror stores it and returns -1."""
-    stubs = [_stub(e.stub, e.number, "\tb.cs\t1f\n\tret\n1:\n\tb\t_cerror\n") for e in tables.calls if e.stub]
+    """Carry set means an errno in x0: cerror stores it and returns -1, if the thread is not to end here."""
+    stubs = [_stub(e.stub, e.number, f"\tb.cs\t1f\n\tret\n1:\n\tb\t{_cerror(tables, e)}\n") for e in tables.calls if e.stub]
     return "".join([text.banner(["bsd/sys/syscalls.abi"]), "\t.text\n", *stubs, SUBSECTIONS])

@@ -14,7 +14,7 @@ ARGS are C declarations; a type with '*' is an address in the program. MIG argum
 ATTR are words: `implemented` (there is a handler; otherwise the slot answers as an unknown number does), `masked`
 (the handler runs with interrupts masked), `direct` (masked, and the handler never returns to entry code:
 <kern/syscall_sw.h>), `stub` or `stub=SYMBOL` (the library exports it), `handler=NAME` (the
-handler of another row), `custom` (codec _XNAME and library function are written by hand; `reply_bytes=` and
+handler of another row; NAME_nocancel with handler=NAME makes NAME a cancellation point), `custom` (codec _XNAME and library function are written by hand; `reply_bytes=` and
 `reply_desc=` say how much the answer takes), and anything else is a note, such as the priority P0 to P2.
 """
 
@@ -176,6 +176,11 @@ class Tables:
                 raise TableError(f"{path}:{number}: {error}") from error
         self.traps.sort(key=lambda e: e.number)
         self.calls.sort(key=lambda e: e.number)
+
+    @property
+    def cancel_points(self):
+        """Names of the calls that have a twin which is not a cancellation point of the thread library."""
+        return {e.handler for e in self.calls if e.name == e.handler + "_nocancel"}
 
     def routines(self):
         return sorted((r for s in self.subsystems for r in s.routines), key=lambda r: r.number)

@@ -109,7 +109,9 @@ call 9 int read_nocancel(int fd, void *buf) handler=read
         out = emitted(emit_kernel.emit_calls, load(self.TABLE))
         self.assertIn("sysret_t sys_read(int fd, user_addr_t buf);", out[emit_kernel.CALLS_HEADER])
         table = out[emit_kernel.CALLS_TABLE]
-        self.assertIn("[3] = (bsd_syscall_fn_t)(void *)sys_read,", table)
+        self.assertIn("[3] = (bsd_syscall_fn_t)(void *)cancel_read,", table)
+        self.assertIn("cancel_requested() ? (sysret_t){.error = EINTR} : sys_read(fd, buf);", table)
+        self.assertIn("bsd_cancel_points[] = {\n\t0x0000000000000008,\n};", table)
         self.assertIn("[5] = (bsd_syscall_fn_t)(void *)sys_nosys,", table)
         self.assertIn("[9] = (bsd_syscall_fn_t)(void *)sys_read,", table)
         self.assertIn("bsd_syscall_count = 10;", table)
@@ -117,10 +119,14 @@ call 9 int read_nocancel(int fd, void *buf) handler=read
 
 class User(unittest.TestCase):
     def test_stubs(self):
-        tables = load(TYPES + "trap 3 int t(int a) stub\ncall 7 int c(int a) stub=__c\ncall 8 int d(int a)")
+        tables = load(TYPES + "trap 3 int t(int a) stub\ncall 7 int c(int a) stub=__c\ncall 8 int d(int a)\n"
+                      "call 9 int c_nocancel(int a) handler=c stub")
         out = emitted(emit_user.emit, tables)
         self.assertIn("_t:\n\tmov\tx16, #-3\n\tsvc\t#0x80\n\tret\n", out[emit_user.TRAP_STUBS])
-        self.assertIn("___c:\n\tmov\tx16, #7\n", out[emit_user.CALL_STUBS])
+        self.assertIn("___c:\n\tmov\tx16, #7\n\tsvc\t#0x80\n\tb.cs\t1f\n\tret\n1:\n\tb\t_cerror_cancel_point\n",
+                      out[emit_user.CALL_STUBS])
+        self.assertIn("_c_nocancel:\n\tmov\tx16, #9\n\tsvc\t#0x80\n\tb.cs\t1f\n\tret\n1:\n\tb\t_cerror\n",
+                      out[emit_user.CALL_STUBS])
         self.assertNotIn("_d:", out[emit_user.CALL_STUBS])
         self.assertIn("#define SYS_d 8\n", out[emit_user.NUMBERS_HEADER])
 

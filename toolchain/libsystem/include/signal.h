@@ -13,6 +13,9 @@ int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old);
 int sigpending(sigset_t *set);
 int sigsuspend(const sigset_t *mask);
 int sigaltstack(const stack_t *restrict stack, stack_t *restrict old);
+int sigwait(const sigset_t *restrict set, int *restrict signal);
+struct _opaque_pthread_t;
+int pthread_kill(struct _opaque_pthread_t *thread, int signal);
 int pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old);
 
 #define sigemptyset(set)      (*(set) = 0, 0)

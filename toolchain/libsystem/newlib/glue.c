@@ -18,9 +18,10 @@
 _Static_assert(sizeof(struct _reent) <= REENT_BYTES, "a thread has room for its part");
 
 int open(const char *path, int flags, ...);
-int close(int fd);
-_ssize_t read(int fd, void *buf, size_t len);
-_ssize_t write(int fd, const void *buf, size_t len);
+/* Streams are no cancellation points: their locks would stay taken. */
+int __close_nocancel(int fd);
+_ssize_t __read_nocancel(int fd, void *buf, size_t len);
+_ssize_t __write_nocancel(int fd, const void *buf, size_t len);
 _off_t lseek(int fd, _off_t offset, int whence);
 int unlink(const char *path);
 int rename(const char *from, const char *to);
@@ -162,19 +163,19 @@ _open_r(struct _reent *r, const char *path, int flags, int mode)
 int
 _close_r(struct _reent *r, int fd)
 {
-	return close(fd);
+	return __close_nocancel(fd);
 }
 
 _ssize_t
 _read_r(struct _reent *r, int fd, void *buf, size_t len)
 {
-	return read(fd, buf, len);
+	return __read_nocancel(fd, buf, len);
 }
 
 _ssize_t
 _write_r(struct _reent *r, int fd, const void *buf, size_t len)
 {
-	return write(fd, buf, len);
+	return __write_nocancel(fd, buf, len);
 }
 
 _off_t

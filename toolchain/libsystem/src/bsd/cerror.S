@@ -9,4 +9,14 @@ _cerror:
 	mov	x0, #-1
 	ret
 
+/* The same at a cancellation point: EINTR may mean that the thread is to end. */
+	.globl	_cerror_cancel_point
+	.p2align	2
+_cerror_cancel_point:
+	cmp	w0, #4			/* EINTR */
+	b.eq	1f
+	b	_cerror
+1:
+	b	__cerror_interrupted
+
 	.subsections_via_symbols

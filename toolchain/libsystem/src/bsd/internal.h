@@ -1,6 +1,7 @@
 /* Stubs whose public function does more than the system call. */
 #pragma once
 
+#include <semaphore.h>
 #include <stdint.h>
 #include <sys/signal.h>
 #include <sys/stat.h>
@@ -25,7 +26,18 @@ ssize_t __getdirentries64(int fd, void *buf, size_t bufsize, off_t *position);
 struct _posix_spawn_args_desc;
 int __posix_spawn(pid_t *pid, const char *path, const struct _posix_spawn_args_desc *desc, char *const *argv,
     char *const *envp);
+int __pthread_kill(int thread_port, int signal);
+int __pthread_markcancel(int thread_port);
+int __pthread_canceled(int action);
+int __sigwait(const sigset_t *set, int *signal);
+sem_t *__sem_open(const char *name, int flags, int mode, int value);
+int __sem_close(sem_t *sem);
+int __sem_wait(sem_t *sem);
+int __sem_trywait(sem_t *sem);
+int __sem_post(sem_t *sem);
+int __bsdthread_ctl(void *command, void *arg1, void *arg2, void *arg3);
 uint64_t __thread_selfid(void);
+uint64_t __thread_selfusage(void);
 void *__bsdthread_create(void *func, void *arg, void *stack, void *pthread, uint32_t flags);
 int __bsdthread_register(void *threadstart, void *wqthread, int pthread_size, void *data, size_t data_size,
     uint64_t dispatchqueue_offset, uint64_t tsd_offset);

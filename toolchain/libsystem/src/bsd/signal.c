@@ -1,5 +1,6 @@
 /* Signals. The kernel enters handlers through a trampoline that ends with sigreturn. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -52,10 +53,29 @@ kill(pid_t pid, int signal)
 	return __kill(pid, signal, 1);
 }
 
+/* To the calling thread. */
 int
 raise(int signal)
 {
-	return kill(getpid(), signal);
+	int error = pthread_kill(pthread_self(), signal);
+
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	return 0;
+}
+
+/* Handlers of other signals may run meanwhile. */
+int
+sigwait(const sigset_t *restrict set, int *restrict signal)
+{
+	while (__sigwait(set, signal) < 0) {
+		if (errno != EINTR) {
+			return errno;
+		}
+	}
+	return 0;
 }
 
 int

@@ -109,6 +109,9 @@ clock_ns(clockid_t clock, uint64_t *ns)
 	case CLOCK_UPTIME_RAW:
 		*ns = absolute_to_ns(mach_absolute_time());
 		return true;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*ns = absolute_to_ns(__thread_selfusage());
+		return true;
 	case CLOCK_PROCESS_CPUTIME_ID:
 		*ns = cpu_time_ns();
 		return true;
@@ -188,6 +191,7 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 {
 	mach_timebase_info_data_t ratio;
 	uint64_t ns, deadline, now;
+	int error;
 
 	if (request->tv_sec < 0 || request->tv_nsec < 0 || request->tv_nsec >= (long)NSEC_PER_SEC) {
 		errno = EINVAL;
@@ -196,7 +200,10 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 	(void)mach_timebase_info(&ratio);
 	ns = (uint64_t)request->tv_sec * NSEC_PER_SEC + (uint64_t)request->tv_nsec;
 	deadline = mach_absolute_time() + scale_ratio(ns, ratio.denom, ratio.numer) + 1; /* rounded up */
-	if (mach_wait_until(deadline) == KERN_SUCCESS) {
+	error = errno;
+	(void)__semwait_signal(0, 0, 1, 1, request->tv_sec, (int32_t)request->tv_nsec);
+	if (errno != EINTR) {
+		errno = error; /* it was ETIMEDOUT */
 		return 0;
 	}
 	now = mach_absolute_time();

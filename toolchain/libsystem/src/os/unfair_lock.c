@@ -5,6 +5,7 @@
  * that bit, [W] below, and sleeps in the kernel as long as the word is what it left. Whoever gives back a word with
  * the bit clear wakes one sleeper, which takes the lock with the bit clear again: others may still sleep.
  */
+#include <errno.h>
 #include <libkern/OSAtomic.h>
 #include <mach/mach.h>
 #include <os/lock.h>
@@ -13,6 +14,7 @@
 #include <sys/ulock.h>
 
 #include "../pthread/internal.h"
+#include "internal.h"
 
 #define NO_WAITERS 1u
 
@@ -43,26 +45,43 @@ mark_waiter(uint32_t *lock, uint32_t *word)
 	return *word != 0;
 }
 
-static void __attribute__((noinline))
-lock_wait(uint32_t *lock, uint32_t word, uint32_t self)
+/* deadline NULL: for ever. 0, or what _time_left says. */
+static int __attribute__((noinline))
+lock_wait(uint32_t *lock, uint32_t word, uint32_t self, const struct timespec *deadline)
 {
 	uint32_t mine = self;
+	uint64_t ns = 0;
 
 	for (;;) {
 		if (is_owner(word, self)) {
 			abort(); /* held by this very thread: it would wait for ever */
 		}
 		if (mark_waiter(lock, &word)) {
-			(void)__ulock_wait(UL_UNFAIR_LOCK | ULF_NO_ERRNO, lock, word, 0);
+			int error = deadline != NULL ? _time_left(CLOCK_REALTIME, deadline, &ns) : 0;
+
+			if (error != 0) {
+				return error; /* the mark stays: it costs an unlock one call for nothing */
+			}
+			if (__ulock_wait2(UL_UNFAIR_LOCK | ULF_NO_ERRNO, lock, word, ns, 0) == -EOWNERDEAD) {
+				abort(); /* its owner has ended: nobody will give it back */
+			}
 			mine = self & ~NO_WAITERS;
 		}
 		word = 0;
 		/* acquire: pairs with the release in os_unfair_lock_unlock */
 		if (__atomic_compare_exchange_n(
 			lock, &word, mine, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-			return;
+			return 0;
 		}
 	}
+}
+
+int
+_unfair_lock_until(os_unfair_lock_t lock, const struct timespec *deadline)
+{
+	uint32_t *opaque = &lock->_os_unfair_lock_opaque;
+
+	return lock_wait(opaque, __atomic_load_n(opaque, __ATOMIC_RELAXED), self_word(), deadline);
 }
 
 void
@@ -72,7 +91,7 @@ os_unfair_lock_lock(os_unfair_lock_t lock)
 
 	if (!__atomic_compare_exchange_n(
 		&lock->_os_unfair_lock_opaque, &word, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		lock_wait(&lock->_os_unfair_lock_opaque, word, self);
+		(void)lock_wait(&lock->_os_unfair_lock_opaque, word, self, NULL);
 	}
 }
 

@@ -3,10 +3,12 @@
  *
  * A waiter reads the number while it holds the mutex and sleeps as long as the number is that. A signal after the
  * mutex was let go changes the number first and wakes then, so none is lost; a waiter may wake for a signal meant
- * for another, as the interface allows. The count of waiters only spares a signal without waiters the kernel call.
+ * for another, as the interface allows. A thread that was cancelled in its wait takes the mutex before it ends, so that
+ * its cleanup handlers find it held. The count of waiters only spares a signal without waiters the kernel call.
  */
 #include <errno.h>
 #include <mach/clock_types.h>
+#include <mach/mach_types.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -15,14 +17,30 @@
 
 #include "internal.h"
 
-#define COND_SIGNATURE 0x434f4e44L /* "COND" */
-#define USEC_MAX       0xffffffffu
+#define COND_SIGNATURE     0x434f4e44L /* "COND" */
+#define CONDATTR_SIGNATURE 0x434e5441L /* "CNTA" */
+
+struct condattr_impl {
+	long sig;
+	uint32_t clock;
+	uint32_t pshared;
+};
+_Static_assert(sizeof(struct condattr_impl) <= sizeof(pthread_condattr_t), "attributes fit");
 
 int
 pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr)
 {
+	const struct condattr_impl *impl = (const void *)attr;
+
+	if (impl != NULL && impl->sig != CONDATTR_SIGNATURE) {
+		return EINVAL;
+	}
 	memset(cond, 0, sizeof(*cond));
 	cond->sig = COND_SIGNATURE;
+	if (impl != NULL) {
+		cond->impl.clock = impl->clock;
+		cond->impl.pshared = impl->pshared;
+	}
 	return 0;
 }
 
@@ -33,12 +51,34 @@ pthread_cond_destroy(pthread_cond_t *cond)
 	return 0;
 }
 
-/* timeout_us 0: none. */
+static unsigned
+word_flags(const pthread_cond_t *cond)
+{
+	return cond->impl.pshared == PTHREAD_PROCESS_SHARED ? WORD_SHARED : 0;
+}
+
+struct waiter {
+	pthread_cond_t *cond;
+	pthread_mutex_t *mutex;
+};
+
+/* The wait is over, or the thread was cancelled in it. */
+static void
+leave(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	__atomic_fetch_sub(&waiter->cond->impl.waiters, 1, __ATOMIC_RELAXED);
+	(void)pthread_mutex_lock(waiter->mutex);
+}
+
+/* timeout 0: none. */
 static int
-wait_us(pthread_cond_t *cond, pthread_mutex_t *mutex, uint32_t timeout_us)
+wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t timeout_ns)
 {
 	uint32_t sequence = __atomic_load_n(&cond->impl.sequence, __ATOMIC_RELAXED);
-	int woken, error;
+	struct waiter waiter = { cond, mutex };
+	int error;
 
 	/* seq_cst pairs with wake(): either the signaller sees the waiter or the waiter sees the new number */
 	__atomic_fetch_add(&cond->impl.waiters, 1, __ATOMIC_SEQ_CST);
@@ -47,18 +87,30 @@ wait_us(pthread_cond_t *cond, pthread_mutex_t *mutex, uint32_t timeout_us)
 		__atomic_fetch_sub(&cond->impl.waiters, 1, __ATOMIC_RELAXED);
 		return error;
 	}
-	woken = __ulock_wait(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO, &cond->impl.sequence, sequence, timeout_us);
-	__atomic_fetch_sub(&cond->impl.waiters, 1, __ATOMIC_RELAXED);
-	(void)pthread_mutex_lock(mutex);
-	return woken == -ETIMEDOUT ? ETIMEDOUT : 0;
+	pthread_cleanup_push(leave, &waiter);
+	error = _word_wait(&cond->impl.sequence, sequence, word_flags(cond) | WORD_CANCEL, timeout_ns);
+	pthread_cleanup_pop(1);
+	return error == ETIMEDOUT ? ETIMEDOUT : 0;
+}
+
+static void
+bump(pthread_cond_t *cond)
+{
+	__atomic_fetch_add(&cond->impl.sequence, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool
+is_waited_for(const pthread_cond_t *cond)
+{
+	return __atomic_load_n(&cond->impl.waiters, __ATOMIC_SEQ_CST) != 0;
 }
 
 static int
-wake(pthread_cond_t *cond, uint32_t flags)
+wake(pthread_cond_t *cond, bool all)
 {
-	__atomic_fetch_add(&cond->impl.sequence, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&cond->impl.waiters, __ATOMIC_SEQ_CST) != 0) {
-		(void)__ulock_wake(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | flags, &cond->impl.sequence, 0);
+	bump(cond);
+	if (is_waited_for(cond)) {
+		_word_wake(&cond->impl.sequence, word_flags(cond), all);
 	}
 	return 0;
 }
@@ -66,61 +118,136 @@ wake(pthread_cond_t *cond, uint32_t flags)
 int
 pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-	return wait_us(cond, mutex, 0);
-}
-
-/* A wait longer than the kernel's argument holds wakes early, which the caller must expect anyway. */
-static int
-wait_ns(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t ns)
-{
-	uint64_t us;
-
-	if (ns <= 0) {
-		return ETIMEDOUT;
-	}
-	us = ((uint64_t)ns + NSEC_PER_USEC - 1) / NSEC_PER_USEC;
-	return us > USEC_MAX ? (wait_us(cond, mutex, USEC_MAX), 0) : wait_us(cond, mutex, (uint32_t)us);
-}
-
-static int64_t
-to_ns(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * (int64_t)NSEC_PER_SEC + ts->tv_nsec;
-}
-
-static bool
-is_time(const struct timespec *ts)
-{
-	return ts->tv_nsec >= 0 && ts->tv_nsec < (long)NSEC_PER_SEC && ts->tv_sec < 1L << 33;
+	return wait_ns(cond, mutex, 0);
 }
 
 int
 pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *deadline)
 {
-	struct timespec now;
+	uint64_t ns;
+	int error = _time_left(cond->impl.clock, deadline, &ns);
 
-	if (!is_time(deadline)) {
-		return EINVAL;
-	}
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return wait_ns(cond, mutex, to_ns(deadline) - to_ns(&now));
+	return error != 0 ? error : wait_ns(cond, mutex, ns);
 }
 
 int
 pthread_cond_timedwait_relative_np(
     pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *timeout)
 {
-	return is_time(timeout) ? wait_ns(cond, mutex, to_ns(timeout)) : EINVAL;
+	uint64_t ns;
+
+	if (timeout->tv_nsec < 0 || timeout->tv_nsec >= (long)NSEC_PER_SEC) {
+		return EINVAL;
+	}
+	if (timeout->tv_sec < 0 || (timeout->tv_sec == 0 && timeout->tv_nsec == 0)) {
+		return ETIMEDOUT;
+	}
+	if (__builtin_mul_overflow((uint64_t)timeout->tv_sec, NSEC_PER_SEC, &ns) ||
+	    __builtin_add_overflow(ns, (uint64_t)timeout->tv_nsec, &ns)) {
+		ns = 0; /* for ever */
+	}
+	return wait_ns(cond, mutex, ns);
 }
 
 int
 pthread_cond_signal(pthread_cond_t *cond)
 {
-	return wake(cond, 0);
+	return wake(cond, false);
 }
 
 int
 pthread_cond_broadcast(pthread_cond_t *cond)
 {
-	return wake(cond, ULF_WAKE_ALL);
+	return wake(cond, true);
+}
+
+int
+pthread_cond_signal_thread_np(pthread_cond_t *cond, pthread_t thread)
+{
+	mach_port_t port = thread != NULL ? _pthread_port(thread) : MACH_PORT_NULL;
+
+	if (port == MACH_PORT_NULL) {
+		return wake(cond, false);
+	}
+	bump(cond);
+	if (is_waited_for(cond) && __ulock_wake(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO | ULF_WAKE_THREAD,
+				       &cond->impl.sequence, port) < 0) {
+		_word_wake(&cond->impl.sequence, word_flags(cond), false);
+	}
+	return 0;
+}
+
+static struct condattr_impl *
+attr_impl(const pthread_condattr_t *attr)
+{
+	struct condattr_impl *impl = (void *)(uintptr_t)attr;
+
+	return impl->sig == CONDATTR_SIGNATURE ? impl : NULL;
+}
+
+int
+pthread_condattr_init(pthread_condattr_t *attr)
+{
+	*(struct condattr_impl *)(void *)attr = (struct condattr_impl){
+		.sig = CONDATTR_SIGNATURE,
+		.clock = CLOCK_REALTIME,
+		.pshared = PTHREAD_PROCESS_PRIVATE,
+	};
+	return 0;
+}
+
+int
+pthread_condattr_destroy(pthread_condattr_t *attr)
+{
+	attr->sig = 0;
+	return 0;
+}
+
+int
+pthread_condattr_setpshared(pthread_condattr_t *attr, int pshared)
+{
+	struct condattr_impl *impl = attr_impl(attr);
+
+	if (impl == NULL || (pshared != PTHREAD_PROCESS_SHARED && pshared != PTHREAD_PROCESS_PRIVATE)) {
+		return EINVAL;
+	}
+	impl->pshared = (uint32_t)pshared;
+	return 0;
+}
+
+int
+pthread_condattr_getpshared(const pthread_condattr_t *attr, int *pshared)
+{
+	const struct condattr_impl *impl = attr_impl(attr);
+
+	if (impl == NULL) {
+		return EINVAL;
+	}
+	*pshared = (int)impl->pshared;
+	return 0;
+}
+
+int
+pthread_condattr_setclock(pthread_condattr_t *attr, clockid_t clock)
+{
+	struct condattr_impl *impl = attr_impl(attr);
+
+	if (impl == NULL || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
+				clock != CLOCK_MONOTONIC_RAW && clock != CLOCK_UPTIME_RAW)) {
+		return EINVAL;
+	}
+	impl->clock = clock;
+	return 0;
+}
+
+int
+pthread_condattr_getclock(const pthread_condattr_t *attr, clockid_t *clock)
+{
+	const struct condattr_impl *impl = attr_impl(attr);
+
+	if (impl == NULL) {
+		return EINVAL;
+	}
+	*clock = impl->clock;
+	return 0;
 }

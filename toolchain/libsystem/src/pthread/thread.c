@@ -5,7 +5,7 @@
  * the thread: the kernel clears exit_gate when the thread will not touch it again, and only then may it be reused,
  * by whoever joins the thread, or by whoever finds a detached thread's gate open on the list of dead ones.
  *
- * stack_cache_lock guards the two lists; it is never held across a kernel call that can block.
+ * stack_cache_lock guards the lists; it is never held across a kernel call that can block.
  */
 #include <errno.h>
 #include <mach/mach.h>
@@ -23,18 +23,15 @@
 #include "../start/start.h"
 #include "internal.h"
 #include "lock.h"
+#include "qos.h"
 
-#define STACK_DEFAULT       (512 * 1024)
-#define STACK_CACHE_MAX     16          /* finished threads kept for the next ones */
-#define ATTR_SIGNATURE      0x54484441L /* "THDA" */
+#define STACK_CACHE_MAX 16 /* finished threads kept for the next ones */
+
+/* bsdthread_create */
 #define CREATE_CUSTOM_STACK 0x01000000u
-
-struct attr_impl {
-	long sig;
-	size_t stack_size;
-	uint32_t detach_state;
-};
-_Static_assert(sizeof(struct attr_impl) <= sizeof(pthread_attr_t), "attributes fit");
+#define CREATE_SET_SCHED    0x02000000u /* policy << 16 | priority below */
+#define CREATE_QOS          0x08000000u /* qos.h's word below */
+#define CREATE_SUSPENDED    0x20000000u
 
 /* bsdthread_register's data, packed as the kernel reads it. */
 struct registration {
@@ -54,7 +51,9 @@ static struct _opaque_pthread_t main_thread;
 static os_light_lock_t stack_cache_lock;
 static pthread_t stack_cache; /* free allocations of the default size */
 static unsigned stack_cached;
-static pthread_t detached_dead; /* ended or ending detached threads */
+static pthread_t detached_dead;   /* ended or ending detached threads */
+static pthread_t allocations;     /* all of them */
+static uint32_t thread_count = 1; /* atomic: threads of the library that have not begun to end */
 
 void
 _pthread_setup(pthread_t thread)
@@ -141,23 +140,58 @@ recycle(pthread_t thread)
 {
 	vm_address_t base = thread->alloc_base, top = thread->stack_top;
 	vm_size_t alloc = thread->alloc_size, size = thread->stack_size;
+	pthread_t next = thread->next_alloc, *previous = thread->prev_alloc;
 
 	memset(thread, 0, sizeof(*thread));
+	thread->next_alloc = next;
+	thread->prev_alloc = previous;
 	thread->alloc_base = base;
 	thread->alloc_size = alloc;
 	thread->stack_top = top;
 	thread->stack_size = size;
 }
 
+static size_t
+default_allocation_size(void)
+{
+	return vm_page_size + STACK_DEFAULT + round_page(sizeof(struct _opaque_pthread_t));
+}
+
+static void
+unlink_allocation(pthread_t thread)
+{
+	*thread->prev_alloc = thread->next_alloc;
+	if (thread->next_alloc != NULL) {
+		thread->next_alloc->prev_alloc = thread->prev_alloc;
+	}
+}
+
+static void
+link_allocation(pthread_t thread)
+{
+	os_light_lock(&stack_cache_lock);
+	thread->next_alloc = allocations;
+	thread->prev_alloc = &allocations;
+	if (allocations != NULL) {
+		allocations->prev_alloc = &thread->next_alloc;
+	}
+	allocations = thread;
+	os_light_unlock(&stack_cache_lock);
+}
+
+/* The thread is no more; what it was is kept for the next one, or freed. */
 static void
 release_allocation(pthread_t thread)
 {
+	thread->signature = 0;
 	os_light_lock(&stack_cache_lock);
-	if (thread->stack_size == STACK_DEFAULT && stack_cached < STACK_CACHE_MAX) {
+	if (thread->alloc_size == default_allocation_size() && stack_cached < STACK_CACHE_MAX) {
 		thread->next_free = stack_cache;
 		stack_cache = thread;
 		stack_cached++;
 		thread = NULL;
+	} else {
+		unlink_allocation(thread);
 	}
 	os_light_unlock(&stack_cache_lock);
 	if (thread != NULL) {
@@ -197,18 +231,16 @@ cached_allocation(void)
 	if (thread != NULL) {
 		stack_cache = thread->next_free;
 		stack_cached--;
+		recycle(thread); /* here: its neighbours on the list may come and go */
 	}
 	os_light_unlock(&stack_cache_lock);
-	if (thread != NULL) {
-		recycle(thread);
-	}
 	return thread;
 }
 
+/* Guard, stack and struct; without `stack_size` only the struct. */
 static pthread_t
-new_allocation(size_t stack_size)
+new_allocation(size_t guard, size_t stack_size)
 {
-	size_t guard = vm_page_size;
 	size_t alloc = guard + stack_size + round_page(sizeof(struct _opaque_pthread_t));
 	mach_vm_address_t base = 0;
 	pthread_t thread;
@@ -217,7 +249,8 @@ new_allocation(size_t stack_size)
 		VM_FLAGS_ANYWHERE | VM_MAKE_TAG(VM_MEMORY_STACK)) != KERN_SUCCESS) {
 		return NULL;
 	}
-	if (mach_vm_protect(mach_task_self(), base, guard, FALSE, VM_PROT_NONE) != KERN_SUCCESS) {
+	if (guard != 0 &&
+	    mach_vm_protect(mach_task_self(), base, guard, FALSE, VM_PROT_NONE) != KERN_SUCCESS) {
 		(void)mach_vm_deallocate(mach_task_self(), base, alloc);
 		return NULL;
 	}
@@ -226,43 +259,93 @@ new_allocation(size_t stack_size)
 	thread->alloc_size = alloc;
 	thread->stack_top = base + guard + stack_size;
 	thread->stack_size = stack_size;
+	link_allocation(thread);
 	return thread;
 }
 
-int
-pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+/* What the attributes ask for; NULL: no memory. */
+static pthread_t
+allocation_for(const struct attr_impl *attr)
 {
-	const struct attr_impl *impl = (const void *)attr;
-	size_t stack_size = STACK_DEFAULT;
+	size_t guard = vm_page_size, stack_size = STACK_DEFAULT;
 	pthread_t thread = NULL;
 
-	if (impl != NULL) {
-		if (impl->sig != ATTR_SIGNATURE) {
-			return EINVAL;
+	if (attr != NULL && attr->stack_top != NULL) {
+		thread = new_allocation(0, 0);
+		if (thread != NULL) {
+			thread->stack_top = (vm_address_t)attr->stack_top;
+			thread->stack_size = attr->stack_size != 0 ? attr->stack_size : STACK_DEFAULT;
 		}
-		stack_size = impl->stack_size != 0 ? round_page(impl->stack_size) : STACK_DEFAULT;
+		return thread;
 	}
-	if (stack_size == STACK_DEFAULT) {
+	if (attr != NULL) {
+		guard = attr->no_guard ? 0 : attr->guard_size != 0 ? attr->guard_size : guard;
+		stack_size = attr->stack_size != 0 ? round_page(attr->stack_size) : stack_size;
+	}
+	if (guard == vm_page_size && stack_size == STACK_DEFAULT) {
 		thread = cached_allocation();
 	}
-	if (thread == NULL) {
-		thread = new_allocation(stack_size);
+	return thread != NULL ? thread : new_allocation(guard, stack_size);
+}
+
+/* How the kernel shall run it. */
+static uint32_t
+scheduling_flags(pthread_t thread, const struct attr_impl *attr)
+{
+	if (attr->qos != 0) {
+		thread->qos = attr->qos;
+		return CREATE_QOS | attr->qos;
 	}
+	if (attr->explicit_sched) {
+		thread->policy = attr->policy;
+		thread->priority = attr->priority;
+		return CREATE_SET_SCHED | (uint32_t)attr->policy << 16 | (uint32_t)attr->priority;
+	}
+	return 0;
+}
+
+static int
+create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void *arg, uint32_t flags)
+{
+	const struct attr_impl *impl = NULL;
+	pthread_t thread;
+
+	if (attr != NULL && (impl = _pthread_attr(attr)) == NULL) {
+		return EINVAL;
+	}
+	thread = allocation_for(impl);
 	if (thread == NULL) {
 		return EAGAIN;
 	}
 	register_once();
 	_pthread_setup(thread);
 	thread->exit_gate = 1;
-	thread->detached =
-	    impl != NULL && impl->detach_state == PTHREAD_CREATE_DETACHED ? THREAD_DETACHED : THREAD_JOINABLE;
+	thread->detached = impl != NULL && impl->detached ? THREAD_DETACHED : THREAD_JOINABLE;
+	if (impl != NULL) {
+		flags |= scheduling_flags(thread, impl);
+	}
 	*out = thread; /* before it runs: it may look at the variable */
-	if (__bsdthread_create((void *)start, arg, (void *)thread->stack_top, thread, CREATE_CUSTOM_STACK) ==
-	    (void *)-1) {
+	__atomic_fetch_add(&thread_count, 1, __ATOMIC_RELAXED);
+	if (__bsdthread_create((void *)start, arg, (void *)thread->stack_top, thread,
+		CREATE_CUSTOM_STACK | flags) == (void *)-1) {
+		__atomic_fetch_sub(&thread_count, 1, __ATOMIC_RELAXED);
 		release_allocation(thread);
 		return EAGAIN;
 	}
 	return 0;
+}
+
+int
+pthread_create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	return create(out, attr, start, arg, 0);
+}
+
+/* thread_resume of its port lets it run. */
+int
+pthread_create_suspended_np(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	return create(out, attr, start, arg, CREATE_SUSPENDED);
 }
 
 static void
@@ -276,7 +359,10 @@ drop_thread_ports(pthread_t self)
 	}
 }
 
-/* Last use of the struct by the thread itself is the address of the gate. */
+/*
+ * Last use of the struct by the thread itself is the address of the gate. The end of the last thread is the end of the
+ * program.
+ */
 _Noreturn void
 pthread_exit(void *result)
 {
@@ -284,14 +370,20 @@ pthread_exit(void *result)
 	mach_port_t port = (mach_port_t)(uintptr_t)self->tsd[TSD_MACH_THREAD_SELF];
 	uint32_t state = THREAD_JOINABLE;
 
+	__atomic_fetch_or(&self->cancel, CANCEL_EXITING, __ATOMIC_RELAXED);
 	while (self->cleanup != NULL) {
 		__pthread_cleanup_pop(self->cleanup, 1);
 	}
 	_pthread_tsd_cleanup(self);
+	if (__atomic_sub_fetch(&thread_count, 1, __ATOMIC_ACQ_REL) == 0) {
+		exit(0);
+	}
 	_newlib_thread_fini(self->reent);
 	_malloc_thread_fini();
 	drop_thread_ports(self);
 	self->result = result;
+	__atomic_store_n(
+	    &self->tsd[TSD_MACH_THREAD_SELF], NULL, __ATOMIC_RELAXED); /* nobody's name any more */
 	/* release: the joiner reads the result; a detach that comes later puts the thread on the list itself */
 	if (!__atomic_compare_exchange_n(
 		&self->detached, &state, THREAD_EXITING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
@@ -304,19 +396,20 @@ pthread_exit(void *result)
 	__builtin_trap();
 }
 
+/* flags: WORD_CANCEL if the wait may be cancelled. */
 static void
-wait_for_gate(pthread_t thread)
+wait_for_gate(pthread_t thread, unsigned flags)
 {
 	/* acquire: pairs with the kernel's store of 0; everything the thread did happened before */
 	while (__atomic_load_n(&thread->exit_gate, __ATOMIC_ACQUIRE) != 0) {
-		(void)__ulock_wait(UL_COMPARE_AND_WAIT | ULF_NO_ERRNO, &thread->exit_gate, 1, 0);
+		(void)_word_wait(&thread->exit_gate, 1, flags, 0);
 	}
 }
 
 int
 pthread_join(pthread_t thread, void **result)
 {
-	if (thread == NULL || thread->signature != THREAD_SIGNATURE) {
+	if (!is_thread(thread)) {
 		return ESRCH;
 	}
 	if (thread == thread_self_fast()) {
@@ -325,7 +418,7 @@ pthread_join(pthread_t thread, void **result)
 	if (__atomic_load_n(&thread->detached, __ATOMIC_ACQUIRE) == THREAD_DETACHED) {
 		return EINVAL;
 	}
-	wait_for_gate(thread);
+	wait_for_gate(thread, WORD_CANCEL);
 	if (result != NULL) {
 		*result = thread->result;
 	}
@@ -340,7 +433,7 @@ pthread_detach(pthread_t thread)
 {
 	uint32_t state = THREAD_JOINABLE;
 
-	if (thread == NULL || thread->signature != THREAD_SIGNATURE) {
+	if (!is_thread(thread)) {
 		return ESRCH;
 	}
 	if (__atomic_compare_exchange_n(
@@ -350,150 +443,87 @@ pthread_detach(pthread_t thread)
 	if (state == THREAD_DETACHED) {
 		return EINVAL;
 	}
-	wait_for_gate(thread);
+	wait_for_gate(thread, 0);
 	release_allocation(thread);
 	return 0;
 }
 
 pthread_t
-pthread_self(void)
+_pthread_main(void)
 {
-	return thread_self_fast();
+	return &main_thread;
 }
 
 int
-pthread_equal(pthread_t a, pthread_t b)
+pthread_is_threaded_np(void)
 {
-	return a == b;
+	return atomic_load_explicit(&registered, memory_order_relaxed);
 }
 
-int
-pthread_main_np(void)
+mach_port_t
+_pthread_port(pthread_t thread)
 {
-	return thread_self_fast() == &main_thread;
-}
+	void **slot = &thread->tsd[TSD_MACH_THREAD_SELF];
 
-int
-pthread_setname_np(const char *name)
-{
-	return strlcpy(thread_self_fast()->name, name, sizeof(main_thread.name)) < sizeof(main_thread.name)
-		   ? 0
-		   : ENAMETOOLONG;
-}
-
-int
-pthread_getname_np(pthread_t thread, char *name, size_t len)
-{
-	return strlcpy(name, thread->name, len) < len ? 0 : ERANGE;
-}
-
-int
-pthread_threadid_np(pthread_t thread, uint64_t *id)
-{
-	if (thread != NULL && thread != thread_self_fast()) {
-		return ENOTSUP;
-	}
-	*id = __thread_selfid();
-	return 0;
-}
-
-void *
-pthread_get_stackaddr_np(pthread_t thread)
-{
-	return (void *)thread->stack_top;
-}
-
-size_t
-pthread_get_stacksize_np(pthread_t thread)
-{
-	return thread->stack_size;
-}
-
-unsigned int
-pthread_mach_thread_np(pthread_t thread)
-{
 	if (thread == thread_self_fast()) {
 		return _pthread_self_port();
 	}
-	return (unsigned int)(uintptr_t)thread->tsd[TSD_MACH_THREAD_SELF];
-}
-
-int
-pthread_attr_init(pthread_attr_t *attr)
-{
-	memset(attr, 0, sizeof(*attr));
-	*(struct attr_impl *)(void *)attr = (struct attr_impl){
-		.sig = ATTR_SIGNATURE,
-		.stack_size = STACK_DEFAULT,
-		.detach_state = PTHREAD_CREATE_JOINABLE,
-	};
-	return 0;
-}
-
-int
-pthread_attr_destroy(pthread_attr_t *attr)
-{
-	attr->sig = 0;
-	return 0;
-}
-
-int
-pthread_attr_setdetachstate(pthread_attr_t *attr, int state)
-{
-	if (state != PTHREAD_CREATE_JOINABLE && state != PTHREAD_CREATE_DETACHED) {
-		return EINVAL;
-	}
-	((struct attr_impl *)(void *)attr)->detach_state = (uint32_t)state;
-	return 0;
-}
-
-int
-pthread_attr_getdetachstate(const pthread_attr_t *attr, int *state)
-{
-	*state = (int)((const struct attr_impl *)(const void *)attr)->detach_state;
-	return 0;
-}
-
-int
-pthread_attr_setstacksize(pthread_attr_t *attr, size_t size)
-{
-	if (size < PTHREAD_STACK_MIN || size > 1UL << 40) {
-		return EINVAL;
-	}
-	((struct attr_impl *)(void *)attr)->stack_size = size;
-	return 0;
-}
-
-int
-pthread_attr_getstacksize(const pthread_attr_t *attr, size_t *size)
-{
-	*size = ((const struct attr_impl *)(const void *)attr)->stack_size;
-	return 0;
+	return (mach_port_t)(uintptr_t)__atomic_load_n(slot, __ATOMIC_RELAXED);
 }
 
 void
-_pthread_atfork_prepare(void)
+_pthread_clear_slot(unsigned slot)
 {
 	os_light_lock(&stack_cache_lock);
-	_malloc_fork_prepare();
+	main_thread.tsd[slot] = NULL;
+	for (pthread_t thread = allocations; thread != NULL; thread = thread->next_alloc) {
+		__atomic_store_n(&thread->tsd[slot], NULL, __ATOMIC_RELAXED);
+	}
+	os_light_unlock(&stack_cache_lock);
+}
+
+pthread_t
+pthread_from_mach_thread_np(unsigned int port)
+{
+	pthread_t thread;
+
+	if (port == MACH_PORT_NULL) {
+		return NULL;
+	}
+	if (port == _pthread_port(&main_thread)) {
+		return &main_thread;
+	}
+	os_light_lock(&stack_cache_lock);
+	for (thread = allocations; thread != NULL; thread = thread->next_alloc) {
+		if (is_thread(thread) && _pthread_port(thread) == port) {
+			break;
+		}
+	}
+	os_light_unlock(&stack_cache_lock);
+	return thread;
 }
 
 void
-_pthread_atfork_parent(void)
+_pthread_threads_lock(void)
 {
-	_malloc_fork_done();
+	os_light_lock(&stack_cache_lock);
+}
+
+void
+_pthread_threads_unlock(void)
+{
 	os_light_unlock(&stack_cache_lock);
 }
 
 /* The other threads are gone; their stacks are memory that nobody will ever free. */
 void
-_pthread_atfork_child(void)
+_pthread_threads_child(void)
 {
 	pthread_t self = thread_self_fast();
 
-	_malloc_fork_done();
 	detached_dead = NULL;
+	thread_count = 1;
 	atomic_store_explicit(&registered, false, memory_order_relaxed);
 	self->tsd[TSD_MACH_THREAD_SELF] = NULL; /* a name of the parent's */
-	os_light_unlock(&stack_cache_lock);
+	self->id = 0;
 }

@@ -49,6 +49,7 @@ pthread_key_delete(pthread_key_t key)
 	if (!is_key(key)) {
 		return EINVAL;
 	}
+	_pthread_clear_slot((unsigned)key); /* so that whoever gets the key next finds NULL everywhere */
 	__atomic_store_n(&destructors[key], KEY_FREE, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -92,22 +93,4 @@ void
 _pthread_tsd_cleanup(pthread_t thread)
 {
 	for (unsigned pass = 0; pass < PTHREAD_DESTRUCTOR_ITERATIONS && run_destructors(thread); pass++) {}
-}
-
-void
-__pthread_cleanup_push(struct __darwin_pthread_handler_rec *handler)
-{
-	pthread_t self = thread_self_fast();
-
-	handler->__next = self->cleanup;
-	self->cleanup = handler;
-}
-
-void
-__pthread_cleanup_pop(struct __darwin_pthread_handler_rec *handler, int execute)
-{
-	thread_self_fast()->cleanup = handler->__next;
-	if (execute) {
-		handler->__routine(handler->__arg);
-	}
 }
