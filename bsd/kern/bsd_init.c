@@ -17,6 +17,7 @@
 #include <bsd/kern/proc.h>
 #include <bsd/kern/ulock.h>
 #include <bsd/vfs/ramfs.h>
+#include <bsd/vfs/tmpfs.h>
 #include <bsd/vfs/vnode_pager.h>
 
 #include <arm64/boot_info.h>
@@ -41,6 +42,28 @@ ramfs_kalloc(size_t size)
 }
 
 static void
+mount_tmpfs(void)
+{
+	struct mount *mp;
+	vnode_t covered = NULL;
+	int error = ramfs_make_directory(&root_fs, "tmp");
+
+	if (error == 0) {
+		error = tmpfs_create(&mp);
+	}
+	if (error == 0) {
+		error = vfs_lookup(rootvnode, rootvnode, "/tmp", LOOKUP_DIRECTORY, &covered);
+	}
+	if (error == 0) {
+		error = vfs_mount(mp, covered);
+	}
+	if (error != 0) {
+		panic("no /tmp: error %d", error);
+	}
+	vnode_rele(covered);
+}
+
+static void
 mount_root(void)
 {
 	size_t bad = 0;
@@ -62,6 +85,7 @@ mount_root(void)
 	if (error != 0) {
 		panic("no /dev: error %d", error);
 	}
+	mount_tmpfs();
 	kernproc->p_cdir = vnode_ref(rootvnode);
 	kernproc->p_rdir = vnode_ref(rootvnode);
 	devfs_mount();

@@ -109,3 +109,12 @@ OS_WARN_RESULT int fd_dup2(struct filedesc *fdp, int from, int to);
 struct proc;
 OS_WARN_RESULT int file_open(struct vnode *vp, int oflags, struct file **fpp);
 OS_WARN_RESULT int file_open_path(struct proc *p, const char *path, int oflags, struct file **fpp);
+
+/*
+ * Path look-ups of a process, from its root and current directory or from the directory that `dirfd` names
+ * (AT_FDCWD: none): vfs_lookup and vfs_lookup_parent. EBADF, ENOTDIR, and theirs.
+ */
+OS_WARN_RESULT int proc_lookup(
+    struct proc *p, int dirfd, const char *path, unsigned flags, struct vnode **vpp);
+OS_WARN_RESULT int proc_lookup_parent(struct proc *p, int dirfd, char *path, struct vnode **dvpp,
+    const char **name, size_t *name_len, bool *slash);

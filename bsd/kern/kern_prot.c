@@ -172,7 +172,7 @@ sys_umask(uint16_t mask)
 
 	lck_mtx_lock(&p->p_lock);
 	old = p->p_umask;
-	p->p_umask = mask & 0777;
+	os_atomic_store(&p->p_umask, mask & 0777U, relaxed);
 	lck_mtx_unlock(&p->p_lock);
 	return (sysret_t){ .value = old };
 }

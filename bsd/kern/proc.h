@@ -101,7 +101,7 @@ struct proc {
 	struct list_node p_uthreads;                 /* (p) uu_link */
 	struct vnode *p_cdir;                        /* (p) current directory */
 	struct vnode *p_rdir;                        /* (p) root directory */
-	uint32_t p_umask;                            /* (p) */
+	uint32_t p_umask;                            /* (p), atomic */
 	pid_t p_pgrp;                                /* (t) process group number */
 	pid_t p_session;                             /* (t) session number */
 	struct ucred p_ucred;                        /* (p) */

@@ -43,6 +43,7 @@ file_io_sequential(struct file *fp, struct uio *uio)
 	}
 	lck_mtx_lock(&fp->f_lock);
 	uio->uio_offset = fp->f_offset;
+	uio->uio_append = (os_atomic_load(&fp->f_flag, relaxed) & FAPPEND) != 0;
 	error = file_io(fp, uio);
 	fp->f_offset = uio->uio_offset;
 	lck_mtx_unlock(&fp->f_lock);

@@ -15,6 +15,7 @@ struct uio {
 	int64_t uio_offset; /* next byte of the file; advanced by uiomove */
 	uint8_t uio_rw;     /* enum uio_rw */
 	uint8_t uio_seg;    /* enum uio_seg */
+	bool uio_append;    /* write behind the end, wherever that is: O_APPEND */
 };
 
 /*

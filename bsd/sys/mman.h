@@ -70,6 +70,7 @@ int munmap(void *addr, size_t len);
 int mprotect(void *addr, size_t len, int prot);
 int msync(void *addr, size_t len, int flags);
 int madvise(void *addr, size_t len, int advice);
+int mincore(const void *addr, size_t len, char *vec);
 int mlock(const void *addr, size_t len);
 int munlock(const void *addr, size_t len);
 int mlockall(int flags);

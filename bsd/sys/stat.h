@@ -76,6 +76,7 @@ int lstat(const char *restrict path, struct stat *restrict st);
 int fstat(int fd, struct stat *st);
 int fstatat(int fd, const char *path, struct stat *st, int flag);
 int mkdir(const char *path, mode_t mode);
+int mkdirat(int fd, const char *path, mode_t mode);
 int mkfifo(const char *path, mode_t mode);
 int chmod(const char *path, mode_t mode);
 int fchmod(int fd, mode_t mode);

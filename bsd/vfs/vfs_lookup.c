@@ -231,3 +231,52 @@ vfs_path(vnode_t vp, char *buf, size_t size)
 	memmove(buf, buf + at, size - at);
 	return 0;
 }
+
+/* Where the last component of a path begins, and its length without the slashes behind it. */
+static char *
+last_component(char *path, size_t *len, bool *slash)
+{
+	size_t end = strlen(path), at;
+
+	*slash = false;
+	while (end > 1 && path[end - 1] == '/') {
+		end--;
+		*slash = true;
+	}
+	for (at = end; at > 0 && path[at - 1] != '/';) {
+		at--;
+	}
+	*len = end - at;
+	return path + at;
+}
+
+int
+vfs_lookup_parent(
+    vnode_t root, vnode_t start, char *path, vnode_t *dvpp, const char **name, size_t *name_len, bool *slash)
+{
+	char *last = last_component(path, name_len, slash), first;
+	int error;
+
+	if (path[0] == '\0') {
+		return ENOENT;
+	}
+	if (*name_len == 0) {
+		return EEXIST;
+	}
+	if (*name_len > VFS_NAME_MAX) {
+		return ENAMETOOLONG;
+	}
+	if (last[0] == '.' && (*name_len == 1 || (*name_len == 2 && last[1] == '.'))) {
+		return EINVAL;
+	}
+	*name = last;
+	if (last == path) {
+		return vfs_lookup(root, start, ".", LOOKUP_DIRECTORY, dvpp);
+	}
+	/* The directory's path is what stands before the name, which is cut off for the time of the look-up. */
+	first = *last;
+	*last = '\0';
+	error = vfs_lookup(root, start, path, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, dvpp);
+	*last = first;
+	return error;
+}

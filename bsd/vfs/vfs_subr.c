@@ -108,3 +108,29 @@ vnode_contents(vnode_t vp, const void **data, size_t *size)
 {
 	return vp->v_ops->vop_contents != NULL ? vp->v_ops->vop_contents(vp, data, size) : ENOTSUP;
 }
+
+int
+vnode_set_size(vnode_t vp, uint64_t size)
+{
+	if (vp->v_type == VDIR) {
+		return EISDIR;
+	}
+	if (vp->v_type != VREG) {
+		return EINVAL;
+	}
+	return vp->v_ops->vop_set_size != NULL ? vp->v_ops->vop_set_size(vp, size) : EROFS;
+}
+
+int
+vnode_create(vnode_t dvp, const char *name, size_t name_len, uint32_t mode, vnode_t *vpp)
+{
+	return dvp->v_ops->vop_create != NULL ? dvp->v_ops->vop_create(dvp, name, name_len, mode, vpp)
+					      : EROFS;
+}
+
+int
+vnode_remove(vnode_t dvp, const char *name, size_t name_len, bool directory)
+{
+	return dvp->v_ops->vop_remove != NULL ? dvp->v_ops->vop_remove(dvp, name, name_len, directory)
+					      : EROFS;
+}

@@ -185,7 +185,7 @@ lookup_start(struct proc *p, int dirfd, vnode_t *start)
 	return error;
 }
 
-static int
+int
 proc_lookup(struct proc *p, int dirfd, const char *path, unsigned flags, vnode_t *vpp)
 {
 	vnode_t root, start;
@@ -195,6 +195,23 @@ proc_lookup(struct proc *p, int dirfd, const char *path, unsigned flags, vnode_t
 	error = path[0] == '/' ? 0 : lookup_start(p, dirfd, &start);
 	if (error == 0) {
 		error = vfs_lookup(root, start, path, flags, vpp);
+	}
+	vnode_rele(start);
+	vnode_rele(root);
+	return error;
+}
+
+int
+proc_lookup_parent(
+    struct proc *p, int dirfd, char *path, vnode_t *dvpp, const char **name, size_t *name_len, bool *slash)
+{
+	vnode_t root, start;
+	int error;
+
+	proc_directories(p, &root, &start);
+	error = path[0] == '/' ? 0 : lookup_start(p, dirfd, &start);
+	if (error == 0) {
+		error = vfs_lookup_parent(root, start, path, dvpp, name, name_len, slash);
 	}
 	vnode_rele(start);
 	vnode_rele(root);
@@ -211,22 +228,65 @@ user_lookup(int dirfd, user_addr_t upath, unsigned flags, vnode_t *vpp)
 	return error == 0 ? proc_lookup(current_proc(), dirfd, path, flags, vpp) : error;
 }
 
+/* A new regular file; EEXIST when somebody else was faster, or the name is a link to nowhere. */
 static int
-file_open_at(struct proc *p, int dirfd, const char *path, int oflags, struct file **fpp)
+create_file(struct proc *p, int dirfd, char *path, int mode, vnode_t *vpp)
+{
+	uint32_t permissions = (uint32_t)mode & ~os_atomic_load(&p->p_umask, relaxed) & 07777;
+	const char *name;
+	size_t len;
+	vnode_t dvp;
+	bool slash;
+	int error = proc_lookup_parent(p, dirfd, path, &dvp, &name, &len, &slash);
+
+	if (error != 0) {
+		return error;
+	}
+	error = slash ? EISDIR : vnode_create(dvp, name, len, S_IFREG | permissions, vpp);
+	vnode_rele(dvp);
+	return error;
+}
+
+/* The vnode to open, made if that is asked for. */
+static int
+open_lookup(struct proc *p, int dirfd, char *path, int oflags, int mode, vnode_t *vpp, bool *created)
 {
 	unsigned flags = (oflags & (O_NOFOLLOW | O_SYMLINK)) != 0 ? 0 : LOOKUP_FOLLOW;
+	int error = proc_lookup(p, dirfd, path, flags, vpp);
+
+	*created = false;
+	if (error != ENOENT || (oflags & O_CREAT) == 0) {
+		return error;
+	}
+	error = create_file(p, dirfd, path, mode, vpp);
+	if (error == EEXIST && (oflags & O_EXCL) == 0) {
+		return proc_lookup(p, dirfd, path, flags, vpp);
+	}
+	*created = error == 0;
+	return error;
+}
+
+static int
+file_open_at(struct proc *p, int dirfd, char *path, int oflags, int mode, struct file **fpp)
+{
+	bool created;
 	vnode_t vp;
 	int error;
 
 	if ((oflags & O_ACCMODE) == O_ACCMODE) {
 		return EINVAL;
 	}
-	error = proc_lookup(p, dirfd, path, flags, &vp);
+	error = open_lookup(p, dirfd, path, oflags, mode, &vp, &created);
 	if (error != 0) {
-		/* No file system so far can make one. */
-		return error == ENOENT && (oflags & O_CREAT) != 0 ? EROFS : error;
+		return error;
 	}
-	error = file_open(vp, oflags, fpp);
+	error = file_open(vp, created ? oflags & ~(O_CREAT | O_EXCL) : oflags, fpp);
+	if (error == 0 && (oflags & O_TRUNC) != 0 && vp->v_type == VREG && !created) {
+		error = vnode_set_size(vp, 0);
+		if (error != 0) {
+			file_rele(*fpp);
+		}
+	}
 	vnode_rele(vp);
 	return error;
 }
@@ -234,11 +294,16 @@ file_open_at(struct proc *p, int dirfd, const char *path, int oflags, struct fil
 int
 file_open_path(struct proc *p, const char *path, int oflags, struct file **fpp)
 {
-	return file_open_at(p, AT_FDCWD, path, oflags, fpp);
+	char copy[VFS_PATH_MAX];
+
+	if (strlcpy(copy, path, sizeof(copy)) >= sizeof(copy)) {
+		return ENAMETOOLONG;
+	}
+	return file_open_at(p, AT_FDCWD, copy, oflags, 0, fpp);
 }
 
 static sysret_t
-open_at(int dirfd, user_addr_t upath, int oflags)
+open_at(int dirfd, user_addr_t upath, int oflags, int mode)
 {
 	char path[VFS_PATH_MAX];
 	struct proc *p = current_proc();
@@ -248,7 +313,7 @@ open_at(int dirfd, user_addr_t upath, int oflags)
 	int error = copyinstr(upath, path, sizeof(path), &done);
 
 	if (error == 0) {
-		error = file_open_at(p, dirfd, path, oflags, &fp);
+		error = file_open_at(p, dirfd, path, oflags, mode, &fp);
 	}
 	if (error == 0) {
 		error = fd_install(&p->p_fd, fp, 0, (oflags & O_CLOEXEC) != 0, &fd);
@@ -262,13 +327,13 @@ open_at(int dirfd, user_addr_t upath, int oflags)
 sysret_t
 sys_open(user_addr_t path, int flags, int mode)
 {
-	return open_at(AT_FDCWD, path, flags);
+	return open_at(AT_FDCWD, path, flags, mode);
 }
 
 sysret_t
 sys_openat(int fd, user_addr_t path, int flags, int mode)
 {
-	return open_at(fd, path, flags);
+	return open_at(fd, path, flags, mode);
 }
 
 /* ---- stat, access, readlink ---- */

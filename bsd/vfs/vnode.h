@@ -64,6 +64,11 @@ struct vnode_ops {
 	int (*vop_ioctl)(vnode_t vp, uint64_t command, uint64_t data);
 	/* Appends struct dirent records from directory position uio->uio_offset on; *eof at the end. */
 	int (*vop_readdir)(vnode_t vp, struct uio *uio, bool *eof);
+	int (*vop_set_size)(vnode_t vp, uint64_t size);
+	/* Makes a file or directory (type and permissions in mode); *vpp gets a reference. EEXIST. */
+	int (*vop_create)(vnode_t dvp, const char *name, size_t name_len, uint32_t mode, vnode_t *vpp);
+	/* Takes a name away: of an empty directory (ENOTEMPTY), or of anything else (EPERM). */
+	int (*vop_remove)(vnode_t dvp, const char *name, size_t name_len, bool directory);
 	/* Fills buf with at most size bytes of the link's target. */
 	int (*vop_readlink)(vnode_t vp, char *buf, size_t size, size_t *len);
 	/*
@@ -147,6 +152,14 @@ enum lookup_flags {
  */
 OS_WARN_RESULT int vfs_lookup(vnode_t root, vnode_t start, const char *path, unsigned flags, vnode_t *vpp);
 
+/*
+ * The directory that the last component of a path is to be a name in, referenced, and that component, in `path`
+ * itself. Slashes behind it are dropped: *slash says so. EEXIST for a path without a name ("/"), EINVAL for one
+ * that ends in "." or "..".
+ */
+OS_WARN_RESULT int vfs_lookup_parent(
+    vnode_t root, vnode_t start, char *path, vnode_t *dvpp, const char **name, size_t *name_len, bool *slash);
+
 /* Writes the absolute path of vp, NUL-terminated. ENAMETOOLONG if it does not fit. */
 OS_WARN_RESULT int vfs_path(vnode_t vp, char *buf, size_t size);
 
@@ -156,6 +169,9 @@ void vnode_close(vnode_t vp, int fflags);
 OS_WARN_RESULT int vnode_getattr(vnode_t vp, struct vnode_attr *attr);
 OS_WARN_RESULT int vnode_read(vnode_t vp, struct uio *uio);
 OS_WARN_RESULT int vnode_write(vnode_t vp, struct uio *uio);
+OS_WARN_RESULT int vnode_set_size(vnode_t vp, uint64_t size);
+OS_WARN_RESULT int vnode_create(vnode_t dvp, const char *name, size_t name_len, uint32_t mode, vnode_t *vpp);
+OS_WARN_RESULT int vnode_remove(vnode_t dvp, const char *name, size_t name_len, bool directory);
 OS_WARN_RESULT int vnode_ioctl(vnode_t vp, uint64_t command, uint64_t data);
 OS_WARN_RESULT int vnode_readdir(vnode_t vp, struct uio *uio, bool *eof);
 OS_WARN_RESULT int vnode_readlink(vnode_t vp, char *buf, size_t size, size_t *len);

@@ -149,6 +149,7 @@ bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 struct vm_map_page {
 	bool present;
 	bool referenced; /* mapped, and used since it was last looked at */
+	bool file;       /* of a file, not a private copy */
 	uint32_t refs;   /* objects that hold the page */
 	uint64_t object_id;
 	uint64_t offset; /* in the object, bytes */

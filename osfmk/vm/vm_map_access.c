@@ -11,19 +11,6 @@
 #include <vm/vm_fault.h>
 #include <vm/vm_page.h>
 
-/* What the file has for an empty slot of its shadow, or NULL. Valid in this SMR section, as in vm_fault.c. */
-static vm_page_t
-file_page(vm_object_t shadow, uint64_t index)
-{
-	vm_object_t file = shadow->vo_backing;
-	uintptr_t *slot;
-
-	index += shadow->vo_backing_page;
-	slot = index < file->vo_npages ? vm_object_slot(file, index) : NULL;
-	/* acquire: the contents; pairs with the unlock that put the page there. */
-	return slot == NULL ? NULL : vm_slot_page(os_atomic_load(slot, acquire));
-}
-
 /*
  * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A
  * page that a write may go to belongs to one object (vmp_refs 1) and to an entry that is not NEEDS_COPY, as
@@ -53,7 +40,7 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 	page = vm_slot_lock(slot);                        /* [F1] */
 	attr = os_atomic_load(&entry->vme_attr, acquire); /* [F2] */
 	if (page == NULL && access == VM_PROT_READ && (object->vo_flags & VO_SHADOW)) {
-		page = file_page(object, index);
+		page = vm_object_file_page(object, index);
 		own = false;
 	}
 	ok = page != NULL && !(attr & VME_DEAD) && os_atomic_load(&entry->vme_object, relaxed) == object &&

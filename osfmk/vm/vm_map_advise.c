@@ -52,12 +52,15 @@ vm_map_record_behavior(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end,
 	return range_apply(map, start, end, VM_PROT_NONE, entry_record, (uint32_t)behavior);
 }
 
-/* What others see, what must stay and what may not be written keeps its contents. */
+/* What others see, what must stay, what may not be written and what is a file's keeps its contents. */
 static kern_return_t
 entry_discard(vm_map_t map, vm_map_entry_t entry, uint32_t argument)
 {
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+
 	(void)argument;
-	if ((entry->vme_attr & (VME_SHARED | VME_WIRED)) || !(vme_prot(entry->vme_attr) & VM_PROT_WRITE)) {
+	if ((entry->vme_attr & (VME_SHARED | VME_WIRED)) || !(vme_prot(entry->vme_attr) & VM_PROT_WRITE) ||
+	    (object != NULL && (object->vo_flags & VO_SHADOW))) {
 		return KERN_SUCCESS;
 	}
 	return vm_map_entry_empty(map, entry);
@@ -93,7 +96,7 @@ vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		struct vm_map_page page;
 
 		kr = vm_map_query_page(map, at, &page);
-		if (kr == KERN_SUCCESS && page.present) {
+		if (kr == KERN_SUCCESS && (page.present || page.file)) {
 			kr = write_zeros(map, at, at + PAGE_SIZE);
 		}
 	}

@@ -276,6 +276,20 @@ query_slot(vm_map_t map, vm_map_offset_t addr, uintptr_t *slot, struct vm_map_pa
 	vm_slot_unlock(slot, page);
 }
 
+/* An empty slot of a shadow: the file's page. */
+static void
+query_file_page(
+    vm_map_t map, vm_map_offset_t addr, vm_object_t object, uint64_t index, struct vm_map_page *out)
+{
+	vm_page_t page = vm_object_file_page(object, index);
+
+	if (page != NULL) {
+		out->present = true;
+		out->refs = os_atomic_load(&page->vmp_refs, relaxed);
+		out->referenced = pmap_is_referenced(map->vmm_pmap, addr);
+	}
+}
+
 kern_return_t
 vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 {
@@ -298,6 +312,11 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 		out->offset = ptoa(index);
 		if (slot != NULL) {
 			query_slot(map, trunc_page(addr), slot, out);
+		}
+		out->file = (object->vo_flags & VO_FILE) != 0;
+		if (!out->present && (object->vo_flags & VO_SHADOW)) {
+			out->file = true;
+			query_file_page(map, trunc_page(addr), object, index, out);
 		}
 	}
 	smr_leave();

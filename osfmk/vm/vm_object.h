@@ -159,3 +159,12 @@ uint64_t vm_object_resident(vm_object_t object, uint64_t start, uint64_t end);
  */
 kern_return_t vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page);
 void vm_object_release_page(vm_page_t page);
+
+/* What the file has for an empty slot of its shadow, or NULL. Valid in the SMR section of the call: vm_pager.h. */
+vm_page_t vm_object_file_page(vm_object_t shadow, uint64_t index);
+
+/* The object's own page, if there is one. */
+vm_page_t vm_object_hold_resident(vm_object_t object, uint64_t index);
+
+/* The holder has written to the page: instruction fetch sees it, too. */
+void vm_object_release_written_page(vm_page_t page);

@@ -65,10 +65,22 @@ vm_object_page_in(vm_object_t file, uint64_t index)
 	return kr;
 }
 
+vm_page_t
+vm_object_file_page(vm_object_t shadow, uint64_t index)
+{
+	vm_object_t file = shadow->vo_backing;
+	uintptr_t *slot;
+
+	index += shadow->vo_backing_page;
+	slot = index < file->vo_npages ? vm_object_slot(file, index) : NULL;
+	/* acquire: the contents; pairs with the unlock that put the page there. */
+	return slot == NULL ? NULL : vm_slot_page(os_atomic_load(slot, acquire));
+}
+
 /* --- holding --- */
 
-static vm_page_t
-slot_hold(vm_object_t object, uint64_t index)
+vm_page_t
+vm_object_hold_resident(vm_object_t object, uint64_t index)
 {
 	uintptr_t *slot = vm_object_slot(object, index);
 	vm_page_t page;
@@ -91,7 +103,7 @@ vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page)
 {
 	kern_return_t kr = KERN_SUCCESS;
 
-	*page = slot_hold(object, index);
+	*page = vm_object_hold_resident(object, index);
 	if (*page != NULL || !(object->vo_flags & VO_SOURCED)) {
 		return KERN_SUCCESS;
 	}
@@ -99,16 +111,25 @@ vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page)
 		index += object->vo_backing_page;
 		object = object->vo_backing;
 		if (index < object->vo_npages) {
-			*page = slot_hold(object, index);
+			*page = vm_object_hold_resident(object, index);
 		}
 	}
 	while (*page == NULL && kr == KERN_SUCCESS) {
 		kr = vm_object_page_in(object, index);
 		if (kr == KERN_SUCCESS) {
-			*page = slot_hold(object, index);
+			*page = vm_object_hold_resident(object, index);
 		}
 	}
 	return kr;
+}
+
+void
+vm_object_release_written_page(vm_page_t page)
+{
+	if (os_unlikely(page->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
+		pmap_sync_instructions(page);
+	}
+	vm_object_release_page(page);
 }
 
 /* --- taking pages out --- */
@@ -216,7 +237,7 @@ file_zero_tail(vm_object_t file, uint64_t from)
 	vm_page_t page = NULL;
 
 	if (!page_aligned(from)) {
-		page = slot_hold(file, atop(from));
+		page = vm_object_hold_resident(file, atop(from));
 	}
 	if (page != NULL) {
 		memset((char *)vm_page_kva(page) + (from & PAGE_MASK), 0, PAGE_SIZE - (from & PAGE_MASK));

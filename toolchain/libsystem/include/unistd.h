@@ -40,6 +40,7 @@ int symlink(const char *from, const char *to);
 ssize_t readlink(const char *restrict path, char *restrict buf, size_t len);
 int unlink(const char *path);
 int rmdir(const char *path);
+int unlinkat(int fd, const char *path, int flag);
 int ftruncate(int fd, off_t length);
 int truncate(const char *path, off_t length);
 int fsync(int fd);
