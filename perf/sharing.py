@@ -22,7 +22,8 @@ from perf import choose, kernel_memory, machine, observe, places, results, suite
 # Work that two CPUs do without a common object: no line may be written by one and touched by the other.
 ZERO = ("scale/null_mach", "scale/null_unix", "scale/rpc_pairs", "scale/semaphores", "scale/pipe_pingpong",
         "scale/port_lifecycle", "scale/fault_zero_fill", "scale/fault_in_tasks", "scale/allocate_deallocate",
-        "scale/read_files", "scale/open_close", "scale/fork_exit_wait")
+        "scale/read_files", "scale/open_close", "scale/fork_exit_wait", "scale/gethostname", "scale/gettimeofday",
+        "scale/switch_threads", "scale/wake_pingpong", "scale/short_sleep")
 # One port and many senders: the queue's word and the messages are shared, nothing else.
 ONE_PORT = "scale/one_port"
 _KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sharing_known.json")

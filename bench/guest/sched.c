@@ -73,6 +73,7 @@ switch_threads(struct bench *b)
 	pthread_join(thread, NULL);
 }
 BENCHMARK("sched/switch_threads", switch_threads, .ops = 2);
+BENCHMARK("scale/switch_threads", switch_threads, .ops = 2, .cpus = 2, .workers = true);
 
 /* The same between threads of two tasks. */
 static void

@@ -2,6 +2,7 @@
  * What it costs to enter the kernel for a BSD call and to leave it, and what is had without entering.
  */
 #include <harness/bench.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -36,3 +37,20 @@ time_of_day(struct bench *b)
 	    "the time of day stands still");
 }
 BENCHMARK("syscall/gettimeofday", time_of_day);
+BENCHMARK("scale/gettimeofday", time_of_day, .cpus = 2, .workers = true);
+
+/* One operation: gethostname(): a string of the system that everybody reads and hardly anybody writes. */
+static void
+host_name(struct bench *b)
+{
+	char first[256] = "", last[256] = "";
+	int failed = gethostname(first, sizeof(first));
+
+	bench_loop(b)
+	{
+		failed |= gethostname(last, sizeof(last));
+	}
+	bench_check(b, failed == 0 && strcmp(first, last) == 0, "the host's name changed");
+}
+BENCHMARK("syscall/gethostname", host_name);
+BENCHMARK("scale/gethostname", host_name, .cpus = 2, .workers = true);

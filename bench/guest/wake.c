@@ -380,3 +380,76 @@ BENCHMARK("wake/timer/timeshare", timer, .iterations = 100);
 BENCHMARK("wake/timer/timeshare_loaded", timer, .iterations = 100, .arg = LOADED);
 BENCHMARK("wake/timer/realtime", timer, .iterations = 100, .arg = REAL_TIME);
 BENCHMARK("wake/timer/realtime_loaded", timer, .iterations = 100, .arg = REAL_TIME | LOADED);
+
+/* ---- on several CPUs at once ---- */
+
+/* Two threads of one CPU that wake each other, each on a line of its own. */
+struct pair {
+	_Alignas(64) _Atomic uint32_t ping;
+	_Alignas(64) _Atomic uint32_t pong;
+	_Atomic bool stop;
+	unsigned cpu;
+};
+
+static void
+wake_word(_Atomic uint32_t *word)
+{
+	atomic_fetch_add_explicit(word, 1, memory_order_release);
+	wake_one(word);
+}
+
+static void *
+pair_peer(void *arg)
+{
+	struct pair *p = arg;
+	uint32_t seen = 0;
+
+	platform_pin(p->cpu);
+	while (!atomic_load_explicit(&p->stop, memory_order_relaxed)) {
+		wait_for_change(&p->ping, &seen);
+		wake_word(&p->pong);
+	}
+	return NULL;
+}
+
+/* One operation: a round trip; each of two threads wakes the other and waits. */
+static void
+pair(struct bench *b)
+{
+	struct pair p = { .cpu = b->worker };
+	pthread_t peer;
+	uint32_t seen = 0;
+
+	if (!bench_check(b, pthread_create(&peer, NULL, pair_peer, &p) == 0, "no second thread")) {
+		return;
+	}
+	while (bench_next(b)) {
+		platform_settle();
+		bench_start(b);
+		for (uint64_t i = b->iterations; i != 0; i--) {
+			wake_word(&p.ping);
+			wait_for_change(&p.pong, &seen);
+		}
+		bench_stop(b);
+	}
+	atomic_store_explicit(&p.stop, true, memory_order_relaxed);
+	wake_word(&p.ping);
+	pthread_join(peer, NULL);
+}
+BENCHMARK("sync/wake_pingpong", pair);
+BENCHMARK("scale/wake_pingpong", pair, .cpus = 2, .workers = true);
+
+/* One operation: sleep for ten microseconds. */
+static void
+short_sleep(struct bench *b)
+{
+	uint64_t ticks = ticks_of_us(10), before = counter_ticks(), slept = 0;
+
+	bench_loop(b)
+	{
+		wake_sleep_until(counter_ticks() + ticks);
+		slept += ticks;
+	}
+	bench_check(b, counter_ticks() - before >= slept, "a sleep ended before its time");
+}
+BENCHMARK("scale/short_sleep", short_sleep, .iterations = 100, .cpus = 2, .workers = true);

@@ -15,6 +15,7 @@
 #include <bsd/kern/exec.h>
 #include <bsd/kern/kern_random.h>
 #include <bsd/kern/proc.h>
+#include <bsd/kern/sysctl_internal.h>
 #include <bsd/kern/ulock.h>
 #include <bsd/vfs/ramfs.h>
 #include <bsd/vfs/tmpfs.h>
@@ -176,6 +177,7 @@ bsd_init(void)
 {
 	random_init();
 	ulock_init();
+	sysctl_init();
 	proc_init();
 	tty_init(&console_tty, pe_console_write);
 	console_attach();

@@ -32,9 +32,16 @@
 #define MAXPROC         (PID_MAX / 10)
 #define CLOCK_HZ        100
 
-static char hostname[256] = "pluot"; /* sysctl_lock */
+/* On lines of its own: every program reads it. sysctl_lock. */
+static char hostname[256] OS_CACHE_ALIGNED = "pluot";
 LCK_CLASS_DECLARE(sysctl_class, "sysctl", LCK_RANK_BSD_MISC);
-static LCK_MTX_DECLARE(sysctl_lock, &sysctl_class);
+static LCK_RW_DECLARE(sysctl_lock, &sysctl_class);
+
+void
+sysctl_init(void)
+{
+	(void)lck_rw_spread(&sysctl_lock);
+}
 
 /* ---- Moving values ---- */
 
@@ -101,9 +108,9 @@ sysctl_hostname(const struct sysctl_row *row, struct sysctl_request *req)
 	char name[sizeof(hostname)];
 	int error;
 
-	lck_mtx_lock(&sysctl_lock);
+	lck_rw_lock_shared(&sysctl_lock);
 	memcpy(name, hostname, sizeof(name));
-	lck_mtx_unlock(&sysctl_lock);
+	lck_rw_unlock_shared(&sysctl_lock);
 	error = sysctl_out_string(req, name);
 	if (error != 0 || req->new == 0) {
 		return error;
@@ -114,9 +121,9 @@ sysctl_hostname(const struct sysctl_row *row, struct sysctl_request *req)
 	error = copyin(req->new, name, req->new_size);
 	if (error == 0) {
 		name[req->new_size] = '\0';
-		lck_mtx_lock(&sysctl_lock);
+		lck_rw_lock_exclusive(&sysctl_lock);
 		memcpy(hostname, name, sizeof(hostname));
-		lck_mtx_unlock(&sysctl_lock);
+		lck_rw_unlock_exclusive(&sysctl_lock);
 	}
 	return error;
 }

@@ -30,6 +30,9 @@ struct sysctl_row {
 	const void *arg;
 };
 
+/* bsd_init, before the first process. */
+void sysctl_init(void);
+
 /* ENOMEM: did not fit; what fits has been copied. */
 OS_WARN_RESULT int sysctl_out(struct sysctl_request *req, const void *value, size_t size);
 OS_WARN_RESULT int sysctl_out_string(struct sysctl_request *req, const char *value);

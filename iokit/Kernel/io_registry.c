@@ -30,6 +30,7 @@ static uint64_t io_next_id = 1; /* atomic */
 void
 io_registry_init(void)
 {
+	(void)lck_rw_spread(&io_registry_lock);
 	io_entry_init(&io_root, &io_entry_class, "Root");
 }
 

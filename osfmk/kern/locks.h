@@ -4,7 +4,7 @@
  *	lck_spin_t  busy waiting; preemption is off while held. The _irq forms also mask interrupts and must
  *	            be used by everybody if one user is an interrupt handler.
  *	lck_mtx_t   blocking, adaptive: spins while the owner runs on a CPU, then sleeps.
- *	lck_rw_t    blocking; many readers or one writer, writers first.
+ *	lck_rw_t    blocking; many readers or one writer, writers first. Readers of a spread one write no common line.
  *
  * Every lock belongs to a class (LCK_CLASS_DECLARE): a name and a rank from <kern/lock_ranks.h>. Debug builds
  * keep the stack of locks each thread holds and panic when a lock of a rank not above those held is taken,
@@ -60,8 +60,11 @@ typedef struct CAPABILITY("mutex") lck_mtx {
 } lck_mtx_t;
 
 typedef struct CAPABILITY("rwlock") lck_rw {
-	uint64_t lr_word;        /* readers and flags, see lck_rw.c; atomic */
-	struct waitq lr_waiters; /* its lock is the interlock */
+	uint64_t lr_word;    /* RW_* of <kern/rw_word.h>, see lck_rw.c; atomic */
+	uint64_t lr_readers; /* of a lock that is not spread; atomic */
+	uint32_t lr_slot;    /* of a spread one, from 1: its readers' counter on each CPU; else 0. Constant */
+	struct waitq lr_waiters; /* until the lock is let go */
+	struct waitq lr_drain;   /* the writer that claimed it, until the readers left */
 #if MACH_ASSERT
 	const struct lck_class *lr_class;
 #endif
@@ -81,14 +84,16 @@ typedef struct CAPABILITY("rwlock") lck_rw {
 #define LCK_MTX_INITIALIZER(lock, class)                \
 	{ LCK_CLASS_FIELD(lm_class, class).lm_waiters = \
 		    WAITQ_INITIALIZER((lock).lm_waiters, &lck_class_mtx_interlock) }
-#define LCK_RW_INITIALIZER(lock, class)                 \
-	{ LCK_CLASS_FIELD(lr_class, class).lr_waiters = \
-		    WAITQ_INITIALIZER((lock).lr_waiters, &lck_class_rw_interlock) }
+#define LCK_RW_INITIALIZER(lock, class)                                            \
+	{ LCK_CLASS_FIELD(lr_class, class).lr_waiters =                            \
+		    WAITQ_INITIALIZER((lock).lr_waiters, &lck_class_rw_interlock), \
+		.lr_drain = WAITQ_INITIALIZER((lock).lr_drain, &lck_class_rw_interlock) }
 
 /* Statically initialised locks. */
 #define LCK_SPIN_DECLARE(var, class) lck_spin_t var = LCK_SPIN_INITIALIZER(class)
 #define LCK_MTX_DECLARE(var, class)  lck_mtx_t var = LCK_MTX_INITIALIZER(var, class)
-#define LCK_RW_DECLARE(var, class)   lck_rw_t var = LCK_RW_INITIALIZER(var, class)
+/* On a line that nothing else writes, for the sake of spread ones. */
+#define LCK_RW_DECLARE(var, class) lck_rw_t var OS_CACHE_ALIGNED = LCK_RW_INITIALIZER(var, class)
 
 extern const struct lck_class lck_class_mtx_interlock, lck_class_rw_interlock;
 
@@ -205,6 +210,11 @@ wait_result_t lck_mtx_sleep(lck_mtx_t *lock, event_t event, wait_interrupt_t how
 
 void lck_rw_init(lck_rw_t *lock, const struct lck_class *class);
 void lck_rw_destroy(lck_rw_t *lock);
+/*
+ * From now on readers write only lines of their own CPU, and writers look at every CPU: for the few locks that many read
+ * and hardly anybody writes. Before the lock is used, after percpu_init. False: no room (lck_rw.c), and nothing changes.
+ */
+bool lck_rw_spread(lck_rw_t *lock);
 void lck_rw_lock_shared(lck_rw_t *lock) ACQUIRE_SHARED(lock);
 void lck_rw_unlock_shared(lck_rw_t *lock) RELEASE_SHARED(lock);
 bool lck_rw_try_lock_shared(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
@@ -213,6 +223,8 @@ void lck_rw_unlock_exclusive(lck_rw_t *lock) RELEASE(lock);
 bool lck_rw_try_lock_exclusive(lck_rw_t *lock) TRY_ACQUIRE(true, lock);
 /* Exclusive becomes shared without a gap. */
 void lck_rw_lock_exclusive_to_shared(lck_rw_t *lock) NO_THREAD_SAFETY;
+/* Shared becomes exclusive without a gap; false: another writer was first, and the lock is not held any more. */
+OS_WARN_RESULT bool lck_rw_lock_shared_to_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY;
 
 /* Locks of all kinds taken on all CPUs since boot, try-locks included. False in release builds, which do not count. */
 bool lck_count_acquired(uint64_t *count);

@@ -411,34 +411,57 @@ lock_worker(void *param, wait_result_t result)
 }
 
 static void
-rw_worker(void *param, wait_result_t result)
+rw_write(lck_rw_t *lock, bool yield)
 {
+	test_counter++;
+	if (yield) {
+		thread_yield(SCHED_YIELD_ANY);
+	}
+	test_copy++;
+}
+
+/* Reads, writes, reads that become writes and writes that become reads; readers leave on other CPUs too. */
+static void
+rw_worker(void *param, wait_result_t result) NO_THREAD_SAFETY
+{
+	lck_rw_t *lock = param;
+
 	for (unsigned i = 0; i < LOCK_ROUNDS; i++) {
 		if (i % 8 == 0) {
-			lck_rw_lock_exclusive(&test_rw);
-			test_counter++;
-			if (i % 64 == 0) {
+			lck_rw_lock_exclusive(lock);
+			rw_write(lock, i % 64 == 0);
+			lck_rw_unlock_exclusive(lock);
+		} else if (i % 8 == 1) {
+			lck_rw_lock_exclusive(lock);
+			lck_rw_lock_exclusive_to_shared(lock);
+			EXPECT_EQ(test_counter, test_copy);
+			lck_rw_unlock_shared(lock);
+		} else {
+			lck_rw_lock_shared(lock);
+			EXPECT_EQ(test_counter, test_copy);
+			if (i % 32 == 2) {
 				thread_yield(SCHED_YIELD_ANY);
 			}
-			test_copy++;
-			lck_rw_unlock_exclusive(&test_rw);
-		} else {
-			lck_rw_lock_shared(&test_rw);
-			EXPECT_EQ(test_counter, test_copy);
-			lck_rw_unlock_shared(&test_rw);
+			if (i % 8 != 2) {
+				lck_rw_unlock_shared(lock);
+			} else if (lck_rw_lock_shared_to_exclusive(lock)) {
+				rw_write(lock, false);
+				rw_write(lock, false);
+				lck_rw_unlock_exclusive(lock);
+			}
 		}
 	}
 	thread_terminate_self();
 }
 
 static void
-run_workers(thread_continue_t fn)
+run_workers(thread_continue_t fn, void *param)
 {
 	thread_t threads[8];
 
 	test_counter = test_copy = 0;
 	for (unsigned i = 0; i < os_countof(threads); i++) {
-		threads[i] = start(fn, NULL, BASEPRI_DEFAULT);
+		threads[i] = start(fn, param, BASEPRI_DEFAULT);
 	}
 	for (unsigned i = 0; i < os_countof(threads); i++) {
 		finish(threads[i]);
@@ -447,13 +470,50 @@ run_workers(thread_continue_t fn)
 
 KTEST(lock_mutex)
 {
-	run_workers(lock_worker);
+	run_workers(lock_worker, NULL);
 	EXPECT_EQ(test_counter, 8 * LOCK_ROUNDS);
+}
+
+/* Writes are whole whoever made them: 125 of each worker, and two for each upgrade that did not fail. */
+static void
+expect_rw(lck_rw_t *lock) NO_THREAD_SAFETY
+{
+	run_workers(rw_worker, lock);
+	EXPECT(test_counter >= 8 * LOCK_ROUNDS / 8 && test_counter <= 3 * 8 * LOCK_ROUNDS / 8);
+	EXPECT_EQ(test_counter % 2, 0);
+	EXPECT_EQ(test_copy, test_counter);
+	EXPECT(lck_rw_try_lock_exclusive(lock));
+	EXPECT(!lck_rw_try_lock_shared(lock));
+	lck_rw_unlock_exclusive(lock);
+	EXPECT(lck_rw_try_lock_shared(lock));
+	EXPECT(!lck_rw_try_lock_exclusive(lock));
+	lck_rw_unlock_shared(lock);
 }
 
 KTEST(lock_rw)
 {
-	run_workers(rw_worker);
-	EXPECT_EQ(test_counter, 8 * LOCK_ROUNDS / 8);
-	EXPECT_EQ(test_copy, test_counter);
+	expect_rw(&test_rw);
+}
+
+/* Slots come back: more locks one after the other than there are slots, and one too many at a time. */
+KTEST(lock_rw_spread)
+{
+	static lck_rw_t locks[32];
+	unsigned spread = 0;
+
+	for (unsigned i = 0; i < os_countof(locks); i++) {
+		lck_rw_init(&locks[i], &test_rw_class);
+		spread += lck_rw_spread(&locks[i]);
+	}
+	EXPECT(spread > 0 && spread < os_countof(locks));
+	expect_rw(&locks[0]);
+	expect_rw(&locks[os_countof(locks) - 1]);
+	for (unsigned i = 0; i < os_countof(locks); i++) {
+		lck_rw_destroy(&locks[i]);
+	}
+	for (unsigned i = 0; i < os_countof(locks); i++) {
+		lck_rw_init(&locks[i], &test_rw_class);
+		EXPECT(lck_rw_spread(&locks[i]));
+		lck_rw_destroy(&locks[i]);
+	}
 }
