@@ -2,8 +2,9 @@
  * CPUs: counting them, starting the others, interrupting each other.
  *
  * The boot CPU fills every struct cpu_data before it starts any other CPU; afterwards each CPU writes its
- * own. cpu_state: the boot CPU stores STARTING and waits; the new CPU stores RUNNING (release) when its
- * machine set-up is done, which the boot CPU reads (acquire).
+ * own. cpu_state: whoever starts a CPU stores STARTING and waits; the new CPU stores RUNNING (release) when its
+ * machine set-up is done, which the starter reads (acquire). A CPU that goes stores OFF (release) as its last act, which
+ * whoever stops it reads (acquire), and then asks PSCI whether it is off indeed.
  */
 #include <arm64/arm_vm.h>
 #include <arm64/machine_routines.h>
@@ -13,6 +14,8 @@
 #include <arm64/sysregs.h>
 #include <arm64/timer.h>
 #include <arm64/trap.h>
+#include <kdebug/kpc.h>
+#include <kdebug/sampling.h>
 #include <kern/locks.h>
 #include <kern/preempt.h>
 #include <kern/sched_prim.h>
@@ -132,6 +135,18 @@ cpu_call_all(void (*fn)(void *arg), void *arg)
 	lck_mtx_unlock(&call_mutex);
 }
 
+void
+cpu_call_hold(void) NO_THREAD_SAFETY
+{
+	lck_mtx_lock(&call_mutex);
+}
+
+void
+cpu_call_release(void) NO_THREAD_SAFETY
+{
+	lck_mtx_unlock(&call_mutex);
+}
+
 static void
 halt_interrupt(void *arg)
 {
@@ -196,12 +211,33 @@ machine_cpu_start(unsigned number)
 	return error;
 }
 
+_Noreturn void
+machine_cpu_off(void)
+{
+	struct cpu_data *cpu = current_cpu_data();
+	int error;
+
+	ml_set_timer(UINT64_MAX);
+	pe_interrupts_leave_cpu();
+	os_atomic_store(&cpu->cpu_state, CPU_OFF, release); /* pairs with machine_cpu_is_off */
+	error = psci_cpu_off();
+	panic("cpu %u cannot be turned off: PSCI error %d", cpu->cpu_number, error);
+}
+
+bool
+machine_cpu_is_off(unsigned number)
+{
+	struct cpu_data *cpu = cpu_data_get(number);
+
+	return os_atomic_load(&cpu->cpu_state, acquire) == CPU_OFF && psci_cpu_is_off(cpu->mpidr);
+}
+
 void
 cpu_setup_registers(struct thread *thread)
 {
 	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
 	sysreg_write(tpidr_el1, (uintptr_t)thread);
-	sysreg_write(vbar_el1, (uintptr_t)exception_vectors);
+	sysreg_write(vbar_el1, (uintptr_t)trap_vectors());
 	sysreg_write(cpacr_el1, CPACR_FP_TRAP_EL0);
 	sysreg_write(mdscr_el1, 0);
 	__asm__ volatile("msr pan, #1" ::: "memory"); /* exceptions set it; this is for before the first */
@@ -227,6 +263,8 @@ arm_init_cpu(struct cpu_data *cpu)
 	pe_interrupts_init_cpu();
 	timer_init_cpu();
 	pmu_init_cpu();
+	kpc_cpu_join();
+	sampling_cpu_join();
 	os_atomic_store(&cpu->cpu_state, CPU_RUNNING, release); /* pairs with wait_until_running */
 	secondary_cpu_main();
 }

@@ -39,6 +39,7 @@ enum cpu_state {
 	CPU_STARTING,
 	CPU_RUNNING,
 	CPU_STOPPED, /* by a panic */
+	CPU_OFF,     /* for now: see machine_cpu_off */
 };
 
 /* Kinds of cross-CPU interrupt; each is one SGI of the same number. */

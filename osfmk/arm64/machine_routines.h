@@ -87,11 +87,19 @@ void cpu_signal(unsigned cpu, enum cpu_signal kind);
  */
 void cpu_call_all(void (*fn)(void *arg), void *arg);
 
+/* Between these two nobody's cpu_call_all begins: for whoever changes which CPUs run. May block. */
+void cpu_call_hold(void);
+void cpu_call_release(void);
+
 /*
  * Starts CPU `cpu` (PSCI), which must have its idle thread and boot stack in cpu_data. Returns 0 once the CPU
- * runs, or a negative PSCI error. Boot CPU, thread context.
+ * runs, or a negative PSCI error. Thread context; callers serialise.
  */
 int machine_cpu_start(unsigned cpu);
+
+/* Turns this CPU off, for machine_cpu_start to start anew; its idle thread, interrupts masked. Is it off? */
+_Noreturn void machine_cpu_off(void);
+bool machine_cpu_is_off(unsigned cpu);
 
 /* Waits for an interrupt and takes it. Called and returns with interrupts masked; others may be pending. */
 void machine_idle(void);

@@ -3,6 +3,7 @@
  */
 #include <arm64/pmap_internal.h>
 
+#include <arm64/arm_vm.h>
 #include <kern/assert.h>
 #include <kern/locks.h>
 
@@ -162,9 +163,29 @@ pmap_retire(pmap_t pmap)
 	}
 }
 
-/* The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0. */
+/*
+ * The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0, and the TLB is empty.
+ * A roll-over while the CPU was off may have tagged its word: that costs a flush too many.
+ */
 void
 pmap_cpu_init(void)
 {
-	assert(PERCPU_GET(pmap_cpu)->pc_active == 0);
+	assert(active_pmap(PERCPU_GET(pmap_cpu)->pc_active) == NULL);
+}
+
+/* This CPU goes: it holds no pmap any more. Interrupts masked; a user pmap is loaded or none. */
+void
+pmap_cpu_leave(void)
+{
+	struct pmap_cpu *pc = PERCPU_GET(pmap_cpu);
+	uintptr_t old;
+
+	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
+	isb();
+	flush_this_cpu();
+	old = os_atomic_xchg(&pc->pc_active, 0, acq_rel); /* pairs with pmap_retire */
+	pc->pc_generation = 0;
+	if (old & PMAP_TAG_DEAD) {
+		pmap_release(active_pmap(old));
+	}
 }

@@ -46,7 +46,10 @@
 #define SEMIHOSTING_APPLICATION_EXIT 0x20026
 
 #define PSCI_SYSTEM_OFF       0x84000008
+#define PSCI_CPU_OFF          0x84000002
 #define PSCI_CPU_ON           0xc4000003
+#define PSCI_AFFINITY_INFO    0xc4000004
+#define PSCI_AFFINITY_OFF     1
 #define PSCI_INTERNAL_FAILURE (-6)
 
 /* Exception classes, ESR_EL1[31:26]. */

@@ -27,3 +27,5 @@ extern char exception_vectors[], exception_vectors_traced[];
 
 /* Are system calls and Mach traps recorded from now on (trap_trace.c)? May block; callers serialise. */
 void trap_trace_calls(bool on);
+/* The vector table that is in use, for a CPU that starts. */
+void *trap_vectors(void);

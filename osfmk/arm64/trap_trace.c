@@ -15,6 +15,15 @@
 #include <kdebug/record.h>
 #include <kern/ast.h>
 
+/* What CPUs use, and one that starts is to use; atomic. */
+static void *vectors_in_use = exception_vectors;
+
+void *
+trap_vectors(void)
+{
+	return os_atomic_load(&vectors_in_use, relaxed);
+}
+
 static void
 set_vectors(void *vectors)
 {
@@ -25,7 +34,11 @@ set_vectors(void *vectors)
 void
 trap_trace_calls(bool on)
 {
-	cpu_call_all(set_vectors, on ? exception_vectors_traced : exception_vectors);
+	void *vectors = on ? exception_vectors_traced : exception_vectors;
+
+	os_atomic_store(
+	    &vectors_in_use, vectors, relaxed); /* a CPU that starts before the call takes part in it */
+	cpu_call_all(set_vectors, vectors);
 }
 
 /* Most calls are recorded here and now; unless this CPU shows each record to a filter first. */

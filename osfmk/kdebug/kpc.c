@@ -59,6 +59,17 @@ configure_this_cpu(void *arg)
 	}
 }
 
+void
+kpc_cpu_join(void)
+{
+	for (unsigned i = 0; i < ml_pmu_configurable(); i++) {
+		if (kpc_config[i] != 0) { /* one that changes now is set anew by the call that follows */
+			configure_this_cpu(NULL);
+			return;
+		}
+	}
+}
+
 kern_return_t
 kpc_set_config(const uint64_t *events, unsigned count)
 {

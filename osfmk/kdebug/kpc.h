@@ -19,6 +19,8 @@ unsigned kpc_config_count(uint32_t mask);
 
 /* Chooses the event of each configurable counter, on all CPUs. KERN_INVALID_ARGUMENT: not an event of this machine. */
 OS_WARN_RESULT kern_return_t kpc_set_config(const uint64_t *events, unsigned count);
+/* A CPU that starts counts what the others count; on it, interrupts masked. */
+void kpc_cpu_join(void);
 void kpc_get_config(uint64_t events[KPC_CONFIGURABLE_MAX]);
 
 /* Counters of `mask` on every CPU, at this CPU's call; values[cpu * kpc_counter_count(mask) + i]. */

@@ -143,6 +143,14 @@ apply_on_this_cpu(void *arg)
 	pmu_sampling_set_period(os_atomic_load(&current_period, relaxed));
 }
 
+void
+sampling_cpu_join(void)
+{
+	if (sampling_period() != 0) {
+		apply_on_this_cpu(NULL);
+	}
+}
+
 static kern_return_t
 allocate_rings(void)
 {

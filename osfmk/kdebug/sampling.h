@@ -21,6 +21,8 @@ OS_WARN_RESULT kern_return_t sampling_set_period(uint64_t period);
 uint64_t sampling_period(void);
 
 bool sampling_is_on(void);
+/* A CPU that starts samples if the others do; on it, interrupts masked. */
+void sampling_cpu_join(void);
 
 /* Stops, or starts with the period that was set last. KERN_INVALID_ARGUMENT: none was. */
 OS_WARN_RESULT kern_return_t sampling_switch(bool on);

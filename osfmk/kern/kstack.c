@@ -82,6 +82,18 @@ kstack_put(processor_t processor, uintptr_t stack)
 	processor->pr_stacks[processor->pr_nstacks++] = stack;
 }
 
+void
+kstack_drain(processor_t processor)
+{
+	while (processor->pr_nstacks > 0) {
+		uintptr_t stack = processor->pr_stacks[--processor->pr_nstacks];
+
+		if (!pool_put(stack)) {
+			kernel_stack_free(stack);
+		}
+	}
+}
+
 static void
 pool_fill(void)
 {

@@ -28,7 +28,8 @@ enum lck_rank {
 	LCK_RANK_IO_REGISTRY = 30,
 	LCK_RANK_IO_SERVICE = 32,
 
-	/* blocking: Mach tasks and VM */
+	/* blocking: Mach processors, tasks and VM */
+	LCK_RANK_PROCESSOR = 38,
 	LCK_RANK_TASK = 40,
 	LCK_RANK_THREAD_MUTEX = 42,
 	LCK_RANK_VM_MAP = 50,

@@ -10,6 +10,16 @@
  * thread it pushed ranks above. One of the two sees the other. An idle CPU shows IDLEPRI, below everything.
  * pr_idle is for choosing a CPU only: a waker that sends its thread to an idle CPU takes the flag, so that
  * two wakers choose two CPUs.
+ *
+ * CPUs that go (processor.c). Wakers choose a CPU without asking whether it is there: that would be a cost on each
+ * wake-up for something that hardly ever happens. Instead a thread that was sent to a CPU that is gone is found. [G1]
+ * the leaving CPU, which runs nothing but its idle thread any more, stores pr_gone, then (full fence) empties its inbox
+ * one last time, sending the threads elsewhere. [G2] a waker that has pushed (full fence [D2]) onto an empty inbox is going to
+ * signal; before it does it looks at pr_gone: set, it empties the inbox itself. One of the two sees the thread. A
+ * waker that pushed onto an inbox that was not empty relies on the one that found it empty. Once pr_gone is set no thread is
+ * on the CPU (on_cpu), so what is found there may run anywhere; when pr_gone is cleared again by the starting CPU, it
+ * looks at its inbox next.
+ * A thread bound to a CPU that goes is bound no longer.
  */
 #pragma once
 
@@ -47,6 +57,7 @@ struct processor {
 			uint32_t pr_online;
 		};
 	};
+	uint32_t pr_gone; /* off; see above; atomic */
 
 	/* Other CPUs. */
 	struct inbox pr_inbox OS_CACHE_ALIGNED; /* threads made runnable for this CPU */
@@ -97,3 +108,45 @@ processor_get(unsigned cpu)
 {
 	return PERCPU_GET_CPU(percpu_processor, cpu);
 }
+
+/* --- coming and going (processor.c) --- */
+
+enum processor_state {
+	PROCESSOR_OFF_LINE,
+	PROCESSOR_STARTING,
+	PROCESSOR_RUNNING,
+	PROCESSOR_STOPPING,
+};
+
+/* What is seldom needed of a CPU, outside of its per-CPU page. Written with the processor mutex; read by anybody. */
+struct processor_record {
+	uint32_t ps_state;  /* enum processor_state */
+	uint64_t ps_since;  /* when it was started last; timebase */
+	uint64_t ps_before; /* ticks that it was running before that */
+} OS_CACHE_ALIGNED;
+
+extern struct processor_record processor_records[MAX_CPUS];
+
+/*
+ * Starts a CPU that is off and waits until it runs threads; KERN_FAILURE if it is not off, or does not start. Stops
+ * one, whose threads, timers and memory go to the others: KERN_FAILURE for the boot CPU, which stays; KERN_SUCCESS
+ * also if it is off already. Thread context; may block. No thread waits longer than the stopping takes.
+ */
+kern_return_t processor_start(processor_t processor);
+kern_return_t processor_exit(processor_t processor);
+
+bool processor_is_running(processor_t processor);
+unsigned processor_running_count(void);
+
+/* Start-up. The first also makes the idle thread. */
+bool processor_start_at_boot(unsigned cpu);
+void processor_boot_is_running(void);
+
+/* The idle thread's last function on a CPU whose pr_online is 0. Interrupts masked. */
+OS_NORETURN void processor_leave(processor_t processor);
+
+/*
+ * Time that the CPU spent in each CPU_STATE_* (<mach/machine.h>) since the machine started, in timebase ticks. Times off
+ * are in none. It goes on while it is being read.
+ */
+void processor_get_times(processor_t processor, uint64_t ticks[4]);

@@ -51,6 +51,7 @@ sched_cluster(unsigned cluster)
 }
 
 static void inbox_send(processor_t target, thread_t thread);
+static void inbox_rescue(processor_t gone);
 
 /* --- time slices --- */
 
@@ -58,6 +59,10 @@ static void
 signal_reschedule(processor_t target)
 {
 	if (os_atomic_xchg(&target->pr_signalled, 1, relaxed) == 0) {
+		if (os_unlikely(os_atomic_load(&target->pr_gone, acquire))) { /* [G2] */
+			inbox_rescue(target);
+			return;
+		}
 		KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_REMOTE_AST), target->pr_cpu, 0, 0, 0);
 		cpu_signal(target->pr_cpu, CPU_SIGNAL_RESCHED);
 	}
@@ -278,6 +283,33 @@ processor_request_recheck(processor_t processor)
 	}
 }
 
+/*
+ * [G2] Somebody has pushed onto the inbox of a CPU that is gone. What is there runs here. Should the CPU be back by
+ * now, a thread may be on it already: that one is for it to fetch.
+ */
+static OS_NOINLINE void
+inbox_rescue(processor_t gone)
+{
+	processor_t here = current_processor();
+	struct inbox_entry *entry, *next;
+
+	os_atomic_store(&gone->pr_signalled, 0, relaxed);
+	os_atomic_thread_fence(seq_cst); /* before the emptying: a push that it misses comes here again */
+	for (entry = inbox_take_all(&gone->pr_inbox); entry != NULL; entry = next) {
+		thread_t thread = os_containerof(entry, struct thread, inbox_entry);
+
+		next = entry->ie_next;
+		if (os_atomic_load(&thread->on_cpu, acquire) != 0) { /* [O2] */
+			inbox_send(processor_get(thread->last_cpu), thread);
+			continue;
+		}
+		if (thread->bound_cpu == (int)gone->pr_cpu) {
+			thread->bound_cpu = THREAD_CPU_ANY;
+		}
+		enqueue_local(here, thread);
+	}
+}
+
 /* [D2] The thread goes to another CPU, or to this one while it is still on it. */
 static void
 inbox_send(processor_t target, thread_t thread)
@@ -291,6 +323,36 @@ inbox_send(processor_t target, thread_t thread)
 	if ((first || os_atomic_load(&target->pr_current_pri, relaxed) < pri) &&
 	    target != current_processor()) {
 		signal_reschedule(target);
+	}
+}
+
+/* The next CPU behind `cpu` that takes threads; the boot CPU always does. */
+static processor_t
+next_online(unsigned cpu)
+{
+	processor_t processor;
+
+	do {
+		cpu = cpu + 1 == cpu_count ? 0 : cpu + 1;
+		processor = processor_get(cpu);
+	} while (!os_atomic_load(&processor->pr_online, relaxed));
+	return processor;
+}
+
+void
+sched_evacuate(processor_t processor)
+{
+	thread_t thread;
+
+	inbox_drain(processor);
+	while ((thread = ready_take(processor, 0)) != NULL) {
+		int idle = sched_place_idle(processor->pr_cpu, thread->thread_id);
+
+		if (thread->bound_cpu == (int)processor->pr_cpu) {
+			thread->bound_cpu = THREAD_CPU_ANY;
+		}
+		inbox_send(
+		    idle >= 0 ? processor_get((unsigned)idle) : next_online(processor->pr_cpu), thread);
 	}
 }
 
@@ -397,7 +459,7 @@ steal(processor_t processor)
 static OS_NOINLINE thread_t
 steal_or_idle(processor_t processor)
 {
-	thread_t thread = cpu_count > 1 ? steal(processor) : NULL;
+	thread_t thread = cpu_count > 1 && processor->pr_online ? steal(processor) : NULL;
 
 	return thread != NULL ? thread : processor->pr_idle_thread;
 }
@@ -874,6 +936,18 @@ thread_exit_switch(void)
 	switch_stackless(processor, self, select_thread(processor));
 }
 
+void
+sched_leave_processor(void)
+{
+	thread_t self = current_thread();
+	processor_t processor = current_processor();
+
+	os_atomic_store(&processor->pr_online, 0, relaxed);
+	sched_evacuate(processor);
+	self->sched_flags |= TH_SFLAG_DYING;
+	switch_stackless(processor, self, processor->pr_idle_thread);
+}
+
 kern_return_t
 thread_bind_self(int cpu)
 {
@@ -898,20 +972,26 @@ thread_bind_self(int cpu)
 /* --- idle and start-up --- */
 
 void
+processor_prepare(processor_t processor)
+{
+	processor->pr_active = processor->pr_idle_thread;
+	processor->pr_dispatched = ml_get_timebase();
+	processor->pr_quantum_end = UINT64_MAX; /* the idle thread's turn has no end */
+	processor->pr_balance_at = UINT64_MAX;
+	processor->pr_timer_programmed = UINT64_MAX;
+	processor->pr_current_pri = IDLEPRI;
+	processor->pr_ready_pri = -1;
+}
+
+void
 processor_init(unsigned cpu, thread_t idle_thread)
 {
 	processor_t processor = processor_get(cpu);
 
 	processor->pr_cpu = cpu;
-	processor->pr_active = idle_thread;
 	processor->pr_idle_thread = idle_thread;
-	processor->pr_dispatched = ml_get_timebase();
-	processor->pr_quantum_end = UINT64_MAX; /* the idle thread's turn has no end */
-	processor->pr_balance_at = UINT64_MAX;
-	processor->pr_timer_programmed = UINT64_MAX;
 	processor->pr_random = cpu + 1;
-	processor->pr_current_pri = IDLEPRI;
-	processor->pr_ready_pri = -1;
+	processor_prepare(processor);
 	lck_spin_init(&processor->pr_runq_lock, &runq_lock_class);
 	run_queue_init(&processor->pr_runq);
 	timer_queue_init(processor);
@@ -967,9 +1047,14 @@ idle_loop(void)
 
 	self->machine.preempt_count = 1;
 	ml_set_interrupts_enabled(false);
+	os_atomic_store(&processor->pr_gone, 0, relaxed);
+	os_atomic_thread_fence(seq_cst); /* [G1]: who saw it set empties the inbox, or we do */
 	os_atomic_store(&processor->pr_online, 1, release);
 	processor_show_priority(processor, IDLEPRI);
 	for (;;) {
+		if (os_unlikely(!processor->pr_online)) {
+			processor_leave(processor);
+		}
 		new = select_thread(processor);
 		if (new != self) {
 			switch_stackful(processor, self, new);

@@ -68,8 +68,17 @@ void processor_request_recheck(processor_t processor);
 /* From the timer interrupt: the quantum may be over. Returns the time of the next look, UINT64_MAX for none. */
 uint64_t sched_timer(processor_t processor, uint64_t now);
 
-/* Start-up: the structures of `cpu`, before it runs; the loop of an idle thread. */
+/*
+ * A CPU that goes; interrupts masked, on it. The first is the last act of its last thread, which has been through
+ * thread_retire_self(): sends away whoever waits and leaves the CPU to its idle thread. The second sends away whoever came
+ * meanwhile.
+ */
+OS_NORETURN void sched_leave_processor(void);
+void sched_evacuate(processor_t processor);
+
+/* Start-up: the structures of `cpu`, before it runs for the first time; before each time; the loop of an idle thread. */
 void processor_init(unsigned cpu, thread_t idle_thread);
+void processor_prepare(processor_t processor);
 OS_NORETURN void idle_loop(void);
 
 /* --- kernel stacks of CPUs (kstack.c) --- */
@@ -78,6 +87,8 @@ OS_NORETURN void idle_loop(void);
 uintptr_t kstack_take(processor_t processor);
 /* Back into the cache; it may be the stack in use, which is left before interrupts are on again. */
 void kstack_put(processor_t processor, uintptr_t stack);
+/* The CPU goes: all it keeps. Interrupts masked. */
+void kstack_drain(processor_t processor);
 /* Start-up: fills the pool; starts the thread that keeps it filled. */
 void kstack_init(void);
 void kstack_thread_start(void);

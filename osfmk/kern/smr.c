@@ -155,6 +155,18 @@ smr_arm(struct smr_deferred *deferred)
 }
 
 void
+smr_cpu_leave(void)
+{
+	struct smr_deferred *deferred = PERCPU_GET(percpu_smr_deferred);
+
+	if (deferred->sd_armed) {
+		(void)timer_call_cancel(&deferred->sd_timer);
+		deferred->sd_armed = false;
+		smr_kick();
+	}
+}
+
+void
 smr_request(void)
 {
 	bool interrupts = ml_set_interrupts_enabled(false);

@@ -148,5 +148,8 @@ void smr_call(struct smr_node *node, void (*fn)(struct smr_node *));
 /* Waits for a grace period. May block; not inside a section. */
 void smr_synchronize(void);
 
+/* This CPU goes: its deferred calls are made soon, without it. Interrupts masked. */
+void smr_cpu_leave(void);
+
 /* Start-up: the kernel thread that runs smr_call's work. */
 void smr_thread_start(void);

@@ -9,7 +9,9 @@
 #include <ipc/ipc.h>
 #include <ipc/mk_timer.h>
 #include <kern/clock.h>
+#include <kern/load.h>
 #include <kern/percpu.h>
+#include <kern/processor.h>
 #include <kern/sched_policy.h>
 #include <kern/sched_prim.h>
 #include <kern/sched_priority.h>
@@ -64,31 +66,18 @@ bootstrap_objects(void)
 
 /* --- threads run from here on --- */
 
-/* Prepares a CPU's idle thread and lets the machine layer start the CPU on it. */
-static bool
-start_cpu(unsigned cpu)
-{
-	thread_t idle = thread_create_idle(cpu);
-	uintptr_t stack = kernel_stack_alloc();
-
-	if (idle == THREAD_NULL || stack == 0) {
-		return false;
-	}
-	cpu_data_get(cpu)->idle_thread = idle;
-	cpu_data_get(cpu)->boot_stack_top = stack + KERNEL_STACK_SIZE;
-	processor_init(cpu, idle);
-	return machine_cpu_start(cpu) == 0;
-}
-
 static void
 start_cpus(void)
 {
 	startup_phase = STARTUP_SMP;
+	processor_boot_is_running();
 	for (unsigned cpu = 1; cpu < cpu_count; cpu++) {
-		if (!start_cpu(cpu)) {
+		if (!processor_start_at_boot(cpu)) {
 			kprintf("cpu %u is not used\n", cpu);
 		}
 	}
+	commpage_set_active_cpus(processor_running_count());
+	load_average_start();
 }
 
 void

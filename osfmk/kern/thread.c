@@ -178,7 +178,7 @@ thread_start(thread_t thread)
 /* --- the end --- */
 
 void
-thread_terminate_self(void)
+thread_retire_self(void)
 {
 	thread_t self = current_thread();
 	task_t task = self->task;
@@ -192,6 +192,12 @@ thread_terminate_self(void)
 	}
 	task_remove_current_thread(task, self);
 	machine_thread_destroy(self);
+}
+
+void
+thread_terminate_self(void)
+{
+	thread_retire_self();
 	ml_set_interrupts_enabled(false);
 	turnstile_thread_exit(self);
 	thread_exit_switch();

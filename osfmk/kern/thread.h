@@ -176,6 +176,9 @@ void thread_deallocate(thread_t thread);
 /* The current thread dies. Preemption on, no locks. */
 OS_NORETURN void thread_terminate_self(void);
 
+/* All of it but the last switch: nothing of the thread's task is left to it. */
+void thread_retire_self(void);
+
 /* Asks a thread to die at its next return to user mode or abortable wait. */
 kern_return_t thread_terminate(thread_t thread);
 

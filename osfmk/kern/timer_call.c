@@ -23,6 +23,9 @@ timer_call_setup(timer_call_t call, timer_call_fn_t fn, void *param0)
 	*call = (struct timer_call){ .tc_fn = fn, .tc_param0 = param0 };
 }
 
+/* tc_cpu of a timer that is between two queues, for the time of a few instructions. */
+#define TIMER_MOVING UINT32_MAX
+
 /* Takes the timer out of whatever queue it is in. Interrupts masked. */
 static bool
 timer_dequeue(timer_call_t call)
@@ -31,7 +34,13 @@ timer_dequeue(timer_call_t call)
 	bool removed = false;
 
 	while (!removed && (where = os_atomic_load(&call->tc_cpu, relaxed)) != 0) {
-		processor_t processor = processor_get(where - 1);
+		processor_t processor;
+
+		if (os_unlikely(where == TIMER_MOVING)) {
+			cpu_relax();
+			continue;
+		}
+		processor = processor_get(where - 1);
 
 		lck_spin_lock_nopreempt(&processor->pr_timer_lock);
 		if (os_atomic_load(&call->tc_cpu, relaxed) == where) {
@@ -44,6 +53,22 @@ timer_dequeue(timer_call_t call)
 	return removed;
 }
 
+/* Interrupts masked; `processor` is this CPU's. */
+static void
+timer_enqueue(processor_t processor, timer_call_t call)
+{
+	uint64_t deadline = call->tc_entry.the_deadline;
+
+	lck_spin_lock_nopreempt(&processor->pr_timer_lock);
+	timer_heap_insert(&processor->pr_timers, &call->tc_entry);
+	os_atomic_store(&call->tc_cpu, processor->pr_cpu + 1, relaxed);
+	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
+	if (deadline < processor->pr_timer_programmed) {
+		processor->pr_timer_programmed = deadline;
+		ml_set_timer(deadline);
+	}
+}
+
 void
 timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
 {
@@ -53,15 +78,43 @@ timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
 	(void)timer_dequeue(call);
 	call->tc_entry.the_deadline = deadline;
 	call->tc_param1 = param1;
-	lck_spin_lock_nopreempt(&processor->pr_timer_lock);
-	timer_heap_insert(&processor->pr_timers, &call->tc_entry);
-	os_atomic_store(&call->tc_cpu, processor->pr_cpu + 1, relaxed);
-	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
-	if (deadline < processor->pr_timer_programmed) {
-		processor->pr_timer_programmed = deadline;
-		ml_set_timer(deadline);
-	}
+	timer_enqueue(processor, call);
 	ml_set_interrupts_enabled(irq);
+}
+
+/* The earliest timer of a CPU that is off, out of its queue; NULL if there is none left. */
+static timer_call_t
+timer_take_first(processor_t from)
+{
+	timer_call_t call = NULL;
+
+	lck_spin_lock_nopreempt(&from->pr_timer_lock);
+	if (from->pr_timers.th_root != NULL) {
+		call = os_containerof(from->pr_timers.th_root, struct timer_call, tc_entry);
+		timer_heap_remove(&from->pr_timers, &call->tc_entry);
+		os_atomic_store(&call->tc_cpu, TIMER_MOVING, relaxed);
+	}
+	lck_spin_unlock_nopreempt(&from->pr_timer_lock);
+	return call;
+}
+
+/* One at a time, so that interrupts are not masked for long. Who cancels a timer meanwhile waits until it is here. */
+void
+timer_queue_take_over(processor_t from)
+{
+	bool irq, more;
+
+	do {
+		timer_call_t call;
+
+		irq = ml_set_interrupts_enabled(false);
+		call = timer_take_first(from);
+		more = call != NULL;
+		if (more) {
+			timer_enqueue(current_processor(), call);
+		}
+		ml_set_interrupts_enabled(irq);
+	} while (more);
 }
 
 bool

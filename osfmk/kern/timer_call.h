@@ -38,5 +38,8 @@ bool timer_call_cancel(timer_call_t call);
 /* From the timer interrupt, interrupts masked: calls what is due and arms the next deadline. */
 void timer_interrupt(void);
 
+/* `from` is off and stays so for the time of the call: its timers are this CPU's. Thread context. */
+void timer_queue_take_over(processor_t from);
+
 /* Start-up: an empty queue. */
 void timer_queue_init(processor_t processor);

@@ -173,6 +173,18 @@ zfree_smr(zone_t zone, void *elem)
 	enable_preemption();
 }
 
+void
+zone_take_over_cpu(unsigned from)
+{
+	zone_t zone;
+
+	for (unsigned i = 0; (zone = zone_at(i)) != NULL; i++) {
+		disable_preemption();
+		zone_core_take_over(zone, from, current_cpu_data()->cpu_number);
+		enable_preemption();
+	}
+}
+
 bool
 zone_owns(zone_t zone, const void *elem)
 {

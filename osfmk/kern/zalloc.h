@@ -63,6 +63,9 @@ void zfree_smr(zone_t zone, void *elem);
  */
 bool zone_owns(zone_t zone, const void *elem);
 
+/* CPU `from` is off and stays so for the time of the call: the elements that it keeps go where all find them. */
+void zone_take_over_cpu(unsigned from);
+
 void zone_get_counts(zone_t zone, struct zone_counts *counts);
 
 /* The i-th zone, NULL behind the last. Zones are never destroyed. */

@@ -494,6 +494,64 @@ zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem)
 	}
 }
 
+/* --- a CPU goes --- */
+
+/* Its elements go to the slabs, and the magazine, empty, to the depot. */
+static void
+magazine_give_up(struct zone *zone, struct zone_magazine **slot, unsigned cpu)
+{
+	struct zone_magazine *mag = *slot;
+
+	*slot = NULL;
+	if (mag == NULL) {
+		return;
+	}
+	if (mag->zm_count != 0) {
+		slabs_put(zone, cpu, mag->zm_elems, mag->zm_count);
+		mag->zm_count = 0;
+	}
+	core_lock(&zone->z_depot.zd_lock, cpu);
+	magazine_push(&zone->z_depot.zd_empty, mag);
+	qspin_unlock(&zone->z_depot.zd_lock);
+}
+
+/* What waits for a grace period goes on waiting here, for a later one. */
+static void
+pending_take_over(struct zone *zone, struct zone_cache *from, unsigned cpu)
+{
+	struct zone_magazine *mag;
+
+	while ((mag = from->zca_pending_first) != NULL) {
+		from->zca_pending_first = mag->zm_next;
+		from->zca_npending--;
+		cache_put_pending(zone, &zone->z_caches[cpu], cpu, mag);
+	}
+	if (from->zca_smr != NULL) {
+		cache_put_pending(zone, &zone->z_caches[cpu], cpu, from->zca_smr);
+		from->zca_smr = NULL;
+	}
+}
+
+void
+zone_core_take_over(struct zone *zone, unsigned from, unsigned cpu)
+{
+	struct zone_cache *cache;
+
+	if (zone->z_magazine == 0) {
+		return;
+	}
+	cache = &zone->z_caches[from];
+	magazine_give_up(zone, &cache->zca_loaded, cpu);
+	magazine_give_up(zone, &cache->zca_previous, cpu);
+	pending_take_over(zone, cache, cpu);
+	while (cache->zca_empty != NULL) {
+		struct zone_magazine *mag = magazine_pop(&cache->zca_empty);
+
+		magazine_give_up(zone, &mag, cpu);
+	}
+	cache->zca_nempty = 0;
+}
+
 /* --- inspection --- */
 
 bool

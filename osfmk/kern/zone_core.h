@@ -96,6 +96,9 @@ void *zone_core_alloc(struct zone *zone, unsigned cpu);
 void zone_core_free(struct zone *zone, unsigned cpu, void *elem);
 void zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem);
 
+/* CPU `from` is off for as long as the call takes: its cache is emptied. */
+void zone_core_take_over(struct zone *zone, unsigned from, unsigned cpu);
+
 bool zone_core_owns(struct zone *zone, const void *elem);
 void zone_core_count(struct zone *zone, unsigned ncpus, uint64_t *allocs, uint64_t *frees, uint64_t *slabs);
 

@@ -204,6 +204,20 @@ pe_interrupts_init_cpu(void)
 	cpu_interface_init();
 }
 
+void
+pe_interrupts_leave_cpu(void)
+{
+	gic_regs_t rd = current_cpu_data()->gicr_base;
+
+	icc_write(ICC_IGRPEN1_EL1, 0);
+	isb();
+	reg_write(rd + GICR_SGI_FRAME, GICD_ICENABLER, UINT32_MAX);
+	reg_write(rd, GICR_WAKER, reg_read(rd, GICR_WAKER) | (uint32_t)GICR_WAKER_SLEEP);
+	while ((reg_read(rd, GICR_WAKER) & GICR_WAKER_CHILDSLEEP) == 0) {
+		cpu_relax();
+	}
+}
+
 static void
 map_controller(dt_node_t node)
 {

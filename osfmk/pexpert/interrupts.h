@@ -16,6 +16,8 @@ typedef void (*pe_irq_handler_t)(void *arg);
 void pe_interrupts_init(void);
 /* Each other CPU, on it. */
 void pe_interrupts_init_cpu(void);
+/* This CPU goes: none of its own interrupts comes any more. Interrupts masked. */
+void pe_interrupts_leave_cpu(void);
 
 /*
  * Sets the handler of an interrupt; once, before it is enabled. A PPI's handler serves every CPU. False when

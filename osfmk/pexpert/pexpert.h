@@ -30,4 +30,7 @@ void pe_console_seize(void);
 void psci_init(void);
 /* 0, or a negative PSCI error. */
 int psci_cpu_on(uint64_t mpidr, uint64_t entry_pa, uint64_t context);
+/* This CPU; returns a negative error if it is still on. And whether another one is off. */
+int psci_cpu_off(void);
+bool psci_cpu_is_off(uint64_t mpidr);
 _Noreturn void psci_system_off(void);

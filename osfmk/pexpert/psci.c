@@ -1,5 +1,5 @@
 /*
- * PSCI (ARM DEN 0022): starting CPUs and turning the machine off, over the conduit the device tree names.
+ * PSCI (ARM DEN 0022): starting and stopping CPUs and turning the machine off, over the conduit the device tree names.
  */
 #include <arm64/sysregs.h>
 #include <pexpert/device_tree.h>
@@ -41,6 +41,18 @@ int
 psci_cpu_on(uint64_t mpidr, uint64_t entry_pa, uint64_t context)
 {
 	return (int)psci_call(PSCI_CPU_ON, mpidr, entry_pa, context);
+}
+
+int
+psci_cpu_off(void)
+{
+	return (int)psci_call(PSCI_CPU_OFF, 0, 0, 0);
+}
+
+bool
+psci_cpu_is_off(uint64_t mpidr)
+{
+	return psci_call(PSCI_AFFINITY_INFO, mpidr, 0, 0) == PSCI_AFFINITY_OFF;
 }
 
 _Noreturn void

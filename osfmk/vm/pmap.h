@@ -67,5 +67,6 @@ uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t
 
 /* A secondary CPU has come up. */
 void pmap_cpu_init(void);
+void pmap_cpu_leave(void);
 
 #include <arm64/pmap.h> /* pmap_switch */

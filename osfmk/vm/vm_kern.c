@@ -216,3 +216,18 @@ kernel_stack_free(vm_offset_t stack)
 	stack_list = stack;
 	lck_spin_unlock_irq(&stack_list_lock, interrupts);
 }
+
+void
+kernel_stack_cache_drain(void)
+{
+	struct stack_cache *cache = PERCPU_GET(stack_cache);
+	bool interrupts = lck_spin_lock_irq(&stack_list_lock);
+
+	while (cache->sc_count != 0) {
+		vm_offset_t stack = cache->sc_stacks[--cache->sc_count];
+
+		*(vm_offset_t *)stack = stack_list;
+		stack_list = stack;
+	}
+	lck_spin_unlock_irq(&stack_list_lock, interrupts);
+}

@@ -31,3 +31,5 @@ void kmem_free(vm_offset_t addr, vm_size_t size);
  */
 vm_offset_t kernel_stack_alloc(void);
 void kernel_stack_free(vm_offset_t stack);
+/* This CPU goes: the stacks it keeps are the others'. Interrupts masked. */
+void kernel_stack_cache_drain(void);

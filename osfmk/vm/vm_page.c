@@ -203,6 +203,21 @@ vm_page_push(struct vm_page_cpu *cpu, vm_page_t page)
 }
 
 void
+vm_page_cpu_drain(void)
+{
+	struct vm_page_cpu *cpu = PERCPU_GET(vm_page_cpu);
+
+	while (cpu->vpc_new != cpu->vpc_new_end) {
+		vm_page_t page = vm_page_from_ppnum(cpu->vpc_new++);
+
+		page_hand_out(page);
+		vm_page_push(cpu, page);
+	}
+	vm_page_rotate(cpu); /* the spare batch to the pool; what is free becomes the spare one */
+	vm_page_rotate(cpu);
+}
+
+void
 vm_page_release(vm_page_t page)
 {
 	uint64_t daif = irq_save();

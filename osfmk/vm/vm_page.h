@@ -87,6 +87,8 @@ void vm_page_release(vm_page_t page);
 
 /* The same for a chain through vmp_next; cheaper than one by one. */
 void vm_page_release_list(vm_page_t first);
+/* This CPU goes: the free pages it keeps are the pool's. Interrupts masked. */
+void vm_page_cpu_drain(void);
 
 /* One object slot more or less holds the page; drop frees it with the last one. */
 void vm_page_ref(vm_page_t page);
