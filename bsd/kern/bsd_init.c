@@ -231,6 +231,34 @@ bsd_task_for_pid(int32_t pid)
 	return task;
 }
 
+uint32_t
+bsd_tasks(task_t *tasks, uint32_t room)
+{
+	uint32_t n = 0;
+
+	lck_mtx_lock(&proc_tree_lock);
+	list_foreach (link, &allproc) {
+		struct proc *p = list_entry(link, struct proc, p_list);
+		task_t task = os_atomic_load(&p->p_state, relaxed) != SZOMB ? p->p_task : TASK_NULL;
+
+		if (task == TASK_NULL || task == kernel_task) {
+			continue;
+		}
+		if (n < room) {
+			task_reference(task);
+			tasks[n] = task;
+		}
+		n++;
+	}
+	if (n > room) { /* no use to the caller */
+		while (room > 0) {
+			task_deallocate(tasks[--room]);
+		}
+	}
+	lck_mtx_unlock(&proc_tree_lock);
+	return n;
+}
+
 void
 bsd_task_exit(task_t task)
 {

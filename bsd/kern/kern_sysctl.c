@@ -18,7 +18,9 @@
 #include <kdebug/kpc.h>
 #include <kdebug/sampling.h>
 #include <kern/clock.h>
+#include <kern/load.h>
 #include <kern/locks.h>
+#include <kern/processor.h>
 #include <kern/version.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -132,6 +134,25 @@ static int
 sysctl_ncpu(const struct sysctl_row *row, struct sysctl_request *req)
 {
 	return sysctl_out_int(req, (int32_t)cpu_count);
+}
+
+static int
+sysctl_active_cpus(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	return sysctl_out_int(req, (int32_t)processor_running_count());
+}
+
+static int
+sysctl_loadavg(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	struct load_averages averages;
+	struct loadavg load = { .fscale = LOAD_FIXED_ONE };
+
+	load_average_get(&averages);
+	load.ldavg[0] = averages.la_threads[LOAD_60S];
+	load.ldavg[1] = averages.la_threads[LOAD_5M];
+	load.ldavg[2] = averages.la_threads[LOAD_15M];
+	return sysctl_out(req, &load, sizeof(load));
 }
 
 static int
@@ -267,16 +288,17 @@ static const struct sysctl_row sysctl_rows[] = {
 	STRING("hw.machine", CTL_HW, HW_MACHINE, "arm64"),
 	STRING("hw.model", CTL_HW, HW_MODEL, "QEMU virt"),
 	PROC("hw.ncpu", CTL_HW, HW_NCPU, sysctl_ncpu),
-	PROC("hw.activecpu", CTL_HW, HW_AVAILCPU, sysctl_ncpu),
-	PROC("hw.physicalcpu", 0, 0, sysctl_ncpu),
+	PROC("hw.activecpu", CTL_HW, HW_AVAILCPU, sysctl_active_cpus),
+	PROC("hw.physicalcpu", 0, 0, sysctl_active_cpus),
 	PROC("hw.physicalcpu_max", 0, 0, sysctl_ncpu),
-	PROC("hw.logicalcpu", 0, 0, sysctl_ncpu),
+	PROC("hw.logicalcpu", 0, 0, sysctl_active_cpus),
 	PROC("hw.logicalcpu_max", 0, 0, sysctl_ncpu),
 	INT("hw.byteorder", CTL_HW, HW_BYTEORDER, 1234),
 	INT("hw.cachelinesize", CTL_HW, HW_CACHELINE, OS_CACHELINE),
 	PROC("hw.pagesize", CTL_HW, HW_PAGESIZE, sysctl_pagesize),
 	PROC("hw.memsize", CTL_HW, HW_MEMSIZE, sysctl_memsize),
 	PROC("hw.tbfrequency", CTL_HW, HW_TB_FREQ, sysctl_tbfrequency),
+	PROC("vm.loadavg", CTL_VM, VM_LOADAVG, sysctl_loadavg),
 	PROC("vm.page_free_count", 0, 0, sysctl_page_counts),
 	PROC("kpc.classes", 0, 0, sysctl_kpc_classes),
 	PROC("kpc.counter0_event", 0, 0, sysctl_counter0_event),

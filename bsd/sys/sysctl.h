@@ -32,6 +32,14 @@
 #define KERN_USRSTACK64 59
 #define KERN_OSVERSION  65
 
+#define VM_LOADAVG 2
+
+/* vm.loadavg: threads that run or wait for a CPU, over 1, 5 and 15 minutes, in parts of fscale. */
+struct loadavg {
+	uint32_t ldavg[3];
+	long fscale;
+};
+
 #define HW_MACHINE   1
 #define HW_MODEL     2
 #define HW_NCPU      3

@@ -21,6 +21,8 @@ kern_return_t _host_page_size(host_t host, vm_size_t *size);
 /* `version` has room for a kernel_version_t. */
 kern_return_t host_kernel_version(host_t host, char *version);
 kern_return_t host_info(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count);
+kern_return_t host_statistics(
+    host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count);
 kern_return_t host_statistics64(
     host_t host, host_flavor_t flavor, host_info64_t info, mach_msg_type_number_t *count);
 kern_return_t mach_zone_info(host_t host, struct vm_map_copy **names, mach_msg_type_number_t *names_count,

@@ -31,11 +31,7 @@ static LCK_CLASS_DECLARE(ipc_task_lock_class, "ipc task ports", LCK_RANK_IPC_MIS
 
 /* --- objects to ports --- */
 
-/*
- * A port made on first use and published by compare-exchange; IP_DEAD in the slot means that the object has
- * ended. The result is a send right.
- */
-static ipc_port_t
+ipc_port_t
 ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
 {
 	ipc_port_t port = os_atomic_load(slot, acquire), made; /* pairs with the exchange below */

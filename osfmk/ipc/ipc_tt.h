@@ -4,7 +4,14 @@
 #pragma once
 
 #include <ipc/ipc_types.h>
+#include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
+
+/*
+ * A send right to the port of `kobject` that is in *slot: made on first use and published by compare-exchange; IP_DEAD there
+ * means that the object has ended. IP_NULL: no memory.
+ */
+ipc_port_t ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type);
 
 /* Rights handed out are send rights; a right handed in is taken over on KERN_SUCCESS. */
 kern_return_t task_get_special_port(task_t task, int which, ipc_port_t *port);

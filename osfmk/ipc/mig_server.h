@@ -14,12 +14,14 @@
 #include <ipc/ipc.h>
 #include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_processor.h>
 #include <ipc/ipc_tt.h>
 #include <ipc/kmsg.h>
 #include <ipc/mach_port.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/kern_types.h>
+#include <kern/processor.h>
 #include <kern/semaphore.h>
 #include <kern/task.h>
 #include <kern/thread.h>

@@ -45,6 +45,9 @@ int32_t bsd_task_pid(task_t task);
 /* The task of a process that the current one may control, with a reference; TASK_NULL: there is none. */
 task_t bsd_task_for_pid(int32_t pid);
 
+/* How many processes have a task; if there is room for all of them, the tasks, each with a reference. */
+uint32_t bsd_tasks(task_t *tasks, uint32_t room);
+
 /* Nobody handled a Mach exception: becomes a signal of the current thread. */
 void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode);
 

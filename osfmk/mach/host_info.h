@@ -35,6 +35,10 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_LOAD_INFO_COUNT     6
 #define HOST_CPU_LOAD_INFO_COUNT 4
 #define HOST_VM_INFO64_COUNT     38
+#define HOST_VM_INFO_COUNT       15
+
+#define HOST_RESOURCE_SIZES_COUNT      5
+#define HOST_PREFERRED_USER_ARCH_COUNT 2
 
 #pragma pack(push, 4)
 
@@ -58,6 +62,19 @@ typedef struct host_sched_info {
 	integer_t min_quantum; /* ms */
 } host_sched_info_data_t;
 
+typedef struct kernel_resource_sizes {
+	natural_t task; /* bytes of the kernel's structure */
+	natural_t thread;
+	natural_t port;
+	natural_t memory_region;
+	natural_t memory_object;
+} kernel_resource_sizes_data_t;
+
+typedef struct host_preferred_user_arch {
+	cpu_type_t cpu_type;
+	cpu_subtype_t cpu_subtype;
+} host_preferred_user_arch_data_t;
+
 typedef struct host_priority_info {
 	integer_t kernel_priority;
 	integer_t system_priority;
@@ -70,13 +87,15 @@ typedef struct host_priority_info {
 } host_priority_info_data_t;
 
 typedef struct host_load_info {
-	integer_t avenrun[3];
-	integer_t mach_factor[3];
+	integer_t avenrun[3];     /* runnable threads; over 5, 30 and 60 s, scaled by LOAD_SCALE */
+	integer_t mach_factor[3]; /* CPUs to spare, or what part of one a thread gets; the same */
 } host_load_info_data_t;
+typedef struct host_load_info *host_load_info_t;
 
 typedef struct host_cpu_load_info {
-	natural_t cpu_ticks[CPU_STATE_MAX];
+	natural_t cpu_ticks[CPU_STATE_MAX]; /* of all CPUs, 100 a second */
 } host_cpu_load_info_data_t;
+typedef struct host_cpu_load_info *host_cpu_load_info_t;
 
 #pragma pack(pop)
 

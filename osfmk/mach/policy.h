@@ -7,3 +7,31 @@ typedef int policy_t;
 #define POLICY_TIMESHARE 1
 #define POLICY_RR        2
 #define POLICY_FIFO      4
+
+/* What processor_set_info tells of each: where its threads begin, and how far they may go. */
+struct policy_timeshare_base {
+	int base_priority;
+};
+struct policy_timeshare_limit {
+	int max_priority;
+};
+struct policy_rr_base {
+	int base_priority;
+	int quantum; /* ms */
+};
+struct policy_rr_limit {
+	int max_priority;
+};
+struct policy_fifo_base {
+	int base_priority;
+};
+struct policy_fifo_limit {
+	int max_priority;
+};
+
+typedef struct policy_timeshare_base policy_timeshare_base_data_t;
+typedef struct policy_timeshare_limit policy_timeshare_limit_data_t;
+typedef struct policy_rr_base policy_rr_base_data_t;
+typedef struct policy_rr_limit policy_rr_limit_data_t;
+typedef struct policy_fifo_base policy_fifo_base_data_t;
+typedef struct policy_fifo_limit policy_fifo_limit_data_t;

@@ -39,6 +39,26 @@
 #define VM_MEMORY_DYLD                   60
 #define VM_MEMORY_APPLICATION_SPECIFIC_1 240
 
+/* HOST_VM_INFO: the counts in pages, the others events, all cut to 32 bits. */
+typedef struct vm_statistics {
+	natural_t free_count;
+	natural_t active_count;
+	natural_t inactive_count;
+	natural_t wire_count;
+	natural_t zero_fill_count;
+	natural_t reactivations;
+	natural_t pageins;
+	natural_t pageouts;
+	natural_t faults;
+	natural_t cow_faults;
+	natural_t lookups;
+	natural_t hits;
+	natural_t purgeable_count;
+	natural_t purges;
+	natural_t speculative_count;
+} vm_statistics_data_t;
+typedef struct vm_statistics *vm_statistics_t;
+
 typedef struct vm_statistics64 {
 	natural_t free_count; /* pages, like every *_count */
 	natural_t active_count;

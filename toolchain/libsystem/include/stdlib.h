@@ -64,4 +64,7 @@ int rand_r(unsigned *seed);
 long random(void);
 void srandom(unsigned seed);
 
+/* Load averages over 1, 5 and 15 minutes, at most three; how many there are, -1 on failure. */
+int getloadavg(double *averages, int count);
+
 const char *getprogname(void);

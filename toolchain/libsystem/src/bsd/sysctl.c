@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <mach/arm/commpage.h>
 #include <mach/mach_init.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysctl.h>
 #include <sys/syslimits.h>
@@ -45,4 +46,20 @@ sysconf(int name)
 		errno = EINVAL;
 		return -1;
 	}
+}
+
+int
+getloadavg(double *averages, int count)
+{
+	struct loadavg load;
+	size_t size = sizeof(load);
+
+	if (sysctlbyname("vm.loadavg", &load, &size, NULL, 0) != 0) {
+		return -1;
+	}
+	count = count < 3 ? count : 3;
+	for (int i = 0; i < count; i++) {
+		averages[i] = (double)load.ldavg[i] / (double)load.fscale;
+	}
+	return count;
 }

@@ -1,0 +1,579 @@
+/*
+ * Ports of processors. See <ipc/ipc_processor.h>.
+ *
+ * The objects live as long as the machine: a port's object needs no reference. Ports are made when somebody asks
+ * for them.
+ */
+#include <ipc/ipc_processor.h>
+
+#include <ipc/ipc.h>
+#include <ipc/ipc_host.h>
+#include <ipc/ipc_tt.h>
+#include <ipc/port.h>
+#include <kern/clock.h>
+#include <kern/load.h>
+#include <kern/processor.h>
+#include <kern/sched.h>
+#include <kern/task.h>
+#include <kern/thread.h>
+#include <kern/upcalls.h>
+#include <kern/zalloc.h>
+#include <mach/machine.h>
+#include <mach/policy.h>
+#include <string.h>
+#include <vm/vm_map_copy.h>
+
+static struct processor_set pset0;
+static ipc_port_t processor_ports[MAX_CPUS]; /* made at first use; atomic */
+
+/* --- ports and objects --- */
+
+processor_t
+convert_port_to_processor(ipc_port_t port)
+{
+	return IP_VALID(port) && port->ip_kotype == IKOT_PROCESSOR ? port->ip_kobject : NULL;
+}
+
+processor_set_t
+convert_port_to_pset(ipc_port_t port)
+{
+	return IP_VALID(port) && port->ip_kotype == IKOT_PSET ? port->ip_kobject : NULL;
+}
+
+processor_set_t
+convert_port_to_pset_name(ipc_port_t port)
+{
+	return IP_VALID(port) && port->ip_kotype == IKOT_PSET_NAME ? port->ip_kobject
+								   : convert_port_to_pset(port);
+}
+
+/* A send right, or KERN_RESOURCE_SHORTAGE. */
+static kern_return_t
+give_port(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type, ipc_port_t *port)
+{
+	*port = ipc_self_port_send(slot, kobject, type);
+	return *port != IP_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+static kern_return_t
+give_set_name(ipc_port_t *name)
+{
+	return give_port(&pset0.name_port, &pset0, IKOT_PSET_NAME, name);
+}
+
+static ipc_port_t
+host_name_right(void)
+{
+	return ipc_port_make_send(realhost.host_port);
+}
+
+/* Send rights, one for each of n objects; the array is the reply's. */
+static ipc_port_t *
+port_array(uint32_t n)
+{
+	return n != 0 ? kalloc(n * sizeof(ipc_port_t)) : NULL;
+}
+
+/* --- on the host --- */
+
+kern_return_t
+host_processors(host_t host, ipc_port_t **processors, mach_msg_type_number_t *count)
+{
+	ipc_port_t *ports = port_array(cpu_count);
+
+	(void)host;
+	if (ports == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	percpu_foreach_cpu(cpu)
+	{
+		ports[cpu] = ipc_self_port_send(&processor_ports[cpu], processor_get(cpu), IKOT_PROCESSOR);
+	}
+	*processors = ports;
+	*count = cpu_count;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+host_processor_sets(host_t host, ipc_port_t **names, mach_msg_type_number_t *count)
+{
+	kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+
+	(void)host;
+	*names = port_array(1);
+	if (*names != NULL) {
+		kr = give_set_name(*names);
+		*count = 1;
+	}
+	return kr;
+}
+
+kern_return_t
+host_processor_set_priv(host_t host, processor_set_t name, ipc_port_t *set)
+{
+	(void)host;
+	return give_port(&name->control_port, name, IKOT_PSET, set);
+}
+
+kern_return_t
+processor_set_default(host_t host, ipc_port_t *name)
+{
+	(void)host;
+	return give_set_name(name);
+}
+
+kern_return_t
+processor_set_create(host_t host, ipc_port_t *set, ipc_port_t *name)
+{
+	(void)host;
+	(void)set;
+	(void)name;
+	return KERN_FAILURE;
+}
+
+/* --- what a CPU is and did --- */
+
+/* Timebase ticks as the interfaces count them, CLOCK_TICKS a second; 32 bits, they wrap. */
+#define CLOCK_TICKS 100
+
+static unsigned int
+clock_ticks(uint64_t timebase_ticks)
+{
+	return (unsigned int)(absolutetime_to_nanoseconds(timebase_ticks) / (NSEC_PER_SEC / CLOCK_TICKS));
+}
+
+static void
+cpu_load(processor_t processor, unsigned int out[CPU_STATE_MAX])
+{
+	uint64_t ticks[CPU_STATE_MAX];
+
+	processor_get_times(processor, ticks);
+	for (unsigned state = 0; state < CPU_STATE_MAX; state++) {
+		out[state] = clock_ticks(ticks[state]);
+	}
+}
+
+void
+host_cpu_load(host_cpu_load_info_data_t *load)
+{
+	uint64_t sums[CPU_STATE_MAX] = { 0 };
+
+	percpu_foreach_cpu(cpu)
+	{
+		uint64_t ticks[CPU_STATE_MAX];
+
+		processor_get_times(processor_get(cpu), ticks);
+		for (unsigned state = 0; state < CPU_STATE_MAX; state++) {
+			sums[state] += ticks[state];
+		}
+	}
+	for (unsigned state = 0; state < CPU_STATE_MAX; state++) {
+		load->cpu_ticks[state] = clock_ticks(sums[state]);
+	}
+}
+
+/* Words of the flavor's structure, 0: there is none. */
+static uint32_t
+processor_info_words(processor_flavor_t flavor)
+{
+	switch (flavor) {
+	case PROCESSOR_BASIC_INFO:
+		return PROCESSOR_BASIC_INFO_COUNT;
+	case PROCESSOR_CPU_LOAD_INFO:
+		return PROCESSOR_CPU_LOAD_INFO_COUNT;
+	default:
+		return 0;
+	}
+}
+
+/* `flavor` is one of those above. */
+static void
+processor_describe(processor_t processor, processor_flavor_t flavor, processor_info_t info)
+{
+	if (flavor == PROCESSOR_BASIC_INFO) {
+		processor_basic_info_data_t basic = {
+			.cpu_type = CPU_TYPE_ARM64,
+			.cpu_subtype = CPU_SUBTYPE_ARM64_ALL,
+			.running = processor_is_running(processor),
+			.slot_num = (int)processor->pr_cpu,
+			.is_master = processor->pr_cpu == 0,
+		};
+
+		memcpy(info, &basic, sizeof(basic));
+	} else {
+		processor_cpu_load_info_data_t load;
+
+		cpu_load(processor, load.cpu_ticks);
+		memcpy(info, &load, sizeof(load));
+	}
+}
+
+kern_return_t
+host_processor_info(host_t host, processor_flavor_t flavor, natural_t *processor_count, vm_map_copy_t *info,
+    mach_msg_type_number_t *info_count)
+{
+	uint32_t words = processor_info_words(flavor), total = words * cpu_count;
+	integer_t *list;
+
+	(void)host;
+	if (words == 0) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	list = kalloc(total * sizeof(*list));
+	if (list == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	percpu_foreach_cpu(cpu)
+	{
+		processor_describe(processor_get(cpu), flavor, list + cpu * words);
+	}
+	*info = vm_map_copy_of_kernel(list, total * sizeof(*list));
+	kfree(list, total * sizeof(*list));
+	*processor_count = cpu_count;
+	*info_count = total;
+	return *info != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+kern_return_t
+processor_info(processor_t processor, processor_flavor_t flavor, ipc_port_t *host, processor_info_t info,
+    mach_msg_type_number_t *count)
+{
+	uint32_t words = processor_info_words(flavor);
+
+	if (words == 0) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (*count < words) {
+		return KERN_FAILURE;
+	}
+	processor_describe(processor, flavor, info);
+	*count = words;
+	*host = host_name_right();
+	return KERN_SUCCESS;
+}
+
+/* --- what a machine with one set and no commands does not do --- */
+
+kern_return_t
+processor_control(processor_t processor, processor_info_t command, mach_msg_type_number_t count)
+{
+	(void)processor;
+	(void)command;
+	(void)count;
+	return KERN_FAILURE;
+}
+
+kern_return_t
+processor_assign(processor_t processor, processor_set_t set, boolean_t wait)
+{
+	(void)processor;
+	(void)set;
+	(void)wait;
+	return KERN_FAILURE;
+}
+
+kern_return_t
+processor_get_assignment(processor_t processor, ipc_port_t *name)
+{
+	return processor_is_running(processor) ? give_set_name(name) : KERN_FAILURE;
+}
+
+kern_return_t
+processor_set_destroy(processor_set_t set)
+{
+	(void)set;
+	return KERN_FAILURE;
+}
+
+kern_return_t
+processor_set_max_priority(processor_set_t set, int priority, boolean_t change_threads)
+{
+	(void)set;
+	(void)priority;
+	(void)change_threads;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+processor_set_policy_enable(processor_set_t set, int policy)
+{
+	(void)set;
+	(void)policy;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+processor_set_policy_disable(processor_set_t set, int policy, boolean_t change_threads)
+{
+	(void)set;
+	(void)policy;
+	(void)change_threads;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+task_assign(task_t task, processor_set_t set, boolean_t assign_threads)
+{
+	(void)task;
+	(void)set;
+	(void)assign_threads;
+	return KERN_FAILURE;
+}
+
+kern_return_t
+task_assign_default(task_t task, boolean_t assign_threads)
+{
+	return task_assign(task, &pset0, assign_threads);
+}
+
+kern_return_t
+task_get_assignment(task_t task, ipc_port_t *name)
+{
+	return os_atomic_load(&task->active, relaxed) ? give_set_name(name) : KERN_FAILURE;
+}
+
+kern_return_t
+thread_assign(thread_t thread, processor_set_t set)
+{
+	(void)thread;
+	(void)set;
+	return KERN_FAILURE;
+}
+
+kern_return_t
+thread_assign_default(thread_t thread)
+{
+	return thread_assign(thread, &pset0);
+}
+
+kern_return_t
+thread_get_assignment(thread_t thread, ipc_port_t *name)
+{
+	(void)thread;
+	return give_set_name(name);
+}
+
+/* --- what the set is --- */
+
+#define QUANTUM_MS ((int)(SCHED_QUANTUM_NS / NSEC_PER_MSEC))
+
+static kern_return_t
+put_words(const void *words, uint32_t n, processor_set_info_t info, mach_msg_type_number_t *count)
+{
+	if (*count < n) {
+		return KERN_FAILURE;
+	}
+	memcpy(info, words, n * sizeof(integer_t));
+	*count = n;
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+set_describe(processor_set_flavor_t flavor, processor_set_info_t info, mach_msg_type_number_t *count)
+{
+	const processor_set_basic_info_data_t basic = {
+		.processor_count = (int)processor_running_count(),
+		.default_policy = POLICY_TIMESHARE,
+	};
+	const int policies = POLICY_TIMESHARE | POLICY_RR | POLICY_FIFO;
+	const int limit = MAXPRI_KERNEL, base = BASEPRI_DEFAULT;
+	const policy_rr_base_data_t rr = { .base_priority = BASEPRI_DEFAULT, .quantum = QUANTUM_MS };
+
+	switch (flavor) {
+	case PROCESSOR_SET_BASIC_INFO:
+		return put_words(&basic, PROCESSOR_SET_BASIC_INFO_COUNT, info, count);
+	case PROCESSOR_SET_ENABLED_POLICIES:
+		return put_words(&policies, PROCESSOR_SET_ENABLED_POLICIES_COUNT, info, count);
+	case PROCESSOR_SET_RR_DEFAULT:
+		return put_words(&rr, 2, info, count);
+	case PROCESSOR_SET_TIMESHARE_DEFAULT:
+	case PROCESSOR_SET_FIFO_DEFAULT:
+		return put_words(&base, 1, info, count);
+	case PROCESSOR_SET_TIMESHARE_LIMITS:
+	case PROCESSOR_SET_RR_LIMITS:
+	case PROCESSOR_SET_FIFO_LIMITS:
+		return put_words(&limit, 1, info, count);
+	default:
+		return KERN_INVALID_ARGUMENT;
+	}
+}
+
+kern_return_t
+processor_set_info(processor_set_t set, processor_set_flavor_t flavor, ipc_port_t *host,
+    processor_set_info_t info, mach_msg_type_number_t *count)
+{
+	kern_return_t kr = set_describe(flavor, info, count);
+
+	(void)set;
+	if (kr == KERN_SUCCESS) {
+		*host = host_name_right();
+	}
+	return kr;
+}
+
+integer_t
+host_load_scaled(uint32_t fixed)
+{
+	return (integer_t)((uint64_t)fixed * LOAD_SCALE / LOAD_FIXED_ONE);
+}
+
+/* --- who is in it --- */
+
+struct members {
+	task_t *tasks;
+	uint32_t count; /* each has a reference */
+	size_t bytes;
+};
+
+/* Asks again with more room while there are more tasks than fit. */
+static kern_return_t
+members_take(struct members *members)
+{
+	uint32_t have = 0, found;
+
+	*members = (struct members){ 0 };
+	while ((found = bsd_tasks(members->tasks, have)) > have) {
+		if (members->bytes != 0) {
+			kfree(members->tasks, members->bytes);
+		}
+		have = found + found / 4;
+		members->bytes = have * sizeof(task_t);
+		members->tasks = kalloc(members->bytes);
+		if (members->tasks == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	members->count = found;
+	return KERN_SUCCESS;
+}
+
+static void
+members_release(struct members *members)
+{
+	for (uint32_t i = 0; i < members->count; i++) {
+		task_deallocate(members->tasks[i]);
+	}
+	if (members->bytes != 0) {
+		kfree(members->tasks, members->bytes);
+	}
+}
+
+static uint32_t
+members_thread_count(const struct members *members)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < members->count; i++) {
+		n += os_atomic_load(&members->tasks[i]->thread_count, relaxed);
+	}
+	return n;
+}
+
+kern_return_t
+processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, processor_set_info_t info,
+    mach_msg_type_number_t *count)
+{
+	struct load_averages averages;
+	struct members members;
+	processor_set_load_info_data_t load;
+	kern_return_t kr;
+
+	(void)set;
+	if (flavor != PROCESSOR_SET_LOAD_INFO) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	kr = members_take(&members);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	load_average_get(&averages);
+	load = (processor_set_load_info_data_t){
+		.task_count = (int)members.count,
+		.thread_count = (int)members_thread_count(&members),
+		.load_average = host_load_scaled(averages.la_threads[LOAD_5S]),
+		.mach_factor = host_load_scaled(averages.la_factor[LOAD_5S]),
+	};
+	members_release(&members);
+	return put_words(&load, PROCESSOR_SET_LOAD_INFO_COUNT, info, count);
+}
+
+kern_return_t
+processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_number_t *count)
+{
+	struct members members;
+	kern_return_t kr = members_take(&members);
+
+	(void)set;
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	*tasks = port_array(members.count);
+	for (uint32_t i = 0; *tasks != NULL && i < members.count; i++) {
+		task_reference(members.tasks[i]);
+		(*tasks)[i] = convert_task_to_port(members.tasks[i]);
+	}
+	*count = members.count;
+	members_release(&members);
+	return *tasks != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+/* Appends the ports of a task's threads, those that there is room for. */
+static kern_return_t
+append_threads(task_t task, ipc_port_t *ports, uint32_t room, uint32_t *n)
+{
+	struct task_threads snapshot;
+	kern_return_t kr = task_threads_snapshot(task, &snapshot);
+
+	for (uint32_t i = 0; kr == KERN_SUCCESS && i < snapshot.count && *n < room; i++) {
+		thread_reference(snapshot.threads[i]);
+		ports[(*n)++] = convert_thread_to_port(snapshot.threads[i]);
+	}
+	if (kr == KERN_SUCCESS) {
+		task_threads_release(&snapshot);
+	}
+	return kr;
+}
+
+/* The reply's array has the size of its count: room that new or dying threads left over is given back. */
+static ipc_port_t *
+port_array_shrink(ipc_port_t *ports, uint32_t room, uint32_t n)
+{
+	ipc_port_t *fit = ports;
+
+	if (n != room) {
+		fit = port_array(n);
+		if (fit != NULL) {
+			memcpy(fit, ports, n * sizeof(*fit));
+		} else {
+			for (uint32_t i = 0; i < n; i++) {
+				ipc_port_release_send(ports[i]);
+			}
+		}
+		kfree(ports, room * sizeof(*ports));
+	}
+	return fit;
+}
+
+kern_return_t
+processor_set_threads(processor_set_t set, ipc_port_t **threads, mach_msg_type_number_t *count)
+{
+	struct members members;
+	kern_return_t kr = members_take(&members);
+	uint32_t room, n = 0;
+	ipc_port_t *ports;
+
+	(void)set;
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	room = members_thread_count(&members);
+	ports = port_array(room);
+	for (uint32_t i = 0; ports != NULL && i < members.count; i++) {
+		(void)append_threads(
+		    members.tasks[i], ports, room, &n); /* one that is gone by now has none */
+	}
+	members_release(&members);
+	*threads = ports != NULL ? port_array_shrink(ports, room, n) : NULL;
+	*count = n;
+	return *threads != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
