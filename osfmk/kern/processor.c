@@ -24,6 +24,7 @@
 #include <kern/smr.h>
 #include <kern/thread.h>
 #include <kern/timer_call.h>
+#include <kern/turnstile.h>
 #include <kern/waitq.h>
 #include <kern/zalloc.h>
 #include <vm/pmap.h>
@@ -183,6 +184,7 @@ stopper(void *param, wait_result_t result)
 		}
 	}
 	ml_set_interrupts_enabled(false);
+	turnstile_thread_exit(current_thread());
 	sched_leave_processor();
 }
 

@@ -199,7 +199,7 @@ thread_terminate_self(void)
 {
 	thread_retire_self();
 	ml_set_interrupts_enabled(false);
-	turnstile_thread_exit(self);
+	turnstile_thread_exit(current_thread());
 	thread_exit_switch();
 }
 

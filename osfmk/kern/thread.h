@@ -176,7 +176,7 @@ void thread_deallocate(thread_t thread);
 /* The current thread dies. Preemption on, no locks. */
 OS_NORETURN void thread_terminate_self(void);
 
-/* All of it but the last switch: nothing of the thread's task is left to it. */
+/* All of it but the end of its turnstile and the last switch: nothing of the thread's task is left to it. */
 void thread_retire_self(void);
 
 /* Asks a thread to die at its next return to user mode or abortable wait. */
