@@ -45,8 +45,13 @@ struct ipc_thread_state {
 	uint32_t ith_msize;            /* (c) no message but RCV_TOO_LARGE: what it would have needed */
 	struct ipc_entry
 	    *ith_entry; /* (c) reserve: a free entry of the task's space for this thread to fill */
+	struct thread
+	    *ith_client; /* <kern/rpc_push.h>: of a server: whom it works for; NULL none, or several */
 	struct ipc_entry *ith_entries; /* (c) first chunk of the names of the thread's task */
-	struct ipc_kmsg *ith_kmsg;     /* (c) message handed over, or the fast path's transit message */
+	struct thread *ith_worker; /* <kern/rpc_push.h>: of a client: who works for it, NULL nobody known */
+	ipc_port_t
+	    ith_call_reply; /* (o) of a client: where it wants its reply, if it is queued; only compared */
+	struct ipc_kmsg *ith_kmsg; /* (c) message handed over, or the fast path's transit message */
 
 	mach_port_name_t ith_name; /* (c) with ith_msize: name of the port that has it */
 	uint64_t ith_deadline;     /* (o) of the receive, with MACH_RCV_TIMEOUT; 0 none */

@@ -3,6 +3,7 @@
  */
 #include <ipc/ipc_wait.h>
 
+#include <ipc/ipc_push.h>
 #include <ipc/kmsg.h>
 #include <ipc/pset.h>
 #include <ipc/receive.h>
@@ -146,6 +147,7 @@ ipc_receiver_deliver(thread_t thread, ipc_port_t port, ipc_kmsg_t kmsg)
 {
 	kmsg->ikm_seqno = os_atomic_inc_orig(&port->ip_seqno, relaxed);
 	thread->ipc.ith_kmsg = kmsg;
+	ipc_push_delivered(thread, kmsg);
 	thread_make_runnable(thread);
 }
 

@@ -8,6 +8,7 @@
 
 #include <arm64/copyio.h>
 #include <ipc/exc_direct.h>
+#include <ipc/ipc_push.h>
 #include <ipc/kmsg.h>
 #include <ipc/kobject_call.h>
 #include <ipc/mach_msg_fastpath.h>
@@ -59,6 +60,7 @@ mach_msg_send(const struct ipc_send_args *args)
 	ipc_space_t space = current_task()->ipc.space;
 	mach_msg_return_t mr;
 	uint32_t option;
+	struct ipc_push_call call;
 	ipc_kmsg_t kmsg;
 
 	mr = ipc_kmsg_get(args, &kmsg);
@@ -74,9 +76,13 @@ mach_msg_send(const struct ipc_send_args *args)
 		option |=
 		    MACH_SEND_ALWAYS; /* room was seen: the message goes even if it has gone meanwhile */
 	}
+	ipc_push_call(&call, current_thread(), kmsg, (option & MACH_RCV_MSG) != 0);
 	mr = ipc_kmsg_send(kmsg, option, args->timeout_ms);
 	if (os_unlikely(mr != MACH_MSG_SUCCESS)) {
+		ipc_push_done(current_thread());
 		mr |= mach_msg_pseudo_receive(kmsg, space, args->msg_addr);
+	} else {
+		ipc_push_sent(&call, current_thread());
 	}
 	return mr;
 }

@@ -53,6 +53,7 @@
 #include <kern/handoff.h>
 #include <kern/mach_traps.h>
 #include <kern/percpu.h>
+#include <kern/rpc_push.h>
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
@@ -104,6 +105,7 @@ struct fast_call {
 	thread_t target;
 	uint64_t target_wait;        /* its claim word */
 	struct ipc_entry *reserve;   /* of the receiver of a call, for the reply right */
+	thread_t linked;             /* <kern/rpc_push.h>: NULL if a light link is enough */
 	struct ipc_entry *rcv_entry; /* the name received from */
 	uint64_t rcv_word;
 	ipc_port_t rcv;
@@ -272,6 +274,7 @@ fast_check_target(
 	}
 	if (is_call) {
 		call->reserve = call->target->ipc.ith_entry;
+		call->linked = call->target->ipc.ith_client;
 		if (os_unlikely(call->reserve == NULL)) {
 			FAST_LEAVE(NO_RESERVE);
 		}
@@ -279,12 +282,16 @@ fast_check_target(
 	return true;
 }
 
-/* The receiver may have this CPU. */
+/* The receiver may have this CPU; that of a call at no less than the caller's priority. */
 OS_INLINE bool
-fast_check_here(thread_t self, struct fast_call *call)
+fast_check_here(thread_t self, bool is_call, struct fast_call *call)
 {
+	bool ok;
+
 	call->processor = PERCPU_AT(percpu_processor, call->percpu);
-	if (os_unlikely(!thread_handoff_ok_on(call->processor, self, call->target))) {
+	ok = is_call ? rpc_push_handoff_ok_on(call->processor, self, call->target, &call->linked)
+		     : thread_handoff_ok_on(call->processor, self, call->target);
+	if (os_unlikely(!ok)) {
 		FAST_LEAVE(NOT_HERE);
 	}
 	return true;
@@ -310,8 +317,13 @@ fast_check_receive(thread_t self, const struct mach_msg_fast_args *args, bool is
 		FAST_LEAVE(RCV_BUSY);
 	}
 	/* The used-up entry of a send-once right becomes the caller's reserve: it must have room for it. */
-	if (!is_call && os_unlikely(self->ipc.ith_entry != NULL)) {
-		FAST_LEAVE(RESERVED);
+	if (!is_call) {
+		struct ipc_entry *reserve = self->ipc.ith_entry;
+
+		call->linked = self->ipc.ith_client;
+		if (os_unlikely(reserve != NULL)) {
+			FAST_LEAVE(RESERVED);
+		}
 	}
 	return true;
 }
@@ -436,10 +448,12 @@ fast_deliver(thread_t self, const struct mach_msg_fast_args *args, bool is_call,
 		bits = MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, MACH_MSG_TYPE_PORT_SEND);
 		reply_name = ipc_entry_set(call->reserve, call->rcv, NT_SEND_ONCE, 1);
 		ith->ith_entry = NULL;
+		rpc_push_fast_call(self, call->target, call->linked);
 	} else {
 		bits = MACH_MSGH_BITS(0, MACH_MSG_TYPE_PORT_SEND_ONCE);
 		reply_name = MACH_PORT_NULL;
 		self->ipc.ith_entry = call->dest_entry;
+		rpc_push_fast_reply(call->target, self, call->linked);
 	}
 	os_atomic_add(&call->dest->ip_seqno, 1, relaxed);
 	call->header[0] = bits | (uint64_t)args->send_size << 32;
@@ -453,9 +467,14 @@ fast_deliver(thread_t self, const struct mach_msg_fast_args *args, bool is_call,
 /* --- wait --- */
 
 static OS_COLD OS_NOINLINE __attribute__((preserve_most)) void
-fast_wait_abort(thread_t self)
+fast_wait_flags(thread_t self, thread_t target)
 {
-	if (os_atomic_load(&self->machine.slow_flags, seq_cst) & AST_ABORT_MASK) {
+	uint32_t flags = os_atomic_load(&self->machine.slow_flags, seq_cst);
+
+	if (flags & AST_PUSH) { /* [R1] of rpc_push.h */
+		rpc_push_settle(self, target);
+	}
+	if (flags & AST_ABORT_MASK) {
 		wait_prepare_abort(self);
 	}
 }
@@ -479,8 +498,8 @@ fast_wait(thread_t self, const struct fast_call *call)
 		call->rcv_queue | mq_bits(self) | MQ_WAITING, acq_rel))) {
 		return false;
 	}
-	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) != 0)) { /* [A1] */
-		fast_wait_abort(self);
+	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) != 0)) { /* [A1] [R1] */
+		fast_wait_flags(self, call->target);
 	}
 	if (os_unlikely(os_atomic_load(&call->rcv_entry->ie_word, relaxed) != call->rcv_word)) { /* [Q6] */
 		return fast_wait_entry_changed(self, call->rcv_entry, call->rcv_word, call->rcv);
@@ -654,7 +673,7 @@ fast_check_and_commit(thread_t self, const struct mach_msg_fast_args *args, bool
 	    !fast_check_target(self, args, is_call, via_set, call)) {
 		return false;
 	}
-	if (here && !fast_check_here(self, call)) {
+	if (here && !fast_check_here(self, is_call, call)) {
 		call->retry = FAST_RETRY_ELSEWHERE;
 		return false;
 	}
@@ -713,6 +732,9 @@ mach_msg_fast_elsewhere(thread_t self, const struct mach_msg_fast_args *args, bo
 	target = call.target;
 	KDEBUG_THREAD(
 	    self, IPC_TRACE_SEND, call.transit, call.dest, args->voucher_and_id >> 32, args->send_size);
+	if (is_call) {
+		rpc_push_compare(self, target, &call.linked);
+	}
 	fast_deliver(self, args, is_call, &call);
 	fast_hand_over(target, call.transit, call.header[0], call.header[1], call.header[2]);
 	thread_set_continuation(target, mach_msg_fast_continue, NULL);

@@ -62,6 +62,8 @@ struct ipc_port {
 	ipc_port_t
 	    ip_destination; /* ipc_transit_lock: port whose queue the receive right is in, reference held */
 	struct ipc_pset_link *ip_link; /* (p) written, read without: the only membership; else NULL */
+	struct thread
+	    *ip_server; /* (a) <kern/rpc_push.h>: who last received here on the general path; may be gone */
 } OS_CACHE_ALIGNED;
 
 #define IOT_PORT 1

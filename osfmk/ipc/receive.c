@@ -8,6 +8,7 @@
 #include <ipc/receive.h>
 
 #include <arm64/copyio.h>
+#include <ipc/ipc_push.h>
 #include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
@@ -62,6 +63,7 @@ ipc_receive_finish(thread_t self, ipc_kmsg_t kmsg)
 	mach_msg_return_t mr, put;
 
 	ipc_trace_receive(kmsg);
+	ipc_push_received(self, kmsg);
 	if (os_unlikely(kmsg->ikm_size + tsize > ith->ith_rcv_size)) {
 		if (sizeof(mach_msg_header_t) + tsize > ith->ith_rcv_size) {
 			ipc_kmsg_destroy(kmsg);
@@ -106,6 +108,7 @@ static mach_msg_return_t ipc_receive_start(thread_t self, bool wait);
 static mach_msg_return_t
 ipc_receive_result(thread_t self, wait_result_t wresult)
 {
+	ipc_push_done(self);
 	switch (wresult) {
 	case THREAD_AWAKENED:
 		self->ipc.ith_place = ITH_NOWHERE;
@@ -169,12 +172,16 @@ ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t 
 {
 	self->ipc.ith_object = object;
 	self->ipc.ith_place = place;
+	if (place != ITH_SET_LIST) {
+		os_atomic_store(&((ipc_port_t)object)->ip_server, self, relaxed);
+	}
 	thread_set_continuation(self, ipc_receive_continue, NULL);
 	self->ipc.ith_fast_size =
 	    self->ipc.ith_option & (uint32_t)MACH_RCV_TRAILER_MASK
 		? 0
 		: (self->ipc.ith_rcv_size & ~ITH_TIMED) | (deadline != 0 ? ITH_TIMED : 0);
 	wait_prepare(self, THREAD_ABORTSAFE, deadline); /* [F1] of mach_msg_fastpath.c */
+	rpc_push_waiting(self);
 }
 
 /*
@@ -349,6 +356,7 @@ ipc_receive_start(thread_t self, bool wait)
 	entry = nt_lookup(&space->is_table, self->ipc.ith_rcv_name, &word);
 	if (os_unlikely(entry == NULL || !(nt_rights(word) & (NT_RECEIVE | NT_PORT_SET)))) {
 		smr_leave();
+		ipc_push_done(self);
 		return MACH_RCV_INVALID_NAME;
 	}
 	if (os_likely(nt_rights(word) & NT_RECEIVE)) {
@@ -358,6 +366,10 @@ ipc_receive_start(thread_t self, bool wait)
 	}
 	smr_leave();
 
+	if (step == RECEIVE_WAITING) {
+		thread_block_prepared();
+	}
+	ipc_push_done(self);
 	switch (step) {
 	case RECEIVE_MESSAGE:
 		return ipc_receive_finish(self, kmsg);
@@ -365,8 +377,6 @@ ipc_receive_start(thread_t self, bool wait)
 		return ipc_receive_report_size(self);
 	case RECEIVE_EMPTY:
 		return MACH_RCV_TIMED_OUT;
-	case RECEIVE_WAITING:
-		thread_block_prepared();
 	default:
 		return MACH_RCV_PORT_DIED;
 	}
@@ -380,6 +390,7 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	bool wait = !(option & MACH_RCV_TIMEOUT) || timeout_ms != 0;
 
 	if (option >> 28 != 0 || ipc_trailer_size(option) == 0) {
+		ipc_push_done(self);
 		return MACH_RCV_INVALID_TRAILER;
 	}
 	ith->ith_kmsg = IKM_NULL;

@@ -64,6 +64,9 @@ ast_taken_user(void)
 	if (os_unlikely(flags & AST_ABORT)) {
 		thread_ast_clear(AST_ABORT);
 	}
+	if (os_unlikely(flags & AST_PUSH)) {
+		thread_ast_clear(AST_PUSH);
+	}
 	if (flags & AST_BSD) {
 		thread_ast_clear(AST_BSD);
 		bsd_ast(self);

@@ -24,6 +24,7 @@
 #define AST_KPC       0x0080U /* counters, sampling */
 #define AST_GUARD     0x0100U /* exception_guard_ast(): EXC_GUARD is to be raised */
 #define AST_KDEBUG    0x0200U /* machine layer: the end of the system call is to be traced */
+#define AST_PUSH      0x0400U /* <kern/rpc_push.h>: look again before waiting for a message */
 
 /* Bits that interrupt a THREAD_ABORTSAFE wait, also when they are set before the wait begins. */
 #define AST_ABORT_MASK (AST_TERMINATE | AST_ABORT | AST_BSD)

@@ -4,6 +4,7 @@
 #include <kern/turnstile.h>
 
 #include <arm64/machine_routines.h>
+#include <kern/rpc_push.h>
 #include <kern/sched_priority.h>
 #include <kern/zalloc.h>
 
@@ -130,6 +131,9 @@ turnstile_wait_prepare_locked(struct waitq *wq, thread_t inheritor, wait_interru
 	assert(self->waitq == NULL);
 	if (os_unlikely(inheritor == self)) {
 		inheritor = THREAD_NULL; /* nobody can help it */
+	}
+	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, relaxed) != THREAD_NULL)) {
+		rpc_push_end_chain(self, chain); /* on its way into a receive: one push at a time */
 	}
 	wait_prepare(self, how, deadline);
 	self->wait_queue_cookie = wait_cookie(self);
@@ -286,6 +290,7 @@ void
 turnstile_waiter_priority_changed(thread_t thread)
 {
 	walk(thread);
+	rpc_push_worker_lowered(thread);
 }
 
 /* --- threads --- */
@@ -315,11 +320,17 @@ turnstile_thread_exit(thread_t thread)
 	struct thread_push *tp = &thread->push;
 	struct pri_node *push;
 
+	rpc_push_thread_exit(thread);
 	lck_spin_lock_nopreempt(&tp->tp_lock);
 	tp->tp_dead = true;
 	while (os_unlikely((push = pri_list_first(&tp->tp_pushes)) != NULL)) {
+		thread_t waiter = turnstile_push_thread(push);
+
 		pri_list_remove(&tp->tp_pushes, push);
-		os_atomic_store(&turnstile_push_thread(push)->push.tp_on, THREAD_NULL, relaxed);
+		os_atomic_store(&waiter->push.tp_on, THREAD_NULL, relaxed);
+		if (waiter->push.tp_rpc_push) {
+			os_atomic_cmpxchg(&waiter->ipc.ith_worker, thread, THREAD_NULL, relaxed);
+		}
 	}
 	tp->tp_promoted = -1;
 	lck_spin_unlock_nopreempt(&tp->tp_lock);
@@ -549,10 +560,4 @@ turnstile_finish(thread_t self, struct waitq *wq)
 	}
 	ml_set_interrupts_enabled(interrupts);
 	turnstile_propagate(&chain);
-}
-
-bool
-rpc_push_reorder(thread_t thread, struct turnstile_chain *chain)
-{
-	return false;
 }
