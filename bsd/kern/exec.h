@@ -12,7 +12,7 @@
  * The address space (addresses slide by random whole pages; see kern_exec.c for the ranges):
  *	0                  page zero, at least 4 GiB, not mapped
  *	0x100000000        image, as linked, + slide
- *	0x16fe00000 down   main stack, - slide, with a guard page below
+ *	0x16fe00000 down   main stack, - slide, with a guard below
  *	0x300000000 up     everything that is placed "anywhere", + slide
  */
 #pragma once
@@ -47,7 +47,8 @@ struct exec_image {
 	uint64_t ei_entry;   /* slid */
 	uint64_t ei_sp;
 	uint64_t ei_stack_top;
-	uint64_t ei_stack_size; /* bytes, without the guard page */
+	uint64_t ei_stack_size; /* bytes, without the guard */
+	uint64_t ei_stack_low;  /* first address of the guard */
 	struct macho_image ei_macho;
 };
 

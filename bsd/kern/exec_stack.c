@@ -82,16 +82,34 @@ apple_text(struct apple *apple, const char *text, size_t len)
 	apple->at += len;
 }
 
+/* Eight hexadecimal digits as the bytes of a word, the first one lowest. */
+static uint64_t
+hex_digits(uint32_t value)
+{
+	uint64_t x = value, letters;
+
+	x = (x << 16 | x) & 0x0000ffff0000ffff; /* each step halves the groups, and doubles the gaps */
+	x = (x << 8 | x) & 0x00ff00ff00ff00ff;
+	x = (x << 4 | x) & 0x0f0f0f0f0f0f0f0f;
+	x = __builtin_bswap64(x);
+	letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101; /* 1 where a digit is above 9 */
+	return x + 0x3030303030303030 + letters * ('a' - '0' - 10);
+}
+
+/* Writes 16 digits and counts those that belong to the number, which is at the front for that. */
 static void
 apple_hex(struct apple *apple, uint64_t value)
 {
 	unsigned digits = value == 0 ? 1 : (67 - (unsigned)__builtin_clzll(value)) / 4;
+	uint64_t text[2];
 
+	value <<= 64 - digits * 4;
+	text[0] = hex_digits((uint32_t)(value >> 32));
+	text[1] = hex_digits((uint32_t)value);
 	*apple->at++ = '0';
 	*apple->at++ = 'x';
-	while (digits-- > 0) {
-		*apple->at++ = "0123456789abcdef"[value >> digits * 4 & 0xf];
-	}
+	memcpy(apple->at, text, sizeof(text));
+	apple->at += digits;
 }
 
 /* key=value[,value...] */
@@ -118,8 +136,8 @@ apple_fill(
     struct apple *apple, const struct exec_image *image, const struct exec_args *args, uint32_t thread_port)
 {
 	uint64_t random[4];
-	const uint64_t stack[] = { image->ei_stack_top, image->ei_stack_size,
-		image->ei_stack_top - image->ei_stack_size - PAGE_SIZE, image->ei_stack_size + PAGE_SIZE };
+	const uint64_t stack[] = { image->ei_stack_top, image->ei_stack_size, image->ei_stack_low,
+		image->ei_stack_top - image->ei_stack_low };
 
 	read_random(random, sizeof(random));
 	apple->at = apple->strings;

@@ -6,7 +6,8 @@
  * something else in the file and must not be seen: such a page is a copy.
  *
  * Randomness: image, stack and heap each slide by 2^14 pages at most (256 MiB), so that image and stack keep
- * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000.
+ * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000. The memory of the stack is rounded to what a slot of
+ * the map's index covers (STACK_ALIGN), where a stack at any page would take some hundred slots.
  */
 #include <bsd/kern/exec.h>
 
@@ -30,6 +31,8 @@
 #define STACK_TOP  0x16fe00000ULL
 #define HEAP_BASE  0x300000000ULL
 #define SLIDE_BITS 14
+
+#define STACK_ALIGN (64 * PAGE_SIZE) /* bytes: the second level of vm_map_index.h */
 
 _Static_assert(MACHO_PAGE_SIZE == PAGE_SIZE, "the parser aligns to the machine's pages");
 _Static_assert(MACHO_VM_LIMIT == MACH_VM_MAX_ADDRESS, "the parser keeps to the user address space");
@@ -140,11 +143,14 @@ exec_image_destroy(struct exec_image *image)
 
 /* ---- Mapping ---- */
 
+/* Which of the slides that one random number is enough for. */
+enum { SLIDE_IMAGE, SLIDE_STACK, SLIDE_HEAP };
+
 /* Bytes: a whole number of pages. */
 static uint64_t
-random_slide(void)
+random_slide(uint64_t random, unsigned which)
 {
-	return ptoa(read_random_u64() & ((1ULL << SLIDE_BITS) - 1));
+	return ptoa((random >> which * SLIDE_BITS) & ((1ULL << SLIDE_BITS) - 1));
 }
 
 /*
@@ -292,11 +298,11 @@ exec_map_segments(struct exec_image *image)
 	return kr == KERN_SUCCESS ? 0 : ENOMEM;
 }
 
-/* The stack, and below it a page that nobody can have. */
+/* The stack, and below it memory that nobody can have. */
 static int
-exec_map_stack(struct exec_image *image)
+exec_map_stack(struct exec_image *image, uint64_t random)
 {
-	uint64_t size = image->ei_macho.stack_size, base, guard;
+	uint64_t size = image->ei_macho.stack_size, base, end;
 	kern_return_t kr;
 
 	if (size == 0) {
@@ -306,14 +312,14 @@ exec_map_stack(struct exec_image *image)
 		return EBADMACHO;
 	}
 	image->ei_stack_size = round_page(size);
-	image->ei_stack_top = STACK_TOP - random_slide();
-	base = image->ei_stack_top - image->ei_stack_size;
-	guard = base - PAGE_SIZE;
-	kr = vm_map_enter(image->ei_map, &base, image->ei_stack_size, 0,
-	    VM_FLAGS_FIXED | VM_MAKE_TAG(VM_MEMORY_STACK), VM_OBJECT_NULL, 0, false,
-	    VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_COPY);
+	image->ei_stack_top = STACK_TOP - random_slide(random, SLIDE_STACK);
+	base = os_round_down(image->ei_stack_top - image->ei_stack_size, STACK_ALIGN);
+	end = os_round_up(image->ei_stack_top, STACK_ALIGN);
+	image->ei_stack_low = base - STACK_ALIGN;
+	kr = vm_map_enter(image->ei_map, &base, end - base, 0, VM_FLAGS_FIXED | VM_MAKE_TAG(VM_MEMORY_STACK),
+	    VM_OBJECT_NULL, 0, false, VM_PROT_READ | VM_PROT_WRITE, VM_PROT_ALL, VM_INHERIT_COPY);
 	if (kr == KERN_SUCCESS) {
-		kr = vm_map_enter(image->ei_map, &guard, PAGE_SIZE, 0,
+		kr = vm_map_enter(image->ei_map, &image->ei_stack_low, STACK_ALIGN, 0,
 		    VM_FLAGS_FIXED | VM_MAKE_TAG(VM_MEMORY_STACK), VM_OBJECT_NULL, 0, false, VM_PROT_NONE,
 		    VM_PROT_NONE, VM_INHERIT_COPY);
 	}
@@ -321,7 +327,7 @@ exec_map_stack(struct exec_image *image)
 }
 
 static int
-exec_create_map(struct exec_image *image)
+exec_create_map(struct exec_image *image, uint64_t random)
 {
 	pmap_t pmap = pmap_create();
 
@@ -333,7 +339,7 @@ exec_create_map(struct exec_image *image)
 		pmap_destroy(pmap);
 		return ENOMEM;
 	}
-	vm_map_set_search_base(image->ei_map, HEAP_BASE + random_slide());
+	vm_map_set_search_base(image->ei_map, HEAP_BASE + random_slide(random, SLIDE_HEAP));
 	return 0;
 }
 
@@ -341,9 +347,10 @@ int
 exec_image_map(struct exec_image *image)
 {
 	struct macho_image *macho = &image->ei_macho;
-	int error = exec_create_map(image);
+	uint64_t random = read_random_u64();
+	int error = exec_create_map(image, random);
 
-	image->ei_slide = macho->pie ? random_slide() : 0;
+	image->ei_slide = macho->pie ? random_slide(random, SLIDE_IMAGE) : 0;
 	if (macho->vm_high > MACHO_VM_LIMIT - image->ei_slide) {
 		image->ei_slide = 0;
 	}
@@ -352,7 +359,7 @@ exec_image_map(struct exec_image *image)
 		error = exec_map_segments(image);
 	}
 	if (error == 0) {
-		error = exec_map_stack(image);
+		error = exec_map_stack(image, random);
 	}
 	return error;
 }

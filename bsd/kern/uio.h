@@ -16,6 +16,7 @@ struct uio {
 	uint8_t uio_rw;     /* enum uio_rw */
 	uint8_t uio_seg;    /* enum uio_seg */
 	bool uio_append;    /* write behind the end, wherever that is: O_APPEND */
+	uint8_t uio_unused[5];
 };
 
 /*

@@ -229,7 +229,7 @@ user_lookup(int dirfd, user_addr_t upath, unsigned flags, vnode_t *vpp)
 }
 
 /* A new regular file; EEXIST when somebody else was faster, or the name is a link to nowhere. */
-static int
+static OS_NOINLINE int
 create_file(struct proc *p, int dirfd, char *path, int mode, vnode_t *vpp)
 {
 	uint32_t permissions = (uint32_t)mode & ~os_atomic_load(&p->p_umask, relaxed) & 07777;
@@ -247,45 +247,50 @@ create_file(struct proc *p, int dirfd, char *path, int mode, vnode_t *vpp)
 	return error;
 }
 
-/* The vnode to open, made if that is asked for. */
-static int
-open_lookup(struct proc *p, int dirfd, char *path, int oflags, int mode, vnode_t *vpp, bool *created)
+/* The look-up said ENOENT. *oflags keeps what is still to be done to the file. */
+static OS_NOINLINE int
+open_create(struct proc *p, int dirfd, char *path, unsigned flags, int mode, int *oflags, vnode_t *vpp)
 {
-	unsigned flags = (oflags & (O_NOFOLLOW | O_SYMLINK)) != 0 ? 0 : LOOKUP_FOLLOW;
-	int error = proc_lookup(p, dirfd, path, flags, vpp);
+	int error = create_file(p, dirfd, path, mode, vpp);
 
-	*created = false;
-	if (error != ENOENT || (oflags & O_CREAT) == 0) {
-		return error;
-	}
-	error = create_file(p, dirfd, path, mode, vpp);
-	if (error == EEXIST && (oflags & O_EXCL) == 0) {
+	if (error == EEXIST && (*oflags & O_EXCL) == 0) {
 		return proc_lookup(p, dirfd, path, flags, vpp);
 	}
-	*created = error == 0;
+	*oflags &= ~(O_CREAT | O_EXCL | O_TRUNC);
+	return error;
+}
+
+static OS_NOINLINE int
+open_truncate(vnode_t vp, struct file *fp)
+{
+	int error = vp->v_type == VREG ? vnode_set_size(vp, 0) : 0;
+
+	if (error != 0) {
+		file_rele(fp);
+	}
 	return error;
 }
 
 static int
 file_open_at(struct proc *p, int dirfd, char *path, int oflags, int mode, struct file **fpp)
 {
-	bool created;
+	unsigned flags = (oflags & (O_NOFOLLOW | O_SYMLINK)) != 0 ? 0 : LOOKUP_FOLLOW;
 	vnode_t vp;
 	int error;
 
 	if ((oflags & O_ACCMODE) == O_ACCMODE) {
 		return EINVAL;
 	}
-	error = open_lookup(p, dirfd, path, oflags, mode, &vp, &created);
+	error = proc_lookup(p, dirfd, path, flags, &vp);
+	if (error == ENOENT && (oflags & O_CREAT) != 0) {
+		error = open_create(p, dirfd, path, flags, mode, &oflags, &vp);
+	}
 	if (error != 0) {
 		return error;
 	}
-	error = file_open(vp, created ? oflags & ~(O_CREAT | O_EXCL) : oflags, fpp);
-	if (error == 0 && (oflags & O_TRUNC) != 0 && vp->v_type == VREG && !created) {
-		error = vnode_set_size(vp, 0);
-		if (error != 0) {
-			file_rele(*fpp);
-		}
+	error = file_open(vp, oflags, fpp);
+	if (error == 0 && os_unlikely((oflags & O_TRUNC) != 0)) {
+		error = open_truncate(vp, *fpp);
 	}
 	vnode_rele(vp);
 	return error;
