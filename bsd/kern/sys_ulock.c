@@ -18,7 +18,11 @@
  * Words are told apart by address space and address; those of the shared kinds by memory object and offset, so that
  * tasks which map the same memory meet.
  *
- * The owner of an unfair lock is named by the word itself; waiters who name none that lives get EOWNERDEAD.
+ * The owner of an unfair lock is named by the word itself; waiters who name none that lives get EOWNERDEAD. They wait in
+ * order of priority on a turnstile, which pushes on the owner that the last of them named, and after a wake-up on the
+ * thread that was woken: it will take the lock, or come back and name who has.
+ *
+ * Locks: the bucket's, then the turnstile's interlock.
  */
 #include <bsd/kern/cancel.h>
 #include <bsd/kern/ulock.h>
@@ -28,6 +32,7 @@
 #include <kern/assert.h>
 #include <kern/clock.h>
 #include <kern/locks.h>
+#include <kern/turnstile.h>
 #include <kern/wait.h>
 #include <kern/zalloc.h>
 #include <sys/errno.h>
@@ -46,11 +51,12 @@ struct ulock_key {
 /* (b) the bucket's lock */
 struct ulock {
 	struct list_node ul_link;    /* (b) in the bucket, or among the spares of another */
-	struct list_node ul_waiters; /* (b) ulock_waiter.uw_link */
+	struct list_node ul_waiters; /* (b) ulock_waiter.uw_link; not of unfair locks */
+	struct waitq ul_turnstile;   /* whoever waits for an unfair lock */
 	struct list_node ul_spares;  /* (b) lent by those that came later */
 	struct ulock_key ul_key;     /* (b) */
 	uint32_t ul_refs;            /* (b) threads that have lent one and not taken it back */
-	uint32_t ul_count;           /* (b) of them, those that are on ul_waiters */
+	uint32_t ul_count;           /* (b) of them, those that wait and are not claimed by a waker */
 	uint32_t ul_opcode;          /* (b) what they wait with */
 };
 
@@ -66,7 +72,7 @@ struct ulock_bucket {
 } OS_CACHE_ALIGNED;
 
 LCK_CLASS_DECLARE(ulock_class, "ulock bucket", LCK_RANK_IPC_MISC);
-ZONE_DEFINE(ulock_zone, "ulocks", sizeof(struct ulock), ZC_NONE);
+ZONE_DEFINE(ulock_zone, "ulocks", sizeof(struct ulock), ZC_TYPESTABLE);
 static struct ulock_bucket ulock_buckets[ULOCK_BUCKETS];
 
 void
@@ -82,6 +88,7 @@ void
 ulock_thread_exit(struct uthread *uth)
 {
 	if (uth->uu_ulock != NULL) {
+		waitq_destroy(&uth->uu_ulock->ul_turnstile);
 		zfree(ulock_zone, uth->uu_ulock);
 	}
 }
@@ -176,11 +183,12 @@ ulock_find_locked(struct ulock_bucket *bucket, const struct ulock_key *key)
 	return NULL;
 }
 
-/* The word's structure, with the caller's own lent to it or being it. */
+/* The word's structure: `ul`, with the caller's own lent to it, or if that is NULL the caller's. */
 static struct ulock *
-ulock_lend_locked(struct ulock_bucket *bucket, const struct ulock_key *key, struct uthread *uth)
+ulock_lend_locked(
+    struct ulock_bucket *bucket, const struct ulock_key *key, struct ulock *ul, struct uthread *uth)
 {
-	struct ulock *own = uth->uu_ulock, *ul = ulock_find_locked(bucket, key);
+	struct ulock *own = uth->uu_ulock;
 
 	uth->uu_ulock = NULL;
 	if (ul != NULL) {
@@ -217,15 +225,39 @@ struct ulock_wait_args {
 	user_addr_t addr;
 	uint64_t expected;
 	uint64_t deadline; /* absolute time, 0: none */
+	thread_t owner;    /* of an unfair lock, with a reference */
 };
 
 enum ulock_step { ULOCK_SLEEP, ULOCK_CHANGED, ULOCK_FAULT, ULOCK_MISMATCH };
 
-/* Compares, and if equal queues the waiter with its wait prepared. */
+/* Onto the queue, with the wait prepared. */
+static void
+ulock_join_locked(struct ulock *ul, struct ulock_waiter *w, const struct ulock_wait_args *args,
+    struct turnstile_chain *chain)
+{
+	struct waitq *turnstile = &ul->ul_turnstile;
+	bool interrupts;
+
+	ul->ul_opcode = args->opcode;
+	ul->ul_count++;
+	if (args->owner != THREAD_NULL) {
+		interrupts = lck_spin_lock_irq(&turnstile->wq_lock);
+		turnstile_wait_prepare_locked(
+		    turnstile, args->owner, THREAD_ABORTSAFE, args->deadline, chain);
+		lck_spin_unlock_irq(&turnstile->wq_lock, interrupts);
+		return;
+	}
+	wait_prepare(w->uw_thread, THREAD_ABORTSAFE, args->deadline);
+	w->uw_cookie = wait_cookie(w->uw_thread);
+	list_push_back(&ul->ul_waiters, &w->uw_link);
+}
+
+/* Compares, and if equal joins those that wait. */
 static enum ulock_step
 ulock_enqueue(struct ulock_bucket *bucket, const struct ulock_key *key, struct ulock_waiter *w,
     const struct ulock_wait_args *args, struct ulock **ulp)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
 	enum ulock_step step = ULOCK_SLEEP;
 	struct ulock *ul;
 	uint64_t value;
@@ -239,15 +271,11 @@ ulock_enqueue(struct ulock_bucket *bucket, const struct ulock_key *key, struct u
 	} else if (ul != NULL && ul->ul_count != 0 && ul->ul_opcode != args->opcode) {
 		step = ULOCK_MISMATCH;
 	} else {
-		ul = ulock_lend_locked(bucket, key, current_uthread());
-		ul->ul_opcode = args->opcode;
-		ul->ul_count++;
-		wait_prepare(w->uw_thread, THREAD_ABORTSAFE, args->deadline);
-		w->uw_cookie = wait_cookie(w->uw_thread);
-		list_push_back(&ul->ul_waiters, &w->uw_link);
-		*ulp = ul;
+		*ulp = ulock_lend_locked(bucket, key, ul, current_uthread());
+		ulock_join_locked(*ulp, w, args, &chain);
 	}
 	lck_spin_unlock(&bucket->ub_lock);
+	turnstile_propagate(&chain);
 	return step;
 }
 
@@ -258,7 +286,7 @@ ulock_sleep(struct ulock_bucket *bucket, struct ulock *ul, struct ulock_waiter *
 	wait_result_t result = thread_block(THREAD_CONTINUE_NULL);
 
 	lck_spin_lock(&bucket->ub_lock);
-	if (!list_empty(&w->uw_link)) {
+	if (result != THREAD_AWAKENED) {
 		list_remove(&w->uw_link);
 		ul->ul_count--;
 	}
@@ -275,17 +303,17 @@ ulock_sleep(struct ulock_bucket *bucket, struct ulock *ul, struct ulock_waiter *
 	}
 }
 
-/* Does the value of an unfair lock name a thread that lives? The name's low two bits are the lock's. */
-static int
-ulock_check_owner(uint64_t value)
+/* The thread that the value of an unfair lock names, with a reference. The name's low two bits are the lock's. */
+static thread_t
+ulock_owner(uint64_t value)
 {
 	thread_t owner = port_name_to_thread((mach_port_name_t)value | 3);
-	bool dead = owner == THREAD_NULL || !owner->active;
 
-	if (owner != THREAD_NULL) {
+	if (owner != THREAD_NULL && !owner->active) {
 		thread_deallocate(owner);
+		owner = THREAD_NULL;
 	}
-	return dead ? EOWNERDEAD : 0;
+	return owner;
 }
 
 static int
@@ -332,6 +360,7 @@ ulock_ensure_own(struct uthread *uth)
 			return ENOMEM;
 		}
 		list_init(&uth->uu_ulock->ul_link);
+		waitq_init(&uth->uu_ulock->ul_turnstile);
 	}
 	return 0;
 }
@@ -339,9 +368,11 @@ ulock_ensure_own(struct uthread *uth)
 static int
 ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t deadline, uint32_t *others)
 {
-	struct ulock_wait_args args = { operation & UL_OPCODE_MASK, addr, value, deadline };
+	struct ulock_wait_args args = {
+		.opcode = operation & UL_OPCODE_MASK, .addr = addr, .expected = value, .deadline = deadline
+	};
 	bool wide = ulock_is_64(args.opcode);
-	int error = 0;
+	int error;
 
 	*others = 0;
 	if (!ulock_opcode_ok(args.opcode) || addr == 0 || !os_is_aligned(addr, wide ? 8 : 4) ||
@@ -354,13 +385,20 @@ ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t deadli
 	if ((operation & ULF_WAIT_CANCEL_POINT) != 0 && cancel_requested()) {
 		return EINTR;
 	}
-	if (ulock_has_owner(args.opcode)) {
-		error = ulock_check_owner(value);
+	error = ulock_ensure_own(current_uthread());
+	if (error != 0) {
+		return error;
 	}
-	if (error == 0) {
-		error = ulock_ensure_own(current_uthread());
+	if (!ulock_has_owner(args.opcode)) {
+		return ulock_wait_on(&args, others);
 	}
-	return error != 0 ? error : ulock_wait_on(&args, others);
+	args.owner = ulock_owner(value);
+	if (args.owner == THREAD_NULL) {
+		return EOWNERDEAD;
+	}
+	error = ulock_wait_on(&args, others);
+	thread_deallocate(args.owner);
+	return error;
 }
 
 /* ---- Waking ---- */
@@ -390,12 +428,39 @@ ulock_wake_locked(struct ulock *ul, thread_t chosen, unsigned limit)
 	return woken;
 }
 
+/* The same for an unfair lock; who is woken is helped by those that wait still. */
+static unsigned
+ulock_wake_unfair_locked(struct ulock *ul, unsigned limit, struct turnstile_chain *chain)
+{
+	struct waitq *turnstile = &ul->ul_turnstile;
+	unsigned woken = 0;
+
+	while (woken < limit) {
+		bool interrupts = lck_spin_lock_irq(&turnstile->wq_lock);
+		thread_t thread = turnstile_claim_one_locked(turnstile, THREAD_AWAKENED, THREAD_NULL, chain);
+
+		if (thread != THREAD_NULL && limit == 1) {
+			turnstile_set_inheritor_locked(turnstile, thread, chain);
+		}
+		lck_spin_unlock_irq(&turnstile->wq_lock, interrupts);
+		if (thread == THREAD_NULL) {
+			break;
+		}
+		ul->ul_count--;
+		thread_make_runnable(thread);
+		woken++;
+	}
+	return woken;
+}
+
 /* ENOENT: nobody waits; EDOM: they wait with another opcode; EALREADY: `chosen` does not. */
 static int
 ulock_wake(const struct ulock_key *key, uint32_t opcode, thread_t chosen, unsigned limit)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
 	struct ulock_bucket *bucket = ulock_bucket(key);
 	struct ulock *ul;
+	unsigned woken;
 	int error = 0;
 
 	lck_spin_lock(&bucket->ub_lock);
@@ -404,10 +469,13 @@ ulock_wake(const struct ulock_key *key, uint32_t opcode, thread_t chosen, unsign
 		error = ENOENT;
 	} else if (ul->ul_opcode != opcode) {
 		error = EDOM;
-	} else if (ulock_wake_locked(ul, chosen, limit) == 0) {
-		error = chosen != THREAD_NULL ? EALREADY : ENOENT;
+	} else {
+		woken = ulock_has_owner(opcode) ? ulock_wake_unfair_locked(ul, limit, &chain)
+						: ulock_wake_locked(ul, chosen, limit);
+		error = woken != 0 ? 0 : chosen != THREAD_NULL ? EALREADY : ENOENT;
 	}
 	lck_spin_unlock(&bucket->ub_lock);
+	turnstile_propagate(&chain);
 	return error;
 }
 

@@ -18,6 +18,18 @@
 _Static_assert(PTHREAD_KEYS_MAX == TSD_SLOTS - TSD_FIRST_KEY, "every slot above the fixed ones is a key");
 
 static uintptr_t destructors[TSD_SLOTS];
+static unsigned keys_end =
+    TSD_FIRST_KEY; /* atomic; above the highest key there ever was: where a thread's end looks */
+
+static void
+raise_keys_end(unsigned end)
+{
+	unsigned old = __atomic_load_n(&keys_end, __ATOMIC_RELAXED);
+
+	while (old < end &&
+	       !__atomic_compare_exchange_n(&keys_end, &old, end, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+	}
+}
 
 int
 pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
@@ -29,6 +41,7 @@ pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 
 		if (__atomic_compare_exchange_n(
 			&destructors[i], &expected, value, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			raise_keys_end(i + 1);
 			*key = i;
 			return 0;
 		}
@@ -74,9 +87,11 @@ pthread_setspecific(pthread_key_t key, const void *value)
 static bool
 run_destructors(pthread_t thread)
 {
+	unsigned end =
+	    __atomic_load_n(&keys_end, __ATOMIC_RELAXED); /* a thread has values of keys it knows */
 	bool ran = false;
 
-	for (unsigned i = TSD_FIRST_KEY; i < TSD_SLOTS; i++) {
+	for (unsigned i = TSD_FIRST_KEY; i < end; i++) {
 		uintptr_t destructor = __atomic_load_n(&destructors[i], __ATOMIC_ACQUIRE);
 		void *value = thread->tsd[i];
 
