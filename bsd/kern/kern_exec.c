@@ -10,6 +10,7 @@
  * the map's index covers (STACK_ALIGN), where a stack at any page would take some hundred slots.
  */
 #include <bsd/kern/exec.h>
+#include <bsd/kern/pthread_workq.h>
 
 #include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
@@ -382,6 +383,7 @@ exec_begin(struct proc *p, thread_t thread, const struct exec_image *image, cons
 {
 	filedesc_close(&p->p_fd, false);
 	sigacts_exec(p);
+	workq_leave(p);
 	p->p_pthread = (struct pthread_registration){ 0 };
 	p->p_stack_top = image->ei_stack_top;
 	os_atomic_or(&p->p_flag, P_EXEC, relaxed);

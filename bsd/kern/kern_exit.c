@@ -10,6 +10,7 @@
  * that becomes a zombie in between is not missed.
  */
 #include <bsd/kern/proc.h>
+#include <bsd/kern/pthread_workq.h>
 
 #include <arm64/copyio.h>
 #include <arm64/panic.h>
@@ -102,6 +103,7 @@ proc_exit(struct proc *p)
 	}
 	/* Ended by task_terminate: nobody claimed a status. */
 	(void)os_atomic_cmpxchg(&p->p_xstat, XSTAT_NONE, W_EXITCODE(0, SIGKILL), relaxed);
+	workq_leave(p);
 	filedesc_destroy(&p->p_fd);
 	vnode_rele(p->p_cdir);
 	vnode_rele(p->p_rdir);

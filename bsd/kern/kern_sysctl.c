@@ -5,6 +5,7 @@
  * A row's handler gets a request that knows how much room the caller has; handlers only move values. Locks
  * are whatever a handler takes.
  */
+#include <bsd/kern/pthread_workq.h>
 #include <bsd/kern/sysctl_internal.h>
 
 #include <arm64/boot_info.h>
@@ -284,6 +285,7 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("kern.bootargs", 0, 0, sysctl_bootargs),
 	PROC("kern.boot_to_init_instructions", 0, 0, sysctl_boot_instructions),
 	PROC("kern.boot_to_init_ns", 0, 0, sysctl_boot_ns),
+	SET("kern.wq_reduce_pool_window_usecs", sysctl_workq_window, NULL),
 	{ "kern.sched_thread_bind_cpu", 0, 0, SYSCTL_RD | SYSCTL_WR, sysctl_bind_cpu, NULL },
 	STRING("hw.machine", CTL_HW, HW_MACHINE, "arm64"),
 	STRING("hw.model", CTL_HW, HW_MODEL, "QEMU virt"),

@@ -44,6 +44,8 @@
 #define NGROUPS_PROC 16
 
 struct ulock;
+struct workq;
+struct workq_thread;
 struct vnode;
 
 enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
@@ -110,11 +112,12 @@ struct proc {
 	uint32_t p_sigwaiters;                       /* (a) threads in __sigwait; written under (p) */
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
-	uint64_t p_stack_top;                        /* (o) main stack, for sysctl kern.usrstack64 */
-	uint64_t p_start_abstime;                    /* (c) when it was born, in timebase ticks */
-	uint64_t p_exit_time;                        /* (t) zombie: CPU time it used, ns */
-	uint64_t p_children_time;                    /* (t) CPU time of reaped children, ns */
-	char p_comm[MAXCOMLEN + 1];                  /* (p) last component of what it executes */
+	struct workq *p_workq;      /* (a) written under (p) until exec or exit; NULL: none */
+	uint64_t p_stack_top;       /* (o) main stack, for sysctl kern.usrstack64 */
+	uint64_t p_start_abstime;   /* (c) when it was born, in timebase ticks */
+	uint64_t p_exit_time;       /* (t) zombie: CPU time it used, ns */
+	uint64_t p_children_time;   /* (t) CPU time of reaped children, ns */
+	char p_comm[MAXCOMLEN + 1]; /* (p) last component of what it executes */
 
 	struct smr_node p_smr;
 };
@@ -137,6 +140,7 @@ struct uthread {
 	uint32_t uu_sigsaved;          /* (o) the mask to go back to, if uu_sigsuspended */
 	bool uu_sigsuspended;          /* (o) in sigsuspend: uu_sigmask is temporary */
 	bool uu_nosignal;              /* (p) takes no signals any more: it is about to end */
+	struct workq_thread *uu_workq; /* (o) if it is one of the pool; pthread_workq.c */
 	struct ulock *uu_ulock;        /* (o) to lend to a word it waits for; sys_ulock.c */
 	uint64_t uu_sigreturn_token;   /* (o) */
 	uint64_t uu_sigstk_base;       /* (o) sigaltstack */

@@ -10,6 +10,7 @@
 
 #include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
+#include <bsd/kern/pthread_workq.h>
 #include <bsd/kern/ulock.h>
 #include <ipc/ipc.h>
 #include <ipc/ipc_kobject.h>
@@ -102,6 +103,7 @@ bsd_thread_exit(thread_t thread)
 	}
 	lck_mtx_unlock(&uth->uu_proc->p_lock);
 	thread->uthread = NULL;
+	workq_thread_exit(uth);
 	pthread_qos_thread_exit(uth);
 	ulock_thread_exit(uth);
 	zfree(uthread_zone, uth);

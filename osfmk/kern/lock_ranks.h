@@ -40,6 +40,10 @@ enum lck_rank {
 	/* spinning: IOKit's names, which are ports */
 	LCK_RANK_IO_PORTS = 66,
 
+	/* spinning: bsd's work queues */
+	LCK_RANK_WORKQ = 64,
+	LCK_RANK_WORKQ_SERVICE = 65,
+
 	/* spinning: ipc */
 	LCK_RANK_IPC_TASK = 68,
 	LCK_RANK_IPC_SPACE = 70,

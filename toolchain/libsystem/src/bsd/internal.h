@@ -35,6 +35,8 @@ int __sem_close(sem_t *sem);
 int __sem_wait(sem_t *sem);
 int __sem_trywait(sem_t *sem);
 int __sem_post(sem_t *sem);
+int __workq_open(void);
+int __workq_kernreturn(int operation, void *item, int affinity, int priority);
 int __bsdthread_ctl(void *command, void *arg1, void *arg2, void *arg3);
 uint64_t __thread_selfid(void);
 uint64_t __thread_selfusage(void);

@@ -42,6 +42,7 @@ struct _opaque_pthread_t {
 	int error;                             /* (o) errno */
 	uint64_t id;                           /* (o) unique in the system; 0: not asked yet */
 	uint32_t cancel;                       /* (a) CANCEL_* below */
+	bool worker;                           /* (c) of the kernel's pool */
 	uint32_t read_locks;                   /* (o) pthread_rwlock_t it holds for reading */
 	int policy;                            /* (a) SCHED_* */
 	int priority;                          /* (a) of struct sched_param */
@@ -85,6 +86,19 @@ void _pthread_threads_unlock(void);
 void _pthread_threads_child(void);
 
 pthread_t _pthread_main(void);
+
+/* Has told the kernel where threads start, those of its pool too. */
+void _pthread_register(void);
+/* Where those of the pool go on; workqueue.c sets it, atomic. */
+typedef void (*_pthread_worker_entry_t)(
+    pthread_t self, mach_port_t port, vm_address_t stack, void *events, uint32_t flags, int count);
+extern _pthread_worker_entry_t _pthread_worker_entry;
+/* A thread that the kernel made joins the list of all. */
+void _pthread_link(pthread_t thread);
+/* The pool may have work when the last thread of the program has ended: that ends the process no more. */
+void _pthread_hold_process(void);
+/* A thread of the pool ends. */
+_Noreturn void _pthread_worker_exit(pthread_t self);
 /* Tells the kernel a policy and priority; an errno. */
 int _pthread_apply_policy(mach_port_t port, int policy, int priority);
 

@@ -116,9 +116,22 @@ _pthread_self_port(void)
 	return (mach_port_t)(uintptr_t)*slot;
 }
 
+_pthread_worker_entry_t _pthread_worker_entry;
+
+/*
+ * The kernel enters threads of its pool here. It listens to one registration only, and the first thread may come long
+ * before the first use of the pool, which many programs never make.
+ */
+static _Noreturn void
+worker_start(pthread_t self, mach_port_t port, vm_address_t stack, void *events, uint32_t flags, int count)
+{
+	__atomic_load_n(&_pthread_worker_entry, __ATOMIC_ACQUIRE)(self, port, stack, events, flags, count);
+	__builtin_trap();
+}
+
 /* Tells the kernel where threads start. Only programs that make one pay for it; telling it twice does no harm. */
-static void
-register_once(void)
+void
+_pthread_register(void)
 {
 	struct registration data = {
 		.version = sizeof(data),
@@ -128,8 +141,9 @@ register_once(void)
 
 	if (!atomic_load_explicit(&registered, memory_order_relaxed)) {
 		(void)_pthread_self_port();
-		(void)__bsdthread_register((void *)thread_start, NULL, (int)sizeof(struct _opaque_pthread_t),
-		    &data, sizeof(data), 0, offsetof(struct _opaque_pthread_t, tsd));
+		(void)__bsdthread_register((void *)thread_start, (void *)worker_start,
+		    (int)sizeof(struct _opaque_pthread_t), &data, sizeof(data), 0,
+		    offsetof(struct _opaque_pthread_t, tsd));
 		atomic_store_explicit(&registered, true, memory_order_relaxed);
 	}
 }
@@ -166,8 +180,8 @@ unlink_allocation(pthread_t thread)
 	}
 }
 
-static void
-link_allocation(pthread_t thread)
+void
+_pthread_link(pthread_t thread)
 {
 	os_light_lock(&stack_cache_lock);
 	thread->next_alloc = allocations;
@@ -259,7 +273,7 @@ new_allocation(size_t guard, size_t stack_size)
 	thread->alloc_size = alloc;
 	thread->stack_top = base + guard + stack_size;
 	thread->stack_size = stack_size;
-	link_allocation(thread);
+	_pthread_link(thread);
 	return thread;
 }
 
@@ -317,7 +331,7 @@ create(pthread_t *out, const pthread_attr_t *attr, void *(*start)(void *), void 
 	if (thread == NULL) {
 		return EAGAIN;
 	}
-	register_once();
+	_pthread_register();
 	_pthread_setup(thread);
 	thread->exit_gate = 1;
 	thread->detached = impl != NULL && impl->detached ? THREAD_DETACHED : THREAD_JOINABLE;
@@ -359,6 +373,45 @@ drop_thread_ports(pthread_t self)
 	}
 }
 
+/* What the library keeps for a thread goes, in it. */
+static void
+release_thread_data(pthread_t self)
+{
+	_newlib_thread_fini(self->reent);
+	_malloc_thread_fini();
+	drop_thread_ports(self);
+}
+
+/* The port's name, which nobody else finds here any more. */
+static mach_port_t
+take_self_port(pthread_t self)
+{
+	void **slot = &self->tsd[TSD_MACH_THREAD_SELF];
+	mach_port_t port = (mach_port_t)(uintptr_t)*slot;
+
+	__atomic_store_n(slot, NULL, __ATOMIC_RELAXED);
+	return port;
+}
+
+/* The kernel unmaps the stack, and this structure with it. */
+_Noreturn void
+_pthread_worker_exit(pthread_t self)
+{
+	_pthread_tsd_cleanup(self);
+	release_thread_data(self);
+	os_light_lock(&stack_cache_lock);
+	unlink_allocation(self);
+	os_light_unlock(&stack_cache_lock);
+	(void)__bsdthread_terminate((void *)self->alloc_base, self->alloc_size, take_self_port(self), NULL);
+	__builtin_trap();
+}
+
+void
+_pthread_hold_process(void)
+{
+	__atomic_fetch_add(&thread_count, 1, __ATOMIC_RELAXED);
+}
+
 /*
  * Last use of the struct by the thread itself is the address of the gate. The end of the last thread is the end of the
  * program.
@@ -367,23 +420,21 @@ _Noreturn void
 pthread_exit(void *result)
 {
 	pthread_t self = thread_self_fast();
-	mach_port_t port = (mach_port_t)(uintptr_t)self->tsd[TSD_MACH_THREAD_SELF];
 	uint32_t state = THREAD_JOINABLE;
 
 	__atomic_fetch_or(&self->cancel, CANCEL_EXITING, __ATOMIC_RELAXED);
 	while (self->cleanup != NULL) {
 		__pthread_cleanup_pop(self->cleanup, 1);
 	}
+	if (self->worker) {
+		_pthread_worker_exit(self);
+	}
 	_pthread_tsd_cleanup(self);
 	if (__atomic_sub_fetch(&thread_count, 1, __ATOMIC_ACQ_REL) == 0) {
 		exit(0);
 	}
-	_newlib_thread_fini(self->reent);
-	_malloc_thread_fini();
-	drop_thread_ports(self);
+	release_thread_data(self);
 	self->result = result;
-	__atomic_store_n(
-	    &self->tsd[TSD_MACH_THREAD_SELF], NULL, __ATOMIC_RELAXED); /* nobody's name any more */
 	/* release: the joiner reads the result; a detach that comes later puts the thread on the list itself */
 	if (!__atomic_compare_exchange_n(
 		&self->detached, &state, THREAD_EXITING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
@@ -392,7 +443,7 @@ pthread_exit(void *result)
 		detached_dead = self;
 		os_light_unlock(&stack_cache_lock);
 	}
-	(void)__bsdthread_terminate(NULL, 0, port, &self->exit_gate);
+	(void)__bsdthread_terminate(NULL, 0, take_self_port(self), &self->exit_gate);
 	__builtin_trap();
 }
 
