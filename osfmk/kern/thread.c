@@ -23,7 +23,7 @@
 
 LCK_CLASS_DECLARE(thread_mutex_class, "thread", LCK_RANK_THREAD_MUTEX);
 
-ZONE_DEFINE(thread_zone, "threads", sizeof(struct thread), ZC_TYPESTABLE);
+ZONE_DEFINE(thread_zone, "threads", sizeof(struct thread), ZC_TYPESTABLE | ZC_FRESH_ZERO);
 
 struct thread boot_thread;
 

@@ -24,7 +24,8 @@ struct turnstile_slot {
 	struct waitq tl_waitq;
 };
 
-static ZONE_DEFINE(turnstile_slot_zone, "turnstile slots", sizeof(struct turnstile_slot), ZC_TYPESTABLE);
+static ZONE_DEFINE(
+    turnstile_slot_zone, "turnstile slots", sizeof(struct turnstile_slot), ZC_TYPESTABLE | ZC_FRESH_ZERO);
 
 /* --- chains --- */
 
@@ -296,7 +297,7 @@ turnstile_waiter_priority_changed(thread_t thread)
 /* --- threads --- */
 
 /*
- * Memory that was a thread before comes as turnstile_thread_exit left it: a walk that knew the earlier thread may have
+ * Memory that was never a thread is zero (ZC_FRESH_ZERO); what was one comes as turnstile_thread_exit left it: a walk that knew the earlier thread may have
  * the lock, and finds nothing.
  */
 void
@@ -387,9 +388,11 @@ turnstile_hash_reserve(void)
 		if (slot == NULL) {
 			return false;
 		}
-		list_init(&slot->tl_link);
-		list_init(&slot->tl_spare);
-		waitq_init_class(&slot->tl_waitq, &turnstile_slot_class);
+		if (slot->tl_link.next == NULL) { /* its first use */
+			list_init(&slot->tl_link);
+			list_init(&slot->tl_spare);
+			waitq_init_class(&slot->tl_waitq, &turnstile_slot_class);
+		}
 		self->push.tp_slot = slot;
 	}
 	return true;

@@ -6,6 +6,7 @@
 #include <kern/assert.h>
 #include <kern/zone_flags.h>
 #include <os/bits.h>
+#include <string.h>
 
 struct zone zone_magazines;
 
@@ -76,6 +77,9 @@ slab_create(struct zone *zone)
 
 	if (slab == NULL) {
 		return NULL;
+	}
+	if (zone->z_flags & ZC_FRESH_ZERO) {
+		memset(slab, 0, ZONE_PAGE_SIZE);
 	}
 	list_init(&slab->zs_link);
 	slab->zs_zone = zone;

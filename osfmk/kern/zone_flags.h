@@ -7,6 +7,7 @@
 #define ZC_NONE       0x0U
 #define ZC_TYPESTABLE 0x1U /* memory never leaves the zone */
 #define ZC_NOMAG      0x2U /* no magazines: few, large or early objects */
+#define ZC_FRESH_ZERO 0x4U /* an element is zero before its first use: for what outlives the objects in it */
 
 /* Allocation. */
 #define Z_WAITOK 0x0U
