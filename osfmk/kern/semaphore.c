@@ -14,6 +14,7 @@
 #include <kern/clock.h>
 #include <kern/handoff.h>
 #include <kern/mach_traps.h>
+#include <kern/rpc_push.h>
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <kern/thread.h>
@@ -39,7 +40,7 @@ semaphore_dereference(semaphore_t semaphore)
 {
 	/* [S1] the release half orders each holder's last use before the acquire half of the last one. */
 	if (os_atomic_dec(&semaphore->ss_refs, acq_rel) == 0) {
-		assert(!semaphore->ss_active);
+		assert(semaphore->ss_flags & SS_DEAD);
 		zfree_smr(semaphore_zone, semaphore);
 	}
 }
@@ -59,8 +60,9 @@ semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 	}
 	waitq_init(&semaphore->ss_waitq);
 	semaphore->ss_count = value;
-	semaphore->ss_active = true;
-	semaphore->ss_by_priority = policy == SYNC_POLICY_FIXED_PRIORITY;
+	semaphore->ss_flags =
+	    (policy == SYNC_POLICY_FIXED_PRIORITY ? SS_BY_PRIORITY : 0) | (value == 1 ? SS_LOCK : 0);
+	semaphore->ss_holder = THREAD_NULL;
 	semaphore->ss_refs = 2; /* the owner's list and the caller */
 	semaphore->ss_owner = task;
 	semaphore->ss_port = IP_NULL;
@@ -68,7 +70,6 @@ semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 	lck_mtx_lock(&task->lock);
 	if (!task->active) {
 		lck_mtx_unlock(&task->lock);
-		semaphore->ss_active = false;
 		zfree(semaphore_zone, semaphore);
 		return KERN_INVALID_TASK;
 	}
@@ -78,6 +79,48 @@ semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 	return KERN_SUCCESS;
 }
 
+/* --- the holder of a semaphore used as a lock --- */
+
+static thread_t
+waiter_of(struct list_node *link)
+{
+	return list_entry(link, struct thread, wait_link);
+}
+
+/* `holder` has it now, and those that wait push on it; NULL: nobody. */
+static void
+set_holder_locked(semaphore_t semaphore, thread_t holder) REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	semaphore->ss_holder = holder;
+	if (holder != THREAD_NULL) {
+		semaphore->ss_holder_id = holder->thread_id;
+		list_foreach (link, &semaphore->ss_waitq.wq_threads) {
+			rpc_push_link(waiter_of(link), holder, false);
+		}
+	}
+}
+
+/* Is the thread that is said to hold it still there? */
+static bool
+holder_exists_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	return semaphore->ss_holder != THREAD_NULL &&
+	       os_atomic_load(&semaphore->ss_holder->thread_id, relaxed) == semaphore->ss_holder_id;
+}
+
+/* It is used as something else than a lock. */
+static void
+no_lock_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	if (semaphore->ss_flags & SS_LOCK) {
+		semaphore->ss_flags &= ~SS_LOCK;
+		semaphore->ss_holder = THREAD_NULL;
+		list_foreach (link, &semaphore->ss_waitq.wq_threads) {
+			rpc_push_end(waiter_of(link));
+		}
+	}
+}
+
 /* Ends every wait; later uses fail. The caller has taken the semaphore off its owner's list. */
 static void
 semaphore_kill(semaphore_t semaphore)
@@ -85,7 +128,8 @@ semaphore_kill(semaphore_t semaphore)
 	struct list_node claimed = LIST_HEAD_INIT(claimed);
 	bool interrupts = lck_spin_lock_irq(&semaphore->ss_waitq.wq_lock);
 
-	semaphore->ss_active = false;
+	no_lock_locked(semaphore);
+	semaphore->ss_flags |= SS_DEAD;
 	waitq_claim_all_locked(&semaphore->ss_waitq, THREAD_RESTART, &claimed);
 	lck_spin_unlock_irq(&semaphore->ss_waitq.wq_lock, interrupts);
 	waitq_run_claimed(&claimed);
@@ -142,10 +186,30 @@ semaphore_destroy_all(task_t task)
 OS_INLINE thread_t
 semaphore_claim_waiter_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_waitq.wq_lock)
 {
-	if (semaphore->ss_by_priority) {
+	if (semaphore->ss_flags & SS_BY_PRIORITY) {
 		return waitq_claim_highest_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
 	}
 	return waitq_claim_one_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
+}
+
+/* The same for one that has a flag. False: it is dead. */
+static OS_NOINLINE bool
+semaphore_claim_special_locked(semaphore_t semaphore, thread_t *waiter) REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	if (semaphore->ss_flags & SS_DEAD) {
+		return false;
+	}
+	if ((semaphore->ss_flags & SS_LOCK) && semaphore->ss_holder != current_thread()) {
+		no_lock_locked(semaphore);
+	}
+	*waiter = semaphore_claim_waiter_locked(semaphore);
+	if (semaphore->ss_flags & SS_LOCK) {
+		if (*waiter != THREAD_NULL) {
+			rpc_push_end(*waiter);
+		}
+		set_holder_locked(semaphore, *waiter);
+	}
+	return true;
 }
 
 /*
@@ -159,18 +223,20 @@ semaphore_signal_claim(semaphore_t semaphore, thread_t *waiter)
 
 	*waiter = THREAD_NULL;
 	lck_spin_lock_nopreempt(&semaphore->ss_waitq.wq_lock);
-	if (!semaphore->ss_active) {
+	if (os_likely(semaphore->ss_flags == 0)) {
+		*waiter = waitq_claim_one_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
+	} else if (!semaphore_claim_special_locked(semaphore, waiter)) {
 		kr = KERN_TERMINATED;
-	} else {
-		*waiter = semaphore_claim_waiter_locked(semaphore);
-		if (*waiter == THREAD_NULL) {
-			if (semaphore->ss_count == INT32_MAX) {
-				kr = KERN_FAILURE;
-			} else {
-				semaphore->ss_count++;
-			}
+		goto unlock;
+	}
+	if (*waiter == THREAD_NULL) {
+		if (semaphore->ss_count == INT32_MAX) {
+			kr = KERN_FAILURE;
+		} else {
+			semaphore->ss_count++;
 		}
 	}
+unlock:
 	lck_spin_unlock_nopreempt(&semaphore->ss_waitq.wq_lock);
 	return kr;
 }
@@ -205,7 +271,8 @@ semaphore_signal_all(semaphore_t semaphore)
 		return KERN_INVALID_ARGUMENT;
 	}
 	interrupts = lck_spin_lock_irq(&semaphore->ss_waitq.wq_lock);
-	active = semaphore->ss_active;
+	active = !(semaphore->ss_flags & SS_DEAD);
+	no_lock_locked(semaphore);
 	waitq_claim_all_locked(&semaphore->ss_waitq, THREAD_AWAKENED, &claimed);
 	lck_spin_unlock_irq(&semaphore->ss_waitq.wq_lock, interrupts);
 	waitq_run_claimed(&claimed);
@@ -221,13 +288,12 @@ semaphore_signal_thread(semaphore_t semaphore, thread_t thread)
 	if (semaphore == SEMAPHORE_NULL) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (thread == THREAD_NULL) {
-		bool woken = waitq_wakeup_one(&semaphore->ss_waitq, THREAD_AWAKENED);
-
-		return woken ? KERN_SUCCESS : KERN_NOT_WAITING;
-	}
 	interrupts = lck_spin_lock_irq(&semaphore->ss_waitq.wq_lock);
-	if (!semaphore->ss_active) {
+	no_lock_locked(semaphore);
+	if (thread == THREAD_NULL) {
+		thread = waitq_claim_one_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
+		kr = thread != THREAD_NULL ? KERN_SUCCESS : KERN_NOT_WAITING;
+	} else if (semaphore->ss_flags & SS_DEAD) {
 		kr = KERN_TERMINATED;
 	} else if (waitq_claim_thread_locked(&semaphore->ss_waitq, thread, THREAD_AWAKENED)) {
 		kr = KERN_SUCCESS;
@@ -246,6 +312,7 @@ semaphore_signal_thread(semaphore_t semaphore, thread_t thread)
 static kern_return_t
 semaphore_wait_result(wait_result_t wresult)
 {
+	rpc_push_replied(current_thread()); /* the signal has ended it; time-out and abort have not */
 	switch (wresult) {
 	case THREAD_AWAKENED:
 		return KERN_SUCCESS;
@@ -261,6 +328,45 @@ semaphore_wait_result(wait_result_t wresult)
 /* What a wait is told when it must not sleep. */
 #define SEMAPHORE_POLL UINT64_MAX
 
+/* What follows, of one without flags. */
+OS_INLINE bool
+semaphore_wait_plain_locked(semaphore_t semaphore, uint64_t deadline, kern_return_t *kr)
+    REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	if (semaphore->ss_count > 0) {
+		semaphore->ss_count--;
+		*kr = KERN_SUCCESS;
+	} else if (deadline == SEMAPHORE_POLL) {
+		*kr = KERN_OPERATION_TIMED_OUT;
+	} else {
+		waitq_wait_prepare_locked(&semaphore->ss_waitq, THREAD_ABORTSAFE, deadline);
+		return false;
+	}
+	return true;
+}
+
+static OS_NOINLINE bool
+semaphore_wait_special_locked(semaphore_t semaphore, uint64_t deadline, kern_return_t *kr)
+    REQUIRES(semaphore->ss_waitq.wq_lock)
+{
+	thread_t self = current_thread();
+	bool over;
+
+	if (semaphore->ss_flags & SS_DEAD) {
+		*kr = KERN_TERMINATED;
+		return true;
+	}
+	over = semaphore_wait_plain_locked(semaphore, deadline, kr);
+	if (semaphore->ss_flags & SS_LOCK) {
+		if (!over && holder_exists_locked(semaphore)) {
+			rpc_push_link(self, semaphore->ss_holder, false);
+		} else if (over && *kr == KERN_SUCCESS) {
+			set_holder_locked(semaphore, self);
+		}
+	}
+	return over;
+}
+
 /*
  * True: the wait is over, with *kr. False: the caller is on the queue with its wait prepared and must block.
  * Interrupts masked.
@@ -268,19 +374,13 @@ semaphore_wait_result(wait_result_t wresult)
 OS_INLINE bool
 semaphore_wait_begin(semaphore_t semaphore, uint64_t deadline, kern_return_t *kr)
 {
-	bool over = true;
+	bool over;
 
 	lck_spin_lock_nopreempt(&semaphore->ss_waitq.wq_lock);
-	if (!semaphore->ss_active) {
-		*kr = KERN_TERMINATED;
-	} else if (semaphore->ss_count > 0) {
-		semaphore->ss_count--;
-		*kr = KERN_SUCCESS;
-	} else if (deadline == SEMAPHORE_POLL) {
-		*kr = KERN_OPERATION_TIMED_OUT;
+	if (os_likely(semaphore->ss_flags == 0)) {
+		over = semaphore_wait_plain_locked(semaphore, deadline, kr);
 	} else {
-		waitq_wait_prepare_locked(&semaphore->ss_waitq, THREAD_ABORTSAFE, deadline);
-		over = false;
+		over = semaphore_wait_special_locked(semaphore, deadline, kr);
 	}
 	lck_spin_unlock_nopreempt(&semaphore->ss_waitq.wq_lock);
 	return over;

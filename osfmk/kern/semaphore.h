@@ -6,6 +6,16 @@
  * gone to sleep does not touch the semaphore again; destruction wakes it with THREAD_RESTART.
  *
  * Lock: the lock of ss_waitq, LCK_RANK_WAITQ, interrupts masked, guards the count as well.
+ *
+ * Priority. Whoever waits for a semaphore waits for the next signal, and in general nobody knows who will make it: a
+ * semaphore has no owner. One use has: as a lock, wait and signal by the same thread. So a semaphore that was
+ * created with the value 1 is taken for a lock (SS_LOCK) as long as it is used like one, and then its holder, the thread
+ * whose wait last succeeded and that has not signalled since, runs at no less than the priority of those that
+ * wait, like the worker of an RPC (<kern/rpc_push.h>; a waiter's push goes through chains of both). The first signal by
+ * another thread than the holder, signal_all or signal_thread shows that it is something else; it is never taken
+ * for a lock again. Semaphores with other initial values, for which no such guess can be made, donate nothing, and pay
+ * nothing. A holder that ends without a signal leaves nobody to push on. A signal moves every waiter's push to the
+ * next holder: time by the number of waiters, on locks that are fought for.
  */
 #pragma once
 
@@ -16,13 +26,18 @@
 struct semaphore {
 	struct waitq ss_waitq;
 	int32_t ss_count;         /* > 0: waits that will not block; guarded by ss_waitq.wq_lock */
-	bool ss_active;           /* false once destroyed; guarded by ss_waitq.wq_lock */
-	bool ss_by_priority;      /* wakes the waiter of the highest priority, not the oldest; constant */
+	uint32_t ss_flags;        /* SS_*; guarded by ss_waitq.wq_lock */
 	uint32_t ss_refs;         /* atomic: 1 for the owning task's list, 1 for each user */
 	task_t ss_owner;          /* NULL once destroyed; guarded by the owner's task lock */
 	struct list_node ss_link; /* on the owner's task.semaphores; guarded by the owner's task lock */
 	struct ipc_port *ss_port; /* made on first use, by ipc; IP_DEAD once destroyed; atomic */
+	thread_t ss_holder;       /* with SS_LOCK; NULL: nobody; guarded by ss_waitq.wq_lock */
+	uint64_t ss_holder_id;    /* its thread_id: it may be gone */
 };
+
+#define SS_DEAD        0x1U /* destroyed */
+#define SS_BY_PRIORITY 0x2U /* wakes the waiter of the highest priority, not the oldest; constant */
+#define SS_LOCK        0x4U /* used as a lock so far */
 
 /* MIG routines: 3418, 3419 and the 617200 family. The semaphore comes back with a reference. */
 kern_return_t semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value);
