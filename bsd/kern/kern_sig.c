@@ -10,6 +10,7 @@
 #include <arm64/copyio.h>
 #include <kern/assert.h>
 #include <kern/ast.h>
+#include <kern/exception.h>
 #include <kern/upcalls.h>
 #include <mach/exception_types.h>
 #include <os/panic.h>
@@ -232,6 +233,30 @@ signal_begin_delivery(struct uthread *uth, int sig, struct signal_delivery *sd)
 	lck_mtx_unlock(&p->p_lock);
 }
 
+/* Signals whose default action leaves a core. */
+#define SIG_CORE                                                                                      \
+	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) | SIG_BIT(SIGEMT) | \
+	    SIG_BIT(SIGFPE) | SIG_BIT(SIGBUS) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGSYS))
+
+void
+bsd_crash_exit(int status)
+{
+	exit1(status);
+}
+
+/* Ends the process by a signal, EXC_CRASH first where that applies: signal, exception and code in its own code. */
+static OS_NORETURN void
+signal_end_process(int sig, int exception, uint64_t code, uint64_t subcode)
+{
+	int status = W_EXITCODE(0, sig);
+
+	if (SIG_BIT(sig) & SIG_CORE) {
+		exception_crash((uint64_t)sig << 24 | (uint64_t)(exception & 0xf) << 20 | (code & 0xfffff),
+		    subcode, status);
+	}
+	exit1(status);
+}
+
 static void
 signal_deliver(struct uthread *uth, int sig)
 {
@@ -245,7 +270,7 @@ signal_deliver(struct uthread *uth, int sig)
 		return;
 	}
 	if (sd.sd_handler == SA_DEFAULT) {
-		exit1(W_EXITCODE(0, sig));
+		signal_end_process(sig, 0, 0, 0);
 	}
 	if (!sendsig(uth, &sd)) {
 		exit1(W_EXITCODE(0, SIGILL));
@@ -377,7 +402,7 @@ bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t 
 	kprintf("%s[%d]: %s: exception %d, code 0x%llx, address 0x%llx, pc 0x%llx, lr 0x%llx\n", p->p_comm,
 	    p->p_pid, signal_names[sig], exception, (unsigned long long)code, (unsigned long long)subcode,
 	    (unsigned long long)frame->pc, (unsigned long long)frame->lr);
-	exit1(W_EXITCODE(0, sig));
+	signal_end_process(sig, exception, code, subcode);
 }
 
 /* ---- Actions ---- */

@@ -4,6 +4,7 @@
 #include <ipc/exc_actions.h>
 
 #include <arm64/machine_routines.h>
+#include <ipc/exc_wire.h>
 #include <ipc/ipc_host.h>
 #include <ipc/mig_server.h>
 #include <ipc/port.h>
@@ -162,6 +163,9 @@ exc_behavior_valid(exception_behavior_t behavior)
 	case EXCEPTION_STATE:
 	case EXCEPTION_STATE_IDENTITY:
 		return true;
+	case EXCEPTION_IDENTITY_PROTECTED:
+	case EXCEPTION_STATE_IDENTITY_PROTECTED:
+		return ((uint32_t)behavior & MACH_EXCEPTION_CODES) != 0; /* there is no other form */
 	default:
 		return false;
 	}
@@ -179,8 +183,7 @@ exc_check(exception_mask_t mask, const struct exception_action *action)
 	if (action->flavor != 0 && machine_thread_state_words(action->flavor) == 0) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (IP_VALID(action->port) && action->flavor == 0 &&
-	    ((uint32_t)action->behavior & ~MACH_EXCEPTION_MASK) != EXCEPTION_DEFAULT) {
+	if (IP_VALID(action->port) && action->flavor == 0 && exc_tells_state(action)) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	return KERN_SUCCESS;

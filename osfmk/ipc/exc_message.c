@@ -15,6 +15,7 @@
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
 #include <ipc/port.h>
+#include <ipc/task_token.h>
 #include <kern/assert.h>
 #include <kern/exception.h>
 #include <kern/task.h>
@@ -32,7 +33,7 @@ exc_answer_take(thread_t self, ipc_kmsg_t kmsg)
 
 	ipc_kmsg_destroy_received(kmsg);
 	if (handled) {
-		thread_return_to_user();
+		exception_handled(self);
 	}
 	exception_ask_next(self);
 }
@@ -68,7 +69,7 @@ exc_continue(void *param, wait_result_t wresult)
 	/* Aborted: whatever ended the wait comes first; then the instruction is executed again. */
 	ipc_wait_withdraw(self);
 	exc_message_thread_terminate(self);
-	thread_return_to_user();
+	exception_handled(self);
 }
 
 void
@@ -118,18 +119,27 @@ exc_reply_port_make(thread_t self)
 }
 
 static void
-exc_request_identify(thread_t self, ipc_kmsg_t kmsg)
+exc_request_put_port(ipc_kmsg_t kmsg, uint32_t index, ipc_port_t port)
 {
-	thread_reference(self);
-	task_reference(self->task);
-	for (unsigned i = 0; i < 2; i++) {
-		kmsg->ikm_desc[i] = (struct ipc_kmsg_desc){
-			.ikd_type = MACH_MSG_PORT_DESCRIPTOR,
-			.ikd_disposition = MACH_MSG_TYPE_PORT_SEND,
-			.ikd_port = i == 0 ? convert_thread_to_port(self) : convert_task_to_port(self->task),
-		};
-	}
+	kmsg->ikm_desc[index] = (struct ipc_kmsg_desc){
+		.ikd_type = MACH_MSG_PORT_DESCRIPTOR,
+		.ikd_disposition = MACH_MSG_TYPE_PORT_SEND,
+		.ikd_port = port,
+	};
 	kmsg->ikm_bits |= MACH_MSGH_BITS_COMPLEX;
+}
+
+static void
+exc_request_identify(thread_t self, const struct exception_action *action, ipc_kmsg_t kmsg)
+{
+	if (exc_tells_identity(action)) {
+		thread_reference(self);
+		task_reference(self->task);
+		exc_request_put_port(kmsg, 0, convert_thread_to_port(self));
+		exc_request_put_port(kmsg, 1, convert_task_to_port(self->task));
+	} else if (exc_tells_token(action)) {
+		exc_request_put_port(kmsg, 0, task_make_id_token(self->task));
+	}
 }
 
 /* The message with all its rights, the action's among them; NULL without memory. */
@@ -137,8 +147,7 @@ static ipc_kmsg_t
 exc_request_make(thread_t self, const struct exception_action *action)
 {
 	uint32_t size = exc_request_size(action);
-	bool identity = exc_tells_identity(action);
-	ipc_kmsg_t kmsg = ipc_kmsg_alloc(size, identity ? 2 : 0);
+	ipc_kmsg_t kmsg = ipc_kmsg_alloc(size, exc_request_ports(action));
 
 	if (kmsg == IKM_NULL) {
 		return IKM_NULL;
@@ -149,9 +158,7 @@ exc_request_make(thread_t self, const struct exception_action *action)
 	kmsg->ikm_sender = (security_token_t){ { 0, 1 } };
 	kmsg->ikm_audit = (audit_token_t){ { 0 } };
 	*ikm_header(kmsg) = (mach_msg_header_t){ .msgh_id = exc_request_id(action), .msgh_size = size };
-	if (identity) {
-		exc_request_identify(self, kmsg);
-	}
+	exc_request_identify(self, action, kmsg);
 	exc_request_write(self, action, kmsg->ikm_msg);
 	return kmsg;
 }
@@ -172,7 +179,7 @@ exc_message_send(thread_t self, const struct exception_action *action)
 	if (ipc_kmsg_send(kmsg, 0, 0) != MACH_MSG_SUCCESS) {
 		ipc_kmsg_destroy(kmsg);
 		exc_message_thread_terminate(self);
-		thread_return_to_user();
+		exception_handled(self);
 	}
 	exc_wait(self);
 }
@@ -188,7 +195,7 @@ exc_message_raise(thread_t self, const struct exception_action *action)
 	}
 	exception->carries_state = exc_tells_state(action);
 	exception->reply_id = exc_request_id(action) + 100;
-	if (!exc_tells_identity(action)) {
+	if (exc_request_ports(action) == 0) {
 		exc_direct_raise(self, action); /* returns if it cannot be done */
 	}
 	exc_message_send(self, action);

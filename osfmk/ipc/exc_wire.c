@@ -25,8 +25,12 @@ exc_request_size(const struct exception_action *action)
 	uint32_t size = sizeof(mach_msg_header_t) + sizeof(NDR_record_t) + 2 * sizeof(uint32_t);
 
 	size += EXCEPTION_CODE_MAX * (exc_tells_wide_codes(action) ? sizeof(int64_t) : sizeof(int32_t));
-	if (exc_tells_identity(action)) {
-		size += sizeof(mach_msg_body_t) + 2 * sizeof(mach_msg_port_descriptor_t);
+	if (exc_request_ports(action) != 0) {
+		size +=
+		    sizeof(mach_msg_body_t) + exc_request_ports(action) * sizeof(mach_msg_port_descriptor_t);
+	}
+	if (exc_tells_token(action)) {
+		size += sizeof(uint64_t);
 	}
 	if (exc_tells_state(action)) {
 		size += 2 * sizeof(uint32_t) + 4 * machine_thread_state_words(action->flavor);
@@ -37,9 +41,11 @@ exc_request_size(const struct exception_action *action)
 mach_msg_id_t
 exc_request_id(const struct exception_action *action)
 {
-	uint32_t form = ((uint32_t)action->behavior & ~MACH_EXCEPTION_MASK) - EXCEPTION_DEFAULT;
+	mach_msg_id_t base = exc_tells_wide_codes(action) ? MACH_EXC_BASE : EXC_BASE;
 
-	return (exc_tells_wide_codes(action) ? MACH_EXC_BASE : EXC_BASE) + (mach_msg_id_t)form;
+	/* Between the two forms with a token lies one with a backtrace. */
+	return base + (mach_msg_id_t)(exc_form(action) - EXCEPTION_DEFAULT) +
+	       (exc_form(action) == EXCEPTION_STATE_IDENTITY_PROTECTED);
 }
 
 OS_INLINE uint8_t *
@@ -56,13 +62,15 @@ put_word(uint8_t *at, uint32_t word)
 }
 
 static uint8_t *
-put_ports(uint8_t *at)
+put_ports(uint8_t *at, uint32_t count)
 {
 	const mach_msg_port_descriptor_t port = { .type = MACH_MSG_PORT_DESCRIPTOR };
 
-	at = put_word(at, 2);
-	at = put(at, &port, sizeof(port));
-	return put(at, &port, sizeof(port));
+	at = put_word(at, count);
+	while (count-- > 0) {
+		at = put(at, &port, sizeof(port));
+	}
+	return at;
 }
 
 static uint8_t *
@@ -86,10 +94,13 @@ exc_request_write(thread_t self, const struct exception_action *action, void *me
 	const struct exception_state *exception = &self->ipc.ith_exception;
 	uint8_t *at = (uint8_t *)message + sizeof(mach_msg_header_t);
 
-	if (exc_tells_identity(action)) {
-		at = put_ports(at);
+	if (exc_request_ports(action) != 0) {
+		at = put_ports(at, exc_request_ports(action));
 	}
 	at = put(at, &ndr, sizeof(ndr));
+	if (exc_tells_token(action)) {
+		at = put(at, &self->thread_id, sizeof(self->thread_id));
+	}
 	at = put_word(at, exception->type);
 	at = put_word(at, EXCEPTION_CODE_MAX);
 	if (exc_tells_wide_codes(action)) {

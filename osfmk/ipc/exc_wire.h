@@ -9,16 +9,37 @@
 #include <mach/ndr.h>
 
 /* What an action asks to be told. */
+OS_INLINE uint32_t
+exc_form(const struct exception_action *action)
+{
+	return (uint32_t)action->behavior & ~MACH_EXCEPTION_MASK;
+}
+
+/* The ports of thread and task. */
 OS_INLINE bool
 exc_tells_identity(const struct exception_action *action)
 {
-	return ((uint32_t)action->behavior & ~MACH_EXCEPTION_MASK) != EXCEPTION_STATE;
+	return exc_form(action) == EXCEPTION_DEFAULT || exc_form(action) == EXCEPTION_STATE_IDENTITY;
+}
+
+/* The thread's id and a token for the task, which give no power over them. */
+OS_INLINE bool
+exc_tells_token(const struct exception_action *action)
+{
+	return exc_form(action) >= EXCEPTION_IDENTITY_PROTECTED;
 }
 
 OS_INLINE bool
 exc_tells_state(const struct exception_action *action)
 {
-	return ((uint32_t)action->behavior & ~MACH_EXCEPTION_MASK) != EXCEPTION_DEFAULT;
+	return exc_form(action) != EXCEPTION_DEFAULT && exc_form(action) != EXCEPTION_IDENTITY_PROTECTED;
+}
+
+/* Descriptors of the request. */
+OS_INLINE uint32_t
+exc_request_ports(const struct exception_action *action)
+{
+	return exc_tells_identity(action) ? 2 : exc_tells_token(action) ? 1 : 0;
 }
 
 OS_INLINE bool
@@ -27,7 +48,7 @@ exc_tells_wide_codes(const struct exception_action *action)
 	return ((uint32_t)action->behavior & MACH_EXCEPTION_CODES) != 0;
 }
 
-/* The longest request: both ports, 64-bit codes, vector registers. */
+/* The longest request: both ports (a token and an id take less), 64-bit codes, vector registers. */
 #define EXC_REQUEST_MAX                                                                  \
 	((uint32_t)(sizeof(mach_msg_base_t) + 2 * sizeof(mach_msg_port_descriptor_t) +   \
 		    sizeof(NDR_record_t) + 2 * sizeof(uint32_t) + 2 * sizeof(uint64_t) + \

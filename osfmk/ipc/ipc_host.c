@@ -1,16 +1,17 @@
 /*
- * The host and clock ports and their MIG routines.
+ * The host's ports and their MIG routines.
  */
 #include <ipc/ipc.h>
 
 #include <arm64/cpu_data.h>
+#include <ipc/ipc_clock.h>
 #include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
 #include <ipc/ipc_processor.h>
+#include <ipc/notify.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
-#include <kern/clock.h>
 #include <kern/load.h>
 #include <kern/processor.h>
 #include <kern/sched.h>
@@ -18,8 +19,9 @@
 #include <kern/thread.h>
 #include <kern/version.h>
 #include <kern/zalloc.h>
-#include <mach/clock_types.h>
 #include <mach/host_info.h>
+#include <mach/host_notify.h>
+#include <mach/host_special_ports.h>
 #include <mach/machine.h>
 #include <string.h>
 #include <vm/vm_map_internal.h>
@@ -30,12 +32,12 @@
 
 struct host realhost;
 
+static LCK_CLASS_DECLARE(host_special_lock_class, "host special ports", LCK_RANK_IPC_MISC);
+
 /* The first form of HOST_VM_INFO64. */
 #define VM64_OLD_COUNT 24
 
-static struct clock_service clocks[] = { { .clock_id = SYSTEM_CLOCK }, { .clock_id = CALENDAR_CLOCK } };
-
-static ipc_port_t
+ipc_port_t
 ipc_host_make_port(void *kobject, ipc_kobject_type_t type)
 {
 	ipc_port_t port = ipc_kobject_alloc_port(kobject, type);
@@ -50,9 +52,8 @@ ipc_host_init(void)
 	exc_actions_init(&realhost.exc_actions);
 	realhost.host_port = ipc_host_make_port(&realhost, IKOT_HOST);
 	realhost.host_priv_port = ipc_host_make_port(&realhost, IKOT_HOST_PRIV);
-	for (unsigned i = 0; i < os_countof(clocks); i++) {
-		clocks[i].clock_port = ipc_host_make_port(&clocks[i], IKOT_CLOCK);
-	}
+	lck_spin_init(&realhost.special_lock, &host_special_lock_class);
+	ipc_clock_init();
 }
 
 /* These objects never go away, so a look is enough. */
@@ -68,12 +69,6 @@ host_t
 convert_port_to_host_priv(ipc_port_t port)
 {
 	return IP_VALID(port) && port->ip_kotype == IKOT_HOST_PRIV ? port->ip_kobject : NULL;
-}
-
-clock_serv_t
-convert_port_to_clock(ipc_port_t port)
-{
-	return IP_VALID(port) && port->ip_kotype == IKOT_CLOCK ? port->ip_kobject : NULL;
 }
 
 /* --- mach_host --- */
@@ -227,17 +222,6 @@ host_info(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_num
 	}
 }
 
-kern_return_t
-host_get_clock_service(host_t host, clock_id_t id, ipc_port_t *clock)
-{
-	(void)host;
-	if (id < 0 || (unsigned)id >= os_countof(clocks)) {
-		return KERN_INVALID_ARGUMENT;
-	}
-	*clock = ipc_port_make_send(clocks[id].clock_port);
-	return KERN_SUCCESS;
-}
-
 static kern_return_t
 host_load_info(host_info_t info, mach_msg_type_number_t *count)
 {
@@ -332,42 +316,121 @@ host_statistics64(host_t host, host_flavor_t flavor, host_info64_t info, mach_ms
 					: host_statistics(host, flavor, info, count);
 }
 
-/* --- clock --- */
+/* --- special ports: what daemons leave for each other; the kernel's own are fixed --- */
 
-kern_return_t
-clock_get_time(clock_serv_t clock, mach_timespec_t *time)
+static ipc_port_t
+host_copy_special_port(host_t host, int which)
 {
-	uint64_t seconds, ns;
-	uint32_t fraction;
+	ipc_port_t port;
 
-	if (clock->clock_id == CALENDAR_CLOCK) {
-		clock_get_calendar_ns(&seconds, &fraction);
-	} else {
-		ns = absolutetime_to_nanoseconds(mach_absolute_time());
-		seconds = ns / NSEC_PER_SEC;
-		fraction = (uint32_t)(ns % NSEC_PER_SEC);
+	switch (which) {
+	case HOST_PORT:
+		return ipc_port_make_send(host->host_port);
+	case HOST_PRIV_PORT:
+		return ipc_port_make_send(host->host_priv_port);
+	case HOST_IO_MAIN_PORT:
+		return ipc_port_make_send(host->io_main_port);
+	default:
+		lck_spin_lock(&host->special_lock);
+		port = ipc_port_copy_send(host->special[which]);
+		lck_spin_unlock(&host->special_lock);
+		return port;
 	}
-	*time = (mach_timespec_t){ .tv_sec = (unsigned int)seconds, .tv_nsec = (clock_res_t)fraction };
-	return KERN_SUCCESS;
 }
 
 kern_return_t
-clock_get_attributes(
-    clock_serv_t clock, clock_flavor_t flavor, clock_attr_t attr, mach_msg_type_number_t *count)
+host_get_special_port(host_t host, int node, int which, ipc_port_t *port)
 {
-	(void)clock;
-	if (*count < 1) {
-		return KERN_FAILURE;
+	if (node != HOST_LOCAL_NODE || which < HOST_MIN_SPECIAL_PORT || which > HOST_MAX_SPECIAL_PORT) {
+		return KERN_INVALID_ARGUMENT;
 	}
-	switch (flavor) {
-	case CLOCK_GET_TIME_RES:
-	case CLOCK_ALARM_CURRES:
-	case CLOCK_ALARM_MINRES:
-	case CLOCK_ALARM_MAXRES:
-		attr[0] = (integer_t)absolutetime_to_nanoseconds(1);
-		*count = 1;
-		return KERN_SUCCESS;
-	default:
-		return KERN_INVALID_VALUE;
+	*port = host_copy_special_port(host, which);
+	return KERN_SUCCESS;
+}
+
+/* The right is taken over on success. */
+kern_return_t
+host_set_special_port(host_t host, int which, ipc_port_t port)
+{
+	ipc_port_t old;
+
+	if (which <= HOST_MAX_SPECIAL_KERNEL_PORT || which > HOST_MAX_SPECIAL_PORT) {
+		return KERN_INVALID_ARGUMENT;
 	}
+	lck_spin_lock(&host->special_lock);
+	old = host->special[which];
+	host->special[which] = port;
+	lck_spin_unlock(&host->special_lock);
+	ipc_port_release_send(old);
+	return KERN_SUCCESS;
+}
+
+/* --- who wants to hear that the calendar was set: once each --- */
+
+struct host_notify {
+	struct list_node link;
+	ipc_port_t port; /* send-once right */
+};
+
+static ZONE_DEFINE(host_notify_zone, "host notifications", sizeof(struct host_notify), ZC_NONE);
+static LCK_CLASS_DECLARE(host_notify_lock_class, "host notifications", LCK_RANK_IPC_MISC);
+static LCK_SPIN_DECLARE(host_notify_lock, &host_notify_lock_class);
+static struct list_node host_notify_list[HOST_NOTIFY_TYPE_MAX + 1] = {
+	LIST_HEAD_INIT(host_notify_list[HOST_NOTIFY_CALENDAR_CHANGE]),
+	LIST_HEAD_INIT(host_notify_list[HOST_NOTIFY_CALENDAR_SET]),
+};
+
+kern_return_t
+host_request_notification(host_t host, host_flavor_t type, ipc_port_t port)
+{
+	struct host_notify *request;
+
+	(void)host;
+	if (type < 0 || type > HOST_NOTIFY_TYPE_MAX || !IP_VALID(port)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	request = zalloc(host_notify_zone);
+	if (request == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	request->port = port;
+	lck_spin_lock(&host_notify_lock);
+	list_push_back(&host_notify_list[type], &request->link);
+	lck_spin_unlock(&host_notify_lock);
+	return KERN_SUCCESS;
+}
+
+static ipc_port_t
+host_notify_take(host_flavor_t type)
+{
+	struct list_node *link;
+	struct host_notify *request;
+	ipc_port_t port = IP_NULL;
+
+	lck_spin_lock(&host_notify_lock);
+	link = list_pop_front(&host_notify_list[type]);
+	lck_spin_unlock(&host_notify_lock);
+	if (link != NULL) {
+		request = list_entry(link, struct host_notify, link);
+		port = request->port;
+		zfree(host_notify_zone, request);
+	}
+	return port;
+}
+
+static void
+host_notify_all(host_flavor_t type, mach_msg_id_t id)
+{
+	ipc_port_t port;
+
+	while ((port = host_notify_take(type)) != IP_NULL) {
+		ipc_notify_send_bare(port, id);
+	}
+}
+
+void
+host_notify_calendar_set(void)
+{
+	host_notify_all(HOST_NOTIFY_CALENDAR_CHANGE, HOST_CALENDAR_CHANGED_REPLYID);
+	host_notify_all(HOST_NOTIFY_CALENDAR_SET, HOST_CALENDAR_SET_REPLYID);
 }

@@ -1,10 +1,9 @@
 /*
- * MIG routines on the host and clock ports.
+ * MIG routines on the host's ports.
  */
 #pragma once
 
 #include <ipc/ipc_kobject.h>
-#include <mach/clock_types.h>
 #include <mach/host_info.h>
 #include <mach/mach_types.h>
 
@@ -27,8 +26,14 @@ kern_return_t host_statistics64(
     host_t host, host_flavor_t flavor, host_info64_t info, mach_msg_type_number_t *count);
 kern_return_t mach_zone_info(host_t host, struct vm_map_copy **names, mach_msg_type_number_t *names_count,
     struct vm_map_copy **info, mach_msg_type_number_t *info_count);
-kern_return_t host_get_clock_service(host_t host, clock_id_t id, ipc_port_t *clock);
 
-kern_return_t clock_get_time(clock_serv_t clock, mach_timespec_t *time);
-kern_return_t clock_get_attributes(
-    clock_serv_t clock, clock_flavor_t flavor, clock_attr_t attr, mach_msg_type_number_t *count);
+/* Rights given are taken over on KERN_SUCCESS. */
+kern_return_t host_get_special_port(host_t host, int node, int which, ipc_port_t *port);
+kern_return_t host_set_special_port(host_t host, int which, ipc_port_t port);
+kern_return_t host_request_notification(host_t host, host_flavor_t type, ipc_port_t port);
+
+/* The wall-clock time was set: tells those who asked. May be called wherever a message may be sent. */
+void host_notify_calendar_set(void);
+
+/* A port of the kernel for an object that exists for good. */
+ipc_port_t ipc_host_make_port(void *kobject, ipc_kobject_type_t type);

@@ -12,6 +12,7 @@
 #include <ipc/ipc_types.h>
 #include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
+#include <mach/host_special_ports.h>
 #include <vm/vm_types.h>
 
 /* The host and the clocks exist once; a pointer says which. */
@@ -20,12 +21,15 @@ struct host {
 	ipc_port_t host_priv_port;
 	ipc_port_t io_main_port; /* set once, by iokit */
 	struct exc_actions exc_actions;
+	lck_spin_t special_lock;
+	ipc_port_t special[HOST_MAX_SPECIAL_PORT + 1]; /* (special_lock) send rights of daemons */
 };
 typedef struct host *host_t;
 
 struct clock_service {
 	int clock_id; /* SYSTEM_CLOCK, CALENDAR_CLOCK */
 	ipc_port_t clock_port;
+	ipc_port_t control_port;
 };
 typedef struct clock_service *clock_serv_t;
 
@@ -65,6 +69,7 @@ semaphore_t convert_port_to_semaphore(ipc_port_t port);
 host_t convert_port_to_host(ipc_port_t port);
 host_t convert_port_to_host_priv(ipc_port_t port);
 clock_serv_t convert_port_to_clock(ipc_port_t port);
+clock_serv_t convert_port_to_clock_ctrl(ipc_port_t port);
 
 /* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */
 ipc_port_t convert_task_to_port(task_t task);

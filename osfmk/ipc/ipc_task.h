@@ -29,4 +29,5 @@ struct ipc_task_state {
 	ipc_port_t resource_notify;                    /* (l) */
 	ipc_port_t registered[TASK_PORT_REGISTER_MAX]; /* (l) inherited */
 	struct exc_actions exc_actions;                /* own lock; inherited */
+	uint32_t exc_guard_behavior;                   /* (a) TASK_EXC_GUARD_*; inherited */
 };

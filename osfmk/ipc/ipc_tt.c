@@ -167,6 +167,12 @@ convert_port_to_task_name(ipc_port_t port)
 	return task != TASK_NULL ? task : ipc_kobject_convert(port, IKOT_TASK_NAME, reference_task);
 }
 
+task_t
+ipc_port_to_task(ipc_port_t port, ipc_kobject_type_t type)
+{
+	return ipc_kobject_convert(port, type, reference_task);
+}
+
 thread_t
 convert_port_to_thread(ipc_port_t port)
 {
@@ -213,8 +219,7 @@ convert_port_to_map(ipc_port_t port)
 
 /* --- names to objects --- */
 
-/* The kernel object that a send right of the current task denotes. Inside an SMR section. */
-static ipc_port_t
+ipc_port_t
 ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
 {
 	uint64_t word = 0;
@@ -330,7 +335,8 @@ ipc_task_init(task_t task, task_t parent)
 	struct ipc_task_state *ipc = &task->ipc;
 	kern_return_t kr;
 
-	*ipc = (struct ipc_task_state){ .sec_token = { { 0, 1 } } };
+	*ipc = (struct ipc_task_state){ .sec_token = { { 0, 1 } },
+		.exc_guard_behavior = TASK_EXC_GUARD_MP_DELIVER };
 	lck_spin_init(&ipc->lock, &ipc_task_lock_class);
 	exc_actions_init(&ipc->exc_actions);
 	kr = ipc_space_create(task, &ipc->space);
@@ -339,6 +345,7 @@ ipc_task_init(task_t task, task_t parent)
 	}
 	if (parent != TASK_NULL) {
 		ipc_task_inherit(ipc, &parent->ipc);
+		ipc->exc_guard_behavior = os_atomic_load(&parent->ipc.exc_guard_behavior, relaxed);
 	} else {
 		ipc->host = ipc_port_make_send(realhost.host_priv_port); /* for pid 1 and its heirs */
 	}
@@ -633,4 +640,30 @@ task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count)
 	}
 	task_threads_release(&snapshot);
 	return kr;
+}
+
+/* --- what a broken guard means to the task --- */
+
+kern_return_t
+task_get_exc_guard_behavior(task_t task, task_exc_guard_behavior_t *behavior)
+{
+	*behavior = os_atomic_load(&task->ipc.exc_guard_behavior, relaxed);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_set_exc_guard_behavior(task_t task, task_exc_guard_behavior_t behavior)
+{
+	if (behavior & ~TASK_EXC_GUARD_ALL) {
+		return KERN_INVALID_VALUE;
+	}
+	os_atomic_store(&task->ipc.exc_guard_behavior, behavior, relaxed);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_task_is_self(task_t task, boolean_t *is_self)
+{
+	*is_self = task == current_task();
+	return KERN_SUCCESS;
 }

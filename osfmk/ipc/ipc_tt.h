@@ -6,6 +6,8 @@
 #include <ipc/ipc_types.h>
 #include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
+#include <mach/boolean.h>
+#include <mach/task_info.h>
 
 /*
  * A send right to the port of `kobject` that is in *slot: made on first use and published by compare-exchange; IP_DEAD there
@@ -23,6 +25,16 @@ kern_return_t thread_set_special_port(thread_t thread, int which, ipc_port_t por
 
 /* Send rights to the ports of all threads; the kalloc'ed array goes to the caller with the rights. */
 kern_return_t task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count);
+
+/* The task of a port of a kind that stands for one, with a reference. */
+task_t ipc_port_to_task(ipc_port_t port, ipc_kobject_type_t type);
+
+kern_return_t task_get_exc_guard_behavior(task_t task, task_exc_guard_behavior_t *behavior);
+kern_return_t task_set_exc_guard_behavior(task_t task, task_exc_guard_behavior_t behavior);
+kern_return_t mach_task_is_self(task_t task, boolean_t *is_self);
+
+/* The kernel object that a send right of the current task denotes, if of that kind. Inside an SMR section. */
+ipc_port_t ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type);
 
 /* A semaphore has ended: its port, if it had one, dies. Takes what was in semaphore.ss_port. */
 void ipc_semaphore_disable(ipc_port_t port);

@@ -12,6 +12,7 @@
 
 #include <ipc/exc_actions.h>
 #include <ipc/ipc.h>
+#include <ipc/ipc_clock.h>
 #include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
 #include <ipc/ipc_processor.h>
@@ -20,6 +21,7 @@
 #include <ipc/mach_port.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
+#include <ipc/task_token.h>
 #include <kern/kern_types.h>
 #include <kern/processor.h>
 #include <kern/semaphore.h>

@@ -79,7 +79,13 @@ ipc_notify_no_senders(ipc_port_t notify, mach_port_mscount_t mscount)
 void
 ipc_notify_send_once(ipc_port_t notify)
 {
-	ipc_kmsg_t kmsg = ipc_notify_alloc(notify, MACH_NOTIFY_SEND_ONCE, sizeof(mach_msg_header_t));
+	ipc_notify_send_bare(notify, MACH_NOTIFY_SEND_ONCE);
+}
+
+void
+ipc_notify_send_bare(ipc_port_t notify, mach_msg_id_t id)
+{
+	ipc_kmsg_t kmsg = ipc_notify_alloc(notify, id, sizeof(mach_msg_header_t));
 
 	if (kmsg != IKM_NULL) {
 		ipc_kmsg_send_always(kmsg);

@@ -12,5 +12,8 @@ void ipc_notify_send_possible(ipc_port_t notify, mach_port_name_t name);
 void ipc_notify_no_senders(ipc_port_t notify, mach_port_mscount_t mscount);
 void ipc_notify_send_once(ipc_port_t notify);
 
+/* A bare header with an id. */
+void ipc_notify_send_bare(ipc_port_t notify, mach_msg_id_t id);
+
 /* Moves the receive right in `port` into the message; destroys it when it cannot be sent. */
 void ipc_notify_port_destroyed(ipc_port_t notify, ipc_port_t port);

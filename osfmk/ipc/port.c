@@ -13,6 +13,7 @@
 #include <ipc/notify.h>
 #include <ipc/pset.h>
 #include <ipc/space.h>
+#include <ipc/task_token.h>
 #include <kern/assert.h>
 #include <kern/thread.h>
 #include <kern/upcalls.h>
@@ -118,12 +119,19 @@ ipc_port_make_sonce(ipc_port_t port)
 	return port;
 }
 
+/* Kernel objects that end, or are told, when nobody has a send right any more (ipc_kobject_arm_no_senders). */
+static bool
+ipc_port_object_listens(ipc_port_t port)
+{
+	return port->ip_kotype == IKOT_IOKIT_OBJECT || port->ip_kotype == IKOT_TASK_ID_TOKEN;
+}
+
 /* Takes the armed request if there is still no sender: a kernel object's goes to its owner, any other port's is the
  * send-once right *notify. */
 static bool
 ipc_port_take_nsrequest(ipc_port_t port, ipc_port_t *notify, uint32_t *mscount)
 {
-	bool take, owner = port->ip_kotype == IKOT_IOKIT_OBJECT;
+	bool take, owner = ipc_port_object_listens(port);
 	uint64_t rights;
 
 	lck_spin_lock(&port->ip_lock);
@@ -151,6 +159,8 @@ ipc_port_check_no_senders(ipc_port_t port)
 	}
 	if (port->ip_kotype == IKOT_IOKIT_OBJECT) {
 		iokit_no_senders(port);
+	} else if (port->ip_kotype == IKOT_TASK_ID_TOKEN) {
+		task_id_token_no_senders(port);
 	} else {
 		ipc_notify_no_senders(notify, mscount);
 	}

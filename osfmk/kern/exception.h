@@ -24,6 +24,7 @@ struct exception_state {
 	uint8_t level; /* which handler has been asked: enum exception_level */
 	bool carries_state;
 	mach_msg_id_t reply_id; /* of the answer that is waited for */
+	int32_t exit_status;    /* EXC_CRASH: what the process ends with */
 };
 
 enum exception_level { EXCEPTION_THREAD, EXCEPTION_TASK, EXCEPTION_HOST, EXCEPTION_LEVELS };
@@ -34,12 +35,22 @@ enum exception_level { EXCEPTION_THREAD, EXCEPTION_TASK, EXCEPTION_HOST, EXCEPTI
  */
 void exception_triage(exception_type_t type, uint64_t code, uint64_t subcode);
 
+/*
+ * The process is about to end by a signal of the kind that leaves a core: EXC_CRASH, for whoever wants to look at it
+ * first. Whatever they answer, the process ends with `status`. Same context as exception_triage.
+ */
+OS_NORETURN void exception_crash(uint64_t code, uint64_t subcode, int status);
+
+/* The handler says "go on", or the wait for it was ended. */
+OS_NORETURN void exception_handled(thread_t self);
+
 /* The asked handler has refused or cannot be reached: goes on with the next. Does not return. */
 OS_NORETURN void exception_ask_next(thread_t self);
 
 /*
  * A rule of a guarded port is broken by a call of the current thread: EXC_GUARD is raised when the thread leaves the
- * kernel. Nobody to handle it: nothing happens but the call's error.
+ * kernel. Nobody to handle it: nothing happens but the call's error, unless the task asked for its own end
+ * (task_set_exc_guard_behavior).
  */
 void exception_guard(uint32_t name, uint32_t flavor, uint64_t payload);
 

@@ -401,6 +401,34 @@ semaphore_wait_deadline(semaphore_t semaphore, uint64_t deadline)
 	return over ? kr : semaphore_wait_result(thread_block(THREAD_CONTINUE_NULL));
 }
 
+/* Seconds and nanoseconds from now; zero for both is a poll. KERN_INVALID_VALUE for a bad fraction. */
+static kern_return_t
+semaphore_deadline(uint32_t sec, clock_res_t nsec, uint64_t *deadline)
+{
+	if (nsec < 0 || (uint64_t)nsec >= NSEC_PER_SEC) {
+		return KERN_INVALID_VALUE;
+	}
+	*deadline = sec == 0 && nsec == 0
+			? SEMAPHORE_POLL
+			: clock_interval_to_deadline_ns((uint64_t)sec * NSEC_PER_SEC + (uint64_t)nsec);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+semaphore_wait(semaphore_t semaphore)
+{
+	return semaphore_wait_deadline(semaphore, 0);
+}
+
+kern_return_t
+semaphore_timedwait(semaphore_t semaphore, mach_timespec_t time)
+{
+	uint64_t deadline;
+	kern_return_t kr = semaphore_deadline(time.tv_sec, time.tv_nsec, &deadline);
+
+	return kr == KERN_SUCCESS ? semaphore_wait_deadline(semaphore, deadline) : kr;
+}
+
 /* --- traps; all enter with interrupts masked --- */
 
 static void
@@ -428,19 +456,6 @@ semaphore_wait_trap_deadline(mach_port_name_t name, uint64_t deadline)
 		thread_block_prepared();
 	}
 	return kr;
-}
-
-/* Seconds and nanoseconds from now; zero for both is a poll. KERN_INVALID_VALUE for a bad fraction. */
-static kern_return_t
-semaphore_deadline(uint32_t sec, clock_res_t nsec, uint64_t *deadline)
-{
-	if (nsec < 0 || (uint64_t)nsec >= NSEC_PER_SEC) {
-		return KERN_INVALID_VALUE;
-	}
-	*deadline = sec == 0 && nsec == 0
-			? SEMAPHORE_POLL
-			: clock_interval_to_deadline_ns((uint64_t)sec * NSEC_PER_SEC + (uint64_t)nsec);
-	return KERN_SUCCESS;
 }
 
 kern_return_t

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <kern/waitq.h>
+#include <mach/clock_types.h>
 #include <mach/kern_return.h>
 #include <mach/port.h>
 
@@ -50,6 +51,9 @@ kern_return_t semaphore_signal_all(semaphore_t semaphore);
 kern_return_t semaphore_signal_thread(semaphore_t semaphore, thread_t thread);
 /* May block. deadline: absolute time, 0 none. */
 kern_return_t semaphore_wait_deadline(semaphore_t semaphore, uint64_t deadline);
+kern_return_t semaphore_wait(semaphore_t semaphore);
+/* From now; zero is a poll. */
+kern_return_t semaphore_timedwait(semaphore_t semaphore, mach_timespec_t time);
 
 void semaphore_reference(semaphore_t semaphore);
 void semaphore_dereference(semaphore_t semaphore);

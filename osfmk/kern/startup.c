@@ -7,6 +7,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/panic.h>
 #include <ipc/ipc.h>
+#include <ipc/ipc_clock.h>
 #include <ipc/mk_timer.h>
 #include <kern/clock.h>
 #include <kern/load.h>
@@ -111,6 +112,7 @@ kernel_bootstrap_thread(void *param, wait_result_t result)
 	kstack_thread_start();
 	smr_thread_start();
 	mk_timer_init();
+	ipc_clock_start_alarms();
 	start_cpus();
 	startup_phase = STARTUP_DRIVERS;
 	iokit_init();

@@ -51,6 +51,9 @@ uint32_t bsd_tasks(task_t *tasks, uint32_t room);
 /* Nobody handled a Mach exception: becomes a signal of the current thread. */
 void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint64_t subcode);
 
+/* EXC_CRASH has been told: the current process ends with a wait status. */
+OS_NORETURN void bsd_crash_exit(int status);
+
 /* PE_init_iokit and StartIOKitMatching. */
 void iokit_init(void);
 

@@ -1,6 +1,9 @@
 /* Special ports of the host. */
 #pragma once
 
+/* host_get_special_port's node */
+#define HOST_LOCAL_NODE (-1)
+
 #define HOST_MIN_SPECIAL_PORT         0
 #define HOST_SECURITY_PORT            0
 #define HOST_PRIV_PORT                2

@@ -7,6 +7,28 @@
 #include <mach/vm_types.h>
 
 typedef natural_t task_flavor_t;
+
+/* Which port of a task is meant. */
+#define TASK_FLAVOR_CONTROL 0
+#define TASK_FLAVOR_READ    1
+#define TASK_FLAVOR_INSPECT 2
+#define TASK_FLAVOR_NAME    3
+
+/* What follows when a thread breaks the rule of a guarded region (VM) or port (MP). */
+typedef uint32_t task_exc_guard_behavior_t;
+
+#define TASK_EXC_GUARD_NONE       0x00
+#define TASK_EXC_GUARD_VM_DELIVER 0x01
+#define TASK_EXC_GUARD_VM_ONCE    0x02
+#define TASK_EXC_GUARD_VM_CORPSE  0x04
+#define TASK_EXC_GUARD_VM_FATAL   0x08
+#define TASK_EXC_GUARD_VM_ALL     0x0f
+#define TASK_EXC_GUARD_MP_DELIVER 0x10 /* EXC_GUARD is raised */
+#define TASK_EXC_GUARD_MP_ONCE    0x20 /* only the first time */
+#define TASK_EXC_GUARD_MP_CORPSE  0x40
+#define TASK_EXC_GUARD_MP_FATAL   0x80 /* if nobody handles it, the task is killed */
+#define TASK_EXC_GUARD_MP_ALL     0xf0
+#define TASK_EXC_GUARD_ALL        0xff
 typedef integer_t *task_info_t;
 
 #define TASK_INFO_MAX 94 /* words a caller may ask for in one call */

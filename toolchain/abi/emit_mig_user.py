@@ -6,7 +6,8 @@ from abi.mig import Routine, count_of, poly_of
 SOURCE = "libsystem/mig_stubs.c"
 
 # Subsystems whose header is not simply <mach/SUBSYSTEM.h>.
-HEADERS = {"clock": "mach/clock_routines", "vm_map": "mach/vm_map_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
+HEADERS = {"clock": "mach/clock_routines", "semaphore": "mach/semaphore_routines", "task_token": "mach/task",
+           "vm_map": "mach/vm_map_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
 
 
 def header_path(subsystem):
@@ -14,18 +15,22 @@ def header_path(subsystem):
 
 
 def emit(tables, gen, sysroot):
+    headers = {}
     for subsystem in tables.subsystems:
-        text.write(f"{sysroot}/{header_path(subsystem)}", _header(subsystem))
-    includes = [header_path(s).removeprefix("usr/include/") for s in tables.subsystems]
+        headers.setdefault(header_path(subsystem), []).append(subsystem)
+    for path, subsystems in headers.items():
+        text.write(f"{sysroot}/{path}", _header(subsystems))
+    includes = [path.removeprefix("usr/include/") for path in headers]
     text.write(f"{gen}/{SOURCE}", "".join([
         text.banner(["osfmk/mach/mig.abi"]),
         text.includes("mach/mach_types.h", "string.h", *includes), '\n#include "mig_client.h"\n#include "mig_serial.h"\n',
         *(_stub(r) for r in map(Routine, tables.routines()) if not r.custom)]))
 
 
-def _header(subsystem):
+def _header(subsystems):
+    subsystem = subsystems[0]
     protos = []
-    for entry in subsystem.routines:
+    for entry in (e for s in subsystems for e in s.routines):
         args = _declarations(Routine(entry))
         names = dict.fromkeys([entry.name, entry.stub or entry.name])
         protos += [text.prototype("kern_return_t", name, args) + ";\n" for name in names]
