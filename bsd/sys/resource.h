@@ -44,11 +44,14 @@ struct rlimit {
 	rlim_t rlim_max;
 };
 
-#define PRIO_PROCESS 0
-#define PRIO_PGRP    1
-#define PRIO_USER    2
-#define PRIO_MIN     (-20)
-#define PRIO_MAX     20
+#define PRIO_PROCESS        0
+#define PRIO_PGRP           1
+#define PRIO_USER           2
+#define PRIO_DARWIN_THREAD  3 /* who is 0, the value 0 or PRIO_DARWIN_BG */
+#define PRIO_DARWIN_PROCESS 4
+#define PRIO_DARWIN_BG      0x1000
+#define PRIO_MIN            (-20)
+#define PRIO_MAX            20
 
 _Static_assert(sizeof(struct rusage) == 144, "rusage");
 _Static_assert(sizeof(struct rlimit) == 16, "rlimit");

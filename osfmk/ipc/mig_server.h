@@ -24,9 +24,12 @@
 #include <ipc/task_token.h>
 #include <kern/kern_types.h>
 #include <kern/processor.h>
+#include <kern/sched_prim.h>
 #include <kern/semaphore.h>
 #include <kern/task.h>
+#include <kern/task_policy.h>
 #include <kern/thread.h>
+#include <kern/thread_policy.h>
 #include <mach/mach_types.h>
 #include <mach/mig_errors.h>
 #include <mach/ndr.h>

@@ -9,6 +9,7 @@
 #include <kern/clock.h>
 #include <kern/task.h>
 #include <kern/thread.h>
+#include <kern/thread_policy.h>
 #include <mach/policy.h>
 #include <mach/task_info.h>
 #include <mach/thread_info.h>
@@ -42,6 +43,15 @@ thread_policy_of(thread_t thread)
 	return thread->se.se_mode == TH_MODE_TIMESHARE ? POLICY_TIMESHARE : POLICY_RR;
 }
 
+/* Of late, in parts of TH_USAGE_SCALE. A look without locks. */
+static integer_t
+thread_cpu_usage(thread_t thread)
+{
+	static_assert(TH_USAGE_SCALE == 1000, "what sched_entity_share tells");
+	return (integer_t)sched_entity_share(
+	    &thread->se, nanoseconds_to_absolutetime(thread_cpu_time_ns(thread)), mach_absolute_time());
+}
+
 /* A snapshot without locks: the thread may be elsewhere by the time the caller reads it. */
 static int
 thread_run_state(thread_t thread)
@@ -65,6 +75,7 @@ thread_info_basic(thread_t thread, thread_info_t out, mach_msg_type_number_t *co
 {
 	thread_basic_info_data_t info = {
 		.user_time = time_value_of_ns(thread_cpu_time_ns(thread)),
+		.cpu_usage = thread_cpu_usage(thread),
 		.policy = thread_policy_of(thread),
 		.run_state = thread_run_state(thread),
 		.suspend_count = (integer_t)os_atomic_load(&thread->user_stop_count, relaxed),
@@ -89,11 +100,12 @@ thread_info_extended(thread_t thread, thread_info_t out, mach_msg_type_number_t 
 {
 	thread_extended_info_data_t info = {
 		.pth_user_time = thread_cpu_time_ns(thread),
+		.pth_cpu_usage = thread_cpu_usage(thread),
 		.pth_policy = thread_policy_of(thread),
 		.pth_run_state = thread_run_state(thread),
 		.pth_curpri = thread->sched_pri,
 		.pth_priority = thread->se.se_base,
-		.pth_maxpriority = MAXPRI_USER,
+		.pth_maxpriority = thread->se.se_mode == TH_MODE_REALTIME ? MAXPRI_REALTIME : MAXPRI_USER,
 	};
 
 	lck_mtx_lock(&thread->mutex);
@@ -112,6 +124,10 @@ thread_info(thread_t thread, thread_flavor_t flavor, thread_info_t out, mach_msg
 		return thread_info_identifier(thread, out, count);
 	case THREAD_EXTENDED_INFO:
 		return thread_info_extended(thread, out, count);
+	case THREAD_SCHED_TIMESHARE_INFO:
+	case THREAD_SCHED_RR_INFO:
+	case THREAD_SCHED_FIFO_INFO:
+		return thread_sched_info(thread, flavor, out, count);
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}

@@ -143,17 +143,47 @@ usage_decay(struct sched_entity *se, uint64_t now)
 	se->se_usage = passed >= 64 ? 0 : se->se_usage >> passed;
 }
 
+/*
+ * What is left by now of `used` ticks of CPU that were used evenly over the last `elapsed`: all of it within a period,
+ * later what a thread comes to that always uses this share. At most two periods.
+ */
+static uint64_t
+decayed_use(uint64_t used, uint64_t elapsed)
+{
+	uint64_t share;
+
+	if (elapsed <= sched_ticks.decay_period) {
+		return os_min(used, elapsed);
+	}
+	share = used >= elapsed ? 1024 : (used << 10) / elapsed; /* 2^54 ticks are 208 days at 1 GHz */
+	return os_min(used, (2 * sched_ticks.decay_period * share) >> 10);
+}
+
 void
 sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t now)
 {
-	uint64_t used = cpu_time - se->se_charged;
+	uint64_t used = cpu_time - se->se_charged, elapsed = now - se->se_charged_at;
 
 	se->se_charged = cpu_time;
+	se->se_charged_at = now;
 	if (se->se_mode == TH_MODE_TIMESHARE) {
 		usage_decay(se, now);
-		/* More than two periods' worth would have decayed to that by now. */
-		se->se_usage = os_min(se->se_usage + used, 2 * sched_ticks.decay_period);
+		se->se_usage =
+		    os_min(se->se_usage + decayed_use(used, elapsed), 2 * sched_ticks.decay_period);
 	}
+}
+
+unsigned
+sched_entity_share(const struct sched_entity *se, uint64_t cpu_time, uint64_t now)
+{
+	struct sched_entity charged = *se;
+
+	if (charged.se_mode != TH_MODE_TIMESHARE) {
+		charged.se_mode = TH_MODE_TIMESHARE;
+		charged.se_usage = 0;
+	}
+	sched_entity_charge(&charged, cpu_time, now);
+	return (unsigned)(charged.se_usage * 1000 / (2 * sched_ticks.decay_period));
 }
 
 static void
@@ -200,11 +230,20 @@ sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, 
 }
 
 void
+sched_entity_boost(struct sched_entity *se, int pri, uint64_t now)
+{
+	se->se_boost = (int16_t)pri;
+	se->se_usage |= 1; /* so that the next wake-up is looked at, and ends it */
+	se->se_decay_at = now;
+}
+
+void
 sched_entity_wake(struct sched_entity *se, uint64_t now)
 {
 	if ((se->se_flags & SE_FAILSAFE) && now >= se->se_unsafe) {
 		failsafe_leave(se);
 	}
+	se->se_boost = -1;
 	if (se->se_mode == TH_MODE_TIMESHARE) {
 		usage_decay(se, now);
 		return;

@@ -13,14 +13,15 @@
  *
  * Decay. The time a timeshare thread ran is added to its usage when somebody else wanted the CPU: at the end of a
  * quantum, and when the thread wakes and is about to push another one off (a thread that always sleeps just
- * before its quantum ends does not get away). Usage is halved every decay period. A thread that runs all the time
+ * before its quantum ends does not get away). What was used while nobody wanted the CPU counts as if it had been
+ * used evenly since the last charge, so that work done long ago is not held against a thread. Usage is halved every decay period. A thread that runs all the time
  * comes to 2 periods = 250 ms; N that share a CPU come to 250/N ms each, so equals lose the same and stay equals, and
  * who mostly sleeps stays near its base and goes first. A hog of a higher band sinks below the base of the next
  * one, so bands are shares, not walls.
  *
  * Starvation. Decay ends at SCHED_PENALTY_MAX levels, so background threads could wait for ever behind a default
  * hog. A thread that waited longer than its class may (sched_patience) is boosted to the level of those who run,
- * for one quantum, and no two boosted turns follow each other. With n starving threads each gets a turn at least every
+ * until it waits or for one quantum, and no two boosted turns follow each other. With n starving threads each gets a turn at least every
  * patience + n * (quantum + its own quantum). This holds among timeshare threads; fixed priorities are
  * obeyed strictly, but only as long as their owners behave:
  *
@@ -58,9 +59,10 @@ void sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns));
 
 /* What policy knows of a thread. Who writes it: the thread's scheduling lock serialises. */
 struct sched_entity {
-	uint64_t se_usage;    /* timeshare: decayed ticks; others: 1, so that each wake-up is looked at */
-	uint64_t se_decay_at; /* when se_usage is halved next; 0: at the next wake-up */
-	uint64_t se_charged;  /* the thread's CPU time that usage contains */
+	uint64_t se_usage;      /* timeshare: decayed ticks; others: 1, so that each wake-up is looked at */
+	uint64_t se_decay_at;   /* when se_usage is halved next; 0: at the next wake-up */
+	uint64_t se_charged;    /* the thread's CPU time that usage contains */
+	uint64_t se_charged_at; /* when that was */
 	uint64_t
 	    se_unsafe; /* fixed and real time: ticks on the CPU while others waited, since it blocked; in the
 			          * fail-safe: when that ends */
@@ -100,8 +102,9 @@ sched_initial_usage(enum sched_mode mode, bool trusted)
 
 /* The memory is zero. */
 OS_INLINE void
-sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted)
+sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool trusted, uint64_t now)
 {
+	se->se_charged_at = now;
 	se->se_usage = sched_initial_usage(mode, trusted);
 	se->se_push = se->se_boost = -1;
 	se->se_base = se->se_asked_base = (int16_t)base;
@@ -124,8 +127,14 @@ uint64_t sched_entity_quantum(const struct sched_entity *se);
 /* The thread has used `cpu_time` in its life; a timeshare thread pays for what is new. */
 void sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t now);
 
+/* Its share of a CPU of late, in thousandths. */
+unsigned sched_entity_share(const struct sched_entity *se, uint64_t cpu_time, uint64_t now);
+
 /* Its quantum ended while somebody waited; it ran `turn` ticks of it. Ends a boost, a computation, trust. */
 void sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now);
+
+/* It has starved: at least `pri` until it has run for a quantum, or waits. */
+void sched_entity_boost(struct sched_entity *se, int pri, uint64_t now);
 
 /* It wakes: what it used long ago is forgotten, a real-time thread gets its deadline. */
 void sched_entity_wake(struct sched_entity *se, uint64_t now);

@@ -948,6 +948,33 @@ sched_leave_processor(void)
 	switch_stackless(processor, self, processor->pr_idle_thread);
 }
 
+/* It is switched out and made runnable like a thread that wakes, so that it goes where it belongs. */
+static void
+migrate_self(processor_t processor, thread_t self)
+{
+	self->sched_flags |= TH_SFLAG_MIGRATE;
+	switch_stackful(processor, self, select_thread(processor));
+}
+
+void
+thread_set_affinity(thread_t thread, int tag)
+{
+	/* Tags of one task that follow each other are on CPUs that follow each other, those of two tasks anywhere. */
+	unsigned home = (unsigned)((thread->task->unique_id * 7 + (unsigned)tag) % cpu_count);
+	bool irq = ml_set_interrupts_enabled(false);
+	processor_t processor = current_processor();
+
+	if (sched_may_move(thread->bound_cpu)) {
+		os_atomic_store(
+		    &thread->bound_cpu, tag == 0 ? SCHED_CPU_ANY : (int16_t)SCHED_AFFINE(home), relaxed);
+		if (thread == processor->pr_active && tag != 0 && processor->pr_cpu != home &&
+		    os_atomic_load(&processor_get(home)->pr_current_pri, relaxed) < thread->sched_pri) {
+			migrate_self(processor, thread);
+		}
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
 kern_return_t
 thread_bind_self(int cpu)
 {
@@ -962,8 +989,7 @@ thread_bind_self(int cpu)
 	processor = current_processor();
 	self->bound_cpu = (int16_t)cpu;
 	if (cpu != THREAD_CPU_ANY && processor->pr_cpu != (unsigned)cpu) {
-		self->sched_flags |= TH_SFLAG_MIGRATE;
-		switch_stackful(processor, self, select_thread(processor));
+		migrate_self(processor, self);
 	}
 	ml_set_interrupts_enabled(true);
 	return KERN_SUCCESS;

@@ -62,6 +62,12 @@ void thread_depress_user(uint64_t ns, uint64_t result);
 /* MIG routine 3609: ends a depression. KERN_NOT_DEPRESSED when there is none. */
 kern_return_t thread_depress_abort(thread_t thread);
 
+/*
+ * `thread` likes to be where the threads of its task with the same tag are; 0: wherever it was last. The current
+ * thread goes there if that CPU is free, others when they next wake.
+ */
+void thread_set_affinity(thread_t thread, int tag);
+
 /* From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. */
 void processor_request_recheck(processor_t processor);
 

@@ -46,7 +46,7 @@ void
 thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trusted)
 {
 	lck_spin_init(&thread->sched_lock, &sched_lock_class);
-	sched_entity_init(&thread->se, mode, pri, trusted);
+	sched_entity_init(&thread->se, mode, pri, trusted, ml_get_timebase_raw());
 	thread->sched_pri = (int16_t)pri;
 	thread->quantum = pri > BASEPRI_UTILITY ? standard_quantum : quantum_units(&thread->se);
 }
@@ -124,7 +124,7 @@ void
 thread_boost(thread_t thread, int pri)
 {
 	lck_spin_lock_nopreempt(&thread->sched_lock);
-	thread->se.se_boost = (int16_t)pri;
+	sched_entity_boost(&thread->se, pri, ml_get_timebase_raw());
 	(void)update_locked(thread);
 	lck_spin_unlock_nopreempt(&thread->sched_lock);
 }

@@ -3,6 +3,8 @@
  */
 #include <kern/task.h>
 
+#include <kern/task_policy.h>
+
 #include <arm64/machine_routines.h>
 #include <ipc/ipc.h>
 #include <kern/sched.h>
@@ -77,13 +79,13 @@ task_deallocate(task_t task)
 /* --- creation --- */
 
 static void
-task_setup(task_t task, struct vm_map *map, int16_t priority)
+task_setup(task_t task, task_t parent, struct vm_map *map)
 {
 	memset(task, 0, sizeof(*task));
 	task->map = map;
 	task->active = true;
 	task->ref_count = 2; /* the creator, being alive */
-	task->priority = priority;
+	task_policy_init(task, parent);
 	task->unique_id = unique_id_allocate();
 	list_init(&task->threads);
 	list_init(&task->semaphores);
@@ -118,7 +120,7 @@ task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 	if (task == TASK_NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	task_setup(task, map, parent == kernel_task ? BASEPRI_DEFAULT : parent->priority);
+	task_setup(task, parent, map);
 	task->sec_token = parent->sec_token;
 	task->audit_token = parent->audit_token;
 	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
@@ -149,7 +151,8 @@ task_create_internal(task_t parent, bool inherit_memory, task_t *out)
 void
 task_init(void)
 {
-	task_setup(kernel_task, kernel_map, BASEPRI_KERNEL);
+	task_setup(kernel_task, TASK_NULL, kernel_map);
+	kernel_task->priority = BASEPRI_KERNEL;
 	kernel_task->sec_token = (security_token_t){ .val = { 0, 1 } };
 	kernel_task->audit_token = (audit_token_t){ .val = { [1] = 0 } };
 }

@@ -14,6 +14,7 @@
 #include <ipc/ipc_task.h>
 #include <kern/kern_types.h>
 #include <kern/locks.h>
+#include <kern/sched_request.h>
 #include <kern/thread.h>
 #include <mach/message.h>
 #include <mach/task_info.h>
@@ -34,16 +35,17 @@ struct task {
 	uint32_t thread_count;               /* (t) */
 	struct list_node threads;            /* (t) thread.task_link */
 	lck_mtx_t lock;
-	struct list_node semaphores; /* (t) semaphore.ss_link */
-	struct ipc_task_state ipc;   /* (i) name space; special, registered and exception ports */
-	security_token_t sec_token;  /* (t) sender identity in message trailers; set by bsd */
-	audit_token_t audit_token;   /* (t) the same */
-	uint64_t dead_cpu_time;      /* (t) of threads that have exited, ticks */
-	uint64_t unique_id;          /* (c) */
-	int16_t priority;            /* (t) base of new threads */
-	bool halting;                /* (t) a thread ends all others; no new ones meanwhile */
-	bool kdebug_marked;          /* (a) the trace's filter looks at it; see kdebug/filter.h */
-	bool disabling;              /* (t) somebody kills the ports: the last thread waits for it */
+	struct list_node semaphores;     /* (t) semaphore.ss_link */
+	struct ipc_task_state ipc;       /* (i) name space; special, registered and exception ports */
+	security_token_t sec_token;      /* (t) sender identity in message trailers; set by bsd */
+	audit_token_t audit_token;       /* (t) the same */
+	uint64_t dead_cpu_time;          /* (t) of threads that have exited, ticks */
+	uint64_t unique_id;              /* (c) */
+	int16_t priority;                /* (t) base of new threads */
+	struct sched_task_request sched; /* (t) what is asked for all its threads; see <kern/task_policy.h> */
+	bool halting;                    /* (t) a thread ends all others; no new ones meanwhile */
+	bool kdebug_marked;              /* (a) the trace's filter looks at it; see kdebug/filter.h */
+	bool disabling;                  /* (t) somebody kills the ports: the last thread waits for it */
 };
 
 extern task_t kernel_task;

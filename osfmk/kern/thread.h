@@ -41,6 +41,7 @@
 #include <kern/runq.h>
 #include <kern/sched_place.h>
 #include <kern/sched_policy.h>
+#include <kern/sched_request.h>
 #include <kern/timer_call.h>
 #include <kern/turnstile_types.h>
 #include <kern/wait_word.h>
@@ -118,7 +119,8 @@ struct thread {
 	uint64_t thread_id;                  /* (c) unique since boot */
 	uint32_t kdebug_call;                /* (o) event id of the system call in progress, if AST_KDEBUG */
 	void *uthread;                       /* (o) the BSD half */
-	char name[THREAD_NAME_MAX];          /* (m) */
+	struct sched_request request; /* (m) what programs ask of the scheduler; <kern/thread_policy.h> */
+	char name[THREAD_NAME_MAX];   /* (m) */
 
 #if MACH_ASSERT
 	struct {

@@ -35,3 +35,25 @@ typedef struct policy_rr_base policy_rr_base_data_t;
 typedef struct policy_rr_limit policy_rr_limit_data_t;
 typedef struct policy_fifo_base policy_fifo_base_data_t;
 typedef struct policy_fifo_limit policy_fifo_limit_data_t;
+
+/* What thread_info tells of a thread that shares time, and of one of fixed priority. Priorities 0..127. */
+typedef struct policy_timeshare_info {
+	int max_priority;
+	int base_priority;
+	int cur_priority;
+	int depressed;
+	int depress_priority;
+} policy_timeshare_info_data_t;
+typedef struct policy_timeshare_info *policy_timeshare_info_t;
+
+typedef struct policy_rr_info {
+	int max_priority;
+	int base_priority;
+	int quantum; /* milliseconds */
+	int depressed;
+	int depress_priority;
+} policy_rr_info_data_t;
+typedef struct policy_rr_info *policy_rr_info_t;
+
+#define POLICY_TIMESHARE_INFO_COUNT 5
+#define POLICY_RR_INFO_COUNT        5
