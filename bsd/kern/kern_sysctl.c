@@ -18,6 +18,7 @@
 #include <ipc/ipc.h>
 #include <kdebug/kpc.h>
 #include <kdebug/sampling.h>
+#include <kern/alloc_fail.h>
 #include <kern/clock.h>
 #include <kern/load.h>
 #include <kern/locks.h>
@@ -250,6 +251,33 @@ sysctl_locks_taken(const struct sysctl_row *row, struct sysctl_request *req)
 	return lck_count_acquired(&count) ? sysctl_out_quad(req, count) : ENOENT;
 }
 
+/* SITE/N in, {allocations seen, failed} out; <kern/alloc_fail.h>. Debug builds. */
+static int
+sysctl_alloc_fail(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	uint64_t result[2];
+	char words[32];
+	int error;
+
+	if (!MACH_ASSERT) {
+		return ENOENT;
+	}
+	alloc_fail_result(&result[0], &result[1]);
+	error = sysctl_out(req, result, sizeof(result));
+	if (error != 0 || req->new == 0) {
+		return error;
+	}
+	if (req->new_size >= sizeof(words)) {
+		return EINVAL;
+	}
+	error = copyin(req->new, words, req->new_size);
+	if (error == 0) {
+		words[req->new_size] = '\0';
+		error = alloc_fail_arm(words, current_task()) ? 0 : EINVAL;
+	}
+	return error;
+}
+
 static int
 sysctl_ipc_fast_leaves(const struct sysctl_row *row, struct sysctl_request *req)
 {
@@ -266,6 +294,7 @@ sysctl_ipc_fast_leaves(const struct sysctl_row *row, struct sysctl_request *req)
 #define SET(name, handler, arg)      { name, 0, 0, SYSCTL_RD | SYSCTL_WR, handler, (const void *)(uintptr_t)(arg) }
 
 static const struct sysctl_row sysctl_rows[] = {
+	SET("debug.alloc_fail", sysctl_alloc_fail, 0),
 	PROC("debug.locks_taken", 0, 0, sysctl_locks_taken),
 	PROC("debug.ipc_fast_leaves", 0, 0, sysctl_ipc_fast_leaves),
 	STRING("kern.ostype", CTL_KERN, KERN_OSTYPE, "Darwin"),

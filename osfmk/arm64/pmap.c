@@ -11,6 +11,7 @@
 
 #include <arm64/boot_info.h>
 #include <arm64/commpage.h>
+#include <kern/alloc_fail.h>
 #include <kern/assert.h>
 #include <kern/zalloc.h>
 #include <mach/arm/commpage.h>
@@ -87,7 +88,7 @@ pte_note_used(pte_t *table, unsigned index)
 static pte_t *
 pmap_table_alloc(void)
 {
-	vm_page_t page = vm_page_grab_zero();
+	vm_page_t page = alloc_fail_now(ALLOC_FAIL_TABLE) ? NULL : vm_page_grab_zero();
 
 	if (page == NULL) {
 		return NULL;

@@ -1,6 +1,7 @@
 /*
  * Start-up of the machine-independent kernel: the calls, in order. osfmk/README.md has the table.
  */
+#include <kern/alloc_fail.h>
 #include <kern/startup.h>
 
 #include <arm64/commpage.h>
@@ -46,6 +47,7 @@ bootstrap_memory(void)
 	vm_page_bootstrap();
 	pmap_bootstrap();
 	zone_init();
+	alloc_fail_init();
 	vm_map_init();
 	kmem_init();
 	commpage_init();

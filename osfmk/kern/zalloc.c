@@ -3,6 +3,7 @@
  */
 #include <kern/zalloc.h>
 
+#include <kern/alloc_fail.h>
 #include <kern/percpu.h>
 #include <kern/preempt.h>
 #include <kern/smr.h>
@@ -134,6 +135,9 @@ zalloc(zone_t zone)
 {
 	void *elem;
 
+	if (alloc_fail_now(ALLOC_FAIL_ZONE)) {
+		return NULL;
+	}
 	disable_preemption();
 	elem = zone_core_alloc(zone, current_cpu_data()->cpu_number);
 	enable_preemption();

@@ -7,6 +7,7 @@
 #include <vm/vm_kern.h>
 
 #include <arm64/vm_layout.h>
+#include <kern/alloc_fail.h>
 #include <kern/assert.h>
 #include <kern/locks.h>
 #include <kern/percpu.h>
@@ -92,6 +93,10 @@ kmem_reserve(vm_offset_t *addr, vm_size_t size, vm_offset_t mask)
 	kern_return_t kr;
 
 	if (entry == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (alloc_fail_now(ALLOC_FAIL_KMEM)) {
+		vm_map_entry_free(entry);
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	kr = vm_map_find_space(kernel_map, &start, size, mask);

@@ -9,6 +9,7 @@
 
 #include <arm64/boot_info.h>
 #include <arm64/machine_routines.h>
+#include <kern/alloc_fail.h>
 #include <kern/assert.h>
 #include <kern/locks.h>
 #include <kern/percpu.h>
@@ -138,10 +139,16 @@ vm_page_grab_slow(struct vm_page_cpu *cpu)
 vm_page_t
 vm_page_grab(void)
 {
-	uint64_t daif = irq_save();
-	struct vm_page_cpu *cpu = PERCPU_GET(vm_page_cpu);
-	vm_page_t page = cpu->vpc_free;
+	struct vm_page_cpu *cpu;
+	vm_page_t page;
+	uint64_t daif;
 
+	if (alloc_fail_now(ALLOC_FAIL_PAGE)) {
+		return NULL;
+	}
+	daif = irq_save();
+	cpu = PERCPU_GET(vm_page_cpu);
+	page = cpu->vpc_free;
 	if (os_likely(page != NULL)) {
 		cpu->vpc_free = page->vmp_next;
 		cpu->vpc_count--;

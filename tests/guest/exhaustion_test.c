@@ -1,0 +1,449 @@
+/*
+ * Memory exhausted at each allocation in turn.
+ *
+ * A debug kernel makes the Nth allocation of a kind that this task causes fail (the sysctl debug.alloc_fail). Each
+ * piece of work below is done with N = 1, 2, ... until none failed: every call must succeed or give the error that is
+ * documented for a shortage, and afterwards the kernel holds as many objects of every kind as before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <mach/mach.h>
+#include <mach/mach_vm.h>
+#include <mach_debug/zone_info.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define PAGE    16384ull
+#define SELF    mach_task_self()
+#define N_MAX   3000 /* more allocations than any piece of work makes */
+#define ZONES   256
+#define SETTLES 100 /* looks at the counts while freed memory waits for its grace period */
+
+static const char *const sites[] = { "page", "zone", "kmem", "table" };
+
+static bool
+arm(const char *site, unsigned n)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "%s/%u", site, n);
+	return sysctlbyname("debug.alloc_fail", NULL, NULL, words, strlen(words)) == 0;
+}
+
+/* No more failures; did one happen? */
+static bool
+disarm(void)
+{
+	uint64_t result[2] = { 0, 0 };
+	size_t size = sizeof(result);
+
+	EXPECT_EQ(sysctlbyname("debug.alloc_fail", result, &size, "off", 3), 0);
+	return result[1] != 0;
+}
+
+/* --- what a call may answer --- */
+
+static bool
+ok_kr(const char *what, kern_return_t kr)
+{
+	switch (kr) {
+	case KERN_SUCCESS:
+		return true;
+	case KERN_RESOURCE_SHORTAGE:
+	case KERN_NO_SPACE:
+	case KERN_FAILURE:
+	case MACH_SEND_NO_BUFFER:
+	case MACH_RCV_BODY_ERROR | MACH_MSG_VM_KERNEL:
+	case MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE:
+	case MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL:
+	case MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_KERNEL:
+	case MACH_SEND_INVALID_MEMORY:
+		return false;
+	default:
+		printf("# %s answers %#x\n", what, kr);
+		EXPECT(!"an error that does not say shortage");
+		return false;
+	}
+}
+
+static bool
+ok_errno(const char *what, int error)
+{
+	if (error == 0) {
+		return true;
+	}
+	if (error != ENOMEM && error != EAGAIN && error != ENOBUFS && error != ENFILE && error != EMFILE) {
+		printf("# %s answers %d (%s)\n", what, error, strerror(error));
+		EXPECT(!"an error that does not say shortage");
+	}
+	return false;
+}
+
+#define OK(call)       ok_kr(#call, (call))
+#define OK_POSIX(call) ok_errno(#call, (call) < 0 ? errno : 0)
+
+/* --- pieces of work --- */
+
+static void
+work_memory(void)
+{
+	mach_vm_address_t at = 0, other = 0;
+	vm_prot_t cur, max;
+	mach_msg_type_number_t count;
+	vm_offset_t data;
+
+	if (!OK(mach_vm_allocate(SELF, &at, 64 * PAGE, VM_FLAGS_ANYWHERE))) {
+		return;
+	}
+	memset((void *)at, 1, 3 * PAGE);
+	OK(mach_vm_protect(SELF, at + PAGE, PAGE, FALSE, VM_PROT_READ));
+	OK(mach_vm_inherit(SELF, at + 5 * PAGE, PAGE, VM_INHERIT_SHARE));
+	OK(mach_vm_wire(mach_host_self(), SELF, at + 8 * PAGE, 2 * PAGE, VM_PROT_READ));
+	OK(mach_vm_copy(SELF, at, 2 * PAGE, at + 16 * PAGE));
+	if (OK(mach_vm_remap(SELF, &other, 2 * PAGE, 0, VM_FLAGS_ANYWHERE, SELF, at, FALSE, &cur, &max,
+		VM_INHERIT_COPY))) {
+		EXPECT_EQ(*(char *)other, 1);
+		EXPECT_EQ(mach_vm_deallocate(SELF, other, 2 * PAGE), KERN_SUCCESS);
+	}
+	if (OK(mach_vm_read(SELF, at, 3 * PAGE, &data, &count))) {
+		EXPECT_EQ(*(char *)data, 1);
+		EXPECT_EQ(mach_vm_deallocate(SELF, data, count), KERN_SUCCESS);
+	}
+	OK(mach_vm_behavior_set(SELF, at, 4 * PAGE, VM_BEHAVIOR_FREE));
+	/* The one call that may have to allocate to free: then there is no failure left for the second. */
+	if (!OK(mach_vm_deallocate(SELF, at + PAGE, PAGE))) {
+		EXPECT_EQ(mach_vm_deallocate(SELF, at + PAGE, PAGE), KERN_SUCCESS);
+	}
+	EXPECT_EQ(mach_vm_deallocate(SELF, at, 64 * PAGE), KERN_SUCCESS);
+}
+
+static void
+work_purgeable(void)
+{
+	mach_vm_address_t at = 0;
+	int state = VM_PURGABLE_VOLATILE;
+
+	if (OK(mach_vm_allocate(SELF, &at, 2 * PAGE, VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE))) {
+		memset((void *)at, 1, 2 * PAGE);
+		OK(mach_vm_purgable_control(SELF, at, VM_PURGABLE_SET_STATE, &state));
+		EXPECT_EQ(mach_vm_deallocate(SELF, at, 2 * PAGE), KERN_SUCCESS);
+	}
+}
+
+static void
+work_fork(void)
+{
+	char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	int status;
+	pid_t pid;
+
+	if (!ok_errno("mmap", at == MAP_FAILED ? errno : 0)) {
+		return;
+	}
+	memset(at, 3, 4 * PAGE);
+	pid = fork();
+	if (pid == 0) {
+		at[0] = 4;
+		_exit(0);
+	}
+	if (OK_POSIX(pid)) {
+		at[1] = 5;
+		EXPECT_EQ(waitpid(pid, &status, 0), pid);
+		EXPECT_EQ(status, 0);
+		EXPECT_EQ(at[0], 3);
+	}
+	EXPECT_EQ(munmap(at, 4 * PAGE), 0);
+}
+
+static void
+work_spawn(void)
+{
+	char *const argv[] = { "true", NULL };
+	char *const envp[] = { NULL };
+	int status;
+	pid_t pid;
+
+	if (ok_errno("posix_spawn", posix_spawn(&pid, "/bin/true", NULL, NULL, argv, envp))) {
+		EXPECT_EQ(waitpid(pid, &status, 0), pid);
+		EXPECT_EQ(status, 0);
+	}
+}
+
+static void
+work_ports(void)
+{
+	mach_port_t ports[8] = { 0 }, set = MACH_PORT_NULL;
+	semaphore_t semaphore;
+
+	OK(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set));
+	for (unsigned i = 0; i < 8; i++) {
+		if (OK(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &ports[i]))) {
+			OK(mach_port_insert_right(SELF, ports[i], ports[i], MACH_MSG_TYPE_MAKE_SEND));
+			if (set != MACH_PORT_NULL) {
+				OK(mach_port_insert_member(SELF, ports[i], set));
+			}
+		}
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		if (ports[i] != MACH_PORT_NULL) {
+			EXPECT_EQ(mach_port_destroy(SELF, ports[i]), KERN_SUCCESS);
+		}
+	}
+	if (set != MACH_PORT_NULL) {
+		EXPECT_EQ(mach_port_destroy(SELF, set), KERN_SUCCESS);
+	}
+	if (OK(semaphore_create(SELF, &semaphore, SYNC_POLICY_FIFO, 0))) {
+		EXPECT_EQ(semaphore_destroy(SELF, semaphore), KERN_SUCCESS);
+	}
+}
+
+struct memory_message {
+	mach_msg_header_t head;
+	mach_msg_body_t body;
+	mach_msg_ool_descriptor_t memory;
+	mach_msg_port_descriptor_t right;
+	mach_msg_max_trailer_t trailer;
+};
+
+static void
+receive_memory(mach_port_t port)
+{
+	struct memory_message m;
+	kern_return_t kr =
+	    mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(m), port, 0, MACH_PORT_NULL);
+
+	if (kr == MACH_RCV_TIMED_OUT) {
+		return;
+	}
+	OK(kr);
+	if (kr == MACH_MSG_SUCCESS) {
+		mach_msg_destroy(&m.head);
+	}
+}
+
+static void
+work_messages(void)
+{
+	struct memory_message m;
+	mach_vm_address_t at = 0;
+	mach_port_t port;
+
+	if (!OK(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port))) {
+		return;
+	}
+	if (OK(mach_vm_allocate(SELF, &at, 4 * PAGE, VM_FLAGS_ANYWHERE))) {
+		memset((void *)at, 2, 4 * PAGE);
+		m = (struct memory_message){
+			.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+			    .msgh_size = offsetof(struct memory_message, trailer),
+			    .msgh_remote_port = port },
+			.body = { 2 },
+			.memory = { .address = (void *)at,
+			    .size = 4 * PAGE,
+			    .copy = MACH_MSG_VIRTUAL_COPY,
+			    .type = MACH_MSG_OOL_DESCRIPTOR },
+			.right = { .name = port,
+			    .disposition = MACH_MSG_TYPE_MAKE_SEND,
+			    .type = MACH_MSG_PORT_DESCRIPTOR },
+		};
+		OK(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL));
+		receive_memory(port);
+		EXPECT_EQ(mach_vm_deallocate(SELF, at, 4 * PAGE), KERN_SUCCESS);
+	}
+	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_SUCCESS);
+}
+
+static void *
+do_nothing(void *arg)
+{
+	volatile double x = 1.5;
+
+	x = x * 2; /* FP registers have to be kept somewhere */
+	return arg;
+}
+
+static void
+work_threads(void)
+{
+	pthread_t thread;
+
+	if (ok_errno("pthread_create", pthread_create(&thread, NULL, do_nothing, NULL))) {
+		EXPECT_EQ(pthread_join(thread, NULL), 0);
+	}
+}
+
+static void
+work_files(void)
+{
+	char byte = 1;
+	int fds[2], fd;
+
+	if (OK_POSIX(pipe(fds))) {
+		OK_POSIX(write(fds[1], &byte, 1));
+		close(fds[0]);
+		close(fds[1]);
+	}
+	fd = open("/bin/true", O_RDONLY);
+	if (OK_POSIX(fd)) {
+		OK_POSIX(read(fd, &byte, 1));
+		close(fd);
+	}
+}
+
+static const struct work {
+	const char *name;
+	void (*fn)(void);
+} works[] = {
+	{ "memory", work_memory },
+	{ "purgeable", work_purgeable },
+	{ "ports", work_ports },
+	{ "messages", work_messages },
+	{ "threads", work_threads },
+	{ "files", work_files },
+	{ "fork", work_fork },
+	{ "spawn", work_spawn },
+};
+
+/* --- what the kernel holds --- */
+
+struct zone_use {
+	char name[80];
+	uint64_t count;
+};
+
+static unsigned
+zones_in_use(struct zone_use *use)
+{
+	mach_zone_name_array_t names = NULL;
+	mach_zone_info_array_t info = NULL;
+	mach_msg_type_number_t count = 0, info_count = 0;
+
+	EXPECT_EQ(mach_zone_info(mach_host_self(), &names, &count, &info, &info_count), KERN_SUCCESS);
+	EXPECT(count <= ZONES);
+	for (mach_msg_type_number_t i = 0; i < count; i++) {
+		memcpy(use[i].name, names[i].mzn_name, sizeof(use[i].name));
+		use[i].count = info[i].mzi_count;
+	}
+	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
+	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
+	return count;
+}
+
+/* The library and the kernel keep some things for the next time: a few more of a kind are not a leak of N. */
+#define SLACK 8
+
+static const char *
+grown(const struct zone_use *before, const struct zone_use *now, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (now[i].count > before[i].count + SLACK) {
+			return now[i].name;
+		}
+	}
+	return NULL;
+}
+
+static void
+expect_no_growth(const struct zone_use *before, unsigned count, const char *work, const char *site, unsigned n)
+{
+	static struct zone_use now[ZONES];
+	const char *zone = NULL;
+
+	for (unsigned i = 0; i < SETTLES; i++) {
+		count = zones_in_use(now);
+		zone = grown(before, now, count);
+		if (zone == NULL) {
+			return;
+		}
+		usleep(10000);
+	}
+	printf("# %s with %s failing %u times leaves elements of the zone %s\n", work, site, n, zone);
+	EXPECT(!"something is left behind");
+}
+
+static void
+exhaust(const struct work *work, const char *site)
+{
+	static struct zone_use before[ZONES];
+	unsigned count, n;
+
+	work->fn();
+	work->fn(); /* what is kept for the next time is there now */
+	count = zones_in_use(before);
+	for (n = 1; n < N_MAX; n++) {
+		REQUIRE(EXPECT(arm(site, n)));
+		work->fn();
+		if (!disarm()) {
+			break;
+		}
+	}
+	EXPECT(n < N_MAX);
+	printf("# %s: %u failures of %s\n", work->name, n - 1, site);
+	expect_no_growth(before, count, work->name, site, n);
+}
+
+static bool
+can_arm(void)
+{
+	if (arm("page", 1000000)) {
+		disarm();
+		return true;
+	}
+	EXPECT_EQ(errno, ENOENT);
+	ktap_skip("only a debug kernel fails on purpose");
+	return false;
+}
+
+static void
+exhaust_site(unsigned site)
+{
+	if (!can_arm()) {
+		return;
+	}
+	for (unsigned i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+		exhaust(&works[i], sites[site]);
+	}
+}
+
+TEST(every_page_fails_once)
+{
+	exhaust_site(0);
+}
+
+TEST(every_zone_element_fails_once)
+{
+	exhaust_site(1);
+}
+
+TEST(every_kernel_range_fails_once)
+{
+	exhaust_site(2);
+}
+
+TEST(every_page_table_fails_once)
+{
+	exhaust_site(3);
+}
+
+TEST(bad_words_are_refused)
+{
+	static const char *const bad[] = { "page", "page/", "page/0", "page/x", "pages/1", "", "zone/-1" };
+
+	if (!can_arm()) {
+		return;
+	}
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_EQ(sysctlbyname("debug.alloc_fail", NULL, NULL, (void *)bad[i], strlen(bad[i])), -1);
+		EXPECT_EQ(errno, EINVAL);
+	}
+}
