@@ -30,7 +30,9 @@
 #include <sys/sysctl.h>
 #include <sys/sysproto.h>
 #include <sys/time.h>
+#include <vm/vm_map.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 
 #define SYSCTL_NAME_MAX 128 /* bytes of a dotted name */
 #define MAXPROC         (PID_MAX / 10)
@@ -179,6 +181,29 @@ sysctl_page_counts(const struct sysctl_row *row, struct sysctl_request *req)
 }
 
 static int
+sysctl_wire_count(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	return sysctl_out_quad(req, vm_map_wired_pages());
+}
+
+/* 1 normal, 2 warning, 4 critical. */
+static int
+sysctl_pressure_level(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	return sysctl_out_int(req, 1 << vm_pageout_pressure());
+}
+
+/* Free memory in percent. */
+static int
+sysctl_memory_level(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	struct vm_page_counts counts;
+
+	vm_page_get_counts(&counts);
+	return sysctl_out_int(req, (int32_t)(counts.free * 100 / counts.total));
+}
+
+static int
 sysctl_tbfrequency(const struct sysctl_row *row, struct sysctl_request *req)
 {
 	return sysctl_out_quad(req, ml_get_timebase_frequency());
@@ -310,6 +335,8 @@ static const struct sysctl_row sysctl_rows[] = {
 	{ "kern.kdebug", CTL_KERN, KERN_KDEBUG, SYSCTL_RD | SYSCTL_WR | SYSCTL_NODE, sysctl_kdebug, NULL },
 	PROC("kern.kdebug_lost", 0, 0, sysctl_kdebug_lost),
 	PROC("kern.boottime", CTL_KERN, KERN_BOOTTIME, sysctl_boottime),
+	PROC("kern.memorystatus_level", 0, 0, sysctl_memory_level),
+	PROC("kern.memorystatus_vm_pressure_level", 0, 0, sysctl_pressure_level),
 	PROC("kern.usrstack64", CTL_KERN, KERN_USRSTACK64, sysctl_usrstack),
 	PROC("kern.bootargs", 0, 0, sysctl_bootargs),
 	PROC("kern.boot_to_init_instructions", 0, 0, sysctl_boot_instructions),
@@ -330,6 +357,7 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("hw.memsize", CTL_HW, HW_MEMSIZE, sysctl_memsize),
 	PROC("hw.tbfrequency", CTL_HW, HW_TB_FREQ, sysctl_tbfrequency),
 	PROC("vm.loadavg", CTL_VM, VM_LOADAVG, sysctl_loadavg),
+	PROC("vm.page_user_wire_count", 0, 0, sysctl_wire_count),
 	PROC("vm.page_free_count", 0, 0, sysctl_page_counts),
 	PROC("kpc.classes", 0, 0, sysctl_kpc_classes),
 	PROC("kpc.counter0_event", 0, 0, sysctl_counter0_event),

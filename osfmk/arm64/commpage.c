@@ -275,6 +275,12 @@ commpage_set_active_cpus(unsigned count)
 }
 
 void
+commpage_set_memory_pressure(uint32_t level)
+{
+	os_atomic_store(FIELD(commpage, COMMPAGE_MEMORY_PRESSURE, uint32_t), level, relaxed);
+}
+
+void
 commpage_set_kdebug(uint32_t state)
 {
 	os_atomic_store(FIELD(commpage, COMMPAGE_KDEBUG_ENABLE, uint32_t), state, relaxed);

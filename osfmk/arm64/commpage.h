@@ -32,6 +32,8 @@ void commpage_set_boottime_usec(uint64_t usec);
 void commpage_update_approximate_time(uint64_t now);
 
 void commpage_set_active_cpus(unsigned count);
+/* enum vm_pressure of <vm/vm_pageout.h>. */
+void commpage_set_memory_pressure(uint32_t level);
 void commpage_set_kdebug(uint32_t state);
 
 /* The shared level 3 table and where pmap_create links it. */

@@ -282,6 +282,7 @@ struct pmap_batch {
 	vm_map_offset_t first, end; /* range of entries changed; empty when first > end */
 	vm_prot_t prot;
 	pte_t *dead_tables; /* linked through their first entry */
+	uint64_t aged;      /* pmap_age: entries that lost the flag */
 };
 
 OS_INLINE void
@@ -381,6 +382,37 @@ pmap_protect(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t 
 	assert(start >= pmap->pm_min && end <= pmap->pm_max && page_aligned(start | end));
 	pmap_foreach_leaf(pmap, start, end, protect_leaf, &batch);
 	batch_finish(&batch);
+}
+
+/* The architecture lets no TLB keep an entry without the flag: once the old ones are gone, a use faults. */
+static void
+age_leaf(pte_t *l2, pte_t *ptep, unsigned count, vm_map_offset_t va, void *context)
+{
+	struct pmap_batch *batch = context;
+
+	(void)l2;
+	for (unsigned i = 0; i < count; i++) {
+		pte_t old = os_atomic_load(&ptep[i], relaxed);
+
+		while (pte_valid(old) && (old & ARM_PTE_AF)) {
+			if (os_atomic_cmpxchgv(&ptep[i], old, old & ~(pte_t)ARM_PTE_AF, &old, relaxed)) {
+				batch_note(batch, va + ptoa((vm_map_offset_t)i));
+				batch->aged++;
+				break;
+			}
+		}
+	}
+}
+
+uint64_t
+pmap_age(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end)
+{
+	struct pmap_batch batch = { .pmap = pmap, .first = UINT64_MAX };
+
+	assert(pmap != kernel_pmap && page_aligned(start | end));
+	pmap_foreach_leaf(pmap, start, end, age_leaf, &batch);
+	batch_finish(&batch);
+	return batch.aged;
 }
 
 static void

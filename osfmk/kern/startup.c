@@ -31,6 +31,7 @@
 #include <vm/vm_kern.h>
 #include <vm/vm_map.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 
 enum startup_phase startup_phase = STARTUP_MACHINE;
 
@@ -120,6 +121,7 @@ kernel_bootstrap_thread(void *param, wait_result_t result)
 	iokit_init();
 	run_requested_checks();
 	startup_phase = STARTUP_BSD;
+	vm_pageout_start();
 	bsd_init();
 	startup_phase = STARTUP_DONE;
 	thread_terminate_self();

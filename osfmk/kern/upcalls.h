@@ -53,6 +53,8 @@ void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint
 
 /* EXC_CRASH has been told: the current process ends with a wait status. */
 OS_NORETURN void bsd_crash_exit(int status);
+/* Nothing else frees memory: ends the process that has the most. False: there is none. Thread context, no locks. */
+bool bsd_memory_kill(void);
 
 /* PE_init_iokit and StartIOKitMatching. */
 void iokit_init(void);

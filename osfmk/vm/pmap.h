@@ -62,6 +62,12 @@ bool pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot);
 /* Is the page mapped, and was it used since its translation was made or last aged? */
 bool pmap_is_referenced(pmap_t pmap, vm_map_offset_t va);
 
+/*
+ * Forgets that the pages mapped in the range were used: a use from now on is a fault, which pmap_enter answers, and
+ * makes pmap_is_referenced true again. Returns how many had been used. The caller keeps the range mapped as it is.
+ */
+uint64_t pmap_age(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
+
 /* Pages mapped in the range; walks the tables. */
 uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 

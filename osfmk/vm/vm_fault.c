@@ -16,9 +16,11 @@
 #include <kern/smr.h>
 #include <kern/task.h>
 #include <vm/pmap.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
 #include <vm/vm_page_internal.h>
+#include <vm/vm_pageout.h>
 #include <vm/vm_pager.h>
 
 /*
@@ -86,7 +88,7 @@ fault_new_object(vm_map_entry_t entry)
 static OS_NOINLINE vm_page_t
 fault_copy_page(vm_page_t page, struct fault_pages *pages)
 {
-	vm_page_t copy = vm_page_grab();
+	vm_page_t copy = vm_page_grab_user();
 
 	if (copy == NULL) {
 		return NULL;
@@ -125,6 +127,20 @@ fault_check(vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_pro
 	return KERN_SUCCESS;
 }
 
+/* What a locked slot holds becomes a page. False: no memory. */
+static OS_NOINLINE bool
+fault_decompress(vm_page_t *page)
+{
+	vm_page_t fresh = vm_compressor_load(*page);
+
+	if (fresh == NULL) {
+		return false;
+	}
+	vm_compressor_release(*page);
+	*page = fresh;
+	return true;
+}
+
 /*
  * With the slot locked: page and translation. *page is what the slot holds, and will hold.
  */
@@ -147,6 +163,9 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 		pages->fresh = NULL;
 		os_counter_add(&cpu->vpc_zero_filled, 1);
 	} else {
+		if (os_unlikely(vm_page_is_compressed(*page)) && !fault_decompress(page)) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
 		flags = PMAP_ENTER_REPLACE;
 		/* A page of a file may be held for a moment; it is never replaced by a copy. */
 		if (os_atomic_load(&(*page)->vmp_refs, acquire) != 1 && !(object->vo_flags & VO_FILE)) {
@@ -189,7 +208,7 @@ static int
 fault_copy_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot,
     vm_map_offset_t va, vm_prot_t access, vm_page_t file_page)
 {
-	vm_page_t copy = vm_page_grab(), page;
+	vm_page_t copy = vm_page_grab_user(), page;
 	vm_prot_t prot;
 	int result;
 
@@ -317,7 +336,7 @@ fault_try(
 			return fault_sourced(map, entry, object, index, slot, va, access);
 		}
 		if (os_likely(pages->fresh == NULL)) {
-			pages->fresh = vm_page_grab_zero();
+			pages->fresh = vm_page_grab_zero_user();
 		}
 		if (pages->fresh == NULL) {
 			return KERN_RESOURCE_SHORTAGE;
@@ -400,9 +419,20 @@ fault_prepare(vm_map_t map, vm_map_offset_t va, int what)
 		return fault_copy_object(map, va);
 	case FAULT_PAGE_IN:
 		return fault_page_in(map, va);
-	default:
+	case FAULT_CONTINUE:
 		return KERN_SUCCESS;
+	default:
+		return what;
 	}
+}
+
+/* Sees to what an attempt lacked. Not KERN_SUCCESS: the fault ends with it. */
+static OS_NOINLINE kern_return_t
+fault_retry(vm_map_t map, vm_map_offset_t va, int what)
+{
+	kern_return_t kr = fault_prepare(map, va, what);
+
+	return kr == KERN_RESOURCE_SHORTAGE && vm_page_wait() ? KERN_SUCCESS : kr;
 }
 
 /* Writing to the commpage, which no entry describes, is not the same as touching nothing. */
@@ -459,10 +489,10 @@ vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 		result = fault_try(map, va, access, &pages, cpu);
 		os_counter_add(&cpu->vpc_faults, 1);
 		smr_leave();
-		if (os_likely(result >= 0)) {
+		if (os_likely(result == KERN_SUCCESS)) {
 			break;
 		}
-		result = fault_prepare(map, va, result);
+		result = fault_retry(map, va, result);
 		if (result != KERN_SUCCESS) {
 			break;
 		}
@@ -511,10 +541,14 @@ abort_access(uint32_t esr)
 kern_return_t
 vm_fault_user(struct thread *thread, uint64_t far, uint32_t esr)
 {
+	kern_return_t kr;
+
 	if (os_unlikely(!abort_is_fault(esr))) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	return vm_fault(thread->task->map, far, abort_access(esr));
+	kr = vm_fault(thread->task->map, far, abort_access(esr));
+	/* A thread that is to end does not wait for memory: it goes where it ends, and would fault again. */
+	return os_unlikely(kr == KERN_RESOURCE_SHORTAGE) ? KERN_SUCCESS : kr;
 }
 
 #define PSTATE_I 0x80

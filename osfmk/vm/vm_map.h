@@ -148,6 +148,7 @@ bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 /* What is behind an address. */
 struct vm_map_page {
 	bool present;
+	bool compressed;
 	bool referenced; /* mapped, and used since it was last looked at */
 	bool file;       /* of a file, not a private copy */
 	uint32_t refs;   /* objects that hold the page */
@@ -169,7 +170,7 @@ struct vm_map_region {
 	uint64_t offset;    /* of `start` in the object, bytes */
 	uint64_t object_id; /* 0: no object yet */
 	uint32_t ref_count;
-	uint64_t pages_resident;
+	uint64_t pages_resident, pages_compressed;
 };
 
 /* The entry at or after addr; KERN_INVALID_ADDRESS when there is none. */
@@ -184,6 +185,9 @@ OS_WARN_RESULT kern_return_t vm_map_find_object(
 
 /* Sum of the sizes of all entries, and of what is resident; walks the map. */
 void vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes);
+
+/* Bytes of what is resident or compressed; walks the map. */
+uint64_t vm_map_footprint(vm_map_t map);
 
 /*
  * Copies between kernel memory and the user range of another map. Faults pages in; the target must allow the

@@ -8,6 +8,7 @@
 #include <kern/smr.h>
 #include <string.h>
 #include <vm/pmap.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_fault.h>
 #include <vm/vm_page.h>
 
@@ -43,8 +44,8 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 		page = vm_object_file_page(object, index);
 		own = false;
 	}
-	ok = page != NULL && !(attr & VME_DEAD) && os_atomic_load(&entry->vme_object, relaxed) == object &&
-	     !(access & ~vme_prot(attr)) &&
+	ok = page != NULL && !vm_page_is_compressed(page) && !(attr & VME_DEAD) &&
+	     os_atomic_load(&entry->vme_object, relaxed) == object && !(access & ~vme_prot(attr)) &&
 	     va - os_atomic_load(&entry->vme_start, relaxed) <
 		 os_atomic_load(&entry->vme_end, relaxed) - os_atomic_load(&entry->vme_start, relaxed);
 	if (ok && access == VM_PROT_WRITE) {

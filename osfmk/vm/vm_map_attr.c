@@ -6,6 +6,7 @@
 #include <kern/assert.h>
 #include <kern/smr.h>
 #include <vm/pmap.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_page.h>
 
 /* Calls fn for each entry of a locked range. */
@@ -189,6 +190,8 @@ region_describe(vm_map_entry_t entry, struct vm_map_region *out)
 		out->object_id = object_name(object);
 		out->ref_count = os_atomic_load(&object->vo_refs, relaxed);
 		out->pages_resident = vm_object_resident(object, first, first + atop(out->end - out->start));
+		out->pages_compressed =
+		    vm_object_compressed(object, first, first + atop(out->end - out->start));
 	}
 }
 
@@ -241,6 +244,18 @@ vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes)
 	}
 }
 
+uint64_t
+vm_map_footprint(vm_map_t map)
+{
+	struct vm_map_region region = { .end = map->vmm_min };
+	uint64_t pages = 0;
+
+	while (region.end < map->vmm_max && vm_map_region(map, region.end, &region) == KERN_SUCCESS) {
+		pages += region.pages_resident + region.pages_compressed;
+	}
+	return ptoa(pages);
+}
+
 bool
 vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
@@ -268,7 +283,9 @@ query_slot(vm_map_t map, vm_map_offset_t addr, uintptr_t *slot, struct vm_map_pa
 {
 	vm_page_t page = vm_slot_lock(slot);
 
-	if (page != NULL) {
+	if (vm_page_is_compressed(page)) {
+		out->compressed = true;
+	} else if (page != NULL) {
 		out->present = true;
 		out->refs = os_atomic_load(&page->vmp_refs, relaxed);
 		out->referenced = pmap_is_referenced(map->vmm_pmap, addr);

@@ -11,6 +11,7 @@
 #include <kern/zalloc.h>
 #include <string.h>
 #include <vm/pmap.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_page.h>
 #include <vm/vm_pager.h>
 #include <vm/vm_purgeable.h>
@@ -192,7 +193,9 @@ vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page
 	{
 		vm_page_t page = slot_empty(slot);
 
-		if (page != NULL && vm_page_unref(page)) {
+		if (os_unlikely(vm_page_is_compressed(page))) {
+			vm_compressor_release(page);
+		} else if (page != NULL && vm_page_unref(page)) {
 			page->vmp_next = *dead;
 			*dead = page;
 		}
@@ -217,7 +220,21 @@ vm_object_resident(vm_object_t object, uint64_t start, uint64_t end)
 
 	foreach_slot(object, start, end, slot, index)
 	{
-		count += vm_slot_page(os_atomic_load(slot, relaxed)) != NULL;
+		vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed));
+
+		count += page != NULL && !vm_page_is_compressed(page);
+	}
+	return count;
+}
+
+uint64_t
+vm_object_compressed(vm_object_t object, uint64_t start, uint64_t end)
+{
+	uint64_t count = 0;
+
+	foreach_slot(object, start, end, slot, index)
+	{
+		count += vm_page_is_compressed(vm_slot_page(os_atomic_load(slot, relaxed)));
 	}
 	return count;
 }
@@ -237,6 +254,27 @@ vm_object_insert(vm_object_t object, uint64_t index, vm_page_t page)
 
 /* --- copies --- */
 
+/* Of a page, or of what the compressor made of it. */
+static void
+content_reference(vm_page_t page)
+{
+	if (vm_page_is_compressed(page)) {
+		vm_compressor_reference(page);
+	} else {
+		vm_page_ref(page);
+	}
+}
+
+static void
+content_release(vm_page_t page)
+{
+	if (vm_page_is_compressed(page)) {
+		vm_compressor_release(page);
+	} else {
+		vm_object_release_page(page);
+	}
+}
+
 /* One more reference to what the slot holds, or NULL. */
 static vm_page_t
 slot_share(uintptr_t *slot)
@@ -249,14 +287,17 @@ slot_share(uintptr_t *slot)
 	disable_preemption();
 	page = vm_slot_lock(slot);
 	if (page != NULL) {
-		vm_page_ref(page);
+		content_reference(page);
 	}
 	vm_slot_unlock(slot, page);
 	enable_preemption();
 	return page;
 }
 
-/* A fresh copy of what the slot holds. *failed: there was a page but no memory for the copy. */
+/*
+ * A fresh copy of what the slot holds; what is compressed is nobody's and is shared. *failed: there was a page but no
+ * memory for the copy.
+ */
 static vm_page_t
 slot_copy(uintptr_t *slot, bool *failed)
 {
@@ -265,21 +306,23 @@ slot_copy(uintptr_t *slot, bool *failed)
 	if (os_atomic_load(slot, relaxed) == 0) {
 		return NULL;
 	}
-	copy = vm_page_grab();
+	copy = vm_page_grab_user();
 	if (copy == NULL) {
 		*failed = true;
 		return NULL;
 	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page != NULL) {
+	if (vm_page_is_compressed(page)) {
+		vm_compressor_reference(page);
+	} else if (page != NULL) {
 		page_copy(vm_page_kva(copy), vm_page_kva(page));
 	}
 	vm_slot_unlock(slot, page);
 	enable_preemption();
-	if (page == NULL) {
+	if (page == NULL || vm_page_is_compressed(page)) {
 		vm_page_release(copy);
-		return NULL;
+		return page;
 	}
 	return copy;
 }
@@ -305,7 +348,7 @@ copy_insert(vm_object_t copy, uint64_t index, vm_page_t page)
 	if (vm_object_insert(copy, index, page) == KERN_SUCCESS) {
 		return true;
 	}
-	vm_object_release_page(page);
+	content_release(page);
 	return false;
 }
 
@@ -452,16 +495,16 @@ slot_unshare(uintptr_t *slot, pmap_t pmap, vm_map_offset_t va)
 {
 	vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed)), copy;
 
-	if (page == NULL || os_atomic_load(&page->vmp_refs, relaxed) == 1) {
+	if (page == NULL || vm_page_is_compressed(page) || os_atomic_load(&page->vmp_refs, relaxed) == 1) {
 		return true;
 	}
-	copy = vm_page_grab();
+	copy = vm_page_grab_user();
 	if (copy == NULL) {
 		return false;
 	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page != NULL && os_atomic_load(&page->vmp_refs, acquire) != 1) {
+	if (page != NULL && !vm_page_is_compressed(page) && os_atomic_load(&page->vmp_refs, acquire) != 1) {
 		slot_replace(page, copy, pmap, va);
 		page = copy;
 		copy = NULL;

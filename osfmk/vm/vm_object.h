@@ -58,7 +58,7 @@ static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the referenc
 /* An empty slot is not a page of zeros. */
 #define VO_SOURCED (VO_FILE | VO_SHADOW)
 
-/* A page slot: page | lock bit. */
+/* A page slot: page | lock bit; or what the compressor made of the page: vm_compressor.h. */
 #define VM_SLOT_LOCKED 1UL
 
 OS_INLINE vm_page_t
@@ -149,8 +149,9 @@ void vm_object_set_write_shared(vm_object_t object);
 /* Puts a page (one reference, the caller's) in an empty slot of an object nobody else can see yet. */
 kern_return_t vm_object_insert(vm_object_t object, uint64_t index, vm_page_t page);
 
-/* Pages present in the range. */
+/* Pages present in the range, and those that are compressed. */
 uint64_t vm_object_resident(vm_object_t object, uint64_t start, uint64_t end);
+uint64_t vm_object_compressed(vm_object_t object, uint64_t start, uint64_t end);
 
 /*
  * The page that readers of the object see at `index`, with a reference that keeps it from being freed: its own,

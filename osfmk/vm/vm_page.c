@@ -13,7 +13,9 @@
 #include <kern/assert.h>
 #include <kern/locks.h>
 #include <kern/percpu.h>
+#include <pexpert/pexpert.h>
 #include <vm/vm_page_internal.h>
+#include <vm/vm_pageout.h>
 
 /*
  * Pages in a batch: a sixteenth of the CPU's share of RAM, so that at most an eighth of RAM sleeps in
@@ -34,12 +36,16 @@ PERCPU_DATA(struct vm_page_cpu, vm_page_cpu);
 
 struct vm_page *vm_page_bias;
 static ppnum_t vm_page_first, vm_page_end; /* frames of RAM */
+static uint64_t vm_page_total;             /* pages of RAM that may be used */
 static uint32_t vm_page_batch = VM_PAGE_BATCH_MIN;
 
 LCK_CLASS_DECLARE(vm_page_pool_class, "vm page pool", LCK_RANK_VM_PAGE);
 static LCK_SPIN_DECLARE(vm_page_pool_lock, &vm_page_pool_class);
 static struct vm_page *pool_batches GUARDED_BY(vm_page_pool_lock);
-static uint64_t pool_batch_pages GUARDED_BY(vm_page_pool_lock);
+static uint64_t pool_pages GUARDED_BY(vm_page_pool_lock); /* in batches and extents; atomic for readers */
+/* Marks of vm_page.h; constant after boot. */
+static uint64_t pool_low, pool_target, pool_reserve;
+
 static struct vm_page_extent extents[VM_PAGE_EXTENTS_MAX] GUARDED_BY(vm_page_pool_lock);
 static unsigned extent_count GUARDED_BY(vm_page_pool_lock);
 
@@ -66,6 +72,21 @@ page_hand_out(struct vm_page *page)
 	page->vmp_flags = 0;
 }
 
+static void
+pool_pages_add(int64_t pages) REQUIRES(vm_page_pool_lock)
+{
+	os_atomic_store(&pool_pages, pool_pages + (uint64_t)pages, relaxed);
+}
+
+/* What a CPU reserves at once: less when there is little. */
+static uint32_t
+reservation_size(void) REQUIRES(vm_page_pool_lock)
+{
+	uint64_t most = (uint64_t)vm_page_batch * VM_PAGE_RESERVATION_BATCHES;
+
+	return (uint32_t)os_min(most, os_max(pool_pages / 16, (uint64_t)VM_PAGE_BATCH_MIN));
+}
+
 /*
  * One page out of the pool's extents; the smaller runs first, so that contiguous requests keep the big
  * ones.
@@ -81,6 +102,7 @@ pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_po
 			*next = extent->next;
 			extent->next += os_min(have, want);
 			*end = extent->next;
+			pool_pages_add(-(int64_t)(*end - *next));
 			return true;
 		}
 	}
@@ -91,27 +113,32 @@ pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_po
  * The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Interrupts masked.
  */
 static OS_COLD bool
-vm_page_refill(struct vm_page_cpu *cpu)
+vm_page_refill(struct vm_page_cpu *cpu, bool user)
 {
-	bool more = true;
+	bool more = true, low;
 
 	lck_spin_lock_nopreempt(&vm_page_pool_lock);
-	if (pool_batches != NULL) {
+	if (user && pool_pages <= pool_reserve) {
+		more = false;
+	} else if (pool_batches != NULL) {
 		cpu->vpc_free = pool_batches;
 		cpu->vpc_count = pool_batches->vmp_batch_count;
 		pool_batches = pool_batches->vmp_batch;
-		pool_batch_pages -= cpu->vpc_count;
+		pool_pages_add(-(int64_t)cpu->vpc_count);
 	} else {
-		more = pool_take_extent(
-		    vm_page_batch * VM_PAGE_RESERVATION_BATCHES, &cpu->vpc_new, &cpu->vpc_new_end);
+		more = pool_take_extent(reservation_size(), &cpu->vpc_new, &cpu->vpc_new_end);
 	}
+	low = pool_pages < pool_low;
 	lck_spin_unlock_nopreempt(&vm_page_pool_lock);
+	if (os_unlikely(low)) {
+		vm_pageout_wake();
+	}
 	return more;
 }
 
 /* Next page of the spare batch, of the reservation or of the pool. Interrupts masked. */
 static OS_NOINLINE vm_page_t
-vm_page_grab_slow(struct vm_page_cpu *cpu)
+vm_page_grab_slow(struct vm_page_cpu *cpu, bool user)
 {
 	for (;;) {
 		vm_page_t page = cpu->vpc_free;
@@ -130,14 +157,14 @@ vm_page_grab_slow(struct vm_page_cpu *cpu)
 		if (cpu->vpc_new != cpu->vpc_new_end) {
 			return vm_page_from_ppnum(cpu->vpc_new++);
 		}
-		if (!vm_page_refill(cpu)) {
+		if (!vm_page_refill(cpu, user)) {
 			return NULL;
 		}
 	}
 }
 
-vm_page_t
-vm_page_grab(void)
+OS_INLINE vm_page_t
+page_grab(bool user)
 {
 	struct vm_page_cpu *cpu;
 	vm_page_t page;
@@ -153,7 +180,7 @@ vm_page_grab(void)
 		cpu->vpc_free = page->vmp_next;
 		cpu->vpc_count--;
 	} else {
-		page = vm_page_grab_slow(cpu);
+		page = vm_page_grab_slow(cpu, user);
 		if (page == NULL) {
 			irq_restore(daif);
 			return NULL;
@@ -164,15 +191,51 @@ vm_page_grab(void)
 	return page;
 }
 
-vm_page_t
-vm_page_grab_zero(void)
+OS_INLINE vm_page_t
+page_grab_zero(bool user)
 {
-	vm_page_t page = vm_page_grab();
+	vm_page_t page = page_grab(user);
 
 	if (os_likely(page != NULL)) {
 		page_zero(vm_page_kva(page));
 	}
 	return page;
+}
+
+vm_page_t
+vm_page_grab(void)
+{
+	return page_grab(false);
+}
+
+vm_page_t
+vm_page_grab_user(void)
+{
+	return page_grab(true);
+}
+
+vm_page_t
+vm_page_grab_zero(void)
+{
+	return page_grab_zero(false);
+}
+
+vm_page_t
+vm_page_grab_zero_user(void)
+{
+	return page_grab_zero(true);
+}
+
+/* A list of pages becomes a batch of the pool. Interrupts masked. */
+static void
+pool_give_batch(struct vm_page *first, uint32_t count)
+{
+	first->vmp_batch_count = count;
+	lck_spin_lock_nopreempt(&vm_page_pool_lock);
+	first->vmp_batch = pool_batches;
+	pool_batches = first;
+	pool_pages_add(count);
+	lck_spin_unlock_nopreempt(&vm_page_pool_lock);
 }
 
 /* vpc_free holds a whole batch: it becomes the spare, and the spare goes to the pool. Interrupts masked. */
@@ -186,15 +249,9 @@ vm_page_rotate(struct vm_page_cpu *cpu)
 	cpu->vpc_spare_count = cpu->vpc_count;
 	cpu->vpc_free = NULL;
 	cpu->vpc_count = 0;
-	if (surplus == NULL) {
-		return;
+	if (surplus != NULL) {
+		pool_give_batch(surplus, count);
 	}
-	surplus->vmp_batch_count = count;
-	lck_spin_lock_nopreempt(&vm_page_pool_lock);
-	surplus->vmp_batch = pool_batches;
-	pool_batches = surplus;
-	pool_batch_pages += count;
-	lck_spin_unlock_nopreempt(&vm_page_pool_lock);
 }
 
 OS_INLINE void
@@ -299,6 +356,29 @@ vm_page_array_place(void)
 	vm_page_bias = (struct vm_page *)phystoptr(where) - vm_page_first;
 }
 
+/* The boot argument maxmem=MiB: RAM behind that is not used, but for what boot has put there. */
+static void
+exclude_beyond_maxmem(void) REQUIRES(vm_page_pool_lock)
+{
+	uint64_t mib;
+
+	if (pe_boot_arg_number("maxmem", &mib) && mib < (boot_info.ram.end - boot_info.ram.start) >> 20) {
+		extents_exclude(boot_info.ram.start + (mib << 20), boot_info.ram.end);
+		vm_page_total = mib << (20 - PAGE_SHIFT);
+	}
+}
+
+/* Low: a 32nd of RAM, and what a few CPUs take at once; the target is half more. Reserve: a quarter of low. */
+static void
+pool_marks_set(void)
+{
+	uint64_t total = vm_page_total;
+
+	pool_low = os_max(total / 32, 2 * (uint64_t)vm_page_batch);
+	pool_target = pool_low + pool_low / 2;
+	pool_reserve = pool_low / 4;
+}
+
 void
 vm_page_bootstrap(void)
 {
@@ -306,7 +386,8 @@ vm_page_bootstrap(void)
 
 	vm_page_first = (ppnum_t)atop(boot_info.ram.start);
 	vm_page_end = (ppnum_t)atop(boot_info.ram.end);
-	share = (vm_page_end - vm_page_first) / (16 * (uint64_t)cpu_count);
+	vm_page_total = vm_page_end - vm_page_first;
+	share = vm_page_total / (16 * (uint64_t)cpu_count);
 	vm_page_batch = (uint32_t)os_max(VM_PAGE_BATCH_MIN, os_min(share, (uint64_t)VM_PAGE_BATCH_MAX));
 	vm_page_array_place();
 	boot_alloc_finish();
@@ -318,6 +399,11 @@ vm_page_bootstrap(void)
 		extents_exclude(boot_info.reserved[i].start, boot_info.reserved[i].end);
 	}
 	extents_exclude(kernel_phys_base, boot_info.first_free);
+	exclude_beyond_maxmem();
+	for (unsigned i = 0; i < extent_count; i++) {
+		pool_pages_add(extents[i].end - extents[i].next);
+	}
+	pool_marks_set();
 	lck_spin_unlock(&vm_page_pool_lock);
 }
 
@@ -333,6 +419,7 @@ vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end)
 	interrupts = lck_spin_lock_irq(&vm_page_pool_lock);
 	if (extent_count < VM_PAGE_EXTENTS_MAX) {
 		extents[extent_count++] = (struct vm_page_extent){ first, last };
+		pool_pages_add(last - first);
 	}
 	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
 }
@@ -362,6 +449,7 @@ vm_page_grab_contiguous(unsigned npages)
 		if (extent->end - extent->next >= npages) {
 			first = vm_page_from_ppnum(extent->next);
 			extent->next += npages;
+			pool_pages_add(-(int64_t)npages);
 		}
 	}
 	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
@@ -371,23 +459,75 @@ vm_page_grab_contiguous(unsigned npages)
 	return first;
 }
 
-static uint64_t
-pool_free_pages(void)
+enum vm_page_pool_level
+vm_page_pool_level(void)
 {
-	bool interrupts = lck_spin_lock_irq(&vm_page_pool_lock);
-	uint64_t pages = pool_batch_pages;
+	uint64_t pages = os_atomic_load(&pool_pages, relaxed);
 
-	for (unsigned i = 0; i < extent_count; i++) {
-		pages += extents[i].end - extents[i].next;
+	return pages <= pool_reserve ? VM_PAGE_POOL_RESERVE
+	       : pages < pool_low    ? VM_PAGE_POOL_LOW
+				     : VM_PAGE_POOL_ENOUGH;
+}
+
+uint64_t
+vm_page_pool_missing(void)
+{
+	uint64_t pages = os_atomic_load(&pool_pages, relaxed);
+
+	return pages < pool_target ? pool_target - pages : 0;
+}
+
+/* Reserved pages that were never handed out, as a list. */
+static struct vm_page *
+drain_reservation(struct vm_page_cpu *cpu)
+{
+	struct vm_page *list = NULL;
+
+	while (cpu->vpc_new != cpu->vpc_new_end) {
+		struct vm_page *page = vm_page_from_ppnum(--cpu->vpc_new_end);
+
+		page->vmp_state = VM_PAGE_FREE;
+		page->vmp_next = list;
+		list = page;
 	}
-	lck_spin_unlock_irq(&vm_page_pool_lock, interrupts);
-	return pages;
+	return list;
+}
+
+static void
+drain_this_cpu(void *arg)
+{
+	struct vm_page_cpu *cpu = PERCPU_GET(vm_page_cpu);
+	uint32_t reserved = cpu->vpc_new_end - cpu->vpc_new;
+	struct vm_page *list;
+
+	(void)arg;
+	if (cpu->vpc_free != NULL) {
+		pool_give_batch(cpu->vpc_free, cpu->vpc_count);
+		cpu->vpc_free = NULL;
+		cpu->vpc_count = 0;
+	}
+	if (cpu->vpc_spare != NULL) {
+		pool_give_batch(cpu->vpc_spare, cpu->vpc_spare_count);
+		cpu->vpc_spare = NULL;
+		cpu->vpc_spare_count = 0;
+	}
+	list = drain_reservation(cpu);
+	if (list != NULL) {
+		pool_give_batch(list, reserved);
+	}
+}
+
+void
+vm_page_drain_caches(void)
+{
+	cpu_call_all(drain_this_cpu, NULL);
 }
 
 void
 vm_page_get_counts(struct vm_page_counts *out)
 {
-	*out = (struct vm_page_counts){ .total = vm_page_end - vm_page_first, .free = pool_free_pages() };
+	*out =
+	    (struct vm_page_counts){ .total = vm_page_total, .free = os_atomic_load(&pool_pages, relaxed) };
 	percpu_foreach_cpu(cpu)
 	{
 		const struct vm_page_cpu *pc = PERCPU_GET_CPU(vm_page_cpu, cpu);

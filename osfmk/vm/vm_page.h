@@ -39,7 +39,8 @@ enum vm_page_state {
 	VM_PAGE_USED,
 };
 
-#define VM_PAGE_ICACHE_SYNCED 0x0001 /* instruction cache has seen the present contents */
+#define VM_PAGE_ICACHE_SYNCED  0x0001 /* instruction cache has seen the present contents */
+#define VM_PAGE_INCOMPRESSIBLE 0x0002 /* the compressor refused it, and it was not used since */
 
 /* Array over the page frames, biased: page of frame pn is vm_page_bias + pn. Set at boot, then read-only. */
 extern struct vm_page *vm_page_bias;
@@ -82,6 +83,13 @@ void vm_page_bootstrap(void);
 vm_page_t vm_page_grab(void);
 vm_page_t vm_page_grab_zero(void);
 
+/*
+ * The same for what a program can wait for (vm_page_wait): NULL already when only the reserve is left, which is the
+ * kernel's.
+ */
+vm_page_t vm_page_grab_user(void);
+vm_page_t vm_page_grab_zero_user(void);
+
 /* Gives back a page whose last reference the caller holds. Never blocks; any context. */
 void vm_page_release(vm_page_t page);
 
@@ -106,6 +114,24 @@ void vm_page_adopt_boot_range(pmap_paddr_t start, pmap_paddr_t end);
 /* Physically contiguous pages, for devices and tables; NULL when there is no such run. May scan: boot and
  * drivers only. Freed page by page. */
 vm_page_t vm_page_grab_contiguous(unsigned npages);
+
+/*
+ * Marks of the pool, in pages, by the size of RAM and of a batch. A CPU that finds less than `low` wakes the pageout
+ * thread (vm_pageout.h), which works until there are `target`; below `reserve` only the kernel gets pages.
+ */
+enum vm_page_pool_level {
+	VM_PAGE_POOL_ENOUGH,
+	VM_PAGE_POOL_LOW,
+	VM_PAGE_POOL_RESERVE,
+};
+
+enum vm_page_pool_level vm_page_pool_level(void);
+
+/* Pages that the pool lacks to its target; 0: none. */
+uint64_t vm_page_pool_missing(void);
+
+/* Every CPU gives the pages it has cached to the pool. Thread context; no locks. */
+void vm_page_drain_caches(void);
 
 struct vm_page_counts {
 	uint64_t total; /* pages of RAM */

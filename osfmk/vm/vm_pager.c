@@ -9,6 +9,7 @@
 #include <kern/smr.h>
 #include <string.h>
 #include <vm/pmap.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
 
@@ -79,6 +80,7 @@ vm_object_file_page(vm_object_t shadow, uint64_t index)
 
 /* --- holding --- */
 
+/* A reference to the page of a slot; what is compressed becomes one. NULL: empty. Still compressed: no memory. */
 vm_page_t
 vm_object_hold_resident(vm_object_t object, uint64_t index)
 {
@@ -90,7 +92,15 @@ vm_object_hold_resident(vm_object_t object, uint64_t index)
 	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page != NULL) {
+	if (vm_page_is_compressed(page)) {
+		vm_page_t fresh = vm_compressor_load(page);
+
+		if (fresh != NULL) {
+			vm_compressor_release(page);
+			page = fresh;
+		}
+	}
+	if (page != NULL && !vm_page_is_compressed(page)) {
 		vm_page_ref(page);
 	}
 	vm_slot_unlock(slot, page);
@@ -104,6 +114,10 @@ vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page)
 	kern_return_t kr = KERN_SUCCESS;
 
 	*page = vm_object_hold_resident(object, index);
+	if (vm_page_is_compressed(*page)) {
+		*page = NULL;
+		return KERN_RESOURCE_SHORTAGE;
+	}
 	if (*page != NULL || !(object->vo_flags & VO_SOURCED)) {
 		return KERN_SUCCESS;
 	}

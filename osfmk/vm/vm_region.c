@@ -39,6 +39,7 @@ region_extended(const struct vm_map_region *region, struct vm_region_extended_in
 		.protection = region->prot,
 		.user_tag = region->tag,
 		.pages_resident = (unsigned)region->pages_resident,
+		.pages_swapped_out = (unsigned)region->pages_compressed,
 		.ref_count = region->ref_count,
 		.share_mode = share_mode(region),
 	};
@@ -99,6 +100,7 @@ region_submap(const struct vm_map_region *region, struct vm_region_submap_info_6
 		.offset = region->offset,
 		.user_tag = region->tag,
 		.pages_resident = (unsigned)region->pages_resident,
+		.pages_swapped_out = (unsigned)region->pages_compressed,
 		.ref_count = region->ref_count,
 		.share_mode = share_mode(region),
 		.behavior = region->behavior,
@@ -180,7 +182,7 @@ static int
 page_disposition(const struct vm_map_page *page)
 {
 	if (!page->present) {
-		return 0;
+		return page->compressed ? VM_PAGE_QUERY_PAGE_PAGED_OUT : 0;
 	}
 	return VM_PAGE_QUERY_PAGE_PRESENT | VM_PAGE_QUERY_PAGE_DIRTY |
 	       (page->referenced ? VM_PAGE_QUERY_PAGE_REF : 0) |

@@ -7,10 +7,12 @@
 #include <kern/zalloc.h>
 #include <mach/vm_statistics.h>
 #include <string.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
+#include <vm/vm_reclaim.h>
 
 /* Flags that ask for what is not there. */
 #define FLAGS_UNSUPPORTED VM_FLAGS_SUPERPAGE_MASK
@@ -316,6 +318,10 @@ mach_vm_behavior_set(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, 
 	case VM_BEHAVIOR_FREE:
 	case VM_BEHAVIOR_REUSABLE:
 		return vm_map_discard(map, start, end);
+	case VM_BEHAVIOR_DONTNEED:
+		return vm_reclaim_age_range(map, start, end);
+	case VM_BEHAVIOR_PAGEOUT:
+		return vm_reclaim_range(map, start, end);
 	case VM_BEHAVIOR_ZERO:
 		return vm_map_zero(map, start, end);
 	default:
@@ -380,17 +386,32 @@ vm_statistics64_get(struct vm_statistics64 *out)
 {
 	struct vm_page_counts counts;
 	struct vm_purgeable_counts purgeable;
+	struct vm_compressor_counts compressor;
+	struct vm_reclaim_counts reclaim;
+	uint64_t compressor_pages;
 
 	vm_page_get_counts(&counts);
 	vm_purgeable_get_counts(&purgeable);
+	vm_compressor_get_counts(&compressor);
+	vm_reclaim_count(&reclaim);
+	compressor_pages = atop(round_page(compressor.bytes));
 	*out = (struct vm_statistics64){
 		.free_count = (natural_t)counts.free,
-		.active_count = (natural_t)(counts.total - counts.free),
-		.wire_count = (natural_t)vm_map_wired_pages(),
-		.purges = purgeable.purges,
-		.purgeable_count = (natural_t)purgeable.volatile_pages,
+		.active_count = (natural_t)reclaim.active,
+		.inactive_count = (natural_t)reclaim.inactive,
+		.wire_count =
+		    (natural_t)(counts.total - os_min(counts.total, counts.free + reclaim.active +
+									reclaim.inactive + compressor_pages)),
+		.internal_page_count = (natural_t)(reclaim.active + reclaim.inactive - reclaim.external),
+		.external_page_count = (natural_t)reclaim.external,
 		.zero_fill_count = counts.zero_filled,
 		.faults = counts.faults,
 		.cow_faults = counts.copied,
+		.purges = purgeable.purges,
+		.purgeable_count = (natural_t)purgeable.volatile_pages,
+		.compressions = compressor.compressions,
+		.decompressions = compressor.decompressions,
+		.compressor_page_count = (natural_t)compressor_pages,
+		.total_uncompressed_pages_in_compressor = compressor.pages,
 	};
 }

@@ -31,7 +31,8 @@ struct head {
 
 #define HEAD_WORDS (sizeof(struct head) / 4)
 
-static_assert(WK_CODE_MAX == sizeof(struct head) + 4 * KIND_WORDS + 4 * WK_PAGE_WORDS, "the longest code");
+static_assert(
+    WK_CODE_MAX == sizeof(struct head) + 4 * KIND_WORDS + 4 * (WK_PAGE_WORDS + 1), "the longest code");
 
 /* The upper bits spread over the dictionary: the top bits of a product with 2^32 over the golden ratio. */
 OS_INLINE unsigned
@@ -188,7 +189,8 @@ take_place(struct decoder *d, unsigned *place)
 	if (i >= d->place_count) {
 		return false;
 	}
-	*place = d->places[i / PLACES_PER_WORD] >> DICTIONARY_BITS * (i % PLACES_PER_WORD) & (DICTIONARY_SIZE - 1);
+	*place =
+	    d->places[i / PLACES_PER_WORD] >> DICTIONARY_BITS * (i % PLACES_PER_WORD) & (DICTIONARY_SIZE - 1);
 	return true;
 }
 

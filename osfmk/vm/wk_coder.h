@@ -19,8 +19,8 @@
 
 #define WK_PAGE_WORDS 4096U /* words of 32 bits in 16 KiB */
 
-/* Bytes of the longest code: head, kinds, every word new. */
-#define WK_CODE_MAX (8U + WK_PAGE_WORDS / 4U + WK_PAGE_WORDS * 4U)
+/* Bytes of the longest code: head, kinds, every word new but one that is near, whose parts fill a word each. */
+#define WK_CODE_MAX (8U + WK_PAGE_WORDS / 4U + (WK_PAGE_WORDS + 1U) * 4U)
 
 /* What the encoder needs while it works. */
 struct wk_scratch {

@@ -66,7 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 6) {
 		return 0;
 	}
-	if (data[0] % 8 == 0) {
+	if (data[0] % 32 == 0) {
 		repeat((uint8_t *)page, sizeof(page), data + 1, size - 1);
 		round_trip();
 	} else {

@@ -244,7 +244,8 @@ work_messages(void)
 	if (OK(mach_vm_allocate(SELF, &at, 4 * PAGE, VM_FLAGS_ANYWHERE))) {
 		memset((void *)at, 2, 4 * PAGE);
 		m = (struct memory_message){
-			.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+			.head = { .msgh_bits =
+				      MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
 			    .msgh_size = offsetof(struct memory_message, trailer),
 			    .msgh_remote_port = port },
 			.body = { 2 },
@@ -354,7 +355,8 @@ grown(const struct zone_use *before, const struct zone_use *now, unsigned count)
 }
 
 static void
-expect_no_growth(const struct zone_use *before, unsigned count, const char *work, const char *site, unsigned n)
+expect_no_growth(
+    const struct zone_use *before, unsigned count, const char *work, const char *site, unsigned n)
 {
 	static struct zone_use now[ZONES];
 	const char *zone = NULL;

@@ -8,6 +8,7 @@
 #include <mach/vm_map.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysctl.h>
 
 #include "ktap.h"
 
@@ -49,15 +50,14 @@ wired_times(mach_vm_address_t at)
 	return region_at(at).user_wired_count;
 }
 
-static natural_t
+static uint64_t
 wired_pages(void)
 {
-	vm_statistics64_data_t stat;
-	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+	uint64_t pages = 0;
+	size_t size = sizeof(pages);
 
-	EXPECT_EQ(
-	    host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
-	return stat.wire_count;
+	EXPECT_EQ(sysctlbyname("vm.page_user_wire_count", &pages, &size, NULL, 0), 0);
+	return pages;
 }
 
 static int
@@ -78,7 +78,7 @@ wire(mach_vm_address_t at, mach_vm_size_t size, vm_prot_t access)
 TEST(wired_pages_are_present_and_counted)
 {
 	mach_vm_address_t at = allocate(8 * PAGE, VM_FLAGS_ANYWHERE);
-	natural_t before = wired_pages();
+	uint64_t before = wired_pages();
 
 	EXPECT_EQ(disposition(at + 3 * PAGE), 0);
 	EXPECT_EQ(wire(at + 2 * PAGE, 4 * PAGE, VM_PROT_READ | VM_PROT_WRITE), KERN_SUCCESS);
@@ -146,7 +146,7 @@ TEST(a_childs_copy_is_not_wired)
 TEST(mlock_and_munlock)
 {
 	char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
-	natural_t before = wired_pages();
+	uint64_t before = wired_pages();
 
 	REQUIRE(at != MAP_FAILED);
 	EXPECT_EQ(mlock(at + 100, PAGE), 0); /* touches two pages */

@@ -1,0 +1,177 @@
+/*
+ * The pageout thread: see vm_pageout.h.
+ */
+#include <vm/vm_pageout.h>
+
+#include <arm64/commpage.h>
+#include <kern/assert.h>
+#include <kern/ast.h>
+#include <kern/clock.h>
+#include <kern/sched_prim.h>
+#include <kern/thread.h>
+#include <kern/upcalls.h>
+#include <kern/waitq.h>
+#include <os/atomic.h>
+#include <os/panic.h>
+#include <vm/vm_page.h>
+#include <vm/vm_purgeable.h>
+#include <vm/vm_reclaim.h>
+
+/* A waiting fault looks again after this long, whatever happens. */
+#define WAIT_NS 50000000ULL
+
+/* Pages that one sweep is asked for, so that waiters hear soon of what it freed. */
+#define SWEEP_PAGES 256
+
+/* Rounds without progress before active pages go, and before a process does. */
+#define ROUNDS_FORCE 2
+#define ROUNDS_KILL  6
+
+/* How long an ended process is given to free its memory. */
+#define KILL_GRACE_NS 20000000ULL
+
+static uint32_t pageout_wanted;  /* atomic: somebody found the pool low */
+static uint32_t pageout_started; /* atomic */
+static uint32_t waiters;         /* atomic: threads in vm_page_wait */
+static uint32_t pressure;        /* atomic: enum vm_pressure; written by the thread */
+
+enum vm_pressure
+vm_pageout_pressure(void)
+{
+	return os_atomic_load(&pressure, relaxed);
+}
+
+static void
+pressure_set(enum vm_pressure level)
+{
+	if (os_atomic_load(&pressure, relaxed) != level) {
+		os_atomic_store(&pressure, level, relaxed);
+		commpage_set_memory_pressure(level);
+	}
+}
+
+void
+vm_pageout_wake(void)
+{
+	/* The exchange comes before the thread's own, or finds it about to look at the pool again. */
+	if (os_atomic_load(&pageout_started, acquire) && os_atomic_xchg(&pageout_wanted, 1, seq_cst) == 0) {
+		thread_wakeup(&pageout_wanted);
+	}
+}
+
+static bool
+self_must_die(void)
+{
+	return (os_atomic_load(&current_thread()->machine.slow_flags, relaxed) & AST_TERMINATE) != 0;
+}
+
+bool
+vm_page_wait(void)
+{
+	assert(preemption_enabled());
+	if (!os_atomic_load(&pageout_started, acquire) || self_must_die()) {
+		return false;
+	}
+	os_atomic_inc(&waiters, seq_cst);
+	vm_pageout_wake();
+	assert_wait_deadline(
+	    &waiters, THREAD_UNINT, mach_absolute_time() + nanoseconds_to_absolutetime(WAIT_NS));
+	if (vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
+		thread_block(NULL);
+	} else {
+		clear_wait_self();
+	}
+	os_atomic_dec(&waiters, relaxed);
+	return !self_must_die();
+}
+
+/* --- the thread --- */
+
+static bool
+pool_short(void)
+{
+	return vm_page_pool_missing() != 0;
+}
+
+/* The next best thing to free; how many pages that gave. */
+static uint64_t
+reclaim_once(bool force)
+{
+	uint64_t before = vm_page_pool_missing();
+
+	if (vm_purgeable_purge_one()) {
+		return os_max(1, before - os_min(before, vm_page_pool_missing()));
+	}
+	return vm_reclaim_sweep(os_min(before, (uint64_t)SWEEP_PAGES), force);
+}
+
+static void
+pause_ns(uint64_t ns)
+{
+	assert_wait_deadline(&pressure, THREAD_UNINT, mach_absolute_time() + nanoseconds_to_absolutetime(ns));
+	thread_block(NULL);
+}
+
+/* Nothing more can be compressed. If programs wait for memory, one of them has to go. */
+static void
+give_up_something(void)
+{
+	if (os_atomic_load(&waiters, relaxed) != 0 && vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
+		(void)bsd_memory_kill();
+	}
+	thread_wakeup(&waiters);
+	pause_ns(KILL_GRACE_NS);
+}
+
+static void
+make_room(void)
+{
+	unsigned rounds = 0; /* without progress */
+
+	while (pool_short()) {
+		bool tight = vm_page_pool_level() == VM_PAGE_POOL_RESERVE;
+
+		pressure_set(tight ? VM_PRESSURE_CRITICAL : VM_PRESSURE_WARN);
+		if (tight) {
+			vm_page_drain_caches();
+		}
+		if (reclaim_once(rounds >= ROUNDS_FORCE) != 0) {
+			rounds = 0;
+			thread_wakeup(&waiters);
+		} else if (++rounds > ROUNDS_KILL) {
+			if (!tight) {
+				break; /* short, but nobody waits: what is active stays */
+			}
+			give_up_something();
+			rounds = ROUNDS_FORCE;
+		}
+	}
+}
+
+static OS_NORETURN void
+pageout_thread(void *param, wait_result_t result)
+{
+	(void)param;
+	(void)result;
+	for (;;) {
+		assert_wait(&pageout_wanted, THREAD_UNINT);
+		if (os_atomic_xchg(&pageout_wanted, 0, seq_cst) != 0) {
+			clear_wait_self();
+		} else {
+			thread_block(NULL);
+			os_atomic_store(&pageout_wanted, 0, seq_cst);
+		}
+		make_room();
+		pressure_set(VM_PRESSURE_NORMAL);
+		thread_wakeup(&waiters);
+	}
+}
+
+void
+vm_pageout_start(void)
+{
+	if (kernel_thread_create(pageout_thread, NULL, BASEPRI_KERNEL, "pageout", NULL) != KERN_SUCCESS) {
+		panic("no thread for pageout");
+	}
+	os_atomic_store(&pageout_started, 1, release);
+}

@@ -1,0 +1,322 @@
+/*
+ * The clock over address spaces: see vm_reclaim.h.
+ */
+#include <vm/vm_reclaim.h>
+
+#include <kern/assert.h>
+#include <kern/locks.h>
+#include <kern/preempt.h>
+#include <vm/pmap.h>
+#include <vm/vm_compressor.h>
+#include <vm/vm_map_internal.h>
+#include <vm/vm_page.h>
+
+/* Pages looked at between two looks at the entry's next part: one TLB invalidation each. */
+#define CHUNK_PAGES 64
+
+LCK_CLASS_DECLARE(reclaim_class, "vm reclaim", LCK_RANK_VM_MAP);
+static LCK_MTX_DECLARE(reclaim_lock, &reclaim_class);
+/* Under reclaim_lock, in functions that a walk calls back: where the last sweep stopped. */
+static vm_map_t hand_map; /* only compared */
+static vm_map_offset_t hand_va;
+static uint64_t evicted; /* pages, since boot; written under reclaim_lock, atomic for readers */
+
+struct sweep {
+	uint64_t want, freed;
+	bool force;
+	bool age;  /* clears access flags */
+	bool skip; /* maps before the hand */
+	vm_map_t map;
+	vm_map_offset_t from; /* in the map that is being swept */
+	vm_map_offset_t to;
+};
+
+/* Does the entry alone show its object's pages? */
+static bool
+entry_sweepable(vm_map_entry_t entry, vm_object_t object)
+{
+	uint32_t attr = entry->vme_attr;
+
+	if (object == NULL || object == VME_OBJECT_DEAD || (attr & (VME_KERNEL | VME_WIRED)) ||
+	    (object->vo_flags & (VO_FILE | VO_WRITE_SHARED))) {
+		return false;
+	}
+	return !(attr & (VME_NEEDS_COPY | VME_SHARED)) || os_atomic_load(&object->vo_refs, acquire) == 1;
+}
+
+/* With the slot locked: may the page go? */
+static bool
+page_evictable(vm_map_t map, vm_map_offset_t va, vm_page_t page, bool force)
+{
+	uint16_t flags;
+
+	if (page == NULL || vm_page_is_compressed(page) || os_atomic_load(&page->vmp_refs, acquire) != 1) {
+		return false;
+	}
+	flags = os_atomic_load(&page->vmp_flags, relaxed);
+	if (pmap_is_referenced(map->vmm_pmap, va)) {
+		if (flags & VM_PAGE_INCOMPRESSIBLE) {
+			os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_INCOMPRESSIBLE, relaxed);
+		}
+		return force && !(flags & VM_PAGE_INCOMPRESSIBLE);
+	}
+	return !(flags & VM_PAGE_INCOMPRESSIBLE);
+}
+
+/* The page of a slot goes to the compressor; true when that freed it. */
+static bool
+slot_evict(vm_map_t map, vm_map_offset_t va, uintptr_t *slot, bool force)
+{
+	vm_page_t page, stored = NULL;
+
+	if (os_atomic_load(slot, relaxed) == 0) {
+		return false;
+	}
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page_evictable(map, va, page, force)) {
+		/* Nobody writes to it any more: the code is that of its last contents. */
+		pmap_remove(map->vmm_pmap, va, va + PAGE_SIZE);
+		stored = vm_compressor_store(page);
+		if (stored == NULL) {
+			os_atomic_or(&page->vmp_flags, VM_PAGE_INCOMPRESSIBLE, relaxed);
+		}
+	}
+	vm_slot_unlock(slot, stored != NULL ? stored : page);
+	enable_preemption();
+	if (stored == NULL) {
+		return false;
+	}
+	vm_page_release(page);
+	return true;
+}
+
+/* The pages of a locked entry in [from, to), a chunk: evict the inactive ones, and age the others. */
+static void
+sweep_chunk(
+    struct sweep *sweep, vm_map_entry_t entry, vm_object_t object, vm_map_offset_t from, vm_map_offset_t to)
+{
+	bool left = false;
+
+	for (vm_map_offset_t va = from; va < to && sweep->freed < sweep->want; va += PAGE_SIZE) {
+		uintptr_t *slot = vm_object_slot(object, vme_object_page(entry->vme_bias, va));
+
+		if (slot == NULL || os_atomic_load(slot, relaxed) == 0) {
+			continue;
+		}
+		if (slot_evict(sweep->map, va, slot, sweep->force)) {
+			sweep->freed++;
+		} else {
+			left = true;
+		}
+	}
+	if (sweep->age && left) {
+		(void)pmap_age(sweep->map->vmm_pmap, from, to);
+	}
+}
+
+static void
+sweep_entry(struct sweep *sweep, vm_map_entry_t entry)
+{
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_map_offset_t from = os_max(sweep->from, entry->vme_start), to = os_min(sweep->to, entry->vme_end);
+
+	if (!entry_sweepable(entry, object)) {
+		return;
+	}
+	while (from < to && sweep->freed < sweep->want) {
+		vm_map_offset_t next = os_min(to, from + ptoa((vm_map_offset_t)CHUNK_PAGES));
+
+		sweep_chunk(sweep, entry, object, from, next);
+		from = next;
+	}
+	hand_va = from;
+}
+
+/* An entry, locked by its first slot. */
+static uint64_t
+sweep_visit(vm_map_entry_t entry, uint64_t page, void *context)
+{
+	struct sweep *sweep = context;
+
+	if (vm_map_page(sweep->map, entry->vme_start) == page) {
+		sweep_entry(sweep, entry);
+	}
+	return sweep->freed < sweep->want ? vm_map_page(sweep->map, entry->vme_end) : VM_INDEX_STOP;
+}
+
+static void
+sweep_map(vm_map_t map, void *context)
+{
+	struct sweep *sweep = context;
+
+	if (sweep->freed >= sweep->want) {
+		return;
+	}
+	sweep->from = map->vmm_min;
+	if (sweep->skip) {
+		if (map != hand_map) {
+			return;
+		}
+		sweep->skip = false;
+		sweep->from = os_max(map->vmm_min, hand_va);
+	}
+	sweep->map = map;
+	sweep->to = map->vmm_max;
+	hand_map = map;
+	/* From the start, since an entry's lock is that of its first slot. */
+	vm_index_foreach(&map->vmm_index, vm_map_page(map, map->vmm_min), vm_map_page(map, map->vmm_max),
+	    true, sweep_visit, sweep);
+}
+
+static void
+sweep_finish(struct sweep *sweep)
+{
+	os_atomic_store(&evicted, evicted + sweep->freed, relaxed);
+}
+
+uint64_t
+vm_reclaim_sweep(uint64_t want, bool force)
+{
+	struct sweep sweep = { .want = want, .force = force, .age = true };
+
+	lck_mtx_lock(&reclaim_lock);
+	sweep.skip = hand_map != NULL;
+	vm_map_foreach(sweep_map, &sweep);
+	if (sweep.freed < want) {
+		/* The end of the list, or the map of the hand is gone: once more, from the start. */
+		hand_map = NULL;
+		sweep.skip = false;
+		vm_map_foreach(sweep_map, &sweep);
+		hand_map = sweep.freed < want ? NULL : hand_map;
+	}
+	sweep_finish(&sweep);
+	lck_mtx_unlock(&reclaim_lock);
+	return sweep.freed;
+}
+
+/* --- ranges, on a program's advice --- */
+
+/* Calls sweep_entry for the part of each entry that is in the range. */
+static kern_return_t
+sweep_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct sweep *sweep)
+{
+	if (!vm_map_is_mapped(map, start, end)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	lck_mtx_lock(&reclaim_lock);
+	sweep->map = map;
+	sweep->from = start;
+	sweep->to = end;
+	for (vm_map_offset_t at = start; at < end;) {
+		uintptr_t *slot;
+		vm_map_entry_t entry = vm_map_lock_entry_at(map, at, &slot);
+
+		if (entry == NULL) {
+			break; /* gone meanwhile */
+		}
+		at = entry->vme_end;
+		sweep_entry(sweep, entry);
+		vm_index_unlock_slot(slot, entry);
+	}
+	sweep_finish(sweep);
+	lck_mtx_unlock(&reclaim_lock);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_reclaim_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	struct sweep sweep = { .want = UINT64_MAX, .force = true };
+
+	return sweep_range(map, start, end, &sweep);
+}
+
+kern_return_t
+vm_reclaim_age_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	if (!vm_map_is_mapped(map, start, end)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	(void)pmap_age(map->vmm_pmap, start, end);
+	return KERN_SUCCESS;
+}
+
+/* --- counting --- */
+
+/* A page that n objects or entries share counts as this much over n for each. */
+#define SHARE 256ULL
+
+struct census {
+	vm_map_t map;
+	uint64_t active, inactive, external; /* in 1/SHARE pages */
+};
+
+static void
+census_page(struct census *census, vm_object_t object, uintptr_t *slot, vm_map_offset_t va, uint64_t share)
+{
+	vm_page_t page;
+
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL && !vm_page_is_compressed(page)) {
+		share /= os_max(1U, os_atomic_load(&page->vmp_refs, relaxed));
+		if (pmap_is_referenced(census->map->vmm_pmap, va)) {
+			census->active += share;
+		} else {
+			census->inactive += share;
+		}
+		census->external += (object->vo_flags & VO_FILE) ? share : 0;
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+}
+
+/* An entry, locked by its first slot. */
+static uint64_t
+census_visit(vm_map_entry_t entry, uint64_t page, void *context)
+{
+	struct census *census = context;
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	uint64_t share;
+
+	(void)page;
+	if (object == NULL || object == VME_OBJECT_DEAD || (entry->vme_attr & VME_WIRED)) {
+		return vm_map_page(census->map, entry->vme_end);
+	}
+	share = (entry->vme_attr & (VME_SHARED | VME_NEEDS_COPY))
+		    ? SHARE / os_max(1U, os_atomic_load(&object->vo_refs, relaxed))
+		    : SHARE;
+	for (vm_map_offset_t va = entry->vme_start; va < entry->vme_end; va += PAGE_SIZE) {
+		uintptr_t *slot = vm_object_slot(object, vme_object_page(entry->vme_bias, va));
+
+		if (slot != NULL && os_atomic_load(slot, relaxed) != 0) {
+			census_page(census, object, slot, va, share);
+		}
+	}
+	return vm_map_page(census->map, entry->vme_end);
+}
+
+static void
+census_map(vm_map_t map, void *context)
+{
+	struct census *census = context;
+
+	census->map = map;
+	vm_index_foreach(&map->vmm_index, vm_map_page(map, map->vmm_min), vm_map_page(map, map->vmm_max),
+	    true, census_visit, census);
+}
+
+void
+vm_reclaim_count(struct vm_reclaim_counts *out)
+{
+	struct census census = { .map = NULL };
+
+	vm_map_foreach(census_map, &census);
+	*out = (struct vm_reclaim_counts){
+		.active = census.active / SHARE,
+		.inactive = census.inactive / SHARE,
+		.external = census.external / SHARE,
+		.evicted = os_atomic_load(&evicted, relaxed),
+	};
+}

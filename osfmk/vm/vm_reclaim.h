@@ -1,0 +1,39 @@
+/*
+ * Which anonymous pages leave memory: the clock over address spaces.
+ *
+ * There are no page queues and no reverse maps, because every fault would pay for them. A page's age is the access
+ * flag of its one translation. A sweep goes over the entries of all maps: a page whose flag is clear was not used since
+ * the last sweep, so it is inactive and is compressed; of the others the flag is cleared, and they are active until the
+ * next sweep comes. A use sets the flag again, by a fault that changes nothing else. So a page leaves after one to two
+ * sweeps without use, and a CPU that faults writes no line that the sweep or another CPU writes.
+ *
+ * Swept are pages that one slot of one entry shows: what is shared, held, wired, or still owed to a copy-on-write
+ * partner stays. The entry is locked by its first slot, the page by its slot; faults on other pages go on.
+ *
+ * Lock: reclaim_lock, a mutex, outermost: one sweep at a time.
+ */
+#pragma once
+
+#include <vm/vm_types.h>
+
+struct vm_reclaim_counts {
+	uint64_t active;   /* pages mapped and used since they were aged; shared ones by their share */
+	uint64_t inactive; /* pages resident, and not */
+	uint64_t external; /* of both: pages of files */
+	uint64_t evicted;  /* pages compressed since boot */
+};
+
+/*
+ * Goes on where the last call ended, at most once around, until `want` pages were freed. `force`: active pages, too.
+ * Returns how many were freed. May block; no locks held.
+ */
+uint64_t vm_reclaim_sweep(uint64_t want, bool force);
+
+/* Compresses what can be of the range at once, used or not: VM_BEHAVIOR_PAGEOUT. */
+kern_return_t vm_reclaim_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* The pages of the range are inactive from now on: VM_BEHAVIOR_DONTNEED. */
+kern_return_t vm_reclaim_age_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Looks at every page of every map that is not wired: takes its time. May block. */
+void vm_reclaim_count(struct vm_reclaim_counts *out);
