@@ -1,7 +1,7 @@
 /*
  * The start of the BSD layer, called once by kernel_bootstrap_thread when drivers have been matched:
  *
- *	random_init, ulock_init, workq_init, proc_init	the tables; the kernel's own task becomes process 0
+ *	random_init, ulock_init, workq_init, psem_init, proc_init	the tables; the kernel's own task becomes process 0
  *	tty_init, console_attach		the terminal on the serial port
  *	mount_root				the ramdisk, /dev on it
  *	load_init_program			process 1: its program, descriptors 0-2 on the console, and go
@@ -179,6 +179,7 @@ bsd_init(void)
 	random_init();
 	ulock_init();
 	workq_init();
+	psem_init();
 	sysctl_init();
 	proc_init();
 	tty_init(&console_tty, pe_console_write);

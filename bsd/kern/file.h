@@ -27,7 +27,7 @@ struct file;
 struct stat;
 struct vnode;
 
-enum file_type { FILE_VNODE = 1, FILE_SOCKET, FILE_PIPE, FILE_KQUEUE };
+enum file_type { FILE_VNODE = 1, FILE_SOCKET, FILE_PIPE, FILE_KQUEUE, FILE_SEMAPHORE };
 
 /* f_flag: FREAD, FWRITE of <sys/fcntl.h>, and the status flags that F_SETFL may change. */
 #define FNONBLOCK      0x0004U

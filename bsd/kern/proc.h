@@ -174,6 +174,7 @@ current_uthread(void)
 }
 
 void proc_init(void); /* bsd_init */
+void psem_init(void); /* bsd_init; posix_sem.c */
 
 /* A process in state SIDL with one reference, a number and no place in the tree. NULL: out of memory. */
 struct proc *proc_create(struct proc *parent);

@@ -1,5 +1,6 @@
 /* The corners of the thread library: attributes, clocks, time-outs, process-shared objects, signals for threads. */
 #include <errno.h>
+#include <fcntl.h>
 #include <mach/mach.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -512,6 +513,69 @@ TEST(semaphores_time_out_and_overflow)
 	EXPECT_EQ(sem_post(&sem), -1);
 	EXPECT_EQ(errno, EOVERFLOW);
 	EXPECT_EQ(sem_destroy(&sem), 0);
+}
+
+static int
+posts_by_name(void *arg)
+{
+	sem_t *sem = sem_open("/named", 0);
+
+	EXPECT(sem != SEM_FAILED);
+	for (unsigned i = 0; i < 100; i++) {
+		EXPECT_EQ(sem_wait(arg), 0); /* inherited */
+		EXPECT_EQ(sem_post(sem), 0);
+	}
+	return 7;
+}
+
+TEST(semaphores_have_names)
+{
+	sem_t *there = sem_open("/there", O_CREAT | O_EXCL, 0600, 0), *named, *again;
+	struct timespec soon = from_now(CLOCK_REALTIME, 3);
+	int status = 0;
+	pid_t pid;
+
+	REQUIRE(there != SEM_FAILED);
+	EXPECT(sem_open("/there", O_CREAT | O_EXCL, 0600, 0) == SEM_FAILED);
+	EXPECT_EQ(errno, EEXIST);
+	EXPECT(sem_open("/named", 0) == SEM_FAILED);
+	EXPECT_EQ(errno, ENOENT);
+	EXPECT(sem_open("", O_CREAT, 0600, 0) == SEM_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT(sem_open("/a-name-that-is-longer-than-thirty-characters", O_CREAT, 0600, 0) == SEM_FAILED);
+	EXPECT_EQ(errno, ENAMETOOLONG);
+	EXPECT(sem_open("/n", O_CREAT, 0600, SEM_VALUE_MAX + 1) == SEM_FAILED);
+	EXPECT_EQ(errno, EINVAL);
+	named = sem_open("/named", O_CREAT, 0600, 0);
+	again = sem_open("/named", 0);
+	EXPECT(named != SEM_FAILED && again != SEM_FAILED);
+	pid = fork();
+	if (pid == 0) {
+		_exit(posts_by_name(there));
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		EXPECT_EQ(sem_post(there), 0);
+		EXPECT_EQ(sem_wait(i % 2 ? named : again), 0);
+	}
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(WEXITSTATUS(status), 7);
+	EXPECT_EQ(sem_trywait(named), -1);
+	EXPECT_EQ(errno, EAGAIN);
+	EXPECT_EQ(sem_timedwait(named, &soon), -1);
+	EXPECT_EQ(errno, ETIMEDOUT);
+	EXPECT_EQ(sem_unlink("/named"), 0);
+	EXPECT_EQ(sem_unlink("/named"), -1);
+	EXPECT_EQ(errno, ENOENT);
+	EXPECT_EQ(sem_post(named), 0); /* lives on */
+	EXPECT_EQ(sem_close(named), 0);
+	EXPECT_EQ(sem_trywait(again), 0);
+	EXPECT_EQ(sem_close(again), 0);
+	EXPECT_EQ(sem_wait(again), -1);
+	EXPECT_EQ(errno, EBADF);
+	EXPECT_EQ(sem_wait((sem_t *)1), -1); /* a descriptor of another kind */
+	EXPECT_EQ(errno, EBADF);
+	EXPECT_EQ(sem_close(there), 0);
+	EXPECT_EQ(sem_unlink("/there"), 0);
 }
 
 /* ---- Signals ---- */
