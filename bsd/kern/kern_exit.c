@@ -96,6 +96,7 @@ void
 proc_exit(struct proc *p)
 {
 	struct signal_source source;
+	struct cpu_usage usage;
 
 	if (p->p_state == SIDL) {
 		proc_discard(p); /* proc_unmake */
@@ -111,9 +112,10 @@ proc_exit(struct proc *p)
 		init_exited(p->p_xstat);
 	}
 	source = exit_signal_source(p);
+	proc_self_usage(&usage);
 	lck_mtx_lock(&proc_tree_lock);
 	reparent_children_locked(p);
-	p->p_exit_time = proc_self_cpu_time_ns();
+	p->p_exit_usage = usage;
 	os_atomic_store(&p->p_state, SZOMB, relaxed);
 	psignal(p->p_parent, SIGCHLD, &source);
 	waitq_wakeup_all(&p->p_parent->p_wait, THREAD_AWAKENED);
@@ -127,7 +129,7 @@ struct wait_request {
 	int wr_options;
 	pid_t wr_found;
 	int wr_status;
-	uint64_t wr_time_ns;
+	struct cpu_usage wr_usage;
 };
 
 static bool
@@ -158,8 +160,9 @@ wait_reap_locked(struct wait_request *wr, struct proc *parent) REQUIRES(proc_tre
 		if (child->p_state == SZOMB) {
 			wr->wr_found = child->p_pid;
 			wr->wr_status = child->p_xstat;
-			wr->wr_time_ns = child->p_exit_time;
-			parent->p_children_time += wr->wr_time_ns + child->p_children_time;
+			wr->wr_usage = child->p_exit_usage;
+			cpu_usage_add(&parent->p_children_usage, &child->p_exit_usage);
+			cpu_usage_add(&parent->p_children_usage, &child->p_children_usage);
 			proc_reap_locked(child);
 			return 0;
 		}
@@ -203,8 +206,8 @@ wait_copyout(const struct wait_request *wr, user_addr_t status, user_addr_t rusa
 	}
 	if (error == 0 && rusage != 0) {
 		struct rusage ru = {
-			.ru_utime = { .tv_sec = (int64_t)(wr->wr_time_ns / NSEC_PER_SEC),
-			    .tv_usec = (int32_t)(wr->wr_time_ns % NSEC_PER_SEC / NSEC_PER_USEC) },
+			.ru_utime = timeval_from_ticks(wr->wr_usage.cu_user),
+			.ru_stime = timeval_from_ticks(wr->wr_usage.cu_system),
 		};
 
 		error = copyout(&ru, rusage, sizeof(ru));
@@ -220,6 +223,9 @@ sys_wait4(int pid, user_addr_t status, int options, user_addr_t rusage)
 
 	if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED)) != 0 || pid == INT32_MIN) {
 		return (sysret_t){ .error = EINVAL };
+	}
+	if (rusage != 0) {
+		task_usage_want(current_task()); /* and the children that are still to be made */
 	}
 	error = wait_for_child(&wr, current_proc());
 	if (error == 0 && wr.wr_found != 0) {

@@ -119,33 +119,42 @@ sys___semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int
 	return (sysret_t){ .error = error };
 }
 
-static void
-timeval_from_ns(struct timeval *tv, uint64_t ns)
+struct timeval
+timeval_from_ticks(uint64_t ticks)
 {
-	tv->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
-	tv->tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
+	uint64_t ns = absolutetime_to_nanoseconds(ticks);
+
+	return (struct timeval){ .tv_sec = (int64_t)(ns / NSEC_PER_SEC),
+		.tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
 }
 
-uint64_t
-proc_self_cpu_time_ns(void)
+void
+proc_self_usage(struct cpu_usage *usage)
 {
-	return absolutetime_to_nanoseconds(current_task()->dead_cpu_time) +
-	       thread_cpu_time_ns(current_thread());
+	struct cpu_usage live;
+
+	task_usage_get(current_task(), usage, &live);
+	cpu_usage_add(usage, &live);
 }
 
 sysret_t
 sys_getrusage(int who, user_addr_t rusage)
 {
 	struct rusage ru = { 0 };
+	struct cpu_usage usage;
 
-	if (who == RUSAGE_SELF) {
-		timeval_from_ns(&ru.ru_utime, proc_self_cpu_time_ns());
-	} else if (who == RUSAGE_CHILDREN) {
-		lck_mtx_lock(&proc_tree_lock);
-		timeval_from_ns(&ru.ru_utime, current_proc()->p_children_time);
-		lck_mtx_unlock(&proc_tree_lock);
-	} else {
+	if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN) {
 		return (sysret_t){ .error = EINVAL };
 	}
+	task_usage_want(current_task());
+	if (who == RUSAGE_SELF) {
+		proc_self_usage(&usage);
+	} else {
+		lck_mtx_lock(&proc_tree_lock);
+		usage = current_proc()->p_children_usage;
+		lck_mtx_unlock(&proc_tree_lock);
+	}
+	ru.ru_utime = timeval_from_ticks(usage.cu_user);
+	ru.ru_stime = timeval_from_ticks(usage.cu_system);
 	return (sysret_t){ .error = copyout(&ru, rusage, sizeof(ru)) };
 }

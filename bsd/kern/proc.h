@@ -36,6 +36,7 @@
 #include <kern/thread.h>
 #include <kern/waitq.h>
 #include <os/list.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
@@ -112,12 +113,12 @@ struct proc {
 	uint32_t p_sigwaiters;                       /* (a) threads in __sigwait; written under (p) */
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
-	struct workq *p_workq;      /* (a) written under (p) until exec or exit; NULL: none */
-	uint64_t p_stack_top;       /* (o) main stack, for sysctl kern.usrstack64 */
-	uint64_t p_start_abstime;   /* (c) when it was born, in timebase ticks */
-	uint64_t p_exit_time;       /* (t) zombie: CPU time it used, ns */
-	uint64_t p_children_time;   /* (t) CPU time of reaped children, ns */
-	char p_comm[MAXCOMLEN + 1]; /* (p) last component of what it executes */
+	struct workq *p_workq;             /* (a) written under (p) until exec or exit; NULL: none */
+	uint64_t p_stack_top;              /* (o) main stack, for sysctl kern.usrstack64 */
+	uint64_t p_start_abstime;          /* (c) when it was born, in timebase ticks */
+	struct cpu_usage p_exit_usage;     /* (t) its own, once it is a zombie */
+	struct cpu_usage p_children_usage; /* (t) of reaped children, and of theirs */
+	char p_comm[MAXCOMLEN + 1];        /* (p) last component of what it executes */
 
 	struct smr_node p_smr;
 };
@@ -192,7 +193,8 @@ void proc_set_name(struct proc *p, const char *path);
 OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);
 
 /* CPU time of the calling process: its threads that ended, and the calling one; kern_time.c. */
-uint64_t proc_self_cpu_time_ns(void);
+void proc_self_usage(struct cpu_usage *usage);
+struct timeval timeval_from_ticks(uint64_t ticks);
 
 /* kern_exit.c. The calling thread does not come back. */
 _Noreturn void exit1(int status);

@@ -28,6 +28,8 @@
 #define MT_FP_CREDIT 52
 #define MT_NEON      56
 
+#define SWITCH_WATCHED_BIT 31 /* of fp_live and fp_credit */
+
 /* struct cpu_data */
 #define CPU_BOOT_STACK_TOP 32
 #define CPU_EMERGENCY_TOP  40

@@ -5,6 +5,7 @@
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
 #include <kern/assert.h>
+#include <kern/usage.h>
 #include <kern/zalloc.h>
 #include <string.h>
 
@@ -12,6 +13,12 @@ static ZONE_DEFINE(fp_zone, "fp state", sizeof(arm_neon_state64_t), ZC_NONE);
 
 void fp_registers_save(arm_neon_state64_t *state);
 void fp_registers_load(const arm_neon_state64_t *state);
+
+static struct thread *
+machine_thread_owner(struct machine_thread *machine)
+{
+	return (struct thread *)(void *)((char *)machine - MACHINE_THREAD_OFFSET);
+}
 
 /* Returning to EL0 synchronises CPACR, and EL1 is let through in both settings: no barrier. */
 static void
@@ -24,7 +31,7 @@ static void
 fp_take(struct machine_thread *self)
 {
 	fp_registers_load(self->neon);
-	self->fp_live = 1;
+	self->fp_live |= FP_LIVE;
 	fp_allow(true);
 }
 
@@ -32,7 +39,7 @@ static void
 fp_release(struct machine_thread *self)
 {
 	fp_registers_save(self->neon);
-	self->fp_live = 0;
+	self->fp_live &= ~FP_LIVE;
 }
 
 void
@@ -45,11 +52,43 @@ fp_trap(void)
 		self->neon = zalloc_flags(fp_zone, Z_ZERO | Z_NOFAIL);
 	}
 	irq = ml_set_interrupts_enabled(false);
-	if (self->fp_live == 0) {
-		self->fp_credit = FP_CREDIT;
+	if (!(self->fp_live & FP_LIVE)) {
+		self->fp_credit = (self->fp_credit & SWITCH_WATCHED) | FP_CREDIT;
 		fp_take(self);
 	}
 	ml_set_interrupts_enabled(irq);
+}
+
+void
+machine_thread_watch_switches(struct thread *thread)
+{
+	struct machine_thread *machine = thread_machine(thread);
+
+	machine->fp_live |= SWITCH_WATCHED;
+	machine->fp_credit |= SWITCH_WATCHED;
+}
+
+/* fp_switch when one of the two threads is watched. */
+void
+machine_switch_watched(struct machine_thread *old, struct machine_thread *new)
+{
+	bool was_live = (old->fp_live & FP_LIVE) != 0, live = (new->fp_credit & ~SWITCH_WATCHED) != 0;
+
+	if (old->fp_live & SWITCH_WATCHED) {
+		usage_leave(machine_thread_owner(old));
+	}
+	if (was_live) {
+		fp_release(old);
+	}
+	if (live) {
+		new->fp_credit--;
+		fp_take(new);
+	} else if (was_live) {
+		fp_allow(false);
+	}
+	if (new->fp_credit & SWITCH_WATCHED) {
+		usage_enter(machine_thread_owner(new));
+	}
 }
 
 /*
@@ -61,7 +100,7 @@ fp_flush(struct thread *thread)
 {
 	struct machine_thread *machine = thread_machine(thread);
 
-	if (thread == current_thread() && machine->fp_live != 0) {
+	if (thread == current_thread() && (machine->fp_live & FP_LIVE)) {
 		fp_release(machine);
 		fp_allow(false);
 	}
@@ -109,7 +148,7 @@ fp_discard(struct thread *thread)
 	arm_neon_state64_t *neon = machine->neon;
 
 	fp_flush(thread);
-	machine->fp_credit = 0;
+	machine->fp_credit &= SWITCH_WATCHED;
 	machine->neon = NULL;
 	ml_set_interrupts_enabled(irq);
 	if (neon != NULL) {

@@ -19,6 +19,10 @@
  * masked. */
 __attribute__((preserve_most, cold)) void fp_switch(struct machine_thread *old, struct machine_thread *new);
 
+/* The rest of it for a thread that is watched. From fp_switch. */
+__attribute__((preserve_most)) void machine_switch_watched(
+    struct machine_thread *old, struct machine_thread *new);
+
 /* EL0 trapped: gives the current thread its registers. Interrupts on; may block for memory. */
 void fp_trap(void);
 

@@ -73,22 +73,27 @@ FUNCTION_END(fp_registers_load)
 FUNCTION(fp_switch)
 	ldr	w5, [x0, #MT_FP_LIVE]
 	ldr	w6, [x1, #MT_FP_CREDIT]
+	orr	w7, w5, w6
+	tbnz	w7, #SWITCH_WATCHED_BIT, machine_switch_watched
 	cbz	w5, 1f
 	ldr	x2, [x0, #MT_NEON]
 	SAVE_FP	x2
 	str	wzr, [x0, #MT_FP_LIVE]
-	cbz	w6, 3f
-1:	cbz	w6, 2f
+	cbz	w6, 2f
 	ldr	x2, [x1, #MT_NEON]
 	LOAD_FP	x2
 	sub	w6, w6, #1
+	stp	w5, w6, [x1, #MT_FP_LIVE]	/* and the credit */
+	ret
+1:	ldr	x2, [x1, #MT_NEON]
+	LOAD_FP	x2
+	sub	w6, w6, #1
 	mov	w3, #1
-	stp	w3, w6, [x1, #MT_FP_LIVE]	/* and the credit */
-	cbnz	w5, 2f
+	stp	w3, w6, [x1, #MT_FP_LIVE]
 	mov	x3, #CPACR_FP_ON
 	msr	cpacr_el1, x3
-2:	ret
-3:	mov	x3, #CPACR_FP_TRAP_EL0
+	ret
+2:	mov	x3, #CPACR_FP_TRAP_EL0
 	msr	cpacr_el1, x3
 	ret
 FUNCTION_END(fp_switch)

@@ -197,6 +197,10 @@ kern_return_t machine_thread_set_state(
 /* 32-bit words of the flavor's state; 0 for one that is not supported. */
 uint32_t machine_thread_state_words(int flavor);
 
+/* From now on usage_leave and usage_enter see each of its switches. The current thread with interrupts masked, or one that
+ * never ran. */
+void machine_thread_watch_switches(struct thread *thread);
+
 /* A new user thread, or exec: all registers zero, no FP state, no thread data. */
 void machine_thread_init_user(struct thread *thread);
 

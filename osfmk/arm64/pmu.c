@@ -30,13 +30,76 @@ ml_pmu_has_cycles(void)
 	return pmu_present();
 }
 
-/* Counter 0 is the instructions'. */
+static unsigned
+event_counters(void)
+{
+	return pmu_present() ? sysreg_read(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK : 0;
+}
+
+/* Is the one that is kept for user cycles, the last, set up? Constant after the boot CPU's pmu_init_cpu. */
+static bool splits;
+
+bool
+ml_pmu_splits(void)
+{
+	return splits;
+}
+
+/* Counter 0 is the instructions', the last ones are those that split. */
 unsigned
 ml_pmu_configurable(void)
 {
-	unsigned counters = pmu_present() ? sysreg_read(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK : 0;
+	unsigned counters = event_counters(), kept = 1 + (splits ? PMU_SPLIT_COUNTERS : 0);
 
-	return counters > 0 ? counters - 1 : 0;
+	return counters > kept ? counters - kept : 0;
+}
+
+static void
+start_counter(unsigned counter, uint64_t type)
+{
+	sysreg_write(pmselr_el0, counter);
+	isb();
+	sysreg_write(pmxevtyper_el0, type);
+	sysreg_write(pmxevcntr_el0, 0);
+	sysreg_write(pmcntenset_el0, BIT(counter));
+	isb();
+}
+
+static uint64_t
+read_counter(unsigned counter)
+{
+	sysreg_write(pmselr_el0, counter);
+	isb();
+	return sysreg_read(pmxevcntr_el0);
+}
+
+/* 64-bit event counters came with PMUv3p5. Some are left for others. */
+static void
+split_init(void)
+{
+	unsigned counters = event_counters();
+
+	if ((sysreg_read(id_aa64dfr0_el1) >> 8 & 15) < PMU_VERSION_LONG ||
+	    counters < 2 + PMU_SPLIT_COUNTERS) {
+		return;
+	}
+	sysreg_write(pmcr_el0, PMCR_E | PMCR_LC | PMCR_LP);
+	start_counter(counters - 1, PMU_EVENT_CPU_CYCLES | PMU_TYPE_NOT_EL1);
+	if (ml_pmu_has_instructions()) {
+		start_counter(counters - 2, PMU_EVENT_INST_RETIRED | PMU_TYPE_NOT_EL1);
+	}
+	splits = true;
+}
+
+void
+ml_pmu_read_split(struct pmu_split *split)
+{
+	unsigned counters = event_counters();
+
+	split->cycles = ml_pmu_cycles() + PERCPU_GET(pmu_sampler)->moved;
+	split->user_cycles = read_counter(counters - 1);
+	split->instructions = ml_pmu_has_instructions() ? ml_pmu_instructions() : 0;
+	split->user_instructions = ml_pmu_has_instructions() ? read_counter(counters - 2) : 0;
 }
 
 /* PMCEID0/1: events 0-31 and 32-63 in the lower halves, 0x4000-0x401f and 0x4020-0x403f in the upper ones. */
@@ -58,23 +121,15 @@ ml_pmu_configure(unsigned index, uint32_t event)
 	unsigned counter = index + 1;
 
 	sysreg_write(pmcntenclr_el0, BIT(counter));
-	if (event == 0) {
-		return;
+	if (event != 0) {
+		start_counter(counter, event);
 	}
-	sysreg_write(pmselr_el0, counter);
-	isb();
-	sysreg_write(pmxevtyper_el0, event);
-	sysreg_write(pmxevcntr_el0, 0);
-	sysreg_write(pmcntenset_el0, BIT(counter));
-	isb();
 }
 
 uint64_t
 ml_pmu_read(unsigned index)
 {
-	sysreg_write(pmselr_el0, index + 1);
-	isb();
-	return sysreg_read(pmxevcntr_el0);
+	return read_counter(index + 1);
 }
 
 void
@@ -88,6 +143,7 @@ pmu_init_cpu(void)
 	sysreg_write(
 	    pmcntenset_el0, PMU_ENABLE_CYCLES | (ml_pmu_has_instructions() ? PMU_ENABLE_COUNTER0 : 0));
 	sysreg_write(pmcr_el0, PMCR_E | PMCR_LC);
+	split_init();
 	sysreg_write(pmuserenr_el0, PMUSERENR_EN | PMUSERENR_CR | PMUSERENR_ER);
 	isb();
 }

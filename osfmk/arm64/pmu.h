@@ -14,7 +14,7 @@ void pmu_init_cpu(void);
 /* Does counter 0 count? False on a machine without a PMU or without the event. */
 bool ml_pmu_has_instructions(void);
 
-/* Counter 0 of this CPU, 32 bits, wraps; only when ml_pmu_has_instructions(). */
+/* Counter 0 of this CPU; 32 bits, it wraps, or 64 where the PMU has such. Only when ml_pmu_has_instructions(). */
 OS_INLINE uint64_t
 ml_pmu_instructions(void)
 {
@@ -22,13 +22,28 @@ ml_pmu_instructions(void)
 }
 
 /*
- * The other event counters, configurable: ml_pmu_configurable() of them, numbered from 0. 32 bits, they wrap. Each
+ * The other event counters, configurable: ml_pmu_configurable() of them, numbered from 0, of the same width. Each
  * counts the event it was given last, 0 none, on this CPU. Interrupts masked.
  */
 unsigned ml_pmu_configurable(void);
 bool ml_pmu_has_event(uint64_t event);
 void ml_pmu_configure(unsigned index, uint32_t event);
 uint64_t ml_pmu_read(unsigned index);
+
+/*
+ * What a CPU has done since it started, in user mode and in all. ml_pmu_splits: there are 64-bit counters that tell one from
+ * the other; the last PMU_SPLIT_COUNTERS event counters are kept for it. Instructions are 0 where they are not counted.
+ * Interrupts masked.
+ */
+struct pmu_split {
+	uint64_t cycles;
+	uint64_t user_cycles;
+	uint64_t instructions;
+	uint64_t user_instructions;
+};
+#define PMU_SPLIT_COUNTERS 2
+bool ml_pmu_splits(void);
+void ml_pmu_read_split(struct pmu_split *split);
 
 /* Is there a cycle counter, and where it stands on this CPU: 64 bits. */
 bool ml_pmu_has_cycles(void);
@@ -54,6 +69,7 @@ void pmu_sampling_init(void);
 struct pmu_sampler {
 	uint64_t period;    /* cycles; 0: this CPU does not sample */
 	uint64_t paused_at; /* the counter when the wait began */
+	uint64_t moved;     /* by how much the sampler set the counter back, in all */
 };
 PERCPU_DECLARE(struct pmu_sampler, pmu_sampler);
 void pmu_sampling_pause(void);

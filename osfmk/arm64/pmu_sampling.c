@@ -27,6 +27,7 @@ pmu_sampling_supported(void)
 static void
 rearm(uint64_t remaining)
 {
+	PERCPU_GET(pmu_sampler)->moved += sysreg_read(pmccntr_el0) + remaining;
 	sysreg_write(pmovsclr_el0, PMU_CYCLES);
 	sysreg_write(pmccntr_el0, 0 - remaining);
 	isb();

@@ -75,6 +75,9 @@
 
 /* Performance monitor. */
 #define PMU_EVENT_INST_RETIRED 0x08
+#define PMU_EVENT_CPU_CYCLES   0x11
+#define PMU_TYPE_NOT_EL1       (1U << 31) /* the event is counted in user mode only */
+#define PMU_VERSION_LONG       6 /* PMUv3p5 */
 #define PMU_ENABLE_COUNTER0    1
 #define PMU_ENABLE_CYCLES      0x80000000
 #define PMU_CYCLES             0x80000000 /* the cycle counter in the set/clear registers */
@@ -82,6 +85,7 @@
 #define PMCR_P                 (1 << 1) /* reset the event counters */
 #define PMCR_C                 (1 << 2) /* reset the cycle counter */
 #define PMCR_LC                (1 << 6)
+#define PMCR_LP                (1 << 7) /* event counters have 64 bits */
 #define PMCR_N_SHIFT           11 /* how many event counters there are */
 #define PMCR_N_MASK            31
 #define PMU_EVENTS_EXTENDED    0x4000 /* the second range of event numbers */

@@ -158,6 +158,7 @@ host_cpu_load(host_cpu_load_info_data_t *load)
 {
 	uint64_t sums[CPU_STATE_MAX] = { 0 };
 
+	processor_look();
 	percpu_foreach_cpu(cpu)
 	{
 		uint64_t ticks[CPU_STATE_MAX];
@@ -223,6 +224,7 @@ host_processor_info(host_t host, processor_flavor_t flavor, natural_t *processor
 	if (list == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	processor_look();
 	percpu_foreach_cpu(cpu)
 	{
 		processor_describe(processor_get(cpu), flavor, list + cpu * words);
@@ -246,6 +248,7 @@ processor_info(processor_t processor, processor_flavor_t flavor, ipc_port_t *hos
 	if (*count < words) {
 		return KERN_FAILURE;
 	}
+	processor_look();
 	processor_describe(processor, flavor, info);
 	*count = words;
 	*host = host_name_right();

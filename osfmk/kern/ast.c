@@ -75,6 +75,10 @@ ast_taken_user(void)
 		thread_ast_clear(AST_GUARD);
 		exception_guard_ast(self);
 	}
+	if (os_unlikely(flags & AST_USAGE)) {
+		thread_ast_clear(AST_USAGE);
+		thread_usage_begin();
+	}
 	if (os_unlikely(flags & AST_SUSPEND)) {
 		park(self);
 	}

@@ -3,7 +3,7 @@
  * thread_get_state, thread_set_state.
  *
  * A structure is put together in the caller's stack and copied out whole, since the reply's words are only
- * four-byte aligned. CPU time is not split: all of it is reported as user time.
+ * four-byte aligned. Who asks for times has the task watched from then on (<kern/usage.h>).
  */
 #include <arm64/machine_routines.h>
 #include <kern/clock.h>
@@ -29,8 +29,10 @@ info_put(const void *info, uint32_t words, integer_t *out, mach_msg_type_number_
 }
 
 static time_value_t
-time_value_of_ns(uint64_t ns)
+time_value_of_ticks(uint64_t ticks)
 {
+	uint64_t ns = absolutetime_to_nanoseconds(ticks);
+
 	return (
 	    time_value_t){ (integer_t)(ns / NSEC_PER_SEC), (integer_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
 }
@@ -70,11 +72,25 @@ thread_run_state(thread_t thread)
 	return TH_STATE_RUNNING;
 }
 
+static struct cpu_usage
+thread_times(thread_t thread)
+{
+	struct cpu_usage usage;
+
+	if (thread->task != kernel_task) {
+		task_usage_want(thread->task);
+	}
+	thread_usage_get(thread, &usage);
+	return usage;
+}
+
 static kern_return_t
 thread_info_basic(thread_t thread, thread_info_t out, mach_msg_type_number_t *count)
 {
+	struct cpu_usage usage = thread_times(thread);
 	thread_basic_info_data_t info = {
-		.user_time = time_value_of_ns(thread_cpu_time_ns(thread)),
+		.user_time = time_value_of_ticks(usage.cu_user),
+		.system_time = time_value_of_ticks(usage.cu_system),
 		.cpu_usage = thread_cpu_usage(thread),
 		.policy = thread_policy_of(thread),
 		.run_state = thread_run_state(thread),
@@ -98,8 +114,10 @@ thread_info_identifier(thread_t thread, thread_info_t out, mach_msg_type_number_
 static kern_return_t
 thread_info_extended(thread_t thread, thread_info_t out, mach_msg_type_number_t *count)
 {
+	struct cpu_usage usage = thread_times(thread);
 	thread_extended_info_data_t info = {
-		.pth_user_time = thread_cpu_time_ns(thread),
+		.pth_user_time = absolutetime_to_nanoseconds(usage.cu_user),
+		.pth_system_time = absolutetime_to_nanoseconds(usage.cu_system),
 		.pth_cpu_usage = thread_cpu_usage(thread),
 		.pth_policy = thread_policy_of(thread),
 		.pth_run_state = thread_run_state(thread),
@@ -186,8 +204,7 @@ thread_set_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_num
 struct task_usage {
 	uint64_t virtual_bytes;
 	uint64_t resident_bytes;
-	uint64_t dead_ns; /* CPU time of threads that are gone */
-	uint64_t live_ns;
+	struct cpu_usage dead, live; /* threads */
 	integer_t suspend_count;
 };
 
@@ -205,12 +222,10 @@ task_measure(task_t task, struct task_usage *usage)
 		return KERN_TERMINATED;
 	}
 	vm_map_reference(map);
-	usage->dead_ns = absolutetime_to_nanoseconds(task->dead_cpu_time);
 	usage->suspend_count = (integer_t)task->user_stop_count;
-	list_foreach (link, &task->threads) {
-		usage->live_ns += thread_cpu_time_ns(list_entry(link, struct thread, task_link));
-	}
 	lck_mtx_unlock(&task->lock);
+	task_usage_want(task);
+	task_usage_get(task, &usage->dead, &usage->live);
 	vm_map_sizes(map, &usage->virtual_bytes, &usage->resident_bytes);
 	vm_map_deallocate(map);
 	return KERN_SUCCESS;
@@ -223,7 +238,8 @@ task_info_mach_basic(const struct task_usage *usage, task_info_t out, mach_msg_t
 		.virtual_size = usage->virtual_bytes,
 		.resident_size = usage->resident_bytes,
 		.resident_size_max = usage->resident_bytes, /* no high-water mark is kept */
-		.user_time = time_value_of_ns(usage->dead_ns),
+		.user_time = time_value_of_ticks(usage->dead.cu_user),
+		.system_time = time_value_of_ticks(usage->dead.cu_system),
 		.policy = POLICY_TIMESHARE,
 		.suspend_count = usage->suspend_count,
 	};
@@ -238,7 +254,8 @@ task_info_basic_64(const struct task_usage *usage, task_info_t out, mach_msg_typ
 		.suspend_count = usage->suspend_count,
 		.virtual_size = usage->virtual_bytes,
 		.resident_size = usage->resident_bytes,
-		.user_time = time_value_of_ns(usage->dead_ns),
+		.user_time = time_value_of_ticks(usage->dead.cu_user),
+		.system_time = time_value_of_ticks(usage->dead.cu_system),
 		.policy = POLICY_TIMESHARE,
 	};
 
@@ -248,7 +265,10 @@ task_info_basic_64(const struct task_usage *usage, task_info_t out, mach_msg_typ
 static kern_return_t
 task_info_thread_times(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
 {
-	task_thread_times_info_data_t info = { .user_time = time_value_of_ns(usage->live_ns) };
+	task_thread_times_info_data_t info = {
+		.user_time = time_value_of_ticks(usage->live.cu_user),
+		.system_time = time_value_of_ticks(usage->live.cu_system),
+	};
 
 	return info_put(&info, TASK_THREAD_TIMES_INFO_COUNT, out, count);
 }
@@ -257,8 +277,10 @@ static kern_return_t
 task_info_absolutetime(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
 {
 	task_absolutetime_info_data_t info = {
-		.total_user = nanoseconds_to_absolutetime(usage->dead_ns + usage->live_ns),
-		.threads_user = nanoseconds_to_absolutetime(usage->live_ns),
+		.total_user = usage->dead.cu_user + usage->live.cu_user,
+		.total_system = usage->dead.cu_system + usage->live.cu_system,
+		.threads_user = usage->live.cu_user,
+		.threads_system = usage->live.cu_system,
 	};
 
 	return info_put(&info, TASK_ABSOLUTETIME_INFO_COUNT, out, count);

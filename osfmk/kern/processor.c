@@ -131,6 +131,7 @@ start_locked(unsigned cpu)
 	processor_prepare(processor);
 	set_state(processor, PROCESSOR_STARTING);
 	processor_records[cpu].ps_since = ml_get_timebase();
+	processor_records[cpu].ps_user_cycles = processor_records[cpu].ps_cycles = 0;
 	if (machine_cpu_start(cpu) != 0) {
 		set_state(processor, PROCESSOR_OFF_LINE);
 		return false;
@@ -203,6 +204,7 @@ processor_leave(processor_t processor)
 	os_atomic_store(&processor->pr_gone, 1, release); /* [G1] */
 	os_atomic_thread_fence(seq_cst);                  /* [G1] */
 	sched_evacuate(processor);
+	processor_look_here();
 	machine_cpu_off();
 }
 
@@ -216,10 +218,13 @@ static void
 take_over(processor_t processor)
 {
 	struct processor_record *record = &processor_records[processor->pr_cpu];
+	uint64_t on;
 
 	timer_queue_take_over(processor);
 	zone_take_over_cpu(processor->pr_cpu);
-	record->ps_before += ml_get_timebase() - record->ps_since;
+	on = ml_get_timebase() - record->ps_since;
+	record->ps_user_before += processor_user_ticks(record, on);
+	record->ps_before += on;
 }
 
 /* On the boot CPU: the caller's own timer must not be among those that go. */

@@ -123,6 +123,10 @@ struct processor_record {
 	uint32_t ps_state;  /* enum processor_state */
 	uint64_t ps_since;  /* when it was started last; timebase */
 	uint64_t ps_before; /* ticks that it was running before that */
+	/* Of its cycles since it was started those in user mode, and all; own CPU, as of the last look. */
+	uint64_t ps_user_cycles;
+	uint64_t ps_cycles;
+	uint64_t ps_user_before; /* ticks in user mode before it was started last */
 } OS_CACHE_ALIGNED;
 
 extern struct processor_record processor_records[MAX_CPUS];
@@ -145,8 +149,16 @@ void processor_boot_is_running(void);
 /* The idle thread's last function on a CPU whose pr_online is 0. Interrupts masked. */
 OS_NORETURN void processor_leave(processor_t processor);
 
+/* Has each CPU look at its counters, for processor_get_times. Thread context, no locks; may block. */
+void processor_look(void);
+/* This CPU; interrupts masked. */
+void processor_look_here(void);
+/* Of the time since the CPU was started, what it spent in user mode; ticks. */
+uint64_t processor_user_ticks(const struct processor_record *record, uint64_t ticks_on);
+
 /*
  * Time that the CPU spent in each CPU_STATE_* (<mach/machine.h>) since the machine started, in timebase ticks. Times off
- * are in none. It goes on while it is being read.
+ * are in none. It goes on while it is being read. User time is as of the last processor_look(); where the CPU has no
+ * counters for it (<kern/usage.h>), all time that is not idle counts as user time.
  */
 void processor_get_times(processor_t processor, uint64_t ticks[4]);

@@ -123,6 +123,7 @@ task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 	task_setup(task, parent, map);
 	task->sec_token = parent->sec_token;
 	task->audit_token = parent->audit_token;
+	task->usage_wanted = os_atomic_load(&parent->usage_wanted, relaxed);
 	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
 		lck_mtx_destroy(&task->lock);
 		zfree(task_zone, task);
@@ -168,6 +169,9 @@ task_add_thread(task_t task, thread_t thread)
 	if (task->active && !task->halting) {
 		list_push_back(&task->threads, &thread->task_link);
 		task->thread_count++;
+		if (task->usage_wanted) {
+			thread_usage_begin_unstarted(thread);
+		}
 		if (task->suspend_count > 0) {
 			thread_hold(thread);
 		}
@@ -214,6 +218,7 @@ void
 task_remove_current_thread(task_t task, thread_t self)
 {
 	struct vm_map *map = NULL;
+	struct cpu_usage used;
 	bool last, disable;
 
 	lck_mtx_lock(&task->lock);
@@ -231,7 +236,8 @@ task_remove_current_thread(task_t task, thread_t self)
 	}
 	list_remove(&self->task_link);
 	task->thread_count--;
-	task->dead_cpu_time += self->cpu_time;
+	thread_usage_get(self, &used);
+	cpu_usage_add(&task->dead_usage, &used);
 	if (last) {
 		map = task_take_map_locked(task);
 	} else if (task->halting) {

@@ -39,13 +39,14 @@ struct task {
 	struct ipc_task_state ipc;       /* (i) name space; special, registered and exception ports */
 	security_token_t sec_token;      /* (t) sender identity in message trailers; set by bsd */
 	audit_token_t audit_token;       /* (t) the same */
-	uint64_t dead_cpu_time;          /* (t) of threads that have exited, ticks */
+	struct cpu_usage dead_usage;     /* (t) of threads that have exited */
 	uint64_t unique_id;              /* (c) */
 	int16_t priority;                /* (t) base of new threads */
 	struct sched_task_request sched; /* (t) what is asked for all its threads; see <kern/task_policy.h> */
 	bool halting;                    /* (t) a thread ends all others; no new ones meanwhile */
 	bool kdebug_marked;              /* (a) the trace's filter looks at it; see kdebug/filter.h */
-	bool disabling;                  /* (t) somebody kills the ports: the last thread waits for it */
+	bool usage_wanted; /* (t) its threads are watched, see usage.h; may be looked at without the lock */
+	bool disabling;    /* (t) somebody kills the ports: the last thread waits for it */
 };
 
 extern task_t kernel_task;

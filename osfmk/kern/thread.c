@@ -389,14 +389,10 @@ thread_set_name(thread_t thread, const char *name)
 uint64_t
 thread_cpu_time_ns(thread_t thread)
 {
-	uint64_t ticks = os_atomic_load(&thread->cpu_time, relaxed);
+	struct cpu_usage usage;
 
-	if (thread == current_thread()) {
-		disable_preemption();
-		ticks = thread->cpu_time + (ml_get_timebase() - current_processor()->pr_dispatched);
-		enable_preemption();
-	}
-	return absolutetime_to_nanoseconds(ticks);
+	thread_usage_get(thread, &usage);
+	return absolutetime_to_nanoseconds(usage.cu_user + usage.cu_system);
 }
 
 /* --- start-up --- */

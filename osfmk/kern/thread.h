@@ -44,6 +44,7 @@
 #include <kern/sched_request.h>
 #include <kern/timer_call.h>
 #include <kern/turnstile_types.h>
+#include <kern/usage.h>
 #include <kern/wait_word.h>
 #include <mach/thread_info.h>
 
@@ -105,6 +106,8 @@ struct thread {
 
 	/* --- priority inheritance --- */
 	struct thread_push push OS_CACHE_ALIGNED; /* survives the thread: walks may still look */
+
+	struct thread_usage usage; /* (o) how cpu_time splits */
 
 	/* --- life --- */
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */

@@ -7,6 +7,7 @@
 #include <arm64/machine_routines.h>
 #include <kern/processor.h>
 #include <kern/sched_prim.h>
+#include <kern/usage.h>
 
 LCK_CLASS_DECLARE(timer_lock_class, "timer queue", LCK_RANK_TIMER);
 
@@ -53,6 +54,15 @@ timer_dequeue(timer_call_t call)
 	return removed;
 }
 
+void
+timer_need_by(processor_t processor, uint64_t deadline)
+{
+	if (deadline < processor->pr_timer_programmed) {
+		processor->pr_timer_programmed = deadline;
+		ml_set_timer(deadline);
+	}
+}
+
 /* Interrupts masked; `processor` is this CPU's. */
 static void
 timer_enqueue(processor_t processor, timer_call_t call)
@@ -63,10 +73,7 @@ timer_enqueue(processor_t processor, timer_call_t call)
 	timer_heap_insert(&processor->pr_timers, &call->tc_entry);
 	os_atomic_store(&call->tc_cpu, processor->pr_cpu + 1, relaxed);
 	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
-	if (deadline < processor->pr_timer_programmed) {
-		processor->pr_timer_programmed = deadline;
-		ml_set_timer(deadline);
-	}
+	timer_need_by(processor, deadline);
 }
 
 void
@@ -161,6 +168,7 @@ timer_interrupt(void)
 	}
 	processor->pr_timer_programmed = 0; /* nobody else programs it while this function runs */
 	next = timer_run_expired(processor, now);
+	next = os_min(next, usage_sample(processor->pr_active, now));
 	next = os_min(next, sched_timer(processor, now));
 	processor->pr_timer_programmed = next;
 	ml_set_timer(next);

@@ -38,6 +38,9 @@ bool timer_call_cancel(timer_call_t call);
 /* From the timer interrupt, interrupts masked: calls what is due and arms the next deadline. */
 void timer_interrupt(void);
 
+/* This CPU's timer interrupts at `deadline` at the latest. Interrupts masked. */
+void timer_need_by(processor_t processor, uint64_t deadline);
+
 /* `from` is off and stays so for the time of the call: its timers are this CPU's. Thread context. */
 void timer_queue_take_over(processor_t from);
 

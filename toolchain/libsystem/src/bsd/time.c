@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/times.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,4 +231,27 @@ usleep(useconds_t us)
 	struct timespec request = { .tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000 };
 
 	return nanosleep(&request, NULL);
+}
+
+static clock_t
+clock_ticks(const struct timeval *tv)
+{
+	return (clock_t)tv->tv_sec * CLK_TCK + (clock_t)tv->tv_usec / (1000000 / CLK_TCK);
+}
+
+clock_t
+times(struct tms *usage)
+{
+	struct rusage self, children;
+
+	if (getrusage(RUSAGE_SELF, &self) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0) {
+		return (clock_t)-1;
+	}
+	*usage = (struct tms){
+		.tms_utime = clock_ticks(&self.ru_utime),
+		.tms_stime = clock_ticks(&self.ru_stime),
+		.tms_cutime = clock_ticks(&children.ru_utime),
+		.tms_cstime = clock_ticks(&children.ru_stime),
+	};
+	return (clock_t)(absolute_to_ns(mach_absolute_time()) / (NSEC_PER_SEC / CLK_TCK));
 }

@@ -1,0 +1,224 @@
+/* CPU time: how it splits into user and system time, for threads, tasks and children. */
+#include <errno.h>
+#include <mach/mach.h>
+#include <mach/mach_time.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/times.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define WORK_NS 60000000ULL /* of CPU time, in one kind of work */
+
+static uint64_t
+thread_ns(void)
+{
+	struct timespec ts;
+
+	EXPECT_EQ(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void
+work_in_user_mode(void)
+{
+	uint64_t end = thread_ns() + WORK_NS;
+
+	while (thread_ns() < end) {
+		for (volatile int i = 0; i < 200000; i++) {}
+	}
+}
+
+/* Clearing pages is the kernel's work, nearly all of it. */
+static void
+work_in_the_kernel(void)
+{
+	uint64_t end = thread_ns() + WORK_NS;
+	const size_t pages = 64;
+
+	while (thread_ns() < end) {
+		char *memory =
+		    mmap(NULL, pages * vm_page_size, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+
+		for (size_t i = 0; i < pages; i++) {
+			memory[i * vm_page_size] = 1;
+		}
+		munmap(memory, pages * vm_page_size);
+	}
+}
+
+static uint64_t
+timeval_ns(const struct timeval *tv)
+{
+	return (uint64_t)tv->tv_sec * 1000000000 + (uint64_t)tv->tv_usec * 1000;
+}
+
+struct split {
+	uint64_t user, system;
+};
+
+static struct split
+usage_of(int who)
+{
+	struct rusage ru;
+
+	EXPECT_EQ(getrusage(who, &ru), 0);
+	return (struct split){ timeval_ns(&ru.ru_utime), timeval_ns(&ru.ru_stime) };
+}
+
+static struct split
+since(int who, struct split before)
+{
+	struct split now = usage_of(who);
+
+	EXPECT(now.user >= before.user && now.system >= before.system);
+	return (struct split){ now.user - before.user, now.system - before.system };
+}
+
+TEST(a_loop_is_user_time)
+{
+	struct split before = usage_of(RUSAGE_SELF), used;
+
+	work_in_user_mode();
+	used = since(RUSAGE_SELF, before);
+	EXPECT(used.user + used.system >= WORK_NS);
+	EXPECT(used.user > 4 * used.system);
+}
+
+TEST(page_faults_are_system_time)
+{
+	struct split before = usage_of(RUSAGE_SELF), used;
+
+	work_in_the_kernel();
+	used = since(RUSAGE_SELF, before);
+	EXPECT(used.user + used.system >= WORK_NS);
+	EXPECT(used.system > used.user);
+}
+
+TEST(children_from_birth)
+{
+	struct split before = usage_of(RUSAGE_CHILDREN), used; /* from here on children are watched */
+	struct rusage ru;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		work_in_the_kernel();
+		_exit(0);
+	}
+	EXPECT_EQ(wait4(pid, &status, 0, &ru), pid);
+	EXPECT_EQ(status, 0);
+	EXPECT(timeval_ns(&ru.ru_utime) + timeval_ns(&ru.ru_stime) >= WORK_NS);
+	EXPECT(timeval_ns(&ru.ru_stime) > timeval_ns(&ru.ru_utime));
+	used = since(RUSAGE_CHILDREN, before);
+	EXPECT_EQ(used.user / 1000, timeval_ns(&ru.ru_utime) / 1000);
+	EXPECT_EQ(used.system / 1000, timeval_ns(&ru.ru_stime) / 1000);
+}
+
+static atomic_bool stop;
+
+static void *
+kernel_worker(void *arg)
+{
+	while (!stop) {
+		char *memory =
+		    mmap(NULL, 16 * vm_page_size, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+
+		for (size_t i = 0; i < 16; i++) {
+			memory[i * vm_page_size] = 1;
+		}
+		munmap(memory, 16 * vm_page_size);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static uint64_t
+time_value_ns(const time_value_t *time)
+{
+	return (uint64_t)time->seconds * 1000000000 + (uint64_t)time->microseconds * 1000;
+}
+
+/* Another thread's time goes on while it is looked at. */
+TEST(of_another_thread)
+{
+	pthread_t thread;
+	thread_basic_info_data_t info[2];
+	uint64_t total[2] = { 0, 0 };
+
+	stop = false;
+	EXPECT_EQ(pthread_create(&thread, NULL, kernel_worker, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		mach_msg_type_number_t count = THREAD_BASIC_INFO_COUNT;
+
+		EXPECT_EQ(thread_info(pthread_mach_thread_np(thread), THREAD_BASIC_INFO,
+			      (thread_info_t)&info[i], &count),
+		    KERN_SUCCESS);
+		total[i] = time_value_ns(&info[i].user_time) + time_value_ns(&info[i].system_time);
+		usleep(100000);
+	}
+	stop = true;
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT(total[1] > total[0]);
+	EXPECT(time_value_ns(&info[1].system_time) > 0);
+}
+
+TEST(of_the_task)
+{
+	mach_task_basic_info_data_t basic;
+	task_thread_times_info_data_t live;
+	task_absolutetime_info_data_t all;
+	mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+	pthread_t thread;
+	uint64_t dead;
+
+	stop = false;
+	EXPECT_EQ(pthread_create(&thread, NULL, kernel_worker, NULL), 0);
+	usleep(50000);
+	stop = true;
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	usleep(1000); /* it has left its last CPU */
+	EXPECT_EQ(
+	    task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&basic, &count), KERN_SUCCESS);
+	dead = time_value_ns(&basic.user_time) + time_value_ns(&basic.system_time);
+	EXPECT(dead > 0);
+	count = TASK_THREAD_TIMES_INFO_COUNT;
+	EXPECT_EQ(
+	    task_info(mach_task_self(), TASK_THREAD_TIMES_INFO, (task_info_t)&live, &count), KERN_SUCCESS);
+	count = TASK_ABSOLUTETIME_INFO_COUNT;
+	EXPECT_EQ(
+	    task_info(mach_task_self(), TASK_ABSOLUTETIME_INFO, (task_info_t)&all, &count), KERN_SUCCESS);
+	EXPECT(all.total_user >= all.threads_user && all.total_system >= all.threads_system);
+	EXPECT(all.total_user + all.total_system > all.threads_user + all.threads_system);
+	EXPECT(time_value_ns(&live.user_time) + time_value_ns(&live.system_time) > 0);
+}
+
+TEST(times_in_clock_ticks)
+{
+	struct tms before, after;
+	clock_t start = times(&before), end;
+
+	EXPECT(start != (clock_t)-1);
+	work_in_user_mode();
+	end = times(&after);
+	EXPECT(end > start);
+	EXPECT(after.tms_utime > before.tms_utime);
+	EXPECT(after.tms_cutime >= before.tms_cutime);
+}
+
+TEST(wrong_questions)
+{
+	struct rusage ru;
+
+	EXPECT_EQ(getrusage(7, &ru), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(getrusage(RUSAGE_SELF, (struct rusage *)8), -1);
+	EXPECT_EQ(errno, EFAULT);
+}
