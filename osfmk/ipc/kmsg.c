@@ -7,6 +7,7 @@
 #include <ipc/kmsg.h>
 
 #include <arm64/copyio.h>
+#include <arm64/cpu_data.h>
 #include <ipc/mk_timer.h>
 #include <ipc/msg_decode.h>
 #include <ipc/ool.h>
@@ -14,8 +15,10 @@
 #include <ipc/right.h>
 #include <ipc/voucher.h>
 #include <kern/assert.h>
+#include <kern/percpu.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
+#include <kern/zone_core.h>
 #include <string.h>
 
 ZONE_DEFINE(ipc_kmsg_zone, "ipc messages", IKM_SIZE, ZC_NONE);
@@ -25,8 +28,23 @@ static_assert(sizeof(struct ipc_kmsg) + sizeof(mach_msg_header_t) + 64 + IKM_TRA
 
 /* --- memory --- */
 
+/* Messages are freed by their receivers: they go back to the senders' CPUs. */
+static PERCPU_DATA(struct zone_returned, ipc_kmsg_returned);
+
+static struct zone_returned *
+ipc_kmsg_returned_to(unsigned cpu)
+{
+	return PERCPU_GET_CPU(ipc_kmsg_returned, cpu);
+}
+
+void
+ipc_kmsg_init_zone(void)
+{
+	zone_set_returned(ipc_kmsg_zone, ipc_kmsg_returned_to);
+}
+
 static void
-ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size)
+ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size, unsigned cpu)
 {
 	kmsg->ikm_remote = IP_NULL;
 	kmsg->ikm_local = IP_NULL;
@@ -36,6 +54,7 @@ ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size)
 	kmsg->ikm_size = size;
 	kmsg->ikm_bits = 0;
 	kmsg->ikm_ndesc = 0;
+	kmsg->ikm_home = (uint16_t)cpu;
 	kmsg->ikm_qos = 0;
 	kmsg->ikm_seqno = 0;
 }
@@ -43,10 +62,11 @@ ipc_kmsg_init(ipc_kmsg_t kmsg, uint32_t size)
 ipc_kmsg_t
 ipc_kmsg_alloc_element(void)
 {
-	ipc_kmsg_t kmsg = zalloc_flags(ipc_kmsg_zone, Z_NOWAIT);
+	unsigned cpu = current_cpu_data()->cpu_number;
+	ipc_kmsg_t kmsg = zalloc_on_cpu(ipc_kmsg_zone, cpu);
 
 	if (os_likely(kmsg != IKM_NULL)) {
-		ipc_kmsg_init(kmsg, 0);
+		ipc_kmsg_init(kmsg, 0, cpu);
 	}
 	return kmsg;
 }
@@ -54,7 +74,7 @@ ipc_kmsg_alloc_element(void)
 void
 ipc_kmsg_free_element(ipc_kmsg_t kmsg)
 {
-	zfree(ipc_kmsg_zone, kmsg);
+	zfree_home_on_cpu(ipc_kmsg_zone, current_cpu_data()->cpu_number, kmsg->ikm_home, kmsg);
 }
 
 ipc_kmsg_t
@@ -64,7 +84,7 @@ ipc_kmsg_alloc_nowait(uint32_t size)
 
 	assert(size + IKM_TRAILER_ROOM <= IKM_INLINE);
 	if (kmsg != IKM_NULL) {
-		ipc_kmsg_init(kmsg, size);
+		ipc_kmsg_init(kmsg, size, current_cpu_data()->cpu_number);
 		kmsg->ikm_sender = (security_token_t){ { 0, 1 } };
 		memset(&kmsg->ikm_audit, 0, sizeof(kmsg->ikm_audit));
 	}
@@ -79,12 +99,12 @@ ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
 	if (kmsg == IKM_NULL) {
 		return IKM_NULL;
 	}
-	ipc_kmsg_init(kmsg, size);
+	ipc_kmsg_init(kmsg, size, current_cpu_data()->cpu_number); /* or where this thread was a moment ago */
 	if (size + IKM_TRAILER_ROOM > IKM_INLINE) {
 		kmsg->ikm_space = os_round_up(size, 4U) + MAX_TRAILER_SIZE;
 		kmsg->ikm_msg = kalloc(kmsg->ikm_space);
 		if (kmsg->ikm_msg == NULL) {
-			zfree(ipc_kmsg_zone, kmsg);
+			zfree_home(ipc_kmsg_zone, kmsg, kmsg->ikm_home);
 			return IKM_NULL;
 		}
 	}
@@ -110,7 +130,7 @@ ipc_kmsg_free(ipc_kmsg_t kmsg)
 	if (kmsg->ikm_msg != (uint8_t *)kmsg->ikm_inline) {
 		kfree(kmsg->ikm_msg, kmsg->ikm_space);
 	}
-	zfree(ipc_kmsg_zone, kmsg);
+	zfree_home(ipc_kmsg_zone, kmsg, kmsg->ikm_home);
 }
 
 /* --- destruction --- */

@@ -40,11 +40,12 @@ struct ipc_kmsg {
 		struct ipc_kmsg_desc *ikm_desc; /* ikm_ndesc of them; NULL if none */
 		struct mk_timer *ikm_timer;     /* with IKM_BITS_TIMER */
 	};
-	uint8_t *ikm_msg;         /* ikm_inline or a buffer of ikm_space bytes */
-	uint32_t ikm_space;       /* bytes at ikm_msg */
-	uint32_t ikm_size;        /* bytes of message at ikm_msg: msgh_size */
-	mach_msg_bits_t ikm_bits; /* PORT_* kinds of remote and local; COMPLEX, CIRCULAR */
-	uint32_t ikm_ndesc;
+	uint8_t *ikm_msg;            /* ikm_inline or a buffer of ikm_space bytes */
+	uint32_t ikm_space;          /* bytes at ikm_msg */
+	uint32_t ikm_size;           /* bytes of message at ikm_msg: msgh_size */
+	mach_msg_bits_t ikm_bits;    /* PORT_* kinds of remote and local; COMPLEX, CIRCULAR */
+	uint16_t ikm_ndesc;          /* a message may have 16383 */
+	uint16_t ikm_home;           /* the CPU that the element came from */
 	uint32_t ikm_qos;            /* priority word of the sender */
 	mach_port_seqno_t ikm_seqno; /* given at receive */
 	security_token_t ikm_sender;
@@ -72,6 +73,9 @@ ikm_of_node(struct mq_node *node)
 {
 	return (ipc_kmsg_t)node;
 }
+
+/* Once, before the first message. */
+void ipc_kmsg_init_zone(void);
 
 /* For a message of `size` bytes (header included) with `ndesc` descriptors; NULL: no memory. May block. */
 ipc_kmsg_t ipc_kmsg_alloc(uint32_t size, uint32_t ndesc);

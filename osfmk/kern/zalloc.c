@@ -169,6 +169,35 @@ zfree(zone_t zone, void *elem)
 }
 
 void
+zone_set_returned(zone_t zone, struct zone_returned *(*returned)(unsigned cpu))
+{
+	assert(!(zone->z_flags & ZC_TYPESTABLE)); /* the list links elements through their first word */
+	zone->z_returned = returned;
+}
+
+void *
+zalloc_on_cpu(zone_t zone, unsigned cpu)
+{
+	return zone_core_alloc(zone, cpu);
+}
+
+void
+zfree_home_on_cpu(zone_t zone, unsigned cpu, unsigned home, void *elem)
+{
+	assert(zone_core_owns(zone, elem));
+	zone_poison(zone, elem);
+	zone_core_free_home(zone, cpu, home, elem);
+}
+
+void
+zfree_home(zone_t zone, void *elem, unsigned home)
+{
+	disable_preemption();
+	zfree_home_on_cpu(zone, current_cpu_data()->cpu_number, home, elem);
+	enable_preemption();
+}
+
+void
 zfree_smr(zone_t zone, void *elem)
 {
 	assert(zone_core_owns(zone, elem));

@@ -56,6 +56,18 @@ OS_WARN_RESULT void *zalloc(zone_t zone);
 OS_WARN_RESULT void *zalloc_flags(zone_t zone, unsigned flags);
 void zfree(zone_t zone, void *elem);
 
+/*
+ * For elements that other CPUs free than allocate. The zone's user says where each CPU's list is, once, and of each
+ * element which CPU allocated it: it goes back there, without a lock.
+ */
+struct zone_returned;
+void zone_set_returned(zone_t zone, struct zone_returned *(*returned)(unsigned cpu));
+void zfree_home(zone_t zone, void *elem, unsigned home);
+
+/* For callers with preemption off or interrupts masked, who know their CPU. */
+OS_WARN_RESULT void *zalloc_on_cpu(zone_t zone, unsigned cpu);
+void zfree_home_on_cpu(zone_t zone, unsigned cpu, unsigned home, void *elem);
+
 /* Frees after a grace period of <kern/smr.h>; the element stays intact until then. */
 void zfree_smr(zone_t zone, void *elem);
 

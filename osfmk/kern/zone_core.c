@@ -312,6 +312,72 @@ cache_reload_from_depot(struct zone *zone, struct zone_cache *cache, unsigned cp
 	return full != NULL;
 }
 
+/* --- elements that other CPUs gave back --- */
+
+static void *
+returned_elem(uint64_t word)
+{
+	return (void *)(uintptr_t)((int64_t)(word << 16) >> 16);
+}
+
+static uint64_t
+returned_word(const void *elem, uint64_t count)
+{
+	return ((uint64_t)(uintptr_t)elem & 0xffffffffffffULL) | count << 48;
+}
+
+/* False: the list is long enough. */
+static bool
+returned_push(struct zone_returned *returned, void *elem)
+{
+	uint64_t word = os_atomic_load(&returned->zr_list, relaxed);
+
+	do {
+		if (word >> 48 >= ZONE_RETURNED_MAX) {
+			return false;
+		}
+		*(void **)elem = returned_elem(word);
+		/* Pairs with the acquire in returned_pop: the link is written, the last use is over. */
+	} while (!os_atomic_cmpxchgv(
+	    &returned->zr_list, word, returned_word(elem, (word >> 48) + 1), &word, release));
+	return true;
+}
+
+/* One of the CPU's own; NULL if none came back. */
+static void *
+returned_pop(struct zone_returned *returned)
+{
+	void *elem = returned->zr_kept;
+
+	if (elem == NULL && os_atomic_load(&returned->zr_list, relaxed) != 0) {
+		elem = returned_elem(os_atomic_xchg(&returned->zr_list, 0, acquire));
+	}
+	if (elem != NULL) {
+		returned->zr_kept = *(void **)elem;
+	}
+	return elem;
+}
+
+static bool
+cache_reload_from_returned(struct zone *zone, struct zone_cache *cache, unsigned cpu)
+{
+	struct zone_returned *returned = zone->z_returned != NULL ? zone->z_returned(cpu) : NULL;
+	struct zone_magazine *mag = cache->zca_loaded;
+	void *elem;
+
+	if (returned == NULL ||
+	    (returned->zr_kept == NULL && os_atomic_load(&returned->zr_list, relaxed) == 0)) {
+		return false;
+	}
+	if (mag == NULL) {
+		mag = cache->zca_loaded = cache_get_empty(zone, cache, cpu);
+	}
+	while (mag != NULL && mag->zm_count < zone->z_magazine && (elem = returned_pop(returned)) != NULL) {
+		mag->zm_elems[mag->zm_count++] = elem;
+	}
+	return mag != NULL && mag->zm_count != 0;
+}
+
 /* Half a magazine at once from the slabs, so that frees find room too. */
 static bool
 cache_reload_from_slabs(struct zone *zone, struct zone_cache *cache, unsigned cpu)
@@ -341,7 +407,8 @@ cache_swap(struct zone_cache *cache)
 static bool
 cache_reload(struct zone *zone, struct zone_cache *cache, unsigned cpu)
 {
-	return cache_reload_from_pending(zone, cache, cpu, false) ||
+	return cache_reload_from_returned(zone, cache, cpu) ||
+	       cache_reload_from_pending(zone, cache, cpu, false) ||
 	       cache_reload_from_depot(zone, cache, cpu) || cache_reload_from_slabs(zone, cache, cpu) ||
 	       cache_reload_from_pending(zone, cache, cpu, true);
 }
@@ -455,6 +522,16 @@ zone_core_free(struct zone *zone, unsigned cpu, void *elem)
 	free_slow(zone, cpu, elem);
 }
 
+void
+zone_core_free_home(struct zone *zone, unsigned cpu, unsigned home, void *elem)
+{
+	if (os_likely(home == cpu) || !returned_push(zone->z_returned(home), elem)) {
+		zone_core_free(zone, cpu, elem);
+	} else {
+		os_counter_add(&zone->z_caches[cpu].zca_frees, 1);
+	}
+}
+
 /* A full magazine of deferred elements begins its wait. Too many of them: the oldest goes where others can
  * have it, if its wait can be ended. */
 static void
@@ -536,6 +613,16 @@ pending_take_over(struct zone *zone, struct zone_cache *from, unsigned cpu)
 	}
 }
 
+static void
+returned_take_over(struct zone *zone, unsigned from, unsigned cpu)
+{
+	void *elem;
+
+	while (zone->z_returned != NULL && (elem = returned_pop(zone->z_returned(from))) != NULL) {
+		slabs_put(zone, cpu, &elem, 1); /* counted as free when it was given back */
+	}
+}
+
 void
 zone_core_take_over(struct zone *zone, unsigned from, unsigned cpu)
 {
@@ -548,6 +635,7 @@ zone_core_take_over(struct zone *zone, unsigned from, unsigned cpu)
 	magazine_give_up(zone, &cache->zca_loaded, cpu);
 	magazine_give_up(zone, &cache->zca_previous, cpu);
 	pending_take_over(zone, cache, cpu);
+	returned_take_over(zone, from, cpu);
 	while (cache->zca_empty != NULL) {
 		struct zone_magazine *mag = magazine_pop(&cache->zca_empty);
 

@@ -44,6 +44,19 @@ struct zone_cache {
 	uint64_t zca_frees;
 } OS_CACHE_ALIGNED;
 
+/*
+ * A zone whose elements are usually freed by another CPU than the one that allocated them (messages) may have them go
+ * back there, so that the two do not meet in the depot: one of these for each CPU.
+ */
+struct zone_returned {
+	/* (a) Pushed to by all CPUs, taken as a whole by its own: newest element in the low 48 bits, count above. */
+	uint64_t zr_list OS_CACHE_ALIGNED;
+	void *zr_kept OS_CACHE_ALIGNED; /* own CPU: what was taken and is not in a magazine yet */
+};
+
+/* Elements on a CPU's list before others keep them. */
+#define ZONE_RETURNED_MAX 512
+
 /* Lists are last in, first out. */
 struct zone_depot {
 	struct qspin zd_lock;
@@ -71,7 +84,8 @@ struct zone {
 	uint32_t z_flags;
 	uint32_t z_max_full;    /* full magazines the depot keeps before it gives elements back to slabs */
 	uint32_t z_max_pending; /* magazines, from ZONE_PENDING_BYTES */
-	struct zone_cache *z_caches; /* by CPU */
+	struct zone_cache *z_caches;                       /* by CPU */
+	struct zone_returned *(*z_returned)(unsigned cpu); /* NULL: elements stay where they are freed */
 
 	struct zone_depot z_depot;
 
@@ -95,6 +109,9 @@ extern struct zone zone_magazines;
 void *zone_core_alloc(struct zone *zone, unsigned cpu);
 void zone_core_free(struct zone *zone, unsigned cpu, void *elem);
 void zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem);
+
+/* For a zone with z_returned: `home` allocated the element. */
+void zone_core_free_home(struct zone *zone, unsigned cpu, unsigned home, void *elem);
 
 /* CPU `from` is off for as long as the call takes: its cache is emptied. */
 void zone_core_take_over(struct zone *zone, unsigned from, unsigned cpu);

@@ -28,8 +28,14 @@ struct elem {
 void *
 zone_page_alloc(void)
 {
+	/* A zone that is set up anew forgets its pages on purpose: no leak. */
+	static void *known[1 << 14];
+	static unsigned next;
+	void *page = aligned_alloc(ZONE_PAGE_SIZE, ZONE_PAGE_SIZE);
+
+	os_atomic_store(&known[os_atomic_inc_orig(&next, relaxed) % os_countof(known)], page, relaxed);
 	os_atomic_inc(&pages, relaxed);
-	return aligned_alloc(ZONE_PAGE_SIZE, ZONE_PAGE_SIZE);
+	return page;
 }
 
 void
@@ -170,6 +176,111 @@ test_threads(void)
 	release_assert(allocs - frees == left);
 }
 
+/* --- elements that go back to the CPU that allocated them --- */
+
+struct letter {
+	void *link;     /* the zone's while it is free */
+	uint64_t owner; /* atomic: 0 free, else 1 + cpu; nobody else writes it */
+	unsigned home;
+	char body[100];
+};
+
+static struct zone letters;
+static struct zone_cache letter_caches[NCPUS];
+static struct zone_returned letter_returned[NCPUS];
+static struct letter *letter_box[NCPUS];
+
+static struct zone_returned *
+letters_returned_to(unsigned cpu)
+{
+	return &letter_returned[cpu];
+}
+
+static void
+letter_free(struct letter *letter, unsigned cpu, uint64_t owner)
+{
+	release_assert(os_atomic_xchg(&letter->owner, 0, relaxed) == owner);
+	zone_core_free_home(&letters, cpu, letter->home, letter);
+}
+
+/* Writes letters, gives them to all the others in turn, and frees what it finds in its own box. */
+static void *
+letter_worker(void *arg)
+{
+	unsigned cpu = (unsigned)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < NROUNDS; i++) {
+		struct letter *letter = zone_core_alloc(&letters, cpu), *other;
+
+		release_assert(letter != NULL && os_atomic_xchg(&letter->owner, 1 + cpu, relaxed) == 0);
+		letter->home = cpu;
+		other = os_atomic_xchg(&letter_box[(cpu + i) % NCPUS], letter, acq_rel);
+		if (other != NULL) {
+			letter_free(other, cpu, 1 + other->home);
+		}
+	}
+	return NULL;
+}
+
+static void
+letters_prefill(void)
+{
+	static struct letter *all[4000];
+
+	for (unsigned i = 0; i < os_countof(all); i++) {
+		all[i] = zone_core_alloc(&letters, 0);
+		memset(all[i], 0, sizeof(*all[i]));
+	}
+	for (unsigned i = 0; i < os_countof(all); i++) {
+		zone_core_free(&letters, 0, all[i]);
+	}
+}
+
+/* So many that the list fills up: the rest stays where it was freed. All come out again, once each. */
+static void
+letters_fill_a_list(void)
+{
+	static struct letter *all[ZONE_RETURNED_MAX + 100];
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < os_countof(all); i++) {
+			all[i] = zone_core_alloc(&letters, 0);
+			release_assert(os_atomic_xchg(&all[i]->owner, 1, relaxed) == 0);
+			all[i]->home = 0;
+		}
+		for (unsigned i = 0; i < os_countof(all); i++) {
+			letter_free(all[i], 1, 1);
+		}
+		release_assert(letter_returned[0].zr_list >> 48 == ZONE_RETURNED_MAX);
+	}
+}
+
+static void
+test_homes(void)
+{
+	pthread_t threads[NCPUS];
+	uint64_t allocs, frees, slabs;
+	unsigned left = 0;
+
+	zone_core_init(&letters, "letters", sizeof(struct letter), ZC_TYPESTABLE, letter_caches);
+	letters.z_returned = letters_returned_to;
+	letters_prefill();
+	letters_fill_a_list();
+	for (uintptr_t i = 0; i < NCPUS; i++) {
+		release_assert(pthread_create(&threads[i], NULL, letter_worker, (void *)i) == 0);
+	}
+	for (unsigned i = 0; i < NCPUS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	for (unsigned i = 0; i < NCPUS; i++) {
+		left += letter_box[i] != NULL;
+	}
+	zone_core_count(&letters, NCPUS, &allocs, &frees, &slabs);
+	release_assert(allocs - frees == left);
+	zone_core_take_over(&letters, 0, 1);
+	release_assert(letter_returned[0].zr_list == 0 && letter_returned[0].zr_kept == NULL);
+}
+
 /* An ordinary zone gives its pages back. */
 static void
 test_pages_return(void)
@@ -201,6 +312,7 @@ main(void)
 	    &zone_magazines, "magazines", sizeof(struct zone_magazine), ZC_NOMAG | ZC_TYPESTABLE, NULL);
 	zone_core_init(&stable, "stable", sizeof(struct elem), ZC_TYPESTABLE, stable_caches);
 	test_threads();
+	test_homes();
 	test_pages_return();
 	puts("ok");
 	return 0;
