@@ -15,9 +15,9 @@ enum lck_rank {
 	LCK_RANK_PROC_LIST = 10,
 	LCK_RANK_PROC = 12,
 	LCK_RANK_FD_TABLE = 14,
+	LCK_RANK_FILE = 15, /* an offset: held while the file system reads or writes */
 	LCK_RANK_MOUNT = 16,
 	LCK_RANK_VNODE = 18,
-	LCK_RANK_FILE = 20,
 	LCK_RANK_TTY = 22,
 	LCK_RANK_BSD_MISC = 24,
 	LCK_RANK_KPERF = 26,
