@@ -239,9 +239,9 @@ bsd_tasks(task_t *tasks, uint32_t room)
 {
 	uint32_t n = 0;
 
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (link, &allproc) {
-		struct proc *p = list_entry(link, struct proc, p_list);
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		task_t task = os_atomic_load(&p->p_state, relaxed) != SZOMB ? p->p_task : TASK_NULL;
 
 		if (task == TASK_NULL || task == kernel_task) {
@@ -258,7 +258,7 @@ bsd_tasks(task_t *tasks, uint32_t room)
 			task_deallocate(tasks[--room]);
 		}
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return n;
 }
 

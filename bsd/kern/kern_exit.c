@@ -4,10 +4,14 @@
  * Two halves. proc_request_exit claims the wait status (one winner, by compare-exchange on p_xstat) and asks
  * the task to end; it may be called by anybody. proc_exit runs when the last thread of the task is about to
  * go: it gives up what the process holds, hands its children to launchd, becomes a zombie and tells the
- * parent. From the moment the tree lock is dropped there, the parent may reap: nothing is touched after.
+ * parent. From the moment the parent's lock is dropped there, the parent may reap: nothing of the process is
+ * touched after.
  *
- * wait4 sleeps on the process's own p_wait with the tree lock dropped after the wait is prepared, so a child
+ * wait4 sleeps on the process's own p_wait with the locks dropped after the wait is prepared, so a child
  * that becomes a zombie in between is not missed.
+ *
+ * Locks. A death and a reaping change what the parent's p_child_lock guards, with proc_tree_lock shared. Only who leaves
+ * children behind takes that exclusively: a parent therefore cannot go while one of its children looks at it.
  */
 #include <bsd/kern/proc.h>
 #include <bsd/kern/pthread_workq.h>
@@ -60,10 +64,11 @@ init_exited(int status)
 
 /* Children of a dying process become launchd's, the zombies among them to be reaped there. */
 static void
-reparent_children_locked(struct proc *p) REQUIRES(proc_tree_lock)
+reparent_children(struct proc *p)
 {
 	bool zombies = false;
 
+	lck_rw_lock_exclusive(&proc_tree_lock);
 	list_foreach_safe(n, &p->p_children)
 	{
 		struct proc *child = list_entry(n, struct proc, p_sibling);
@@ -78,6 +83,7 @@ reparent_children_locked(struct proc *p) REQUIRES(proc_tree_lock)
 		psignal(initproc, SIGCHLD, &(struct signal_source){ 0 });
 		waitq_wakeup_all(&initproc->p_wait, THREAD_AWAKENED);
 	}
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 }
 
 static struct signal_source
@@ -92,12 +98,32 @@ exit_signal_source(const struct proc *p)
 	};
 }
 
+/* The parent may reap the process as soon as its lock is dropped, and then go itself: it is kept for the unlock. */
+static void
+become_zombie(struct proc *p) NO_THREAD_SAFETY
+{
+	struct signal_source source = exit_signal_source(p);
+	struct cpu_usage usage;
+	struct proc *parent;
+	bool kept;
+
+	proc_self_usage(&usage);
+	lck_rw_lock_shared(&proc_tree_lock);
+	parent = p->p_parent;
+	kept = proc_try_ref(parent);
+	release_assert(kept); /* it has a child */
+	lck_mtx_lock(&parent->p_child_lock);
+	p->p_exit_usage = usage;
+	os_atomic_store(&p->p_state, SZOMB, relaxed);
+	psignal(parent, SIGCHLD, &source);
+	waitq_wakeup_all(&parent->p_wait, THREAD_AWAKENED);
+	proc_children_unlock(parent);
+	proc_rele(parent);
+}
+
 void
 proc_exit(struct proc *p)
 {
-	struct signal_source source;
-	struct cpu_usage usage;
-
 	if (p->p_state == SIDL) {
 		proc_discard(p); /* proc_unmake */
 		return;
@@ -111,15 +137,10 @@ proc_exit(struct proc *p)
 	if (p == initproc) {
 		init_exited(p->p_xstat);
 	}
-	source = exit_signal_source(p);
-	proc_self_usage(&usage);
-	lck_mtx_lock(&proc_tree_lock);
-	reparent_children_locked(p);
-	p->p_exit_usage = usage;
-	os_atomic_store(&p->p_state, SZOMB, relaxed);
-	psignal(p->p_parent, SIGCHLD, &source);
-	waitq_wakeup_all(&p->p_parent->p_wait, THREAD_AWAKENED);
-	lck_mtx_unlock(&proc_tree_lock);
+	if (!list_empty(&p->p_children)) { /* nobody is left who could add or reap one */
+		reparent_children(p);
+	}
+	become_zombie(p);
 }
 
 /* ---- wait4 ---- */
@@ -144,9 +165,9 @@ wait_matches(const struct wait_request *wr, const struct proc *parent, const str
 	return child->p_pgrp == (wr->wr_pid == 0 ? parent->p_pgrp : -wr->wr_pid);
 }
 
-/* Reaps a zombie that matches. ECHILD: no child matches; EAGAIN: none has ended. */
+/* Reaps a zombie that matches. ECHILD: no child matches; EAGAIN: none has ended. The parent's children are locked. */
 static int
-wait_reap_locked(struct wait_request *wr, struct proc *parent) REQUIRES(proc_tree_lock)
+wait_reap_locked(struct wait_request *wr, struct proc *parent)
 {
 	int error = ECHILD;
 
@@ -177,7 +198,7 @@ wait_for_child(struct wait_request *wr, struct proc *p)
 	int error;
 
 	for (;;) {
-		lck_mtx_lock(&proc_tree_lock);
+		proc_children_lock(p);
 		error = wait_reap_locked(wr, p);
 		if (error != EAGAIN) {
 			break;
@@ -187,12 +208,12 @@ wait_for_child(struct wait_request *wr, struct proc *p)
 			break;
 		}
 		waitq_wait_prepare(&p->p_wait, THREAD_ABORTSAFE, 0);
-		lck_mtx_unlock(&proc_tree_lock);
+		proc_children_unlock(p);
 		if (thread_block(THREAD_CONTINUE_NULL) == THREAD_INTERRUPTED) {
 			return signal_interrupted();
 		}
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	proc_children_unlock(p);
 	return error;
 }
 

@@ -303,15 +303,14 @@ change_tasks(struct kdebug_filter *filter, const void *arg)
 static void
 unmark_all_tasks(void)
 {
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (n, &allproc) {
-		struct proc *p = list_entry(n, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		if (p->p_task != NULL) {
 			os_atomic_store(&p->p_task->kdebug_marked, false, relaxed);
 		}
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 }
 
 /* One process alone, or one left out; value2 0 ends that. `flag` is KDBG_PIDCHECK or KDBG_PIDEXCLUDE. */

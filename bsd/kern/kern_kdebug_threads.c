@@ -31,10 +31,9 @@ note(struct kdebug_thread_map *map, uint64_t thread_id, int valid, const char *n
 static void
 note_processes(struct kdebug_thread_map *map)
 {
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (n, &allproc) {
-		struct proc *p = list_entry(n, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		lck_mtx_lock(&p->p_lock);
 		list_foreach (u, &p->p_uthreads) {
 			struct uthread *uth = list_entry(u, struct uthread, uu_link);
@@ -43,7 +42,7 @@ note_processes(struct kdebug_thread_map *map)
 		}
 		lck_mtx_unlock(&p->p_lock);
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 }
 
 /* The kernel's threads by their own names. */
@@ -65,17 +64,16 @@ count_user_threads(void)
 {
 	uint32_t count = 0;
 
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (n, &allproc) {
-		struct proc *p = list_entry(n, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		lck_mtx_lock(&p->p_lock);
 		list_foreach (u, &p->p_uthreads) {
 			count++;
 		}
 		lck_mtx_unlock(&p->p_lock);
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return count;
 }
 

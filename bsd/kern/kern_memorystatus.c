@@ -31,9 +31,9 @@ largest_process(uint64_t *largest)
 	struct proc *found = NULL;
 
 	*largest = 0;
-	lck_mtx_lock(&proc_tree_lock);
-	for (struct list_node *n = allproc.next; n != &allproc; n = n->next) {
-		struct proc *p = list_entry(n, struct proc, p_list);
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		uint64_t bytes;
 
 		if (p->p_pid <= 1 || p->p_task == NULL || (os_atomic_load(&p->p_flag, relaxed) & P_WEXIT)) {
@@ -46,7 +46,7 @@ largest_process(uint64_t *largest)
 		}
 	}
 	found = found == NULL ? NULL : proc_find(found->p_pid);
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return found;
 }
 

@@ -4,7 +4,7 @@
  * What nice means for threads is osfmk's affair: <kern/sched_request.h>. Permission: one's own processes, for the superuser
  * all (EPERM); to a better value than it has the superuser's alone (EACCES).
  *
- * Locks: proc_tree_lock, which keeps the list of processes and their tasks; then the task's, in the calls.
+ * Locks: proc_tree_lock, exclusive: processes and their tasks stay; then the task's, in the calls.
  */
 #include <bsd/kern/proc.h>
 
@@ -103,15 +103,14 @@ sys_getpriority(int which, id_t who)
 		return (sysret_t){ .error = EINVAL };
 	}
 	who = whose(which, who);
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (link, &allproc) {
-		struct proc *p = list_entry(link, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		if (selected(p, which, who)) {
 			best = os_min(best, task_get_nice(p->p_task));
 		}
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return best > PRIO_MAX ? (sysret_t){ .error = ESRCH } : (sysret_t){ .value = best };
 }
 
@@ -147,10 +146,9 @@ sys_setpriority(int which, id_t who, int prio)
 	}
 	who = whose(which, who);
 	prio = os_max(os_min(prio, PRIO_MAX), PRIO_MIN);
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (link, &allproc) {
-		struct proc *p = list_entry(link, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		if (selected(p, which, who)) {
 			int one = set_one(p, prio);
 
@@ -158,6 +156,6 @@ sys_setpriority(int which, id_t who, int prio)
 			found = true;
 		}
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return (sysret_t){ .error = error };
 }

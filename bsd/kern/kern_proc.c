@@ -16,29 +16,51 @@
 
 #define PID_HASH_SIZE 1024U /* buckets; with 1000 processes a chain has one */
 
+/*
+ * Numbers that a CPU takes at a time. Processes that CPUs make have numbers of different blocks, and with them buckets on
+ * different lines.
+ */
+#define PID_BLOCK 80
+static_assert((PID_MAX + 1) % PID_BLOCK == 0, "blocks are whole");
+
 /* p_xstat of a process that is not ending. No wait status is negative. */
 #define XSTAT_NONE (-1)
 
 LCK_CLASS_DECLARE(proc_tree_class, "process tree", LCK_RANK_PROC_LIST);
+LCK_CLASS_DECLARE(proc_child_class, "children of a process", LCK_RANK_PROC_CHILDREN);
 LCK_CLASS_DECLARE(proc_class, "process", LCK_RANK_PROC);
+LCK_CLASS_DECLARE(pid_bucket_class, "pid bucket", LCK_RANK_PID_BUCKET);
+LCK_CLASS_DECLARE(pid_range_class, "pid range", LCK_RANK_PID_BUCKET);
 
-LCK_MTX_DECLARE(proc_tree_lock, &proc_tree_class);
+LCK_RW_DECLARE(proc_tree_lock, &proc_tree_class);
 ZONE_DEFINE(proc_zone, "processes", sizeof(struct proc), ZC_NONE);
 
 struct proc *kernproc;
 struct proc *initproc;
-struct list_node allproc = LIST_HEAD_INIT(allproc);
 
-static struct proc *pid_hash[PID_HASH_SIZE]; /* SMR, written under proc_tree_lock */
-static pid_t last_pid = -1;                  /* proc_tree_lock */
+struct pid_bucket {
+	struct proc *pb_first; /* SMR, written under pb_lock */
+	lck_spin_t pb_lock;
+};
 
-static struct proc **
+/* Numbers that a CPU has taken and not used. */
+struct pid_range {
+	lck_spin_t pr_lock;
+	pid_t pr_next; /* pr_lock */
+	pid_t pr_end;  /* pr_lock */
+} OS_CACHE_ALIGNED;
+
+static struct pid_bucket pid_hash[PID_HASH_SIZE] OS_CACHE_ALIGNED;
+static struct pid_range pid_ranges[MAX_CPUS];
+static pid_t pid_next_block OS_CACHE_ALIGNED; /* atomic: what the next CPU takes */
+
+static struct pid_bucket *
 pid_bucket(pid_t pid)
 {
 	return &pid_hash[(uint32_t)pid % PID_HASH_SIZE];
 }
 
-static bool
+bool
 proc_try_ref(struct proc *p)
 {
 	uint32_t refs = os_atomic_load(&p->p_refs, relaxed), found;
@@ -59,7 +81,7 @@ proc_find(pid_t pid)
 	struct proc *p;
 
 	smr_enter();
-	for (p = smr_load(pid_bucket(pid)); p != NULL; p = smr_load(&p->p_hash_next)) { /* [P2] */
+	for (p = smr_load(&pid_bucket(pid)->pb_first); p != NULL; p = smr_load(&p->p_hash_next)) { /* [P2] */
 		if (p->p_pid == pid) {
 			if (!proc_try_ref(p)) {
 				p = NULL;
@@ -80,6 +102,7 @@ proc_free(struct smr_node *node)
 		task_deallocate(p->p_task);
 	}
 	waitq_destroy(&p->p_wait);
+	lck_mtx_destroy(&p->p_child_lock);
 	lck_mtx_destroy(&p->p_lock);
 	zfree(proc_zone, p);
 }
@@ -96,25 +119,96 @@ proc_rele(struct proc *p)
 	}
 }
 
-static bool
-pid_in_use_locked(pid_t pid) REQUIRES(proc_tree_lock)
+static pid_t
+pid_take_block(void)
 {
-	struct proc *p = *pid_bucket(pid);
+	pid_t block = os_atomic_load(&pid_next_block, relaxed), found;
 
-	while (p != NULL && p->p_pid != pid) {
-		p = p->p_hash_next;
+	while (!os_atomic_cmpxchgv(
+	    &pid_next_block, block, block + PID_BLOCK > PID_MAX ? 0 : block + PID_BLOCK, &found, relaxed)) {
+		block = found;
+		cpu_relax();
 	}
-	return p != NULL;
+	return block;
 }
 
-/* The next number that no process or zombie has. There are fewer processes than numbers. */
+/* The next number of a block; some process may have it since the numbers wrapped. */
 static pid_t
-pid_alloc_locked(void) REQUIRES(proc_tree_lock)
+pid_propose(struct pid_range *range)
 {
-	do {
-		last_pid = last_pid == PID_MAX ? 2 : last_pid + 1;
-	} while (pid_in_use_locked(last_pid));
-	return last_pid;
+	pid_t pid;
+
+	lck_spin_lock(&range->pr_lock);
+	if (range->pr_next == range->pr_end) {
+		range->pr_next = pid_take_block();
+		range->pr_end = range->pr_next + PID_BLOCK;
+	}
+	pid = range->pr_next++;
+	lck_spin_unlock(&range->pr_lock);
+	return pid;
+}
+
+/* False: another process has the number. */
+static bool
+pid_hash_insert(struct proc *p, pid_t pid)
+{
+	struct pid_bucket *bucket = pid_bucket(pid);
+	struct proc *other;
+
+	lck_spin_lock(&bucket->pb_lock);
+	other = bucket->pb_first;
+	while (other != NULL && other->p_pid != pid) {
+		other = other->p_hash_next;
+	}
+	if (other == NULL) {
+		p->p_pid = pid;
+		p->p_hash_next = bucket->pb_first;
+		smr_store(&bucket->pb_first, p); /* [P1] */
+	}
+	lck_spin_unlock(&bucket->pb_lock);
+	return other == NULL;
+}
+
+static void
+pid_hash_remove(struct proc *p)
+{
+	struct pid_bucket *bucket = pid_bucket(p->p_pid);
+	struct proc **link = &bucket->pb_first;
+
+	lck_spin_lock(&bucket->pb_lock);
+	while (*link != p) {
+		link = &(*link)->p_hash_next;
+	}
+	smr_store(link, p->p_hash_next);
+	lck_spin_unlock(&bucket->pb_lock);
+}
+
+struct proc *
+proc_next_locked(struct proc *p)
+{
+	uint32_t bucket = p != NULL ? (uint32_t)p->p_pid % PID_HASH_SIZE + 1 : 0;
+
+	if (p != NULL && p->p_hash_next != NULL) {
+		return p->p_hash_next;
+	}
+	while (bucket < PID_HASH_SIZE && pid_hash[bucket].pb_first == NULL) {
+		bucket++;
+	}
+	return bucket < PID_HASH_SIZE ? pid_hash[bucket].pb_first : NULL;
+}
+
+void
+proc_children_lock(struct proc *parent) NO_THREAD_SAFETY
+{
+	lck_rw_lock_shared(&proc_tree_lock);
+	lck_mtx_lock(&parent->p_child_lock);
+}
+
+void
+proc_children_unlock(struct proc *parent) NO_THREAD_SAFETY
+{
+	lck_mtx_unlock(&parent->p_child_lock);
+	lck_rw_unlock_shared(&proc_tree_lock);
 }
 
 struct proc *
@@ -132,9 +226,9 @@ proc_create(struct proc *parent)
 	p->p_umask = 022;
 	list_init(&p->p_children);
 	list_init(&p->p_sibling);
-	list_init(&p->p_list);
 	list_init(&p->p_uthreads);
 	waitq_init(&p->p_wait);
+	lck_mtx_init(&p->p_child_lock, &proc_child_class);
 	lck_mtx_init(&p->p_lock, &proc_class);
 	if (parent != NULL && proc_fork_state(p, parent) != 0) {
 		proc_discard(p);
@@ -154,39 +248,40 @@ proc_discard(struct proc *p)
 	proc_rele(p);
 }
 
+/* From the block of this CPU, or any other. There are fewer processes than numbers. */
+static void
+proc_take_number(struct proc *p, unsigned cpu)
+{
+	while (!pid_hash_insert(p, pid_propose(&pid_ranges[cpu]))) {
+		cpu_relax();
+	}
+}
+
+/* Complete before it has its number: from then on it can be found. */
 void
 proc_publish(struct proc *p, struct proc *parent)
 {
-	struct proc **bucket;
-
-	lck_mtx_lock(&proc_tree_lock);
-	p->p_pid = pid_alloc_locked();
 	p->p_state = SRUN;
-	if (parent != NULL) {
-		p->p_parent = parent;
-		p->p_ppid = parent->p_pid;
-		p->p_pgrp = parent->p_pgrp;
-		p->p_session = parent->p_session;
-		list_push_back(&parent->p_children, &p->p_sibling);
+	if (parent == NULL) {
+		proc_take_number(p, 0);
+		return;
 	}
-	list_push_back(&allproc, &p->p_list);
-	bucket = pid_bucket(p->p_pid);
-	p->p_hash_next = *bucket;
-	smr_store(bucket, p); /* [P1] */
-	lck_mtx_unlock(&proc_tree_lock);
+	proc_children_lock(parent);
+	p->p_parent = parent;
+	p->p_ppid = parent->p_pid;
+	p->p_pgrp = parent->p_pgrp;
+	p->p_session = parent->p_session;
+	proc_take_number(
+	    p, parent == kernproc ? 0 : ml_get_cpu_number()); /* launchd's is 1 wherever it is made */
+	list_push_back(&parent->p_children, &p->p_sibling);
+	proc_children_unlock(parent);
 }
 
 void
 proc_reap_locked(struct proc *zombie)
 {
-	struct proc **link = pid_bucket(zombie->p_pid);
-
 	assert(zombie->p_state == SZOMB);
-	while (*link != zombie) {
-		link = &(*link)->p_hash_next;
-	}
-	smr_store(link, zombie->p_hash_next);
-	list_remove(&zombie->p_list);
+	pid_hash_remove(zombie);
 	list_remove(&zombie->p_sibling);
 	proc_rele(zombie);
 }
@@ -205,12 +300,26 @@ proc_set_name(struct proc *p, const char *path)
 	}
 }
 
+static void
+proc_locks_init(void)
+{
+	(void)lck_rw_spread(&proc_tree_lock);
+	for (unsigned i = 0; i < PID_HASH_SIZE; i++) {
+		lck_spin_init(&pid_hash[i].pb_lock, &pid_bucket_class);
+	}
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		lck_spin_init(&pid_ranges[i].pr_lock, &pid_range_class);
+	}
+}
+
 /* Process 0 is made from the kernel's own task; it has no descriptors and never ends. */
 void
 proc_init(void)
 {
-	struct proc *p = proc_create(NULL);
+	struct proc *p;
 
+	proc_locks_init();
+	p = proc_create(NULL);
 	release_assert(p != NULL && filedesc_init(&p->p_fd) == 0);
 	task_reference(kernel_task);
 	p->p_task = kernel_task;

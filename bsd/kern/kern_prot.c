@@ -56,12 +56,7 @@ sys_issetugid(void)
 sysret_t
 sys_getpgrp(void)
 {
-	pid_t pgrp;
-
-	lck_mtx_lock(&proc_tree_lock);
-	pgrp = current_proc()->p_pgrp;
-	lck_mtx_unlock(&proc_tree_lock);
-	return (sysret_t){ .value = pgrp };
+	return (sysret_t){ .value = os_atomic_load(&current_proc()->p_pgrp, relaxed) };
 }
 
 /* A process that reads another's numbers: pid 0 is the caller. */
@@ -73,10 +68,8 @@ proc_get_numbers(pid_t pid, pid_t *pgrp, pid_t *session)
 	if (p == NULL) {
 		return ESRCH;
 	}
-	lck_mtx_lock(&proc_tree_lock);
-	*pgrp = p->p_pgrp;
-	*session = p->p_session;
-	lck_mtx_unlock(&proc_tree_lock);
+	*pgrp = os_atomic_load(&p->p_pgrp, relaxed);
+	*session = os_atomic_load(&p->p_session, relaxed);
 	if (pid != 0) {
 		proc_rele(p);
 	}
@@ -124,9 +117,9 @@ sys_setpgid(pid_t pid, pid_t pgid)
 	if (p == NULL) {
 		return (sysret_t){ .error = ESRCH };
 	}
-	lck_mtx_lock(&proc_tree_lock);
+	lck_rw_lock_exclusive(&proc_tree_lock);
 	error = pgid < 0 ? EINVAL : setpgid_locked(self, p, pgid);
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	if (p != self) {
 		proc_rele(p);
 	}
@@ -139,14 +132,14 @@ sys_setsid(void)
 	struct proc *p = current_proc();
 	int error = 0;
 
-	lck_mtx_lock(&proc_tree_lock);
+	lck_rw_lock_exclusive(&proc_tree_lock);
 	if (p->p_pgrp == p->p_pid) {
 		error = EPERM;
 	} else {
 		p->p_session = p->p_pid;
 		p->p_pgrp = p->p_pid;
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return (sysret_t){ .value = p->p_pid, .error = error };
 }
 

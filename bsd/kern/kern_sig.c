@@ -598,10 +598,9 @@ kill_many(pid_t pgrp, int sig)
 	struct proc *self = current_proc();
 	int error = ESRCH;
 
-	lck_mtx_lock(&proc_tree_lock);
-	list_foreach (n, &allproc) {
-		struct proc *p = list_entry(n, struct proc, p_list);
-
+	lck_rw_lock_exclusive(&proc_tree_lock);
+	proc_foreach_locked(p)
+	{
 		if (p->p_pid > 1 && p != self && (pgrp == 0 || p->p_pgrp == pgrp)) {
 			error = kill_one(p, sig);
 		}
@@ -609,7 +608,7 @@ kill_many(pid_t pgrp, int sig)
 	if (pgrp != 0 && self->p_pid > 1 && self->p_pgrp == pgrp) {
 		error = kill_one(self, sig);
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 	return error;
 }
 

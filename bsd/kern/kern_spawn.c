@@ -182,13 +182,13 @@ spawn_set_signals(const struct spawn_request *sr, struct proc *p, thread_t threa
 static void
 spawn_set_groups(const struct spawn_request *sr, struct proc *p)
 {
-	lck_mtx_lock(&proc_tree_lock);
+	lck_rw_lock_exclusive(&proc_tree_lock);
 	if ((sr->sr_attr.psa_flags & POSIX_SPAWN_SETSID) != 0) {
 		p->p_session = p->p_pgrp = p->p_pid;
 	} else if ((sr->sr_attr.psa_flags & POSIX_SPAWN_SETPGROUP) != 0) {
 		p->p_pgrp = sr->sr_attr.psa_pgroup == 0 ? p->p_pid : sr->sr_attr.psa_pgroup;
 	}
-	lck_mtx_unlock(&proc_tree_lock);
+	lck_rw_unlock_exclusive(&proc_tree_lock);
 }
 
 /* ---- The call ---- */

@@ -150,9 +150,9 @@ sys_getrusage(int who, user_addr_t rusage)
 	if (who == RUSAGE_SELF) {
 		proc_self_usage(&usage);
 	} else {
-		lck_mtx_lock(&proc_tree_lock);
+		lck_mtx_lock(&current_proc()->p_child_lock);
 		usage = current_proc()->p_children_usage;
-		lck_mtx_unlock(&proc_tree_lock);
+		lck_mtx_unlock(&current_proc()->p_child_lock);
 	}
 	ru.ru_utime = timeval_from_ticks(usage.cu_user);
 	ru.ru_stime = timeval_from_ticks(usage.cu_system);

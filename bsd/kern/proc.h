@@ -20,8 +20,11 @@
  * needs none: bsd_task_exit comes before the reaping.
  *
  * Locks, outermost first:
- *	proc_tree_lock	parent, children, state, hash writers, numbers. One for the machine: fork, exit and
- *			wait take it for a few list operations, never across an allocation or a copy.
+ *	proc_tree_lock	a spread read-write lock (<kern/locks.h>): who holds it exclusively has a tree that stands still, and
+ *			may walk all processes, move children and change groups and sessions. Held shared for births, deaths
+ *			and reapings, which are local to a parent; it costs them no shared line.
+ *	p_child_lock	of the parent: its list of children, and their states. Inside proc_tree_lock, shared.
+ *	pid bucket	(kern_proc.c) links of the hash table
  *	p_lock		thread list, signal actions, directories
  *	fd_lock		(file.h)
  *	thread, wait queue locks of osfmk
@@ -78,8 +81,9 @@ struct pthread_registration {
 };
 
 /*
- * (c) constant once published, (a) atomic, (t) proc_tree_lock, (p) p_lock, (o) only by the own threads, one
- * at a time by construction. The first line is what getpid, getppid and fd look-up read: nothing on it is
+ * (c) constant once published, (a) atomic, (t) changed with proc_tree_lock exclusive, (k) p_child_lock of the parent,
+ * (l) the own p_child_lock, (b) lock of the pid bucket, (p) p_lock, (o) only by the own threads, one at a time by
+ * construction. The first line is what getpid, getppid and fd look-up read: nothing on it is
  * written while the process runs.
  */
 struct proc {
@@ -88,37 +92,39 @@ struct proc {
 	task_t p_task;        /* (c) NULL in a zombie */
 	struct filedesc p_fd; /* (see file.h) */
 
-	struct proc *p_hash_next OS_CACHE_ALIGNED; /* SMR, written under (t) */
-	struct proc *p_parent;                     /* (t) referenced by being its child */
-	struct list_node p_children;               /* (t) */
-	struct list_node p_sibling;                /* (t) on p_parent->p_children */
-	struct list_node p_list;                   /* (t) on allproc */
-	uint32_t p_refs;                           /* (a) */
-	uint32_t p_flag;                           /* (a) P_* */
-	uint32_t p_state;                          /* (a) enum proc_state, written under (t) */
+	/* What the parent and its other children look at. */
+	struct proc *p_hash_next OS_CACHE_ALIGNED; /* SMR, written under (b) */
+	struct proc *p_parent;                     /* (t) lives as long as it has children */
+	struct list_node p_sibling;                /* (k) on p_parent->p_children */
+	uint32_t p_state;                          /* (a) enum proc_state, written under (k) */
 	int32_t p_xstat;                           /* who claimed P_WEXIT; wait status encoding */
-	struct waitq p_wait;                       /* the process waits here for its children */
-	uint32_t p_child_events;                   /* (t) counts what wait4 may care about */
+	struct cpu_usage p_exit_usage;             /* (k) its own, once it is a zombie */
+
+	/* What it does with its own children. */
+	lck_mtx_t p_child_lock OS_CACHE_ALIGNED;
+	struct list_node p_children;       /* (l) */
+	uint32_t p_refs;                   /* (a) */
+	uint32_t p_flag;                   /* (a) P_* */
+	struct cpu_usage p_children_usage; /* (l) of reaped children, and of theirs */
+	struct waitq p_wait;               /* the process waits here for its children */
 
 	lck_mtx_t p_lock OS_CACHE_ALIGNED;
 	struct list_node p_uthreads;                 /* (p) uu_link */
 	struct vnode *p_cdir;                        /* (p) current directory */
 	struct vnode *p_rdir;                        /* (p) root directory */
 	uint32_t p_umask;                            /* (p), atomic */
-	pid_t p_pgrp;                                /* (t) process group number */
-	pid_t p_session;                             /* (t) session number */
+	pid_t p_pgrp;                                /* (a) written under (t): process group number */
+	pid_t p_session;                             /* (a) written under (t): session number */
 	struct ucred p_ucred;                        /* (p) */
 	struct sigacts p_sigacts;                    /* (p) */
 	uint32_t p_siglist;                          /* (a) signals pending for any thread of the process */
 	uint32_t p_sigwaiters;                       /* (a) threads in __sigwait; written under (p) */
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
-	struct workq *p_workq;             /* (a) written under (p) until exec or exit; NULL: none */
-	uint64_t p_stack_top;              /* (o) main stack, for sysctl kern.usrstack64 */
-	uint64_t p_start_abstime;          /* (c) when it was born, in timebase ticks */
-	struct cpu_usage p_exit_usage;     /* (t) its own, once it is a zombie */
-	struct cpu_usage p_children_usage; /* (t) of reaped children, and of theirs */
-	char p_comm[MAXCOMLEN + 1];        /* (p) last component of what it executes */
+	struct workq *p_workq;      /* (a) written under (p) until exec or exit; NULL: none */
+	uint64_t p_stack_top;       /* (o) main stack, for sysctl kern.usrstack64 */
+	uint64_t p_start_abstime;   /* (c) when it was born, in timebase ticks */
+	char p_comm[MAXCOMLEN + 1]; /* (p) last component of what it executes */
 
 	struct smr_node p_smr;
 };
@@ -157,10 +163,19 @@ struct uthread {
 	uint64_t uu_exc_addr;
 };
 
-extern lck_mtx_t proc_tree_lock;
-extern struct proc *kernproc;    /* process 0 */
-extern struct proc *initproc;    /* process 1 */
-extern struct list_node allproc; /* (t) */
+extern lck_rw_t proc_tree_lock;
+extern struct proc *kernproc; /* process 0 */
+extern struct proc *initproc; /* process 1 */
+
+/* All processes, zombies too, in no order; proc_tree_lock exclusive. */
+struct proc *proc_next_locked(struct proc *p)
+    REQUIRES(proc_tree_lock); /* NULL: the first; the last has none */
+#define proc_foreach_locked(p) \
+	for (struct proc *p = proc_next_locked(NULL); (p) != NULL; (p) = proc_next_locked(p))
+
+/* Changes local to a parent: its children, their states. */
+void proc_children_lock(struct proc *parent);
+void proc_children_unlock(struct proc *parent);
 
 OS_INLINE struct proc *
 current_proc(void)
@@ -186,8 +201,10 @@ void proc_publish(struct proc *p, struct proc *parent);
 /* Referenced, or NULL: no such process (zombies are found too). */
 OS_WARN_RESULT struct proc *proc_find(pid_t pid);
 void proc_rele(struct proc *p);
-/* The zombie is out of the tree; drops the table's reference. */
-void proc_reap_locked(struct proc *zombie) REQUIRES(proc_tree_lock);
+/* Takes the zombie out of the tree and drops the table's reference. The parent's children are locked. */
+void proc_reap_locked(struct proc *zombie);
+/* True unless the last reference is gone: for who found a process by another way than proc_find. */
+OS_WARN_RESULT bool proc_try_ref(struct proc *p);
 void proc_set_name(struct proc *p, const char *path);
 /* Changes the current directory; vfs_syscalls.c. */
 OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);

@@ -13,7 +13,9 @@ enum lck_rank {
 	/* blocking: BSD, outermost */
 	LCK_RANK_KDEBUG_OWNER = 8,
 	LCK_RANK_PROC_LIST = 10,
+	LCK_RANK_PROC_CHILDREN = 11,
 	LCK_RANK_PROC = 12,
+	LCK_RANK_PID_BUCKET = 13,
 	LCK_RANK_FD_TABLE = 14,
 	LCK_RANK_FILE = 15, /* an offset: held while the file system reads or writes */
 	LCK_RANK_MOUNT = 16,
