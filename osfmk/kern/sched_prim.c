@@ -10,6 +10,7 @@
 #include <kern/clock.h>
 #include <kern/handoff.h>
 #include <kern/lock_check.h>
+#include <kern/rpc_push.h>
 #include <kern/sched_place.h>
 #include <kern/sched_policy.h>
 #include <kern/sched_priority.h>
@@ -136,6 +137,7 @@ quantum_expired(processor_t processor, thread_t self, uint64_t now)
 {
 	bool boosted = thread_quantum_expired(self, now - processor->pr_dispatched, now);
 
+	rpc_push_decayed(self);
 	ready_end_depression(processor);
 	if (cpu_count > 1) {
 		balance(processor);
