@@ -235,6 +235,24 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 	return KERN_SUCCESS;
 }
 
+void
+pmap_enter_absent(pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, unsigned count, vm_prot_t prot)
+{
+	pte_t *ptep = pmap_pte(pmap, va), attributes = pte_make(pmap, 0, prot, 0);
+
+	assert(pmap != kernel_pmap && pte_index(va, ARM_L3_SHIFT) + count <= ARM_PTE_COUNT);
+	for (unsigned i = 0; ptep != NULL && i < count; i++) {
+		if (pages[i] == NULL ||
+		    ((prot & VM_PROT_EXECUTE) && !(pages[i]->vmp_flags & VM_PAGE_ICACHE_SYNCED))) {
+			continue;
+		}
+		if (os_atomic_load(&ptep[i], relaxed) == 0) {
+			os_atomic_store(
+			    &ptep[i], attributes | vm_page_paddr(pages[i]), release); /* as above */
+		}
+	}
+}
+
 /* --- ranges --- */
 
 /*

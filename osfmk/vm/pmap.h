@@ -45,6 +45,13 @@ void pmap_destroy(pmap_t pmap);
 kern_return_t pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned flags);
 
 /*
+ * Maps pages[i] at va + i pages where nothing is mapped yet; NULL leaves that place alone. A hint: a page that would
+ * need more work than a store (a table that is missing, instruction caches) is left out. All in one table (32 MiB).
+ */
+void pmap_enter_absent(
+    pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, unsigned count, vm_prot_t prot);
+
+/*
  * Instruction fetch sees what was written to the page through the data side. pmap_enter does it for a page
  * that is to be executed, once: VM_PAGE_ICACHE_SYNCED says so until somebody may write to the page again.
  */
