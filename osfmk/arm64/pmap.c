@@ -236,21 +236,30 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 }
 
 void
-pmap_enter_absent(pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, unsigned count, vm_prot_t prot)
+pmap_enter_absent(pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, uint32_t which, vm_prot_t prot)
 {
 	pte_t *ptep = pmap_pte(pmap, va), attributes = pte_make(pmap, 0, prot, 0);
 
-	assert(pmap != kernel_pmap && pte_index(va, ARM_L3_SHIFT) + count <= ARM_PTE_COUNT);
-	for (unsigned i = 0; ptep != NULL && i < count; i++) {
-		if (pages[i] == NULL ||
-		    ((prot & VM_PROT_EXECUTE) && !(pages[i]->vmp_flags & VM_PAGE_ICACHE_SYNCED))) {
-			continue;
-		}
-		if (os_atomic_load(&ptep[i], relaxed) == 0) {
+	assert(pmap != kernel_pmap &&
+	       pte_index(va, ARM_L3_SHIFT) + 32 - (unsigned)__builtin_clz(which | 1) <= ARM_PTE_COUNT);
+	if (os_unlikely(ptep == NULL)) {
+		return;
+	}
+	for (; which != 0; which &= which - 1) {
+		unsigned i = (unsigned)__builtin_ctz(which);
+
+		if (os_atomic_load(&ptep[i], relaxed) == 0 &&
+		    (!(prot & VM_PROT_EXECUTE) || (pages[i]->vmp_flags & VM_PAGE_ICACHE_SYNCED))) {
 			os_atomic_store(
 			    &ptep[i], attributes | vm_page_paddr(pages[i]), release); /* as above */
 		}
 	}
+}
+
+bool
+pmap_follows_mapped(pmap_t pmap, vm_map_offset_t va)
+{
+	return pte_index(va, ARM_L3_SHIFT) != 0 && pte_valid(os_atomic_load(pmap_pte(pmap, va) - 1, relaxed));
 }
 
 /* --- ranges --- */

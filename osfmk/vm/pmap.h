@@ -45,11 +45,14 @@ void pmap_destroy(pmap_t pmap);
 kern_return_t pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned flags);
 
 /*
- * Maps pages[i] at va + i pages where nothing is mapped yet; NULL leaves that place alone. A hint: a page that would
+ * Maps pages[i] at va + i pages, for each bit i of `which`, where nothing is mapped yet. A hint: a page that would
  * need more work than a store (a table that is missing, instruction caches) is left out. All in one table (32 MiB).
  */
 void pmap_enter_absent(
-    pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, unsigned count, vm_prot_t prot);
+    pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, uint32_t which, vm_prot_t prot);
+
+/* Is the page before va mapped? A hint; va is mapped. */
+bool pmap_follows_mapped(pmap_t pmap, vm_map_offset_t va);
 
 /*
  * Instruction fetch sees what was written to the page through the data side. pmap_enter does it for a page

@@ -234,23 +234,26 @@ fault_copy_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uin
 }
 
 /*
- * Fault-around: what is next to a page that a program reads for the first time will be wanted soon, and costs a
- * tenth of a fault. The pages are those whose slots are in the line that the fault has written anyway, and that
- * are in memory.
+ * Fault-around: a program that reads a page right behind one that is mapped reads on, and what comes next costs a
+ * tenth of a fault now. The pages are those whose slots are in the line that the fault has written anyway, and that
+ * are in memory. A lone fault pays for a look at the page table's entry before its own.
+ *
+ * Not for programs' text, which is jumped around in (a child of fork and a small program use few of their pages),
+ * and not for memory that may be written to: a page that is mapped must be unmapped before its copy takes its place.
  */
 #define FAULT_AROUND_PAGES (OS_CACHELINE / sizeof(uintptr_t))
 
 /* A run of pages of a shadow around the one that faulted. */
 struct fault_around {
-	uint64_t first; /* of the object */
-	unsigned count;
-	uintptr_t *slots, *file_slots; /* of `first` */
+	uintptr_t *slots, *file_slots; /* of the first page */
 	vm_map_offset_t va;
-	vm_page_t pages[FAULT_AROUND_PAGES]; /* what is to be mapped; its slot is locked */
+	uint32_t count;
+	uint32_t locked; /* bit i: slots[i] is locked, and pages[i] set */
+	vm_page_t pages[FAULT_AROUND_PAGES];
 };
 
 /* The pages of the same slot lines, of the shadow and of the file, and of one page table. */
-static void
+OS_INLINE void
 around_bound(struct fault_around *a, uint64_t index, uint64_t file_index, vm_map_offset_t va)
 {
 	const uint64_t line = FAULT_AROUND_PAGES - 1, table = ARM_PTE_COUNT - 1;
@@ -259,67 +262,61 @@ around_bound(struct fault_around *a, uint64_t index, uint64_t file_index, vm_map
 
 	before = os_min(before, atop(va) & table);
 	behind = os_min(behind, ~atop(va) & table);
-	a->first = index - before;
-	a->count = (unsigned)(before + behind + 1);
+	a->count = (uint32_t)(before + behind + 1);
 	a->va = va - ptoa(before);
 	a->slots -= before;
 	a->file_slots -= before;
+	a->locked = 0;
 }
 
 /* Locks the empty slots whose pages the file has. */
-static bool
+OS_INLINE void
 around_lock(struct fault_around *a)
 {
-	bool any = false;
-
-	for (unsigned i = 0; i < a->count; i++) {
+	for (uint32_t i = 0; i < a->count; i++) {
 		vm_page_t page = vm_slot_page(os_atomic_load(&a->file_slots[i], acquire));
 
 		if (page != NULL && os_atomic_load(&a->slots[i], relaxed) == 0 &&
 		    os_atomic_cmpxchg(&a->slots[i], (uintptr_t)0, VM_SLOT_LOCKED, seq_cst)) { /* [F1] */
-			any = true;
-		} else {
-			page = NULL;
+			a->pages[i] = page;
+			a->locked |= 1U << i;
 		}
-		a->pages[i] = page;
 	}
-	return any;
 }
 
-/* With the slots locked: maps what still is the entry's. */
-static void
-around_map(vm_map_t map, vm_map_entry_t entry, vm_object_t object, struct fault_around *a, vm_map_offset_t va)
+/* With the slots locked: which of them are the entry's still. */
+OS_INLINE uint32_t
+around_inside(vm_map_entry_t entry, const struct fault_around *a)
 {
-	vm_page_t pages[FAULT_AROUND_PAGES];
-	vm_map_offset_t start, end;
-	vm_prot_t prot;
+	vm_map_offset_t start = os_atomic_load(&entry->vme_start, relaxed);
+	vm_map_offset_t end = os_atomic_load(&entry->vme_end, relaxed);
+	uint32_t inside = a->locked;
 
-	if ((os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) ||
-	    fault_check(entry, object, va, VM_PROT_READ, &prot) != KERN_SUCCESS) {
-		return;
+	if (start > a->va) {
+		inside &= ~0U << atop(start - a->va);
 	}
-	start = os_atomic_load(&entry->vme_start, relaxed);
-	end = os_atomic_load(&entry->vme_end, relaxed);
-	for (unsigned i = 0; i < a->count; i++) {
-		vm_map_offset_t at = a->va + ptoa((vm_map_offset_t)i);
-
-		pages[i] = at >= start && at < end ? a->pages[i] : NULL;
+	if (end < a->va + ptoa((vm_map_offset_t)a->count)) {
+		inside &= (1U << atop(end - a->va)) - 1;
 	}
-	pmap_enter_absent(map->vmm_pmap, a->va, pages, a->count, prot & ~VM_PROT_WRITE);
+	return inside;
 }
 
-static void
+static OS_NOINLINE void
 fault_around(
     vm_map_t map, vm_map_entry_t entry, vm_object_t object, struct fault_around *a, vm_map_offset_t va)
 {
-	if (!around_lock(a)) {
+	vm_prot_t prot;
+
+	around_lock(a);
+	if (a->locked == 0) {
 		return;
 	}
-	around_map(map, entry, object, a, va);
-	for (unsigned i = 0; i < a->count; i++) {
-		if (a->pages[i] != NULL) {
-			vm_slot_unlock(&a->slots[i], NULL);
-		}
+	if (!(os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) &&
+	    fault_check(entry, object, va, VM_PROT_READ, &prot) == KERN_SUCCESS && !(prot & VM_PROT_WRITE)) {
+		pmap_enter_absent(map->vmm_pmap, a->va, a->pages, around_inside(entry, a), prot);
+	}
+	for (uint32_t locked = a->locked; locked != 0; locked &= locked - 1) {
+		vm_slot_unlock(&a->slots[__builtin_ctz(locked)], NULL);
 	}
 }
 
@@ -377,9 +374,13 @@ fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t i
 		return fault_copy_file_page(map, entry, object, slot, va, access, page);
 	}
 	result = fault_map_file_page(map, entry, object, slot, va, access, page);
-	if (result == KERN_SUCCESS) {
-		struct fault_around around = { .slots = slot, .file_slots = file_slot };
+	if (result == KERN_SUCCESS &&
+	    !(os_atomic_load(&entry->vme_attr, relaxed) & (VM_PROT_WRITE | VM_PROT_EXECUTE)) &&
+	    pmap_follows_mapped(map->vmm_pmap, va)) {
+		struct fault_around around; /* the pages are not initialised */
 
+		around.slots = slot;
+		around.file_slots = file_slot;
 		around_bound(&around, index, file_index, va);
 		fault_around(map, entry, object, &around, va);
 	}
