@@ -264,7 +264,11 @@ job_flags(struct workq_job job)
 static void
 begin_job(struct workq_thread *wt, uint32_t flags)
 {
-	(void)pthread_qos_set(wt->wt_thread, (struct thread_qos){ .tq_qos = wt->wt_job.wj_qos });
+	const struct thread_qos *now = &((struct uthread *)wt->wt_thread->uthread)->uu_qos;
+
+	if (now->tq_qos != wt->wt_job.wj_qos || now->tq_relpri != 0) {
+		(void)pthread_qos_set(wt->wt_thread, (struct thread_qos){ .tq_qos = wt->wt_job.wj_qos });
+	}
 	send_up(wt, job_flags(wt->wt_job) | flags, 0);
 }
 
