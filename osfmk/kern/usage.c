@@ -14,105 +14,6 @@
 
 /* --- the switch --- */
 
-static void
-sum_up(struct thread_usage *us, const struct pmu_split *now)
-{
-	us->us_sum.cycles += now->cycles - us->us_mark.cycles;
-	us->us_sum.user_cycles += now->user_cycles - us->us_mark.user_cycles;
-	us->us_sum.instructions += now->instructions - us->us_mark.instructions;
-	us->us_sum.user_instructions += now->user_instructions - us->us_mark.user_instructions;
-	us->us_mark = *now;
-}
-
-void
-usage_leave(thread_t old)
-{
-	struct pmu_split now;
-
-	if (ml_pmu_splits()) {
-		ml_pmu_read_split(&now);
-		sum_up(&old->usage, &now);
-	}
-}
-
-void
-usage_enter(thread_t new)
-{
-	struct thread_usage *us = &new->usage;
-
-	if (ml_pmu_splits()) {
-		ml_pmu_read_split(&us->us_mark);
-	} else {
-		us->us_next_sample = ml_get_timebase_raw() + nanoseconds_to_absolutetime(USAGE_SAMPLE_NS);
-		timer_need_by(current_processor(), us->us_next_sample);
-	}
-}
-
-uint64_t
-usage_sample(thread_t active, uint64_t now)
-{
-	struct thread_usage *us = &active->usage;
-	const struct arm_saved_state *state = current_cpu_data()->irq_state;
-
-	if (!us->us_on || ml_pmu_splits()) {
-		return UINT64_MAX;
-	}
-	if (now >= us->us_next_sample) {
-		us->us_sum.cycles++;
-		us->us_sum.user_cycles += state != NULL && saved_state_is_user(state);
-		us->us_next_sample = now + nanoseconds_to_absolutetime(USAGE_SAMPLE_NS);
-	}
-	return us->us_next_sample;
-}
-
-/* --- beginning --- */
-
-void
-thread_usage_begin(void)
-{
-	bool irq = ml_set_interrupts_enabled(false);
-	thread_t self = current_thread();
-
-	if (!self->usage.us_on) {
-		self->usage.us_on = true;
-		self->usage.us_before =
-		    self->cpu_time + (ml_get_timebase() - current_processor()->pr_dispatched);
-		usage_enter(self);
-		machine_thread_watch_switches(self);
-	}
-	ml_set_interrupts_enabled(irq);
-}
-
-void
-thread_usage_begin_unstarted(thread_t thread)
-{
-	thread->usage.us_on = true;
-	machine_thread_watch_switches(thread);
-}
-
-void
-task_usage_want(task_t task)
-{
-	if (os_atomic_load(&task->usage_wanted, relaxed)) {
-		return;
-	}
-	lck_mtx_lock(&task->lock);
-	os_atomic_store(&task->usage_wanted, true, relaxed);
-	list_foreach (link, &task->threads) {
-		thread_t thread = list_entry(link, struct thread, task_link);
-
-		if (thread != current_thread()) {
-			thread_ast_set(thread, AST_USAGE);
-		}
-	}
-	lck_mtx_unlock(&task->lock);
-	if (task == current_task()) {
-		thread_usage_begin();
-	}
-}
-
-/* --- asking --- */
-
 /* The CPU that runs the thread charges it at the next switch only. */
 static uint64_t
 ticks_since_switch(thread_t thread, uint64_t now)
@@ -151,29 +52,163 @@ usage_share(uint64_t value, uint64_t part, uint64_t whole)
 	return whole == 0 ? value : value / whole * part + value % whole * part / whole;
 }
 
+/* What the thread used since the last time, up to `ticks`: part/whole of it was user time. */
+static void
+tell_apart(struct thread_usage *us, uint64_t ticks, uint64_t part, uint64_t whole)
+{
+	uint64_t rest = ticks - us->us_before - us->us_counted;
+
+	us->us_counted += rest;
+	us->us_user += usage_share(rest, part, whole);
+}
+
+static void
+look_at_counters(struct thread_usage *us, uint64_t ticks)
+{
+	struct pmu_split now, *mark = &us->us_mark;
+
+	ml_pmu_read_split(&now);
+	tell_apart(us, ticks, now.user_cycles - mark->user_cycles, now.cycles - mark->cycles);
+	us->us_sum.cycles += now.cycles - mark->cycles;
+	us->us_sum.user_cycles += now.user_cycles - mark->user_cycles;
+	us->us_sum.instructions += now.instructions - mark->instructions;
+	us->us_sum.user_instructions += now.user_instructions - mark->user_instructions;
+	*mark = now;
+}
+
+/* The thread has used `ticks` so far. */
+static void
+bring_up_to_date(struct thread_usage *us, uint64_t ticks)
+{
+	if (ml_pmu_splits()) {
+		look_at_counters(us, ticks);
+	} else {
+		tell_apart(us, ticks, us->us_sampled_user, 1);
+	}
+}
+
+void
+usage_leave(thread_t old)
+{
+	bring_up_to_date(&old->usage, old->cpu_time);
+}
+
+void
+usage_enter(thread_t new)
+{
+	struct thread_usage *us = &new->usage;
+	uint64_t left;
+
+	if (ml_pmu_splits()) {
+		ml_pmu_read_split(&us->us_mark);
+		return;
+	}
+	left = us->us_next_sample > new->cpu_time ? us->us_next_sample - new->cpu_time : 0;
+	timer_need_by(current_processor(), ml_get_timebase_raw() + left);
+}
+
+uint64_t
+usage_sample(thread_t active, uint64_t now)
+{
+	struct thread_usage *us = &active->usage;
+	const struct arm_saved_state *state = current_cpu_data()->irq_state;
+	uint64_t ticks;
+
+	if (!us->us_on || ml_pmu_splits()) {
+		return UINT64_MAX;
+	}
+	ticks = active->cpu_time + (now - current_processor()->pr_dispatched);
+	if (ticks >= us->us_next_sample) {
+		us->us_sampled_user = state != NULL && saved_state_is_user(state);
+		tell_apart(us, ticks, us->us_sampled_user, 1);
+		us->us_next_sample = ticks + nanoseconds_to_absolutetime(USAGE_SAMPLE_NS);
+	}
+	return now + (us->us_next_sample - ticks);
+}
+
+/* --- beginning --- */
+
+void
+thread_usage_begin(void)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	thread_t self = current_thread();
+
+	if (!self->usage.us_on) {
+		self->usage.us_on = true;
+		self->usage.us_before =
+		    self->cpu_time + (ml_get_timebase() - current_processor()->pr_dispatched);
+		self->usage.us_sampled_user = true;
+		self->usage.us_next_sample = self->usage.us_before;
+		usage_enter(self);
+		machine_thread_watch_switches(self);
+	}
+	ml_set_interrupts_enabled(irq);
+}
+
+void
+thread_usage_begin_unstarted(thread_t thread)
+{
+	thread->usage.us_on = true;
+	thread->usage.us_sampled_user = true;
+	machine_thread_watch_switches(thread);
+}
+
+void
+task_usage_want(task_t task)
+{
+	if (os_atomic_load(&task->usage_wanted, relaxed)) {
+		return;
+	}
+	lck_mtx_lock(&task->lock);
+	os_atomic_store(&task->usage_wanted, true, relaxed);
+	list_foreach (link, &task->threads) {
+		thread_t thread = list_entry(link, struct thread, task_link);
+
+		if (thread != current_thread()) {
+			thread_ast_set(thread, AST_USAGE);
+		}
+	}
+	lck_mtx_unlock(&task->lock);
+	if (task == current_task()) {
+		thread_usage_begin();
+	}
+}
+
+/* --- asking --- */
+
+/* Time that has not been told apart yet is as what came before it. */
 static void
 split(const struct thread_usage *us, uint64_t ticks, struct cpu_usage *out)
 {
-	uint64_t before = us->us_on ? os_min(us->us_before, ticks) : ticks, watched = ticks - before;
-	uint64_t user = before + usage_share(watched, us->us_sum.user_cycles, us->us_sum.cycles);
+	uint64_t known = us->us_before + us->us_counted, rest = ticks > known ? ticks - known : 0;
+	uint64_t user = us->us_before + us->us_user;
 
-	*out = (struct cpu_usage){ .cu_user = user, .cu_system = ticks - user };
-	if (ml_pmu_splits()) {
-		out->cu_cycles = us->us_sum.cycles;
-		out->cu_instructions = us->us_sum.instructions;
-		out->cu_user_instructions = us->us_sum.user_instructions;
+	if (!us->us_on) {
+		*out = (struct cpu_usage){ .cu_user = ticks };
+		return;
 	}
+	user += ml_pmu_splits() ? usage_share(rest, us->us_sum.user_cycles, us->us_sum.cycles)
+				: us->us_sampled_user * rest;
+	*out = (struct cpu_usage){
+		.cu_user = user,
+		.cu_system = known + rest - user,
+		.cu_cycles = us->us_sum.cycles,
+		.cu_instructions = us->us_sum.instructions,
+		.cu_user_instructions = us->us_sum.user_instructions,
+	};
 }
 
 void
 thread_usage_get(thread_t thread, struct cpu_usage *out)
 {
 	bool irq = ml_set_interrupts_enabled(false);
+	uint64_t ticks = thread_ticks(thread);
 
 	if (thread == current_thread() && thread->usage.us_on) {
-		usage_leave(thread);
+		bring_up_to_date(&thread->usage, ticks);
 	}
-	split(&thread->usage, thread_ticks(thread), out);
+	split(&thread->usage, ticks, out);
 	ml_set_interrupts_enabled(irq);
 }
 

@@ -19,8 +19,8 @@
  * has the whole of their lives. What was used before is called user time. A thread that is in the kernel when somebody else
  * asks begins when it next leaves it.
  *
- * The counters: cycles and, where the machine has that event, instructions, each for user mode and in all. Their ratio splits
- * the exact time, so the CPU's clock may change. Reading one's own split is exact to the call; that of a thread that runs
+ * The counters: cycles and, where the machine has that event, instructions, each for user mode and in all. From one look at
+ * them to the next their ratio splits the exact time, so the CPU's clock may change. Reading one's own split is exact to the call; that of a thread that runs
  * elsewhere is as of its last switch, its time as of now.
  *
  * Without such counters (no PMU, or none with 64 bits) a watched thread is sampled, every millisecond of its running.
@@ -40,13 +40,16 @@ struct cpu_usage {
 	uint64_t cu_user_instructions;
 };
 
-/* What a thread keeps: own CPU, interrupts masked; others read it for what it is worth. */
+/* What a thread keeps: own CPU, interrupts masked; others read it for what it is worth. Times are of cpu_time, in ticks. */
 struct thread_usage {
 	bool us_on;
-	uint64_t us_before;       /* cpu_time when it began to be watched */
-	struct pmu_split us_sum;  /* since then; samples instead of cycles where there are no counters */
+	bool us_sampled_user;     /* what the last sample found */
+	uint64_t us_before;       /* its time when it began to be watched */
+	uint64_t us_counted;      /* how much of what followed has been told apart */
+	uint64_t us_user;         /* of that, user time */
+	uint64_t us_next_sample;  /* its time when it will be sampled */
+	struct pmu_split us_sum;  /* since it began to be watched */
 	struct pmu_split us_mark; /* the CPU's counters when they were looked at last */
-	uint64_t us_next_sample;  /* timebase */
 };
 
 /* value * part / whole, for part <= whole, of which 31 bits count; value if whole is 0. */
@@ -67,7 +70,7 @@ void task_usage_want(task_t task);
 void thread_usage_begin(void);
 void thread_usage_begin_unstarted(thread_t thread);
 
-/* For the switch, interrupts masked: `old`'s time is charged; `new` is about to run. For threads that are watched. */
+/* For the switch, interrupts masked: `old`'s time is charged already; `new` is about to run. For threads that are watched. */
 void usage_leave(thread_t old);
 void usage_enter(thread_t new);
 
