@@ -15,7 +15,6 @@
 #include <ipc/right.h>
 #include <ipc/voucher.h>
 #include <kern/assert.h>
-#include <kern/percpu.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
 #include <kern/zone_core.h>
@@ -29,17 +28,18 @@ static_assert(sizeof(struct ipc_kmsg) + sizeof(mach_msg_header_t) + 64 + IKM_TRA
 /* --- memory --- */
 
 /* Messages are freed by their receivers: they go back to the senders' CPUs. */
-static PERCPU_DATA(struct zone_returned, ipc_kmsg_returned);
+static struct zone_returned *ipc_kmsg_returned; /* by CPU; constant after start-up */
 
 static struct zone_returned *
 ipc_kmsg_returned_to(unsigned cpu)
 {
-	return PERCPU_GET_CPU(ipc_kmsg_returned, cpu);
+	return &ipc_kmsg_returned[cpu];
 }
 
 void
 ipc_kmsg_init_zone(void)
 {
+	ipc_kmsg_returned = kalloc_flags(cpu_count * sizeof(*ipc_kmsg_returned), Z_ZERO | Z_NOFAIL);
 	zone_set_returned(ipc_kmsg_zone, ipc_kmsg_returned_to);
 }
 
