@@ -23,6 +23,10 @@ GUEST_CPUS = (1, 2, 4)
 # The tests of tests/stress run on a machine of this size as well. More CPUs than the host has are slow, not stuck.
 STRESS_CPUS = 8
 STRESS_WORD = "stress"
+# The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
+MANY_CPUS = 64
+MANY_KERNEL_WORDS = "sched"
+MANY_PROGRAM_WORDS = "processor,offline,threads"
 # The environment of --long, for programs that can do more of the same.
 LONG_ENVIRONMENT = ("PATH=/bin:/sbin", "STRESS_LONG=1")
 TAIL_LINES = 60
@@ -82,7 +86,8 @@ def _built_tests(out):
 
 
 def guest_suites(options, folder):
-    """Two boots for each machine: tests inside the kernel, and the programs in /tests; one more for the stress."""
+    """Two boots for each machine: tests inside the kernel, and the programs in /tests; some more for the stress and for
+    the largest machine, unless machines are named."""
     suites = []
     for variant in options.variants:
         out = build.build(variant, quiet=True)
@@ -93,9 +98,20 @@ def guest_suites(options, folder):
                                 qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest",))))
             suites.append(_programs(where, options, folder, out, cpus, pattern))
         where = f"guest/{variant}/cpus{STRESS_CPUS}/{STRESS_WORD}"
-        if STRESS_CPUS not in options.cpus and options.cpus == list(GUEST_CPUS):
+        if options.cpus == list(GUEST_CPUS):
             suites.append(_programs(where, options, folder, out, STRESS_CPUS, STRESS_WORD))
+            suites += _many_cpus(variant, options, folder, out)
     return suites
+
+
+def _many_cpus(variant, options, folder, out):
+    where = f"guest/{variant}/cpus{MANY_CPUS}"
+    asked = _guest_words(options.filter, where)
+    kernel = asked or ("" if options.long else MANY_KERNEL_WORDS)
+    programs = asked or ("" if options.long else MANY_PROGRAM_WORDS)
+    machine = qemu.Machine(out=out, cpus=MANY_CPUS, append=(f"ktest={kernel}" if kernel else "ktest",))
+    return [_boot(f"{where}/kernel", options, folder, machine),
+            _programs(where, options, folder, out, MANY_CPUS, programs)]
 
 
 def _programs(where, options, folder, out, cpus, words):
