@@ -60,6 +60,7 @@ mach_trap_invalid(void)
 
 /* --- faults from EL0 --- */
 
+/* A thread that is to end does not wait for memory (KERN_RESOURCE_SHORTAGE): it ends on its way back. */
 static void
 user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 {
@@ -67,7 +68,7 @@ user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 
 	if (kr == KERN_INVALID_ARGUMENT) {
 		exception_triage(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, far);
-	} else if (kr != KERN_SUCCESS) {
+	} else if (kr != KERN_SUCCESS && kr != KERN_RESOURCE_SHORTAGE) {
 		exception_triage(EXC_BAD_ACCESS, (uint64_t)kr, far);
 	}
 }

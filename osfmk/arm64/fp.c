@@ -8,6 +8,7 @@
 #include <kern/usage.h>
 #include <kern/zalloc.h>
 #include <string.h>
+#include <vm/vm_pageout.h>
 
 static ZONE_DEFINE(fp_zone, "fp state", sizeof(arm_neon_state64_t), ZC_NONE);
 
@@ -49,7 +50,12 @@ fp_trap(void)
 	bool irq;
 
 	if (self->neon == NULL) {
-		self->neon = zalloc_flags(fp_zone, Z_ZERO | Z_NOFAIL);
+		self->neon = zalloc_flags(fp_zone, Z_ZERO);
+		if (self->neon == NULL) {
+			(void)
+			    vm_page_wait(); /* the instruction is tried again, unless the thread is to end */
+			return;
+		}
 	}
 	irq = ml_set_interrupts_enabled(false);
 	if (!(self->fp_live & FP_LIVE)) {

@@ -127,18 +127,16 @@ fault_check(vm_map_entry_t entry, vm_object_t object, vm_map_offset_t va, vm_pro
 	return KERN_SUCCESS;
 }
 
-/* What a locked slot holds becomes a page. False: no memory. */
-static OS_NOINLINE bool
-fault_decompress(vm_page_t *page)
+/* The page of what a locked slot holds, which is gone then. NULL: no memory. */
+static OS_NOINLINE vm_page_t
+fault_decompress(vm_page_t compressed)
 {
-	vm_page_t fresh = vm_compressor_load(*page);
+	vm_page_t page = vm_compressor_load(compressed);
 
-	if (fresh == NULL) {
-		return false;
+	if (page != NULL) {
+		vm_compressor_release(compressed);
 	}
-	vm_compressor_release(*page);
-	*page = fresh;
-	return true;
+	return page;
 }
 
 /*
@@ -163,8 +161,13 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 		pages->fresh = NULL;
 		os_counter_add(&cpu->vpc_zero_filled, 1);
 	} else {
-		if (os_unlikely(vm_page_is_compressed(*page)) && !fault_decompress(page)) {
-			return KERN_RESOURCE_SHORTAGE;
+		if (os_unlikely(vm_page_is_compressed(*page))) {
+			vm_page_t fresh = fault_decompress(*page);
+
+			if (fresh == NULL) {
+				return KERN_RESOURCE_SHORTAGE;
+			}
+			*page = fresh;
 		}
 		flags = PMAP_ENTER_REPLACE;
 		/* A page of a file may be held for a moment; it is never replaced by a copy. */
@@ -641,14 +644,10 @@ abort_access(uint32_t esr)
 kern_return_t
 vm_fault_user(struct thread *thread, uint64_t far, uint32_t esr)
 {
-	kern_return_t kr;
-
 	if (os_unlikely(!abort_is_fault(esr))) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	kr = vm_fault(thread->task->map, far, abort_access(esr));
-	/* A thread that is to end does not wait for memory: it goes where it ends, and would fault again. */
-	return os_unlikely(kr == KERN_RESOURCE_SHORTAGE) ? KERN_SUCCESS : kr;
+	return vm_fault(thread->task->map, far, abort_access(esr));
 }
 
 #define PSTATE_I 0x80

@@ -17,7 +17,8 @@ struct thread;
 
 /*
  * Makes va accessible as `access` asks. KERN_INVALID_ADDRESS: nothing is mapped there;
- * KERN_PROTECTION_FAILURE: not with that access; KERN_RESOURCE_SHORTAGE: no memory. Preemption on, no locks.
+ * KERN_PROTECTION_FAILURE: not with that access; KERN_RESOURCE_SHORTAGE: no memory, and the thread is to end;
+ * otherwise it waits for some. Preemption on, no locks.
  */
 kern_return_t vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access);
 

@@ -68,6 +68,8 @@ ok_kr(const char *what, kern_return_t kr)
 	case MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL:
 	case MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_KERNEL:
 	case MACH_SEND_INVALID_MEMORY:
+	case MACH_MSG_VM_KERNEL: /* memory in a message could not be copied */
+	case MIG_SERVER_DIED:    /* there was no memory for the answer */
 		return false;
 	default:
 		printf("# %s answers %#x\n", what, kr);
@@ -202,8 +204,9 @@ work_ports(void)
 	if (set != MACH_PORT_NULL) {
 		EXPECT_EQ(mach_port_destroy(SELF, set), KERN_SUCCESS);
 	}
-	if (OK(semaphore_create(SELF, &semaphore, SYNC_POLICY_FIFO, 0))) {
-		EXPECT_EQ(semaphore_destroy(SELF, semaphore), KERN_SUCCESS);
+	if (OK(semaphore_create(SELF, &semaphore, SYNC_POLICY_FIFO, 0)) && semaphore != MACH_PORT_NULL &&
+	    !OK(semaphore_destroy(SELF, semaphore))) {
+		mach_port_deallocate(SELF, semaphore);
 	}
 }
 
@@ -347,7 +350,7 @@ static const char *
 grown(const struct zone_use *before, const struct zone_use *now, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		if (now[i].count > before[i].count + SLACK) {
+		if (now[i].count > before[i].count + SLACK && strcmp(now[i].name, "zone magazines") != 0) {
 			return now[i].name;
 		}
 	}
@@ -355,8 +358,7 @@ grown(const struct zone_use *before, const struct zone_use *now, unsigned count)
 }
 
 static void
-expect_no_growth(
-    const struct zone_use *before, unsigned count, const char *work, const char *site, unsigned n)
+expect_no_growth(const struct zone_use *before, unsigned count, const char *work, const char *site)
 {
 	static struct zone_use now[ZONES];
 	const char *zone = NULL;
@@ -369,29 +371,47 @@ expect_no_growth(
 		}
 		usleep(10000);
 	}
-	printf("# %s with %s failing %u times leaves elements of the zone %s\n", work, site, n, zone);
+	printf("# %s with %s failing leaves elements of the zone %s\n", work, site, zone);
 	EXPECT(!"something is left behind");
 }
 
-static void
-exhaust(const struct work *work, const char *site)
-{
-	static struct zone_use before[ZONES];
-	unsigned count, n;
+struct exhaust {
+	const struct work *work;
+	const char *site;
+};
 
-	work->fn();
-	work->fn(); /* what is kept for the next time is there now */
-	count = zones_in_use(before);
+/* In a child, with whose end goes what a call has made whose answer did not arrive. */
+static int
+exhaust_child(void *arg)
+{
+	const struct exhaust *e = arg;
+	unsigned n;
+
 	for (n = 1; n < N_MAX; n++) {
-		REQUIRE(EXPECT(arm(site, n)));
-		work->fn();
+		EXPECT(arm(e->site, n));
+		e->work->fn();
 		if (!disarm()) {
 			break;
 		}
 	}
 	EXPECT(n < N_MAX);
-	printf("# %s: %u failures of %s\n", work->name, n - 1, site);
-	expect_no_growth(before, count, work->name, site, n);
+	printf("# %s: %u failures of %s\n", e->work->name, n - 1, e->site);
+	return 0;
+}
+
+static void
+exhaust(const struct work *work, const char *site)
+{
+	struct exhaust e = { work, site };
+
+	static struct zone_use before[ZONES];
+	unsigned count;
+
+	work->fn();
+	work->fn(); /* what is kept for the next time is there now */
+	count = zones_in_use(before);
+	EXPECT_EQ(ktap_in_child(exhaust_child, &e), 0);
+	expect_no_growth(before, count, work->name, site);
 }
 
 static bool
