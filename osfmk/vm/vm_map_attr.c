@@ -166,7 +166,7 @@ object_name(vm_object_t object)
 }
 
 static void
-region_describe(vm_map_entry_t entry, struct vm_map_region *out)
+region_describe(vm_map_t map, vm_map_entry_t entry, struct vm_map_region *out)
 {
 	uint32_t attr = os_atomic_load(&entry->vme_attr, relaxed);
 	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
@@ -189,7 +189,11 @@ region_describe(vm_map_entry_t entry, struct vm_map_region *out)
 		out->offset = ptoa(first);
 		out->object_id = object_name(object);
 		out->ref_count = os_atomic_load(&object->vo_refs, relaxed);
-		out->pages_resident = vm_object_resident(object, first, first + atop(out->end - out->start));
+		out->external = (object->vo_flags & VO_SOURCED) != 0;
+		/* A file's pages are in another object, or everybody's: what counts is what is mapped. */
+		out->pages_resident =
+		    out->external ? pmap_resident_count(map->vmm_pmap, out->start, out->end)
+				  : vm_object_resident(object, first, first + atop(out->end - out->start));
 		out->pages_compressed =
 		    vm_object_compressed(object, first, first + atop(out->end - out->start));
 	}
@@ -206,7 +210,7 @@ vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out)
 		entry = vm_map_next_entry(map, addr, map->vmm_max);
 	}
 	if (entry != NULL) {
-		region_describe(entry, out);
+		region_describe(map, entry, out);
 	}
 	smr_leave();
 	return entry != NULL ? KERN_SUCCESS : KERN_INVALID_ADDRESS;

@@ -41,6 +41,7 @@ region_extended(const struct vm_map_region *region, struct vm_region_extended_in
 		.pages_resident = (unsigned)region->pages_resident,
 		.pages_swapped_out = (unsigned)region->pages_compressed,
 		.ref_count = region->ref_count,
+		.external_pager = region->external,
 		.share_mode = share_mode(region),
 	};
 }
@@ -102,6 +103,7 @@ region_submap(const struct vm_map_region *region, struct vm_region_submap_info_6
 		.pages_resident = (unsigned)region->pages_resident,
 		.pages_swapped_out = (unsigned)region->pages_compressed,
 		.ref_count = region->ref_count,
+		.external_pager = region->external,
 		.share_mode = share_mode(region),
 		.behavior = region->behavior,
 		.user_wired_count = (unsigned short)region->wired,
@@ -139,6 +141,7 @@ region_submap_short(const struct vm_map_region *region, struct region_submap_sho
 		.offset = { (uint32_t)region->offset, (uint32_t)(region->offset >> 32) },
 		.user_tag = region->tag,
 		.ref_count = region->ref_count,
+		.external_pager = region->external,
 		.share_mode = share_mode(region),
 		.behavior = region->behavior,
 		.user_wired_count = (unsigned short)region->wired,
