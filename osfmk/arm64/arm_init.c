@@ -133,6 +133,7 @@ arm_init(pmap_paddr_t dtb)
 		kprintf("pluot: %u CPUs, %llu MiB, boot arguments: %s\n", cpu_count,
 		    (unsigned long long)((boot_info.ram.end - boot_info.ram.start) >> 20),
 		    boot_info.bootargs);
+		kprintf("pluot: kernel slide 0x%lx\n", (unsigned long)kernel_slide);
 	}
 	machine_startup();
 }

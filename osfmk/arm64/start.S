@@ -39,7 +39,6 @@ _start:
 	msr	daifset, #0xf
 	mrs	x20, cntvct_el0
 	mov	x19, x0
-	mov	x22, #0
 	adrp	x21, image_head
 
 	adr	x0, .Lnot_el1
@@ -56,6 +55,14 @@ _start:
 	cmp	x0, x1
 	b.lo	1b
 
+	/* How far from its link address the image will run. */
+	ADDR	x0, boot_stack_top
+	mov	sp, x0
+	mov	x29, xzr
+	mov	x0, x19
+	bl	start_slide
+	mov	x22, x0
+
 	/* Relocate: each entry is {offset, type, addend}, relative to the address that the image is linked at. */
 	ADDR	x0, kernel_rela_start
 	ADDR	x1, kernel_rela_end
@@ -71,9 +78,6 @@ _start:
 3:	cmp	x0, x1
 	b.lo	2b
 
-	ADDR	x0, boot_stack_top
-	mov	sp, x0
-	mov	x29, xzr
 	mov	x0, x19
 	mov	x1, x21
 	mov	x2, x22

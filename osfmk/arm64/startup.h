@@ -11,6 +11,9 @@ struct thread;
 _Noreturn void start_first_cpu(pmap_paddr_t dtb, uint64_t start_timebase);
 _Noreturn void arm_init_cpu(struct cpu_data *cpu);
 
+/* start_slide.c; start.S calls it, see there for where and how. */
+uintptr_t start_slide(pmap_paddr_t dtb);
+
 /* The boot CPU's cpu_data: the first thing there is. */
 struct cpu_data *cpu_init_boot(void);
 

@@ -66,6 +66,8 @@ typedef uint64_t pmap_paddr_t;
 
 /* How far above KERNEL_LINK_BASE the image runs. */
 extern uintptr_t kernel_slide;
+/* What it was made from, start_slide.c; 0: there is no slide. */
+extern uint64_t kernel_slide_seed;
 /* Physical address of the image's first byte. */
 extern pmap_paddr_t kernel_phys_base;
 

@@ -37,11 +37,19 @@ static LCK_SPIN_DECLARE(stack_list_lock, &stack_list_class);
 /* Stacks no cache had room for, linked through their first word. */
 static vm_offset_t stack_list GUARDED_BY(stack_list_lock);
 
+/* Where the first allocation is looked for: up to half of the map behind its start, by the slide's seed. */
+static vm_size_t
+kmem_slide(void)
+{
+	return (kernel_slide_seed >> 20 & 0xff) * (KMEM_SIZE / 2 / 256);
+}
+
 void
 kmem_init(void)
 {
 	kernel_map = vm_map_create(kernel_pmap, KMEM_BASE, KMEM_BASE + KMEM_SIZE);
 	release_assert(kernel_map != NULL);
+	vm_map_set_search_base(kernel_map, KMEM_BASE + PAGE_SIZE + kmem_slide());
 }
 
 /* The pages of [start, end), unmapped and freed. */

@@ -17,9 +17,13 @@ def _debugger():
     return None
 
 
-def _attach(debugger, elf, port):
+def _attach(debugger, elf, port, slide):
+    """A kernel that slides runs above where its file says; until it has switched the MMU on, it runs elsewhere anyway."""
     if debugger.startswith("lldb"):
-        return [debugger, elf, "-o", f"gdb-remote {port}"]
+        moved = ["-o", f"target modules load --file {elf} --slide {slide:#x}"] if slide else []
+        return [debugger, elf, "-o", f"gdb-remote {port}", *moved]
+    if slide:
+        return [debugger, "-ex", f"add-symbol-file {elf} -o {slide:#x}", "-ex", f"target remote {port}"]
     return [debugger, elf, "-ex", f"target remote {port}"]
 
 
@@ -41,7 +45,8 @@ def main(argv):
                                  start_new_session=True)
         print(f"console: {os.path.relpath(log)}")
         try:
-            return subprocess.run(_attach(debugger, os.path.join(out, "pluot.elf"), port), check=False).returncode
+            return subprocess.run(_attach(debugger, os.path.join(out, "pluot.elf"), port,
+                                          qemu.kernel_slide(args.append)), check=False).returncode
         finally:
             guest.kill()
             guest.wait()

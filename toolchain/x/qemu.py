@@ -97,6 +97,26 @@ def command(machine):
     return words + list(machine.extra)
 
 
+# A function of the seed, as osfmk/arm64/start_slide.c has it.
+_SLIDE_BLOCK_BITS, _SLIDE_BLOCK_SHIFT = 10, 25
+_SLIDE_STEP_BITS, _SLIDE_STEP_SHIFT = 7, 16
+
+
+def kernel_slide(append):
+    """How far above its link address a kernel with these boot arguments runs; QEMU's device tree brings no seed."""
+    for word in append:
+        name, _, value = word.partition("=")
+        if name == "kaslr":
+            try:
+                seed = int(value, 16)
+            except ValueError:
+                return 0
+            block = seed & ((1 << _SLIDE_BLOCK_BITS) - 1)
+            step = seed >> _SLIDE_BLOCK_BITS & ((1 << _SLIDE_STEP_BITS) - 1)
+            return (block << _SLIDE_BLOCK_SHIFT) + (step << _SLIDE_STEP_SHIFT)
+    return 0
+
+
 def printable(words):
     """The command as a person can paste it into a shell."""
     return " ".join(shlex.quote(word) for word in words)

@@ -33,6 +33,18 @@ class Command(unittest.TestCase):
         self.assertNotIn("-append", words)
 
 
+class Slide(unittest.TestCase):
+    def test_none_unless_asked_for(self):
+        self.assertEqual(qemu.kernel_slide(()), 0)
+        self.assertEqual(qemu.kernel_slide(("ktest", "kaslr=0")), 0)
+        self.assertEqual(qemu.kernel_slide(("kaslr=what",)), 0)
+
+    def test_blocks_and_steps_of_the_seed(self):
+        self.assertEqual(qemu.kernel_slide(("kaslr=0x1",)), 32 << 20)
+        self.assertEqual(qemu.kernel_slide(("-v", "kaslr=400")), 64 << 10)
+        self.assertEqual(qemu.kernel_slide(("kaslr=0xffe0001",)), 32 << 20)
+
+
 class Status(unittest.TestCase):
     def test_closing_line(self):
         self.assertEqual(qemu.status_of_console("x\npluot: halted, status 7\n", 0), 7)

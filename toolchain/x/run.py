@@ -56,7 +56,7 @@ def _show_panic(machine, kernel):
 
 def execute(machine, folder, timeout=0):
     """Runs the machine on this terminal; returns the status that `x run` has."""
-    kernel = symbols.Kernel(os.path.join(machine.out, "pluot.elf"))
+    kernel = symbols.Kernel(os.path.join(machine.out, "pluot.elf"), qemu.kernel_slide(machine.append))
     machine.monitor = os.path.join(folder, "monitor")
     process = subprocess.Popen(qemu.command(machine))
     try:

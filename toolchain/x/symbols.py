@@ -17,9 +17,9 @@ _SLIDE = re.compile(r"slide[:= ]+0x([0-9a-f]+)")
 class Kernel:
     """The symbols of one kernel ELF."""
 
-    def __init__(self, elf):
+    def __init__(self, elf, slide=0):
         self.elf = elf
-        self.slide = 0
+        self.slide = slide
         self._text = self._text_range()
 
     def _text_range(self):

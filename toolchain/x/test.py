@@ -8,6 +8,7 @@ import concurrent.futures
 import dataclasses
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -94,8 +95,8 @@ def guest_suites(options, folder):
         for cpus in options.cpus:
             where = f"guest/{variant}/cpus{cpus}"
             pattern = _guest_words(options.filter, where)
-            suites.append(_boot(f"{where}/kernel", options, folder,
-                                qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest",))))
+            machine = qemu.Machine(out=out, cpus=cpus, append=(f"ktest={pattern}" if pattern else "ktest", _slide()))
+            suites.append(_boot(f"{where}/kernel", options, folder, machine))
             suites.append(_programs(where, options, folder, out, cpus, pattern))
         where = f"guest/{variant}/cpus{STRESS_CPUS}/{STRESS_WORD}"
         if options.cpus == list(GUEST_CPUS):
@@ -109,9 +110,14 @@ def _many_cpus(variant, options, folder, out):
     asked = _guest_words(options.filter, where)
     kernel = asked or ("" if options.long else MANY_KERNEL_WORDS)
     programs = asked or ("" if options.long else MANY_PROGRAM_WORDS)
-    machine = qemu.Machine(out=out, cpus=MANY_CPUS, append=(f"ktest={kernel}" if kernel else "ktest",))
+    machine = qemu.Machine(out=out, cpus=MANY_CPUS, append=(f"ktest={kernel}" if kernel else "ktest", _slide()))
     return [_boot(f"{where}/kernel", options, folder, machine),
             _programs(where, options, folder, out, MANY_CPUS, programs)]
+
+
+def _slide():
+    """A boot argument that puts the kernel somewhere else each time; a panic tells where it was."""
+    return f"kaslr={secrets.randbits(28):#x}"
 
 
 def _programs(where, options, folder, out, cpus, words):
@@ -121,7 +127,8 @@ def _programs(where, options, folder, out, cpus, words):
     environment = LONG_ENVIRONMENT if options.long else ()
     overlay.ramdisk(out, overlay.run_files(argv, out, environment), disk)
     # With counters: theirs are among the tests.
-    return _boot(f"{where}/programs", options, folder, qemu.Machine(out=out, cpus=cpus, ramdisk=disk, pmu=True))
+    machine = qemu.Machine(out=out, cpus=cpus, ramdisk=disk, pmu=True, append=(_slide(),))
+    return _boot(f"{where}/programs", options, folder, machine)
 
 
 def _guest_words(pattern, where):
@@ -171,7 +178,7 @@ def run(suite):
 def _stuck(suite):
     if not suite.machine:
         return []
-    kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"))
+    kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"), qemu.kernel_slide(suite.machine.append))
     return hang.backtraces(suite.machine.monitor, kernel)
 
 
@@ -185,7 +192,7 @@ def _judge(suite, said, status, note):
         status = qemu.status_of_console(said, status)
         panic = symbols.panic_lines(lines)
         if panic:
-            kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"))
+            kernel = symbols.Kernel(os.path.join(suite.machine.out, "pluot.elf"), qemu.kernel_slide(suite.machine.append))
             lines = lines[:-len(panic)] + kernel.annotate(lines)[-len(panic):]
             note = note or "the kernel panicked"
     if status and not note and not suite.failed:
