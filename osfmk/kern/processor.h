@@ -67,6 +67,7 @@ struct processor {
 
 	/* Own CPU, at the end of quanta and when idle. */
 	uint64_t pr_rotate_at OS_CACHE_ALIGNED; /* when it looks for a CPU with fewer threads */
+	uint64_t pr_look_at;                    /* when it looks after those who wait */
 	uint64_t pr_random;                     /* state of sched_place_rotate */
 	uint64_t pr_foreign_locks;              /* statistics: run queue locks of others that this CPU took */
 	uint64_t pr_steals;                     /* of those, to rob */

@@ -218,9 +218,27 @@ charge_unsafe(struct sched_entity *se, uint64_t turn, uint64_t now)
 }
 
 void
+sched_entity_age(struct sched_entity *se, uint64_t now)
+{
+	usage_decay(se, now);
+}
+
+bool
+sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t ran, uint64_t now)
+{
+	uint64_t turn = se->se_turn + ran;
+	bool over = turn >= sched_entity_quantum(se);
+
+	se->se_turn = over ? 0 : (uint32_t)turn;
+	sched_entity_charge(se, cpu_time, now);
+	return over;
+}
+
+void
 sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now)
 {
 	se->se_boost = -1;
+	se->se_turn = 0;
 	sched_entity_charge(se, cpu_time, now);
 	if (se->se_mode != TH_MODE_TIMESHARE) {
 		charge_unsafe(se, turn, now);

@@ -11,13 +11,17 @@
  *				push    turnstiles: somebody more important waits for this thread
  *				boost   it has starved
  *
- * Decay. The time a timeshare thread ran is added to its usage when somebody else wanted the CPU: at the end of a
- * quantum, and when the thread wakes and is about to push another one off (a thread that always sleeps just
- * before its quantum ends does not get away). What was used while nobody wanted the CPU counts as if it had been
+ * Decay. The time a timeshare thread ran is added to its usage when somebody else wants the CPU: at the end of a
+ * quantum, when a better one takes the CPU before that, and when it wakes where others run or wait (a thread that
+ * always sleeps just before its quantum ends does not get away). What was used while nobody wanted the CPU counts as if it had been
  * used evenly since the last charge, so that work done long ago is not held against a thread. Usage is halved every decay period. A thread that runs all the time
  * comes to 2 periods = 250 ms; N that share a CPU come to 250/N ms each, so equals lose the same and stay equals, and
  * who mostly sleeps stays near its base and goes first. A hog of a higher band sinks below the base of the next
  * one, so bands are shares, not walls.
+ *
+ * Who waits decays too: once in a quantum the first thread of each list is looked at, and joins the list of the
+ * priority that it has by then. That is bounded by the number of priorities, and whoever is first stays first until it
+ * has been looked at.
  *
  * Starvation. Decay ends at SCHED_PENALTY_MAX levels, so background threads could wait for ever behind a default
  * hog. A thread that waited longer than its class may (sched_patience) is boosted to the level of those who run,
@@ -76,6 +80,7 @@ struct sched_entity {
 	uint8_t se_mode;         /* enum sched_mode, in use */
 	uint8_t se_asked_mode;   /* what the fail-safe put aside */
 	uint8_t se_flags;        /* SE_* */
+	uint32_t se_turn;        /* ticks of its quantum that it has had when it was preempted */
 	int8_t se_quantum_log2;  /* quanta of twice or half the length: 1, 0, -1 */
 };
 
@@ -130,6 +135,12 @@ void sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t no
 /* Its share of a CPU of late, in thousandths. */
 unsigned sched_entity_share(const struct sched_entity *se, uint64_t cpu_time, uint64_t now);
 
+/*
+ * A better thread takes its CPU after it ran for `ran` ticks: it pays for them. True if it has now had a whole
+ * quantum, in several pieces, and goes behind its equals; else it stays in front of them.
+ */
+bool sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t ran, uint64_t now);
+
 /* Its quantum ended while somebody waited; it ran `turn` ticks of it. Ends a boost, a computation, trust. */
 void sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now);
 
@@ -145,6 +156,15 @@ sched_entity_wake_due(const struct sched_entity *se, uint64_t now)
 {
 	return now >= se->se_decay_at;
 }
+
+/* It has waited for a CPU: is there anything to forget by now? Then sched_entity_wake's decay is to be done. */
+OS_INLINE bool
+sched_entity_aged(const struct sched_entity *se, uint64_t now)
+{
+	return se->se_mode == TH_MODE_TIMESHARE && se->se_usage != 0 && now >= se->se_decay_at;
+}
+
+void sched_entity_age(struct sched_entity *se, uint64_t now);
 
 /* The deadline it queues by at a real-time priority. */
 uint64_t sched_entity_deadline(const struct sched_entity *se, uint64_t now);

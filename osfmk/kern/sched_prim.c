@@ -127,7 +127,30 @@ rotate(processor_t processor, uint64_t now)
 	thread = ready_steal(processor);
 	if (thread != NULL) {
 		os_counter_add(&processor->pr_rotations, 1);
+		thread->sched_flags |= TH_SFLAG_AGED;
 		inbox_send(processor_get((unsigned)target), thread);
+	}
+}
+
+/* Once in a quantum, for those who wait: they age, and who starves gets a turn unless this one is such a turn. */
+static void
+look_after_waiting(processor_t processor, thread_t self, bool boosted, uint64_t now)
+{
+	processor->pr_look_at = now + sched_ticks.quantum;
+	ready_age_first(processor, now);
+	if (!boosted && self->se.se_mode == TH_MODE_TIMESHARE &&
+	    ready_boost_starving(processor, self->sched_pri, now)) {
+		os_counter_add(&processor->pr_starved, 1);
+	}
+}
+
+/* The running thread is in its turn, but turns may have been short for a while. */
+static void
+look_between_quanta(processor_t processor, thread_t self, uint64_t now)
+{
+	look_after_waiting(processor, self, self->se.se_boost >= 0, now);
+	if (ready_preempts(processor, self, false)) {
+		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
 	}
 }
 
@@ -147,10 +170,7 @@ quantum_expired(processor_t processor, thread_t self, uint64_t now)
 	}
 	processor_show_priority(processor, self->sched_pri);
 	processor->pr_quantum_end = now + thread_quantum_ticks(self);
-	if (!boosted && self->se.se_mode == TH_MODE_TIMESHARE &&
-	    ready_boost_starving(processor, self->sched_pri, now)) {
-		os_counter_add(&processor->pr_starved, 1);
-	}
+	look_after_waiting(processor, self, boosted, now);
 	if (ready_preempts(processor, self, true)) {
 		self->sched_flags |= TH_SFLAG_EXPIRED;
 		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
@@ -170,6 +190,8 @@ sched_timer(processor_t processor, uint64_t now)
 	}
 	if (now >= processor->pr_quantum_end) {
 		quantum_expired(processor, self, now);
+	} else if (now >= processor->pr_look_at) {
+		look_between_quanta(processor, self, now);
 	}
 	return os_min(processor->pr_quantum_end, processor->pr_balance_at);
 }
@@ -183,14 +205,18 @@ balance_start(processor_t processor)
 
 /* --- wake-up --- */
 
-/* The thread outranks what runs here. What it has used counts first, unless this CPU has nothing to do. */
+/* The thread outranks what runs here, or others wait, too. What it has used counts first, unless this CPU is idle. */
 static OS_NOINLINE void
-enqueue_preempting(processor_t processor, thread_t thread)
+enqueue_contended(processor_t processor, thread_t thread)
 {
 	if (processor->pr_current_pri != IDLEPRI) {
 		thread_charge(thread, ml_get_timebase_raw());
 	}
-	ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	if (ready_any(processor) || thread->runq_entry.re_since != 0) {
+		ready_insert_slow(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	} else {
+		ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	}
 	if (thread->sched_pri > processor->pr_current_pri) {
 		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
 	} else {
@@ -203,14 +229,26 @@ static inline void
 enqueue_local(processor_t processor, thread_t thread)
 {
 	thread_wake_priority(thread);
-	if (thread->sched_pri > processor->pr_current_pri) {
-		enqueue_preempting(processor, thread);
+	if (thread->sched_pri > processor->pr_current_pri || os_unlikely(ready_any(processor))) {
+		enqueue_contended(processor, thread);
 	} else {
-		ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+		ready_insert_only(processor, thread, thread->sched_pri);
 		timer_program_no_later(processor, processor->pr_quantum_end);
 	}
 	if (cpu_count > 1 && processor->pr_balance_at == UINT64_MAX) {
 		balance_start(processor);
+	}
+}
+
+/* A thread that came with the age it had elsewhere is not kept alone in front; see sched_ready.h. */
+static inline void
+enqueue_from_inbox(processor_t processor, thread_t thread)
+{
+	if (os_unlikely(thread->sched_flags & TH_SFLAG_AGED)) {
+		thread->sched_flags &= (uint8_t)~TH_SFLAG_AGED;
+		enqueue_contended(processor, thread);
+	} else {
+		enqueue_local(processor, thread);
 	}
 }
 
@@ -222,7 +260,7 @@ inbox_drain_slow(processor_t processor)
 
 	for (entry = inbox_take_all(&processor->pr_inbox); entry != NULL; entry = next) {
 		next = entry->ie_next;
-		enqueue_local(processor, os_containerof(entry, struct thread, inbox_entry));
+		enqueue_from_inbox(processor, os_containerof(entry, struct thread, inbox_entry));
 	}
 }
 
@@ -454,7 +492,10 @@ steal(processor_t processor)
 			sched_steal_nothing((unsigned)victim);
 		}
 	}
-	os_counter_add(&processor->pr_steals, thread != NULL);
+	if (thread != NULL) {
+		os_counter_add(&processor->pr_steals, 1);
+		thread->runq_entry.re_since = 0; /* it runs */
+	}
 	return thread;
 }
 
@@ -881,6 +922,11 @@ preempt_to(processor_t processor, thread_t self)
 	new = ready_take(processor, 0);
 	if (new == NULL) {
 		return self; /* a thief was faster */
+	}
+	if (end == RUNQ_HEAD) {
+		uint64_t now = ml_get_timebase_raw();
+
+		end = thread_preempted(self, now - processor->pr_dispatched, now) ? RUNQ_TAIL : RUNQ_HEAD;
 	}
 	ready_insert(processor, self, self->sched_pri, end);
 	os_counter_add(&processor->pr_preemptions, 1);

@@ -120,6 +120,27 @@ thread_quantum_expired(thread_t self, uint64_t turn, uint64_t now)
 	return boosted;
 }
 
+bool
+thread_preempted(thread_t self, uint64_t ran, uint64_t now)
+{
+	bool over;
+
+	lck_spin_lock_nopreempt(&self->sched_lock);
+	over = sched_entity_preempted(&self->se, self->cpu_time + ran, ran, now);
+	(void)update_locked(self);
+	lck_spin_unlock_nopreempt(&self->sched_lock);
+	return over;
+}
+
+void
+thread_age(thread_t thread, uint64_t now)
+{
+	lck_spin_lock_nopreempt(&thread->sched_lock);
+	sched_entity_age(&thread->se, now);
+	(void)update_locked(thread);
+	lck_spin_unlock_nopreempt(&thread->sched_lock);
+}
+
 void
 thread_boost(thread_t thread, int pri)
 {

@@ -50,10 +50,16 @@ void thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trus
 /* The running thread's quantum ended while others waited. Returns whether that was a turn it got for starving. */
 bool thread_quantum_expired(thread_t self, uint64_t turn, uint64_t now);
 
+/* A better thread takes its CPU after `ran` ticks: it pays. True if it goes behind its equals. */
+bool thread_preempted(thread_t self, uint64_t ran, uint64_t now);
+
+/* A queued thread has waited: it decays. Not queued at the moment. */
+void thread_age(thread_t thread, uint64_t now);
+
 /* A queued thread has starved: it gets at least `pri` for a quantum. Not queued at the moment. */
 void thread_boost(thread_t thread, int pri);
 
-/* It woke and wants to push another one off: it pays for what it used. */
+/* It woke where others run or wait: it pays for what it used. */
 void thread_charge(thread_t thread, uint64_t now);
 
 void thread_wake_slow(thread_t thread, uint64_t now);

@@ -34,10 +34,12 @@ insert_locked(processor_t processor, thread_t thread, int pri, enum runq_end end
 	if (cpu_count > 1 && processor->pr_runq.rq_count == 0) {
 		sched_show_spare(processor->pr_cpu);
 	}
-	thread->runq_entry.re_since = ml_get_timebase_raw();
+	if (thread->runq_entry.re_since == 0) {
+		thread->runq_entry.re_since = ml_get_timebase_raw();
+	}
 	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
 		thread->runq_entry.re_heap.the_deadline =
-		    sched_entity_deadline(&thread->se, thread->runq_entry.re_since);
+		    sched_entity_deadline(&thread->se, ml_get_timebase_raw());
 	}
 	os_atomic_store(&thread->runq, processor, relaxed);
 	run_queue_insert(&processor->pr_runq, &thread->runq_entry, pri, end);
@@ -97,6 +99,7 @@ ready_take_slow(processor_t processor, int min_pri)
 	pri = run_queue_highest(&processor->pr_runq);
 	if (pri >= 0 && pri >= min_pri) {
 		thread = runq_entry_thread(run_queue_pop(&processor->pr_runq, pri));
+		thread->runq_entry.re_since = 0;
 		os_atomic_store(&thread->runq, NULL, relaxed);
 	}
 	note_best_locked(processor);
@@ -121,6 +124,7 @@ ready_remove(processor_t processor, thread_t thread)
 	runq_lock(processor);
 	if (os_atomic_load(&thread->runq, relaxed) == processor) {
 		remove_locked(processor, thread);
+		thread->runq_entry.re_since = 0;
 		note_best_locked(processor);
 		taken = true;
 	}
@@ -175,7 +179,6 @@ ready_boost_starving(processor_t processor, int pri, uint64_t now)
 	thread_t thread = NULL;
 
 	runq_lock(processor);
-	share_locked(processor);
 	pri = timeshare_level_locked(processor, pri);
 	entry = run_queue_starving(&processor->pr_runq, pri, now);
 	if (entry != NULL) {
@@ -187,8 +190,44 @@ ready_boost_starving(processor_t processor, int pri, uint64_t now)
 		return false;
 	}
 	thread_boost(thread, pri); /* its lock comes before the queue's */
-	ready_insert(processor, thread, thread->sched_pri, RUNQ_HEAD);
+	ready_insert_slow(processor, thread, thread->sched_pri, RUNQ_HEAD);
 	return true;
+}
+
+/* The first thread of the highest list below `*pri` that has one with something to forget; taken out. */
+static thread_t
+take_aged(processor_t processor, int *pri, uint64_t now)
+{
+	thread_t thread = NULL;
+
+	runq_lock(processor);
+	share_locked(processor);
+	while (thread == NULL && --*pri >= 0) {
+		thread_t first;
+
+		if (!bitmap_test(processor->pr_runq.rq_bitmap, (unsigned)*pri)) {
+			continue;
+		}
+		first = runq_entry_thread(run_queue_first(&processor->pr_runq, *pri));
+		if (first->sched_pri == *pri && sched_entity_aged(&first->se, now)) {
+			remove_locked(processor, first);
+			thread = first;
+		}
+	}
+	runq_unlock(processor);
+	return thread;
+}
+
+void
+ready_age_first(processor_t processor, uint64_t now)
+{
+	int pri = MAXPRI_USER + 1;
+	thread_t thread;
+
+	while ((thread = take_aged(processor, &pri, now)) != NULL) {
+		thread_age(thread, now);
+		ready_insert_slow(processor, thread, thread->sched_pri, RUNQ_TAIL);
+	}
 }
 
 /* --- depression --- */
@@ -277,11 +316,8 @@ ready_requeue(processor_t processor, thread_t thread)
 	runq_lock(processor);
 	queued = os_atomic_load(&thread->runq, relaxed) == processor;
 	if (queued && thread->runq_entry.re_queued_pri != thread->sched_pri) {
-		uint64_t since = thread->runq_entry.re_since;
-
 		remove_locked(processor, thread);
 		insert_locked(processor, thread, thread->sched_pri, RUNQ_TAIL);
-		thread->runq_entry.re_since = since;
 	}
 	ask = queued && run_queue_highest(&processor->pr_runq) > processor->pr_ready_pri;
 	runq_unlock(processor);

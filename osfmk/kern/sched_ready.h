@@ -8,6 +8,9 @@
  * Other CPUs take threads from the run queue only. What waits in pr_only is out of their reach until
  * ready_share(), which the balance timer calls before it asks an idle CPU for help.
  *
+ * How long a thread has waited is kept in its runq_entry.re_since, from when it came to a run queue until it runs, also
+ * when it moves to another CPU's; 0: it has not been on one. pr_only holds threads with 0 only.
+ *
  * pr_ready_pri is the priority of the best waiting thread, -1 for none, kept for the one comparison that a
  * direct handoff makes. A thief may leave it too high; the next ready_take() puts it right.
  *
@@ -51,8 +54,14 @@ void ready_share(processor_t processor);
 /* Does the best waiting thread get the CPU of `self`, whose turn is over if `expired`? */
 bool ready_preempts(processor_t processor, thread_t self, bool expired);
 
-/* A thread that has starved gets the level of those who share time here, at least `pri`, and goes first there. True if there
- * was one. */
+/*
+ * Once in a quantum. The first thread of each list decays if it is time, and joins the list that it belongs to by then;
+ * whoever was alone in front is on a list afterwards.
+ */
+void ready_age_first(processor_t processor, uint64_t now);
+
+/* A thread that has starved gets the level of those who share time here, at least `pri`, and goes first there. True if
+ * there was one. */
 bool ready_boost_starving(processor_t processor, int pri, uint64_t now);
 
 /*
@@ -67,14 +76,21 @@ bool ready_requeue(processor_t processor, thread_t thread);
 /* From any CPU: true if `thread` waits at DEPRESSPRI although it counts for more, and now no longer does. */
 bool ready_abort_depression(thread_t thread);
 
+/* `thread` is the only one to wait from now on. */
+OS_INLINE void
+ready_insert_only(processor_t processor, thread_t thread, int pri)
+{
+	processor->pr_only = thread;
+	processor->pr_only_pri = pri;
+	processor->pr_ready_pri = pri;
+}
+
 /* `thread` waits from now on, at `pri`. */
 OS_INLINE void
 ready_insert(processor_t processor, thread_t thread, int pri, enum runq_end end)
 {
 	if (os_likely(!ready_any(processor))) {
-		processor->pr_only = thread;
-		processor->pr_only_pri = pri;
-		processor->pr_ready_pri = pri;
+		ready_insert_only(processor, thread, pri);
 	} else {
 		ready_insert_slow(processor, thread, pri, end);
 	}

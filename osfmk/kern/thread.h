@@ -142,6 +142,7 @@ static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.
 #define TH_SFLAG_IDLE    0x02 /* an idle thread */
 #define TH_SFLAG_DYING   0x04 /* last switch: the next thread drops its reference */
 #define TH_SFLAG_MIGRATE 0x08 /* switched out to go to bound_cpu: the next thread sends it there */
+#define TH_SFLAG_AGED    0x20 /* in an inbox with the age it had on another run queue */
 #define TH_SFLAG_EXPIRED 0x10 /* its quantum is over: goes behind its equals */
 
 /* --- creation --- */

@@ -16,6 +16,7 @@ VERBS = {
     "trace": ("perf.trace", "draw what the kernel did while a benchmark ran"),
     "stat": ("perf.stat", "print every event of a benchmark, in perf stat's manner"),
     "sharing": ("perf.sharing", "say which cache lines a benchmark's CPUs share"),
+    "sim": ("perf.simulate", "run the scheduling policy on simulated machines of up to 1024 CPUs"),
     "stale": ("perf.stale", "run a program with TLBs that never forget, and find translations that outlive the tables"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
     "history": ("perf.cli", "kept results over time, change points marked"),
