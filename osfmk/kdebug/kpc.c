@@ -18,7 +18,7 @@ struct kpc_values {
 	    [KPC_COUNTERS_MAX]; /* fixed, then configurable; own CPU, in an interrupt of a reading */
 };
 
-static PERCPU_DATA(struct kpc_values, kpc_values);
+static PERCPU_DATA_COLD(struct kpc_values, kpc_values);
 
 LCK_CLASS_DECLARE(kpc_class, "kpc", LCK_RANK_KPERF);
 static LCK_MTX_DECLARE(kpc_mutex, &kpc_class);
@@ -105,7 +105,7 @@ kpc_get_config(uint64_t events[KPC_CONFIGURABLE_MAX])
 static void
 read_this_cpu(void *arg)
 {
-	uint64_t *counters = PERCPU_GET(kpc_values)->kv_counters;
+	uint64_t *counters = PERCPU_COLD(kpc_values)->kv_counters;
 	unsigned n = 0;
 
 	if (ml_pmu_has_cycles()) {
@@ -129,7 +129,7 @@ kpc_read(uint32_t mask, uint64_t *values)
 	cpu_call_all(read_this_cpu, NULL);
 	percpu_foreach_cpu(cpu)
 	{
-		const struct kpc_values *read = PERCPU_GET_CPU(kpc_values, cpu);
+		const struct kpc_values *read = PERCPU_COLD_GET_CPU(kpc_values, cpu);
 
 		for (unsigned i = 0; i < count; i++) {
 			values[cpu * count + i] = read->kv_counters[first + i];

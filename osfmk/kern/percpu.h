@@ -5,7 +5,10 @@
  * template itself; percpu_init() gives each other CPU a copy. PERCPU_GET(name) is the address of this CPU's
  * copy: the running thread has the base of its CPU's variables (machine.percpu_base), and the section is one
  * aligned 4 KiB page (the linker script asserts it), so that a variable's low 12 address bits are its offset:
- * one load and one add. Whatever is large hangs off a pointer. Two CPUs never share a line.
+ * one load and one add. Two CPUs never share a line.
+ *
+ * PERCPU_DATA_COLD(type, name) is for what is large or seldom used: it stands behind the page, and
+ * PERCPU_COLD(name) reaches it by its distance from the template.
  *
  * The caller has preemption off, or does not mind to look at the CPU it just left.
  */
@@ -17,6 +20,14 @@
 
 #define PERCPU_DATA(type, name)    OS_SECTION(".percpu") OS_CACHE_ALIGNED type name
 #define PERCPU_DECLARE(type, name) extern type name
+
+/* By another name, so that the ways of the page, which would find something else, do not compile. */
+#define PERCPU_DATA_COLD(type, name) OS_SECTION(".percpu.cold") OS_CACHE_ALIGNED type name##_percpu_cold
+#define PERCPU_COLD_AT(name, base)                   \
+	((__typeof__(name##_percpu_cold) *)((base) + \
+					    ((uintptr_t)&name##_percpu_cold - (uintptr_t)__percpu_start)))
+#define PERCPU_COLD(name)              PERCPU_COLD_AT(name, thread_machine(current_thread())->percpu_base)
+#define PERCPU_COLD_GET_CPU(name, cpu) PERCPU_COLD_AT(name, cpu_data_table[cpu]->percpu_base)
 
 #define PERCPU_AT(name, base)                                                                           \
 	({                                                                                              \
