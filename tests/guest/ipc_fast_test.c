@@ -5,6 +5,7 @@
  */
 #include <mach/mach.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,8 +56,14 @@ struct server {
 	int cpu;                  /* to run on */
 	mach_msg_option_t option; /* of each receive that begins with no answer */
 	bool apart;               /* answers and receives in two calls */
+	bool in_set;              /* waits in a set that has its port and another one */
+	mach_port_t receive;      /* what it receives from */
+	mach_port_t other;        /* the set's other member */
 	pthread_t thread;
 };
+
+/* The server has a request in hand that it answers later. */
+static volatile bool holding;
 
 static bool
 counted_locks(uint64_t *count)
@@ -79,6 +86,16 @@ static bool
 pin(int cpu)
 {
 	return sysctlbyname("kern.sched_thread_bind_cpu", NULL, NULL, &cpu, sizeof(cpu)) == 0;
+}
+
+static int
+cpu_count(void)
+{
+	int cpus = 1;
+	size_t size = sizeof(cpus);
+
+	sysctlbyname("hw.activecpu", &cpus, &size, NULL, 0);
+	return cpus;
 }
 
 static mach_port_t
@@ -112,13 +129,15 @@ serve(void *arg)
 	mach_msg_return_t mr;
 
 	EXPECT(pin(s->cpu));
-	mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->port);
+	mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->receive);
 	while (EXPECT_EQ(mr, MACH_MSG_SUCCESS) && served.head.msgh_id != QUIT) {
 		if (served.head.msgh_id == HOLD) {
 			mach_port_t held = served.head.msgh_remote_port;
 
+			holding = true;
 			EXPECT_EQ(
-			    message_call(&served, MACH_RCV_MSG | s->option, 0, s->port), MACH_MSG_SUCCESS);
+			    message_call(&served, MACH_RCV_MSG | s->option, 0, s->receive), MACH_MSG_SUCCESS);
+			holding = false;
 			EXPECT_EQ(served.head.msgh_id, GO_ON);
 			served.head.msgh_remote_port = held;
 			swtch_pri(0); /* the client gets to wait for the answer */
@@ -128,10 +147,10 @@ serve(void *arg)
 		if (s->apart) {
 			EXPECT_EQ(message_call(&served, MACH_SEND_MSG, served.head.msgh_size, MACH_PORT_NULL),
 			    MACH_MSG_SUCCESS);
-			mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->port);
+			mr = message_call(&served, MACH_RCV_MSG | s->option, 0, s->receive);
 		} else {
 			mr = message_call(
-			    &served, MACH_SEND_MSG | MACH_RCV_MSG, served.head.msgh_size, s->port);
+			    &served, MACH_SEND_MSG | MACH_RCV_MSG, served.head.msgh_size, s->receive);
 		}
 	}
 	return NULL;
@@ -140,7 +159,13 @@ serve(void *arg)
 static void
 server_start(struct server *s)
 {
-	s->port = port_with_send();
+	s->port = s->receive = port_with_send();
+	if (s->in_set) {
+		s->other = port_with_send();
+		EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &s->receive), KERN_SUCCESS);
+		EXPECT_EQ(mach_port_insert_member(SELF, s->other, s->receive), KERN_SUCCESS);
+		EXPECT_EQ(mach_port_insert_member(SELF, s->port, s->receive), KERN_SUCCESS);
+	}
 	EXPECT(pthread_create(&s->thread, NULL, serve, s) == 0);
 }
 
@@ -177,6 +202,10 @@ server_stop(struct server *s)
 	EXPECT_EQ(mach_msg_send(&quit), MACH_MSG_SUCCESS);
 	pthread_join(s->thread, NULL);
 	drop(s->port);
+	if (s->in_set) {
+		drop(s->other);
+		EXPECT_EQ(mach_port_mod_refs(SELF, s->receive, MACH_PORT_RIGHT_PORT_SET, -1), KERN_SUCCESS);
+	}
 }
 
 /* A plain message into the queue of `port`. */
@@ -235,18 +264,18 @@ finish(struct server *s, mach_port_t reply)
 	pin(-1);
 }
 
-TEST(a_round_trip_takes_no_lock)
+static void
+no_lock_is_taken(struct server *s)
 {
 	uint64_t before[LEAVES], after[LEAVES], locks[3];
-	struct server s = { 0 };
 	mach_port_t reply;
 
-	if (!prepare(&s, &reply, before)) {
+	if (!prepare(s, &reply, before)) {
 		return;
 	}
 	REQUIRE(counted_locks(&locks[0]));
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		round_trip(&m, &s, reply, i % 2 == 0 ? 0 : 64);
+		round_trip(&m, s, reply, i % 2 == 0 ? 0 : 64);
 	}
 	REQUIRE(counted_locks(&locks[1]) && counted_leaves(after));
 	EXPECT_EQ((locks[1] - locks[0]) / ROUNDS, 0); /* but for interrupts, and asking */
@@ -258,7 +287,52 @@ TEST(a_round_trip_takes_no_lock)
 	}
 	REQUIRE(counted_locks(&locks[2]));
 	EXPECT((locks[2] - locks[1]) / ROUNDS > 0);
-	finish(&s, reply);
+	finish(s, reply);
+}
+
+TEST(a_round_trip_takes_no_lock)
+{
+	struct server s = { 0 };
+
+	no_lock_is_taken(&s);
+}
+
+TEST(a_round_trip_through_a_set_takes_no_lock)
+{
+	struct server s = { .in_set = true };
+
+	no_lock_is_taken(&s);
+}
+
+/* The general way of a message to a member of a set: posted, taken and answered in calls of their own. */
+TEST(plain_messages_through_a_set_take_no_lock)
+{
+	mach_port_t set = MACH_PORT_NULL, port, other;
+	uint64_t locks[2];
+	struct message got;
+
+	if (!counted_locks(&locks[0])) {
+		ktap_skip("this kernel does not count");
+		return;
+	}
+	port = port_with_send();
+	other = port_with_send();
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_member(SELF, port, set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_member(SELF, other, set), KERN_SUCCESS);
+	put(port, 1);
+	EXPECT_EQ(message_call(&got, MACH_RCV_MSG, 0, set), MACH_MSG_SUCCESS); /* warm */
+	REQUIRE(counted_locks(&locks[0]));
+	for (int i = 0; i < ROUNDS; i++) {
+		put(port, i);
+		EXPECT_EQ(message_call(&got, MACH_RCV_MSG, 0, set), MACH_MSG_SUCCESS);
+		EXPECT_EQ(got.head.msgh_id, i);
+	}
+	REQUIRE(counted_locks(&locks[1]));
+	EXPECT_EQ((locks[1] - locks[0]) / ROUNDS, 0);
+	EXPECT_EQ(mach_port_mod_refs(SELF, set, MACH_PORT_RIGHT_PORT_SET, -1), KERN_SUCCESS);
+	drop(port);
+	drop(other);
 }
 
 TEST(large_messages_leave)
@@ -383,11 +457,8 @@ TEST(a_receiver_elsewhere_leaves)
 	uint64_t before[LEAVES];
 	struct server s = { .cpu = 1 };
 	mach_port_t reply;
-	int cpus = 1;
-	size_t size = sizeof(cpus);
 
-	sysctlbyname("hw.activecpu", &cpus, &size, NULL, 0);
-	if (cpus < 2) {
+	if (cpu_count() < 2) {
 		ktap_skip("one CPU");
 		return;
 	}
@@ -419,4 +490,161 @@ TEST(a_body_not_in_memory_leaves)
 		finish(&s, reply);
 	}
 	munmap(pages, 65536);
+}
+
+/* The server's wait was ended a moment ago, and it has not run yet: nobody else is in the way on this CPU. */
+TEST(a_receiver_that_is_being_woken_leaves)
+{
+	thread_precedence_policy_data_t low = { .importance = -8 };
+	uint64_t before[LEAVES], after[LEAVES];
+	struct server s = { 0 };
+	mach_port_t reply;
+	bool seen = false;
+
+	if (!prepare(&s, &reply, before)) {
+		return;
+	}
+	/* It does not come before this thread when it is woken. */
+	EXPECT_EQ(thread_policy_set(pthread_mach_thread_np(s.thread), THREAD_PRECEDENCE_POLICY,
+		      (thread_policy_t)&low, THREAD_PRECEDENCE_POLICY_COUNT),
+	    KERN_SUCCESS);
+	for (unsigned i = 0; i < 1000 && !seen; i++) { /* the clock may come in between */
+		EXPECT_EQ(thread_abort(pthread_mach_thread_np(s.thread)), KERN_SUCCESS);
+		round_trip(&m, &s, reply, 64);
+		seen = counted_leaves(after) && after[CLAIMED] > before[CLAIMED];
+	}
+	EXPECT(seen || cpu_count() > 1); /* another CPU may take it up at once */
+	finish(&s, reply);
+}
+
+/* A thread whose first wait ever is for the answer to a call has no entry set aside for a reply right. */
+static void *
+call_and_serve_once(void *arg)
+{
+	struct server *s = arg;
+	static struct message first;
+
+	EXPECT(pin(0));
+	memset(&first, 0, sizeof(first)); /* in memory: the fast path does not fault */
+	request(&first, s, s->other, 0);
+	first.head.msgh_id = HOLD;
+	/* What comes is not the answer but a request. */
+	EXPECT_EQ(message_call(&first, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(first.head), s->other),
+	    MACH_MSG_SUCCESS);
+	EXPECT_EQ(first.head.msgh_id, REQUEST);
+	first.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
+	first.head.msgh_local_port = MACH_PORT_NULL;
+	EXPECT_EQ(
+	    message_call(&first, MACH_SEND_MSG, first.head.msgh_size, MACH_PORT_NULL), MACH_MSG_SUCCESS);
+	return NULL;
+}
+
+TEST(a_receiver_without_an_entry_leaves)
+{
+	uint64_t before[LEAVES];
+	struct server s = { 0 };
+	pthread_t thread;
+	mach_port_t reply;
+
+	if (!prepare(&s, &reply, before)) {
+		return;
+	}
+	s.other = port_with_send();
+	EXPECT(pthread_create(&thread, NULL, call_and_serve_once, &s) == 0);
+	while (!holding) {
+		swtch_pri(0);
+	}
+	request(&m, &s, reply, 64);
+	m.head.msgh_remote_port = s.other;
+	EXPECT_EQ(message_call(&m, MACH_SEND_MSG | MACH_RCV_MSG, m.head.msgh_size, reply), MACH_MSG_SUCCESS);
+	grew(NO_RESERVE, before);
+	pthread_join(thread, NULL);
+	put(s.port, GO_ON);
+	take(s.other); /* the answer that was held */
+	drop(s.other);
+	finish(&s, reply);
+}
+
+/* --- races: what they come to is left to chance, what they may not come to is checked --- */
+
+#define RACE_ROUNDS 4000
+
+struct racer {
+	const struct server *s;
+	mach_port_t reply;
+	int cpu;
+	pthread_t thread;
+};
+
+static void *
+race_client(void *arg)
+{
+	struct racer *r = arg;
+	struct message *own = calloc(1, sizeof(*own));
+
+	(void)pin(r->cpu);
+	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
+		round_trip(own, r->s, r->reply, i % 2 == 0 ? 0 : 64);
+	}
+	free(own);
+	return NULL;
+}
+
+static volatile bool race_over;
+
+/* Rights to the clients' reply ports come and go; the server's wait is ended all the time. */
+static void *
+race_disturber(void *arg)
+{
+	struct racer *r = arg;
+
+	while (!race_over) {
+		EXPECT_EQ(mach_port_insert_right(SELF, r[0].reply, r[0].reply, MACH_MSG_TYPE_MAKE_SEND),
+		    KERN_SUCCESS);
+		EXPECT_EQ(mach_port_deallocate(SELF, r[0].reply), KERN_SUCCESS);
+		EXPECT_EQ(thread_abort(pthread_mach_thread_np(r->s->thread)), KERN_SUCCESS);
+	}
+	return NULL;
+}
+
+static void
+race(struct server *s)
+{
+	struct racer r[2];
+	pthread_t disturber;
+
+	race_over = false;
+	server_start(s);
+	for (int i = 0; i < 2; i++) {
+		r[i] = (struct racer){ .s = s, .reply = port_with_send(), .cpu = i };
+	}
+	EXPECT(pthread_create(&disturber, NULL, race_disturber, r) == 0);
+	for (int i = 0; i < 2; i++) {
+		EXPECT(pthread_create(&r[i].thread, NULL, race_client, &r[i]) == 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(r[i].thread, NULL);
+	}
+	race_over = true;
+	pthread_join(disturber, NULL);
+	for (int i = 0; i < 2; i++) {
+		drop(r[i].reply);
+	}
+	server_stop(s);
+}
+
+TEST(races_for_a_receiver)
+{
+	struct server plain = { 0 }, set = { .in_set = true };
+	uint64_t before[LEAVES], after[LEAVES];
+
+	(void)counted_leaves(before);
+	race(&plain);
+	race(&set);
+	if (counted_leaves(after)) {
+		printf("# lost races: right %llu, receiver %llu, claim %llu\n",
+		    (unsigned long long)(after[RIGHT_RACE] - before[RIGHT_RACE]),
+		    (unsigned long long)(after[RECEIVER_RACE] - before[RECEIVER_RACE]),
+		    (unsigned long long)(after[CLAIM_RACE] - before[CLAIM_RACE]));
+	}
 }
