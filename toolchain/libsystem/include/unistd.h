@@ -69,6 +69,7 @@ gid_t getegid(void);
 
 unsigned int sleep(unsigned int seconds);
 int usleep(useconds_t us);
+int pause(void);
 long sysconf(int name);
 int getpagesize(void);
 int getentropy(void *buf, size_t len);

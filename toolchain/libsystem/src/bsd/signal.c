@@ -84,6 +84,16 @@ sigsuspend(const sigset_t *mask)
 	return __sigsuspend(*mask);
 }
 
+/* Until a handler has run. */
+int
+pause(void)
+{
+	sigset_t mask = 0;
+
+	(void)__pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	return __sigsuspend(mask);
+}
+
 int
 pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 {

@@ -255,7 +255,10 @@ unlock_write(pthread_rwlock_t *lock)
 	__atomic_store_n(&lock->impl.writer, NULL, __ATOMIC_RELAXED);
 	/* those who want it say so again when they find it taken */
 	__atomic_store_n(&lock->impl.state, 0, __ATOMIC_SEQ_CST);
-	wake_next(lock, true);
+	if ((__atomic_load_n(&lock->impl.readers_waiting, __ATOMIC_SEQ_CST) |
+		__atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST)) != 0) { /* [R1] */
+		wake_next(lock, true);
+	}
 	return 0;
 }
 
