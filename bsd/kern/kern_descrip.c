@@ -98,7 +98,8 @@ file_rele(struct file *fp)
 static size_t
 slots_size(uint32_t count)
 {
-	return sizeof(struct fd_slots) + count * sizeof(uint64_t);
+	/* whole lines: a neighbour in memory is another process's */
+	return os_round_up(sizeof(struct fd_slots) + count * sizeof(uint64_t), OS_CACHELINE);
 }
 
 static struct fd_slots *

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <vm/vm_pageout.h>
 
-static ZONE_DEFINE(fp_zone, "fp state", sizeof(arm_neon_state64_t), ZC_NONE);
+/* Whole lines: each is written by the CPU of its thread. */
+static ZONE_DEFINE(fp_zone, "fp state", os_round_up(sizeof(arm_neon_state64_t), OS_CACHELINE), ZC_NONE);
 
 void fp_registers_save(arm_neon_state64_t *state);
 void fp_registers_load(const arm_neon_state64_t *state);

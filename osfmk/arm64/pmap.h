@@ -5,7 +5,7 @@
  * ASID in one word. When the ASIDs run out, the generation advances: contexts loaded on some CPU at that
  * moment are kept, every other pmap takes a new ASID when it is next loaded, and each CPU drops its TLB
  * before it loads one of the new generation. Who writes: pc_active by its CPU (and tagged by others as
- * below), everything else under asid_lock.
+ * below), everything else in the slow half, under the locks that pmap_asid.c describes.
  *
  * [S1] pmap_switch publishes the pmap in pc_active by an exchange (full barrier), then [S2] reads its context
  * and compares it with pc_generation, which is what the generation was when this CPU last took the slow half.
@@ -13,6 +13,9 @@
  * accesses to pc_active one comes first: either the exchange finds the tag, and the slow half brings
  * pc_generation up to date; or roll-over finds the pmap, whose context is of the generation that
  * ends, and keeps its ASID. So a context of generation pc_generation may be used if the exchange found no tag.
+ *
+ * [S3] A pmap that takes a new ASID forgets who may have held the old one, then publishes the context by a release, which
+ * the switch's reading of it acquires: a CPU that finds its bit in pm_cpus set it for this context.
  *
  * PMAP_TAG_FLUSH in pc_active: this CPU must drop its TLB at its next switch. PMAP_TAG_DEAD: the pmap was
  * destroyed while this CPU had it loaded (kernel threads keep the last user pmap): the next switch releases
@@ -31,6 +34,8 @@
 #define PMAP_TAG_DEAD  2UL
 #define PMAP_TAGS      3UL
 
+#define PM_RENEWING 0x1U /* pm_flags: a lock, see pmap_asid.c */
+
 struct pmap {
 	/* Read at each switch, written seldom. */
 	uint64_t pm_context; /* generation << 16 | ASID; atomic; 0: never had one */
@@ -39,7 +44,7 @@ struct pmap {
 	uint64_t *pm_table;             /* pm_root through the physical map */
 	vm_map_offset_t pm_min, pm_max; /* addresses it translates */
 	uint32_t pm_holders; /* while being destroyed: CPUs that still have it loaded, and the destroyer */
-	uint32_t pm_flags;
+	uint32_t pm_flags;   /* PM_RENEWING; atomic */
 } OS_CACHE_ALIGNED;
 
 static_assert(sizeof(struct pmap) == OS_CACHELINE, "one line");
@@ -78,7 +83,7 @@ pmap_switch_on(pmap_t pmap, struct pmap_cpu *pc, unsigned cpu)
 		return;
 	}
 	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1], pairs with [R2] */
-	context = os_atomic_load(&pmap->pm_context, relaxed);           /* [S2] */
+	context = os_atomic_load(&pmap->pm_context, acquire);           /* [S2], [S3] */
 	if (os_unlikely((old & PMAP_TAGS) != 0 || context >> PMAP_ASID_BITS != pc->pc_generation ||
 			!(os_atomic_load(&pmap->pm_cpus, relaxed) >> cpu & 1))) {
 		pmap_switch_slow(pmap, old, pc);

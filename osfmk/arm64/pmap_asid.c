@@ -1,11 +1,22 @@
 /*
  * ASIDs by generation, and the slow half of pmap_switch: see <arm64/pmap.h> for the protocol.
+ *
+ * Every new address space needs an ASID, so that CPUs that make processes must not meet in taking one. A CPU takes them
+ * from a block of its own, under a lock that nobody else takes in normal running, and a new block under asid_lock every
+ * ASID_BLOCK times. Roll-over holds asid_lock and the locks of all CPUs: no slow half is under way then, the generation
+ * stands still for whoever holds his CPU's lock, and all blocks end with it.
+ *
+ * Two CPUs may load one pmap for the first time at once. PM_RENEWING in pm_flags, a lock of one bit, makes looking at its
+ * context, renewing it and adding the CPU to pm_cpus one step.
+ *
+ * Order: asid_lock, locks of the CPUs in ascending order, PM_RENEWING. All with interrupts masked.
  */
 #include <arm64/pmap_internal.h>
 
 #include <arm64/arm_vm.h>
 #include <kern/assert.h>
 #include <kern/locks.h>
+#include <os/bits.h>
 
 /*
  * ASIDs of one generation; 0 belongs to the empty table that a CPU has before its first user pmap. Debug
@@ -14,8 +25,10 @@
  */
 #if MACH_ASSERT
 #define ASID_LIMIT 128U
+#define ASID_BLOCK 4U
 #else
 #define ASID_LIMIT (1U << PMAP_ASID_BITS)
+#define ASID_BLOCK 64U
 #endif
 static_assert(ASID_LIMIT > MAX_CPUS + 1, "every CPU may keep one over a roll-over");
 
@@ -27,10 +40,31 @@ PERCPU_DATA(struct pmap_cpu, pmap_cpu);
 OS_CACHE_ALIGNED uint64_t pmap_asid_generation = ASID_GENERATION_FIRST;
 
 LCK_CLASS_DECLARE(asid_lock_class, "asid", LCK_RANK_ASID);
+
+/*
+ * A CPU's ASIDs of the current generation. (a) ac_lock: the CPU itself or, in a roll-over, who holds asid_lock; a bare word,
+ * because roll-over holds more of them than the checker of lock orders keeps.
+ */
+struct asid_cpu {
+	struct qspin ac_lock;
+	uint32_t ac_next; /* (a) */
+	uint32_t ac_end;  /* (a) */
+} OS_CACHE_ALIGNED;
+
+static struct asid_cpu asid_cpus[MAX_CPUS];
 static LCK_SPIN_DECLARE(asid_lock, &asid_lock_class);
-static uint32_t asid_next GUARDED_BY(asid_lock) = 1;
-static uint64_t asid_kept[BITMAP_WORDS(1U << PMAP_ASID_BITS)] GUARDED_BY(
-    asid_lock); /* loaded at the last roll-over */
+static uint32_t asid_next GUARDED_BY(asid_lock) = 1; /* first of no block */
+
+/* What CPUs had loaded at the last roll-over. Written in it, read under the lock of any CPU. */
+static uint64_t asid_kept[BITMAP_WORDS(1U << PMAP_ASID_BITS)];
+
+static void
+asid_cpu_lock(struct asid_cpu *ac)
+{
+	while (!qspin_try_lock(&ac->ac_lock)) {
+		cpu_relax();
+	}
+}
 
 static pmap_t
 active_pmap(uintptr_t word)
@@ -51,7 +85,7 @@ tag_for_flush(struct pmap_cpu *pc)
  * still has only been published: its switch has yet to take an ASID, and will see that it must.
  */
 static void
-asid_keep(pmap_t pmap, uint64_t previous) REQUIRES(asid_lock)
+asid_keep(pmap_t pmap, uint64_t previous)
 {
 	uint64_t asid = pmap_asid(pmap);
 
@@ -62,7 +96,7 @@ asid_keep(pmap_t pmap, uint64_t previous) REQUIRES(asid_lock)
 }
 
 static void
-asid_roll_over(void) REQUIRES(asid_lock)
+asid_new_generation(void)
 {
 	uint64_t previous = pmap_asid_generation;
 
@@ -76,33 +110,92 @@ asid_roll_over(void) REQUIRES(asid_lock)
 		if (pmap != NULL) {
 			asid_keep(pmap, previous);
 		}
+		asid_cpus[cpu].ac_next = asid_cpus[cpu].ac_end = 0;
 	}
-	asid_next = 1;
 }
 
+static void
+asid_roll_over(void) REQUIRES(asid_lock)
+{
+	percpu_foreach_cpu(cpu)
+	{
+		asid_cpu_lock(&asid_cpus[cpu]);
+	}
+	asid_new_generation();
+	asid_next = 1;
+	percpu_foreach_cpu(cpu)
+	{
+		qspin_unlock(&asid_cpus[cpu].ac_lock);
+	}
+}
+
+/* The CPU's block is used up: another one. Its lock is held on entry and on exit, and dropped between. */
+static void
+asid_take_block(struct asid_cpu *ac)
+{
+	qspin_unlock(&ac->ac_lock);
+	lck_spin_lock_nopreempt(&asid_lock);
+	if (asid_next >= ASID_LIMIT) {
+		asid_roll_over();
+	}
+	asid_cpu_lock(ac);
+	ac->ac_next = asid_next;
+	ac->ac_end = asid_next = os_min(asid_next + ASID_BLOCK, ASID_LIMIT);
+	lck_spin_unlock_nopreempt(&asid_lock);
+}
+
+/* The CPU's lock is held, and may have been dropped for a while: the generation may be another. */
 static uint32_t
-asid_take(void) REQUIRES(asid_lock)
+asid_take(struct asid_cpu *ac)
 {
 	for (;;) {
-		while (asid_next < ASID_LIMIT) {
-			uint32_t asid = asid_next++;
+		while (ac->ac_next < ac->ac_end) {
+			uint32_t asid = ac->ac_next++;
 
 			if (!bitmap_test(asid_kept, asid)) {
 				return asid;
 			}
 		}
-		asid_roll_over();
+		asid_take_block(ac);
 	}
 }
 
-/* Nobody has used the pmap under its new number yet. */
 static void
-asid_renew(pmap_t pmap) REQUIRES(asid_lock)
+pmap_renewing_lock(pmap_t pmap)
 {
-	uint32_t asid = asid_take();
+	while (os_atomic_or_orig(&pmap->pm_flags, PM_RENEWING, acquire) & PM_RENEWING) {
+		cpu_relax();
+	}
+}
 
-	os_atomic_store(&pmap->pm_cpus, 0, relaxed);
-	os_atomic_store(&pmap->pm_context, pmap_asid_generation | asid, relaxed);
+static void
+pmap_renewing_unlock(pmap_t pmap)
+{
+	os_atomic_and(&pmap->pm_flags, ~PM_RENEWING, release);
+}
+
+static bool
+pmap_context_is_old(pmap_t pmap)
+{
+	return (os_atomic_load(&pmap->pm_context, relaxed) ^ pmap_asid_generation) >> PMAP_ASID_BITS != 0;
+}
+
+/*
+ * Gives the pmap an ASID of this generation if it has none, and adds the CPU to its users. The CPU's lock is held. An ASID
+ * that another CPU's renewal makes superfluous is lost until the next generation.
+ */
+static void
+asid_renew(pmap_t pmap, struct asid_cpu *ac)
+{
+	uint32_t asid = pmap_context_is_old(pmap) ? asid_take(ac) : 0;
+
+	pmap_renewing_lock(pmap);
+	if (asid != 0 && pmap_context_is_old(pmap)) {
+		os_atomic_store(&pmap->pm_cpus, 0, relaxed);
+		os_atomic_store(&pmap->pm_context, pmap_asid_generation | asid, release); /* [S3] */
+	}
+	os_atomic_or(&pmap->pm_cpus, BIT(ml_get_cpu_number()), relaxed); /* [C1] */
+	pmap_renewing_unlock(pmap);
 }
 
 static void
@@ -113,21 +206,21 @@ flush_this_cpu(void)
 
 /*
  * pmap_switch found something to do. `old` is what pc_active held before it was set to `pmap`. Preemption
- * off; interrupts in any state, because nobody takes asid_lock in an interrupt handler.
+ * off; interrupts in any state, because nobody takes these locks in an interrupt handler.
  */
 void
 pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 {
-	bool flush, interrupts = lck_spin_lock_irq(&asid_lock);
+	struct asid_cpu *ac = &asid_cpus[ml_get_cpu_number()];
+	bool flush, interrupts = ml_set_interrupts_enabled(false);
 
-	if ((pmap->pm_context ^ pmap_asid_generation) >> PMAP_ASID_BITS != 0) {
-		asid_renew(pmap);
-	}
+	asid_cpu_lock(ac);
+	asid_renew(pmap, ac);
 	pc->pc_generation = pmap_asid_generation >> PMAP_ASID_BITS;
-	os_atomic_or(&pmap->pm_cpus, BIT(ml_get_cpu_number()), relaxed); /* [C1] */
 	/* A roll-over, by us or by another CPU since the exchange, may have tagged the word again. */
 	flush = ((old | os_atomic_and_orig(&pc->pc_active, ~PMAP_TAG_FLUSH, relaxed)) & PMAP_TAG_FLUSH) != 0;
-	lck_spin_unlock_irq(&asid_lock, interrupts);
+	qspin_unlock(&ac->ac_lock);
+	ml_set_interrupts_enabled(interrupts);
 
 	os_counter_add(&pc->pc_asid_misses, 1);
 	if (flush) {
@@ -147,8 +240,9 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 void
 pmap_retire(pmap_t pmap)
 {
-	percpu_foreach_cpu(cpu)
-	{
+	/* who has it loaded is among them: pm_cpus is cleared for a pmap that nobody has loaded */
+	for (uint64_t cpus = os_atomic_load(&pmap->pm_cpus, relaxed); cpus != 0; cpus &= cpus - 1) {
+		unsigned cpu = bit_first(cpus);
 		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
 		uintptr_t word = os_atomic_load(&pc->pc_active, relaxed);
 

@@ -114,8 +114,9 @@ struct vm_map {
 
 	uint32_t vmm_refs OS_CACHE_ALIGNED; /* atomic */
 	vm_map_offset_t vmm_arena_next;     /* atomic: where the next arena is cut */
-	struct list_node vmm_link;          /* vm_map_list.c */
 	uint32_t vmm_home;                  /* CPU whose list it is in; const */
+
+	struct list_node vmm_link OS_CACHE_ALIGNED; /* vm_map_list.c; written when neighbours come and go */
 
 	struct vm_map_index vmm_index OS_CACHE_ALIGNED;
 	struct vm_map_arena vmm_arenas[]; /* by CPU */
