@@ -6,6 +6,7 @@
 #include <arm64/machine_routines.h>
 #include <kern/exception.h>
 #include <kern/processor.h>
+#include <kern/rpc_push.h>
 #include <kern/thread.h>
 #include <kern/upcalls.h>
 #include <kern/waitq.h>
@@ -65,7 +66,7 @@ ast_taken_user(void)
 		thread_ast_clear(AST_ABORT);
 	}
 	if (os_unlikely(flags & AST_PUSH)) {
-		thread_ast_clear(AST_PUSH);
+		rpc_push_ast(self);
 	}
 	if (flags & AST_BSD) {
 		thread_ast_clear(AST_BSD);

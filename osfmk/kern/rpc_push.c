@@ -84,10 +84,13 @@ link_locked(thread_t client, thread_t worker, bool exclusive, struct turnstile_c
 {
 	int pri = thread_sched_priority(client);
 
-	if (worker->push.tp_dead || client->push.tp_on == worker) {
+	if (worker->push.tp_dead) {
 		return;
 	}
 	os_atomic_store(&client->ipc.ith_worker, worker, relaxed);
+	if (client->push.tp_on == worker) {
+		return; /* a walk saw what rpc_push_fast_call stored */
+	}
 	if (exclusive && light_is_enough(client, worker)) {
 		os_atomic_store(&worker->ipc.ith_client, client, relaxed);
 	} else if (may_push_locked(client, worker)) {
@@ -197,6 +200,21 @@ rpc_push_fast_reply_slow(thread_t client, thread_t worker, thread_t linked)
 
 /* --- changes of priority --- */
 
+/* A walk, or the client itself, gives the worker the push that a light link will not do for any longer. */
+static void
+push_begin_locked(thread_t client, thread_t worker, int pri, struct turnstile_chain *chain) NO_THREAD_SAFETY
+{
+	push_add_locked(client, worker, pri, chain);
+	os_atomic_or(&worker->machine.slow_flags, AST_PUSH, seq_cst); /* [R2] */
+	os_atomic_or(&client->machine.slow_flags, AST_PUSH, seq_cst); /* [R2] */
+	os_atomic_thread_fence(seq_cst);
+	if (os_atomic_load(&client->ipc.ith_worker, relaxed) != worker) { /* answered meanwhile */
+		push_remove_locked(client, worker, chain);
+	} else {
+		os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
+	}
+}
+
 /* The client's priority is passed on, or, if the light link still does, nothing. */
 static void
 reorder_locked(thread_t client, thread_t worker, struct turnstile_chain *chain) NO_THREAD_SAFETY
@@ -204,20 +222,14 @@ reorder_locked(thread_t client, thread_t worker, struct turnstile_chain *chain) 
 	int pri = thread_sched_priority(client);
 
 	if (client->push.tp_on == worker && client->push.tp_rpc_push) {
+		os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
 		if (client->push.tp_push.pn_pri != pri) {
 			pri_list_remove(&worker->push.tp_pushes, &client->push.tp_push);
 			pri_list_insert(&worker->push.tp_pushes, &client->push.tp_push, pri);
 			turnstile_promote_locked(worker, chain);
 		}
 	} else if (pri > thread_sched_priority(worker) && may_push_locked(client, worker)) {
-		push_add_locked(client, worker, pri, chain);
-		os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
-		os_atomic_or(&worker->machine.slow_flags, AST_PUSH, seq_cst); /* [R2] */
-		os_atomic_thread_fence(seq_cst);
-		if (os_atomic_load(&client->ipc.ith_worker, relaxed) !=
-		    worker) { /* [R2] answered meanwhile */
-			push_remove_locked(client, worker, chain);
-		}
+		push_begin_locked(client, worker, pri, chain);
 	}
 }
 
@@ -241,6 +253,16 @@ rpc_push_reorder(thread_t client, struct turnstile_chain *chain)
 	reorder_locked(client, worker, chain);
 	unlock_pair(client, worker);
 	return true;
+}
+
+/* Under the lock, so that whoever has set it is done, and what he found is still what it was. */
+void
+rpc_push_ast(thread_t self)
+{
+	bool interrupts = lck_spin_lock_irq(&self->push.tp_lock);
+
+	thread_ast_clear(AST_PUSH);
+	lck_spin_unlock_irq(&self->push.tp_lock, interrupts);
 }
 
 void

@@ -28,10 +28,10 @@
  *
  * Against the plain stores of the fast path, which takes no lock:
  * [R1] the fast path links or unlinks, waits (a full barrier), then reads slow_flags;
- * [R2] a walk changes what it found, sets AST_PUSH in slow_flags of the worker, or of a client that it found unlinked and
+ * [R2] a walk makes the push, sets AST_PUSH in slow_flags of worker and client, or of a client that it found unlinked and
  *	running, then (full barrier) looks again.
  * One of the two sees the other, and puts it right under the locks (rpc_push_settle). The bit means nothing else and
- * goes at the next return to user mode.
+ * goes at the next return to user mode, under the lock. Modelled in tests/models/rpc_push.pml.
  */
 #pragma once
 
@@ -52,6 +52,9 @@ void rpc_push_end_chain(thread_t client, struct turnstile_chain *chain);
 
 /* [R1] The fast path has seen AST_PUSH: `self` has called or answered `peer`. */
 void rpc_push_settle(thread_t self, thread_t peer);
+
+/* On the way to user mode, with AST_PUSH. */
+void rpc_push_ast(thread_t self);
 
 /* The worker's own priority has fallen: its light link may matter now. */
 void rpc_push_worker_lowered(thread_t worker);
