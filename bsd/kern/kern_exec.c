@@ -184,8 +184,8 @@ map_text_pages(
 		}
 	}
 	ef->text_end = seg->fileoff + size;
-	return vm_map_enter_private(map, &addr, size, VM_FLAGS_FIXED, ef->text, seg->fileoff, seg->initprot,
-	    seg->maxprot, VM_INHERIT_COPY);
+	return vm_map_enter_private(map, &addr, size, 0, VM_FLAGS_FIXED, ef->text, seg->fileoff,
+	    seg->initprot, seg->maxprot, VM_INHERIT_COPY);
 }
 
 static kern_return_t
@@ -248,7 +248,7 @@ map_partial_page(
 		}
 	}
 	if (kr == KERN_SUCCESS) {
-		kr = vm_map_enter_private(map, &addr, PAGE_SIZE, VM_FLAGS_FIXED, object, 0, seg->initprot,
+		kr = vm_map_enter_private(map, &addr, PAGE_SIZE, 0, VM_FLAGS_FIXED, object, 0, seg->initprot,
 		    seg->maxprot, VM_INHERIT_COPY);
 	}
 	if (object != VM_OBJECT_NULL) {

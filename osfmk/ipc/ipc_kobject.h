@@ -71,6 +71,9 @@ host_t convert_port_to_host_priv(ipc_port_t port);
 clock_serv_t convert_port_to_clock(ipc_port_t port);
 clock_serv_t convert_port_to_clock_ctrl(ipc_port_t port);
 
+/* The memory entry, without a reference: it lives as long as the caller has the send right. */
+vm_named_entry_t convert_port_to_named_entry(ipc_port_t port);
+
 /* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */
 ipc_port_t convert_task_to_port(task_t task);
 ipc_port_t convert_task_name_to_port(task_t task);

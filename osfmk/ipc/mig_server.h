@@ -35,6 +35,7 @@
 #include <mach/ndr.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
+#include <vm/vm_named_entry.h>
 #include <vm/vm_user.h>
 
 struct mig_request {

@@ -18,6 +18,7 @@
 #include <kern/thread.h>
 #include <kern/upcalls.h>
 #include <kern/zalloc.h>
+#include <vm/vm_named_entry.h>
 
 ZONE_DEFINE(ipc_port_zone, "ipc ports", sizeof(struct ipc_port), ZC_TYPESTABLE);
 
@@ -123,7 +124,8 @@ ipc_port_make_sonce(ipc_port_t port)
 static bool
 ipc_port_object_listens(ipc_port_t port)
 {
-	return port->ip_kotype == IKOT_IOKIT_OBJECT || port->ip_kotype == IKOT_TASK_ID_TOKEN;
+	return port->ip_kotype == IKOT_IOKIT_OBJECT || port->ip_kotype == IKOT_TASK_ID_TOKEN ||
+	       port->ip_kotype == IKOT_NAMED_ENTRY;
 }
 
 /* Takes the armed request if there is still no sender: a kernel object's goes to its owner, any other port's is the
@@ -161,6 +163,8 @@ ipc_port_check_no_senders(ipc_port_t port)
 		iokit_no_senders(port);
 	} else if (port->ip_kotype == IKOT_TASK_ID_TOKEN) {
 		task_id_token_no_senders(port);
+	} else if (port->ip_kotype == IKOT_NAMED_ENTRY) {
+		vm_named_entry_no_senders(port);
 	} else {
 		ipc_notify_no_senders(notify, mscount);
 	}

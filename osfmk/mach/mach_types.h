@@ -56,6 +56,7 @@ typedef mach_port_t clock_ctrl_t;
 typedef mach_port_t clock_reply_t;
 typedef mach_port_t task_id_token_t;
 typedef mach_port_t mem_entry_name_port_t;
+typedef mach_port_t mem_entry_t; /* ... as the target of the calls on entries */
 typedef mach_port_t memory_object_name_t;
 typedef mach_port_t exception_handler_t;
 

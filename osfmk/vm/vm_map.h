@@ -90,8 +90,8 @@ OS_WARN_RESULT kern_return_t vm_map_enter_file(vm_map_t map, vm_map_offset_t *ad
  * have parts of one object that do not overlap. The entry takes a reference of its own.
  */
 OS_WARN_RESULT kern_return_t vm_map_enter_private(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size,
-    int flags, vm_object_t object, uint64_t offset, vm_prot_t cur_prot, vm_prot_t max_prot,
-    vm_inherit_t inherit);
+    vm_map_offset_t mask, int flags, vm_object_t object, uint64_t offset, vm_prot_t cur_prot,
+    vm_prot_t max_prot, vm_inherit_t inherit);
 
 /* Page-aligned range; holes are allowed. */
 kern_return_t vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);

@@ -36,6 +36,16 @@ vm_map_copy_discard(vm_map_copy_t copy)
 	zfree(vm_map_copy_zone, copy);
 }
 
+vm_object_t
+vm_map_copy_take_object(vm_map_copy_t copy)
+{
+	vm_object_t object = copy->vmc_object;
+
+	assert(object != NULL && copy->vmc_first == 0 && !copy->vmc_needs_copy);
+	zfree(vm_map_copy_zone, copy);
+	return object;
+}
+
 /* Pages of `object`, from the first on, filled with the bytes. */
 static kern_return_t
 fill_object(vm_object_t object, const char *data, vm_map_size_t size)

@@ -23,6 +23,9 @@ typedef struct vm_map_copy *vm_map_copy_t;
 OS_WARN_RESULT kern_return_t vm_map_copyin(
     vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *copy);
 
+/* The pages of a copy made without `destroy`: a private object, whose reference is the caller's. Consumes it. */
+vm_object_t vm_map_copy_take_object(vm_map_copy_t copy);
+
 /* A copy of `size` bytes of the kernel's, from the start of a page on. NULL when memory is exhausted. */
 vm_map_copy_t vm_map_copy_of_kernel(const void *data, vm_map_size_t size);
 

@@ -13,8 +13,8 @@ arguments_ok(
 }
 
 kern_return_t
-vm_map_enter_private(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, int flags, vm_object_t object,
-    uint64_t offset, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
+vm_map_enter_private(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
+    vm_object_t object, uint64_t offset, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
 {
 	uint32_t attr = vme_attr_make(cur_prot, max_prot, inherit, (unsigned)flags >> 24);
 	vm_map_entry_t entry;
@@ -30,7 +30,7 @@ vm_map_enter_private(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, in
 	}
 	entry->vme_object = object;
 	vm_object_reference(object);
-	kr = vm_map_place_entry(map, entry, addr, size, PAGE_MASK, flags, atop(offset));
+	kr = vm_map_place_entry(map, entry, addr, size, mask, flags, atop(offset));
 	if (kr != KERN_SUCCESS) {
 		vm_object_deallocate(object);
 		vm_map_entry_free(entry);
@@ -72,7 +72,7 @@ vm_map_enter_file(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, int f
 	if (shadow == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	kr = vm_map_enter_private(map, addr, size, flags, shadow, 0, cur_prot, max_prot, inherit);
+	kr = vm_map_enter_private(map, addr, size, PAGE_MASK, flags, shadow, 0, cur_prot, max_prot, inherit);
 	vm_object_deallocate(shadow); /* the entry has its own reference */
 	return kr;
 }

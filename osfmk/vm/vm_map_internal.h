@@ -207,6 +207,32 @@ struct vm_map_taken {
 };
 
 /*
+ * Memory that is to be mapped shared: entries in the order of their addresses, which count from 0, each with a
+ * reference to its object. Begins with no entries and all rights. vm_map_remap.c.
+ */
+struct vm_map_pieces {
+	vm_map_entry_t first, last; /* through vme_link */
+	vm_prot_t cur, max;         /* what all sources allow */
+};
+
+/* One piece more: object pages from `first` on, at [start, end). */
+OS_WARN_RESULT kern_return_t vm_map_pieces_append(struct vm_map_pieces *pieces, vm_object_t object,
+    uint64_t first, vm_map_offset_t start, vm_map_offset_t end);
+
+/* What the map has in the range, which becomes shared. On failure there may be pieces. */
+OS_WARN_RESULT kern_return_t vm_map_pieces_collect(
+    struct vm_map_pieces *pieces, vm_map_t src, vm_map_offset_t start, vm_map_offset_t end);
+
+/* The same memory as [offset, offset + size) of `from`. On failure there is nothing. */
+OS_WARN_RESULT kern_return_t vm_map_pieces_slice(
+    const struct vm_map_pieces *from, vm_map_offset_t offset, vm_map_size_t size, struct vm_map_pieces *to);
+
+/* Puts them into the map with the rights they have; `size` is what they cover. They are gone in any case. */
+OS_WARN_RESULT kern_return_t vm_map_pieces_place(struct vm_map_pieces *pieces, vm_map_t target,
+    vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags, vm_inherit_t inherit);
+void vm_map_pieces_free(struct vm_map_pieces *pieces);
+
+/*
  * If the range is one readable entry with memory of its own, takes it out of the map and keeps what was
  * behind it. False: nothing has changed.
  */

@@ -10,14 +10,8 @@
 #include <kern/assert.h>
 #include <vm/vm_map_copy.h>
 
-/* What is going to be mapped: entries in the order of their addresses, which count from 0. */
-struct pieces {
-	vm_map_entry_t first, last; /* through vme_link */
-	vm_prot_t cur, max;
-};
-
-static void
-pieces_free(struct pieces *pieces)
+void
+vm_map_pieces_free(struct vm_map_pieces *pieces)
 {
 	while (pieces->first != NULL) {
 		vm_map_entry_t next = pieces->first->vme_link;
@@ -28,32 +22,61 @@ pieces_free(struct pieces *pieces)
 	}
 }
 
-/* The part of a shared, locked entry from `from` on, `offset` bytes into the new range. */
-static kern_return_t
-pieces_add(struct pieces *pieces, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t offset)
+kern_return_t
+vm_map_pieces_append(struct vm_map_pieces *pieces, vm_object_t object, uint64_t first, vm_map_offset_t start,
+    vm_map_offset_t end)
 {
 	vm_map_entry_t piece = vm_map_entry_create(VME_SHARED);
 
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	piece->vme_object = entry->vme_object;
-	vm_map_entry_locate(
-	    piece, offset, offset + (entry->vme_end - from), vme_object_page(entry->vme_bias, from));
-	vm_object_reference(piece->vme_object);
+	piece->vme_object = object;
+	vm_map_entry_locate(piece, start, end, first);
+	vm_object_reference(object);
 	if (pieces->last != NULL) {
 		pieces->last->vme_link = piece;
 	} else {
 		pieces->first = piece;
 	}
 	pieces->last = piece;
-	pieces->cur &= vme_prot(entry->vme_attr);
-	pieces->max &= vme_max_prot(entry->vme_attr);
 	return KERN_SUCCESS;
 }
 
+/* The part of a shared, locked entry from `from` on, `offset` bytes into the new range. */
 static kern_return_t
-pieces_collect(struct pieces *pieces, vm_map_t src, vm_map_offset_t start, vm_map_offset_t end)
+pieces_add(struct vm_map_pieces *pieces, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t offset)
+{
+	pieces->cur &= vme_prot(entry->vme_attr);
+	pieces->max &= vme_max_prot(entry->vme_attr);
+	return vm_map_pieces_append(pieces, entry->vme_object, vme_object_page(entry->vme_bias, from), offset,
+	    offset + (entry->vme_end - from));
+}
+
+kern_return_t
+vm_map_pieces_slice(
+    const struct vm_map_pieces *from, vm_map_offset_t offset, vm_map_size_t size, struct vm_map_pieces *to)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	for (vm_map_entry_t piece = from->first; piece != NULL && kr == KERN_SUCCESS;
+	    piece = piece->vme_link) {
+		vm_map_offset_t start = os_max(piece->vme_start, offset);
+		vm_map_offset_t end = os_min(piece->vme_end, offset + size);
+
+		if (start < end) {
+			kr = vm_map_pieces_append(to, piece->vme_object,
+			    vme_object_page(piece->vme_bias, start), start - offset, end - offset);
+		}
+	}
+	if (kr != KERN_SUCCESS) {
+		vm_map_pieces_free(to);
+	}
+	return kr;
+}
+
+kern_return_t
+vm_map_pieces_collect(struct vm_map_pieces *pieces, vm_map_t src, vm_map_offset_t start, vm_map_offset_t end)
 {
 	kern_return_t kr = vm_map_lock_range(src, start, end);
 
@@ -78,7 +101,7 @@ pieces_collect(struct pieces *pieces, vm_map_t src, vm_map_offset_t start, vm_ma
 
 /* The boundaries of the pieces become boundaries of slots, which is all that can fail. */
 static bool
-pieces_split(const struct pieces *pieces, vm_map_t target, vm_map_offset_t base)
+pieces_split(const struct vm_map_pieces *pieces, vm_map_t target, vm_map_offset_t base)
 {
 	for (vm_map_entry_t piece = pieces->first->vme_link; piece != NULL; piece = piece->vme_link) {
 		if (!vm_index_split(&target->vmm_index, vm_map_page(target, base + piece->vme_start))) {
@@ -89,7 +112,8 @@ pieces_split(const struct pieces *pieces, vm_map_t target, vm_map_offset_t base)
 }
 
 static void
-pieces_enter(struct pieces *pieces, vm_map_t target, vm_map_offset_t base, vm_inherit_t inherit, int flags)
+pieces_enter(
+    struct vm_map_pieces *pieces, vm_map_t target, vm_map_offset_t base, vm_inherit_t inherit, int flags)
 {
 	uint32_t attr = vme_attr_make(pieces->cur, pieces->max, inherit, (unsigned)flags >> 24);
 	vm_map_entry_t next;
@@ -106,31 +130,41 @@ pieces_enter(struct pieces *pieces, vm_map_t target, vm_map_offset_t base, vm_in
 	}
 }
 
-static kern_return_t
-remap_shared(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
-    vm_map_t src, vm_map_offset_t src_addr, struct pieces *pieces, vm_inherit_t inherit)
+kern_return_t
+vm_map_pieces_place(struct vm_map_pieces *pieces, vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size,
+    vm_map_offset_t mask, int flags, vm_inherit_t inherit)
 {
-	kern_return_t kr = pieces_collect(pieces, src, src_addr, src_addr + size);
+	kern_return_t kr = vm_map_reserve(target, addr, size, mask, flags);
 
-	if (kr == KERN_SUCCESS) {
-		kr = vm_map_reserve(target, addr, size, mask, flags);
-	}
 	if (kr != KERN_SUCCESS) {
-		pieces_free(pieces);
+		vm_map_pieces_free(pieces);
 		return kr;
 	}
 	if (!pieces_split(pieces, target, *addr)) {
 		vm_map_unlock_range(target, *addr, *addr + size);
-		pieces_free(pieces);
+		vm_map_pieces_free(pieces);
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	pieces_enter(pieces, target, *addr, inherit, flags);
 	return KERN_SUCCESS;
 }
 
+static kern_return_t
+remap_shared(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
+    vm_map_t src, vm_map_offset_t src_addr, struct vm_map_pieces *pieces, vm_inherit_t inherit)
+{
+	kern_return_t kr = vm_map_pieces_collect(pieces, src, src_addr, src_addr + size);
+
+	if (kr != KERN_SUCCESS) {
+		vm_map_pieces_free(pieces);
+		return kr;
+	}
+	return vm_map_pieces_place(pieces, target, addr, size, mask, flags, inherit);
+}
+
 /* The least that the source allows; it may change right after. */
 static kern_return_t
-source_protection(vm_map_t src, vm_map_offset_t start, vm_map_offset_t end, struct pieces *pieces)
+source_protection(vm_map_t src, vm_map_offset_t start, vm_map_offset_t end, struct vm_map_pieces *pieces)
 {
 	struct vm_map_region region;
 
@@ -146,7 +180,7 @@ source_protection(vm_map_t src, vm_map_offset_t start, vm_map_offset_t end, stru
 
 static kern_return_t
 remap_copy(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
-    vm_map_t src, vm_map_offset_t src_addr, struct pieces *pieces, vm_inherit_t inherit)
+    vm_map_t src, vm_map_offset_t src_addr, struct vm_map_pieces *pieces, vm_inherit_t inherit)
 {
 	vm_map_copy_t copy;
 	kern_return_t kr = source_protection(src, src_addr, src_addr + size, pieces);
@@ -168,7 +202,7 @@ kern_return_t
 vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
     vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur, vm_prot_t *max, vm_inherit_t inherit)
 {
-	struct pieces pieces = { .cur = VM_PROT_ALL, .max = VM_PROT_ALL };
+	struct vm_map_pieces pieces = { .cur = VM_PROT_ALL, .max = VM_PROT_ALL };
 	kern_return_t kr;
 
 	if (size == 0 || !page_aligned(size | src_addr) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {

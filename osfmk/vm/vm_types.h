@@ -27,6 +27,7 @@ typedef struct pmap *pmap_t;
 typedef struct vm_map *vm_map_t;
 typedef struct vm_map_entry *vm_map_entry_t;
 typedef struct vm_object *vm_object_t;
+typedef struct vm_named_entry *vm_named_entry_t;
 typedef struct vm_page *vm_page_t;
 
 #define PMAP_NULL      ((pmap_t)0)

@@ -3,6 +3,7 @@
  */
 #include <vm/vm_user.h>
 
+#include <ipc/port.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
 #include <mach/vm_statistics.h>
@@ -10,6 +11,7 @@
 #include <vm/vm_compressor.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
+#include <vm/vm_named_entry.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_reclaim.h>
@@ -127,12 +129,28 @@ mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_o
     struct ipc_port *object, memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_prot,
     vm_prot_t max_prot, vm_inherit_t inherit)
 {
-	(void)offset;
-	(void)copy;
-	if (object != NULL) {
+	vm_named_entry_t entry;
+	kern_return_t kr;
+
+	if (object == NULL) {
+		return mach_vm_map_anonymous(map, addr, size, mask, flags, cur_prot, max_prot, inherit);
+	}
+	entry = convert_port_to_named_entry(object);
+	if (entry == NULL) {
+		return KERN_INVALID_OBJECT;
+	}
+	if ((unsigned)flags & ~VM_FLAGS_USER_MAP) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	return mach_vm_map_anonymous(map, addr, size, mask, flags, cur_prot, max_prot, inherit);
+	if ((unsigned)flags & FLAGS_UNSUPPORTED) {
+		return KERN_NOT_SUPPORTED;
+	}
+	kr = vm_named_entry_map(
+	    map, addr, size, mask | PAGE_MASK, flags, entry, offset, copy != 0, cur_prot, max_prot, inherit);
+	if (kr == KERN_SUCCESS) {
+		ipc_port_release_send(object);
+	}
+	return kr;
 }
 
 kern_return_t

@@ -20,11 +20,11 @@ kern_return_t mach_vm_protect(
     vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size, bool set_maximum, vm_prot_t prot);
 kern_return_t mach_vm_inherit(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size, vm_inherit_t inherit);
 
-/* Anonymous memory only until memory entries exist. */
+/* Anonymous memory. */
 kern_return_t mach_vm_map_anonymous(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size,
     mach_vm_offset_t mask, int flags, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit);
 
-/* `object` is a memory entry; none exist yet, so it must be null. */
+/* `object`: NULL or a memory entry (vm_named_entry.h), whose right is consumed with success. */
 struct ipc_port;
 kern_return_t mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask,
     int flags, struct ipc_port *object, memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_prot,
