@@ -23,6 +23,7 @@
 #include <kern/load.h>
 #include <kern/locks.h>
 #include <kern/processor.h>
+#include <kern/stackshot.h>
 #include <kern/version.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -144,6 +145,23 @@ static int
 sysctl_active_cpus(const struct sysctl_row *row, struct sysctl_request *req)
 {
 	return sysctl_out_int(req, (int32_t)processor_running_count());
+}
+
+static int
+sysctl_stackshot(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	struct stackshot shot;
+	int error;
+
+	if (current_proc()->p_ucred.cr_uid != 0) {
+		return EPERM;
+	}
+	if (stackshot_take(&shot) != KERN_SUCCESS) {
+		return ENOMEM;
+	}
+	error = sysctl_out(req, shot.ss_head, shot.ss_size);
+	stackshot_free(&shot);
+	return error;
 }
 
 static int
@@ -339,6 +357,7 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("kern.memorystatus_vm_pressure_level", 0, 0, sysctl_pressure_level),
 	PROC("kern.usrstack64", CTL_KERN, KERN_USRSTACK64, sysctl_usrstack),
 	PROC("kern.bootargs", 0, 0, sysctl_bootargs),
+	PROC("kern.stackshot", 0, 0, sysctl_stackshot),
 	PROC("kern.boot_to_init_instructions", 0, 0, sysctl_boot_instructions),
 	PROC("kern.boot_to_init_ns", 0, 0, sysctl_boot_ns),
 	SET("kern.wq_reduce_pool_window_usecs", sysctl_workq_window, NULL),

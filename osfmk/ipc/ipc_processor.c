@@ -422,47 +422,8 @@ host_load_scaled(uint32_t fixed)
 
 /* --- who is in it --- */
 
-struct members {
-	task_t *tasks;
-	uint32_t count; /* each has a reference */
-	size_t bytes;
-};
-
-/* Asks again with more room while there are more tasks than fit. */
-static kern_return_t
-members_take(struct members *members)
-{
-	uint32_t have = 0, found;
-
-	*members = (struct members){ 0 };
-	while ((found = bsd_tasks(members->tasks, have)) > have) {
-		if (members->bytes != 0) {
-			kfree(members->tasks, members->bytes);
-		}
-		have = found + found / 4;
-		members->bytes = have * sizeof(task_t);
-		members->tasks = kalloc(members->bytes);
-		if (members->tasks == NULL) {
-			return KERN_RESOURCE_SHORTAGE;
-		}
-	}
-	members->count = found;
-	return KERN_SUCCESS;
-}
-
-static void
-members_release(struct members *members)
-{
-	for (uint32_t i = 0; i < members->count; i++) {
-		task_deallocate(members->tasks[i]);
-	}
-	if (members->bytes != 0) {
-		kfree(members->tasks, members->bytes);
-	}
-}
-
 static uint32_t
-members_thread_count(const struct members *members)
+members_thread_count(const struct task_list *members)
 {
 	uint32_t n = 0;
 
@@ -477,7 +438,7 @@ processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, pro
     mach_msg_type_number_t *count)
 {
 	struct load_averages averages;
-	struct members members;
+	struct task_list members;
 	processor_set_load_info_data_t load;
 	kern_return_t kr;
 
@@ -485,7 +446,7 @@ processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, pro
 	if (flavor != PROCESSOR_SET_LOAD_INFO) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	kr = members_take(&members);
+	kr = task_list_take(&members);
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
@@ -496,15 +457,15 @@ processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, pro
 		.load_average = host_load_scaled(averages.la_threads[LOAD_5S]),
 		.mach_factor = host_load_scaled(averages.la_factor[LOAD_5S]),
 	};
-	members_release(&members);
+	task_list_release(&members);
 	return put_words(&load, PROCESSOR_SET_LOAD_INFO_COUNT, info, count);
 }
 
 kern_return_t
 processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_number_t *count)
 {
-	struct members members;
-	kern_return_t kr = members_take(&members);
+	struct task_list members;
+	kern_return_t kr = task_list_take(&members);
 
 	(void)set;
 	if (kr != KERN_SUCCESS) {
@@ -516,7 +477,7 @@ processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_numbe
 		(*tasks)[i] = convert_task_to_port(members.tasks[i]);
 	}
 	*count = members.count;
-	members_release(&members);
+	task_list_release(&members);
 	return *tasks != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
@@ -560,8 +521,8 @@ port_array_shrink(ipc_port_t *ports, uint32_t room, uint32_t n)
 kern_return_t
 processor_set_threads(processor_set_t set, ipc_port_t **threads, mach_msg_type_number_t *count)
 {
-	struct members members;
-	kern_return_t kr = members_take(&members);
+	struct task_list members;
+	kern_return_t kr = task_list_take(&members);
 	uint32_t room, n = 0;
 	ipc_port_t *ports;
 
@@ -575,7 +536,7 @@ processor_set_threads(processor_set_t set, ipc_port_t **threads, mach_msg_type_n
 		(void)append_threads(
 		    members.tasks[i], ports, room, &n); /* one that is gone by now has none */
 	}
-	members_release(&members);
+	task_list_release(&members);
 	*threads = ports != NULL ? port_array_shrink(ports, room, n) : NULL;
 	*count = n;
 	return *threads != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;

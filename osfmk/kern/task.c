@@ -292,6 +292,39 @@ task_threads_release(struct task_threads *snapshot)
 	}
 }
 
+/* Asks again with more room while there are more tasks than fit. */
+kern_return_t
+task_list_take(struct task_list *list)
+{
+	uint32_t have = 0, found;
+
+	*list = (struct task_list){ 0 };
+	while ((found = bsd_tasks(list->tasks, have)) > have) {
+		if (list->bytes != 0) {
+			kfree(list->tasks, list->bytes);
+		}
+		have = found + found / 4;
+		list->bytes = have * sizeof(task_t);
+		list->tasks = kalloc(list->bytes);
+		if (list->tasks == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	list->count = found;
+	return KERN_SUCCESS;
+}
+
+void
+task_list_release(struct task_list *list)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		task_deallocate(list->tasks[i]);
+	}
+	if (list->bytes != 0) {
+		kfree(list->tasks, list->bytes);
+	}
+}
+
 /* --- ending --- */
 
 /* Asks every thread but the current one to die. */

@@ -89,6 +89,15 @@ struct task_threads {
 kern_return_t task_threads_snapshot(task_t task, struct task_threads *snapshot);
 void task_threads_release(struct task_threads *snapshot);
 
+/* The tasks of all processes, each with a reference. Not kernel_task. */
+struct task_list {
+	task_t *tasks;
+	uint32_t count;
+	size_t bytes; /* allocated for the array */
+};
+kern_return_t task_list_take(struct task_list *list);
+void task_list_release(struct task_list *list);
+
 /* Replaces the address space (exec), which `task` must be the only user of; returns the old map. */
 struct vm_map *task_swap_map(task_t task, thread_t thread, struct vm_map *map);
 

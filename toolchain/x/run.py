@@ -44,9 +44,13 @@ def _keep_log(log, where):
         os.replace(shutil.copy(log, where + f".{os.getpid()}"), where)
 
 
-def _show_panic(machine, kernel):
+def _show_names(machine, kernel):
     with open(machine.log, errors="replace", encoding="utf-8") as log:
         lines = log.read().replace("\r", "").splitlines()
+    stackshot = symbols.stackshot_lines(lines)
+    if stackshot:
+        sys.stderr.write("\n---- the stackshot with names ----\n")
+        sys.stderr.write("\n".join(kernel.annotate(stackshot)) + "\n")
     panic = symbols.panic_lines(lines)
     if panic:
         sys.stderr.write("\n---- the panic with names ----\n")
@@ -69,7 +73,7 @@ def execute(machine, folder, timeout=0):
         if process.poll() is None:
             process.kill()
             process.wait()
-    lines = _show_panic(machine, kernel)
+    lines = _show_names(machine, kernel)
     return qemu.status_of_console("\n".join(lines), status)
 
 

@@ -83,3 +83,16 @@ def panic_lines(console_lines):
         if _PANIC.match(line):
             return console_lines[index:]
     return []
+
+
+_STACKSHOT = re.compile(r"stackshot of \d+ threads; kernel slide 0x")
+_STACKSHOT_END = "stackshot ends"
+
+
+def stackshot_lines(console_lines):
+    """The output of /bin/stackshot; of the last one, if there are several. Nothing when there is none."""
+    starts = [index for index, line in enumerate(console_lines) if _STACKSHOT.match(line)]
+    if not starts:
+        return []
+    lines = console_lines[starts[-1]:]
+    return lines[:lines.index(_STACKSHOT_END)] if _STACKSHOT_END in lines else lines
