@@ -384,6 +384,28 @@ def by_size(guest, mode, entries, ref):
                   lines, axes)
 
 
+_IN_MAP = re.compile(r"^vm/(fault|protect)_in_map/(\d+)$")
+_IN_MAP_LABELS = {"fault": "first store to a page", "protect": "mprotect of a page, and back"}
+
+
+def by_map_size(guest, mode, entries):
+    """Faults and changes against the entries of the address space, or None without such rows."""
+    points = {}
+    for entry in entries:
+        found = _IN_MAP.match(entry.name)
+        if found:
+            points.setdefault(found.group(1), []).append((int(found.group(2)), entry.value))
+    lines = [Curve(_IN_MAP_LABELS[kind], sorted(row)) for kind, row in sorted(points.items()) if len(row) > 1]
+    if not lines:
+        return None
+    unit = {"count": "instructions", "time": "time"}[mode]
+    axes = Axes("entries of the map, logarithmic", f"{unit} (lower is better)",
+                lambda n: f"{n // 1000} k" if n >= 1000 else str(n), SHOW[mode], True, False, (100, 1000, 10000, 100000))
+    return curves(f"{guest}-{mode}-vm-by-map-size", f"vm: {unit} against the size of the address space",
+                  "The index of a map is a tree of nodes with 64 slots: a curve may rise with the logarithm, not faster.",
+                  lines, axes)
+
+
 # quantile counters and where they stand on an axis that gives each further nine as much room as the one before
 _QUANTILE_AT = (("min_ns", 0), ("p5_ns", .05), ("p25_ns", .25), ("p50_ns", .5), ("p75_ns", .75), ("p90_ns", 1.1),
                 ("p95_ns", 1.4), ("p99_ns", 2), ("p99.9_ns", 3), ("max_ns", 3.6))

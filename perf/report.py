@@ -35,6 +35,8 @@ def _count_parts(card, guest, entries, ref, since):
     card.pictures.append(plots.family(guest, card.id, "count", entries, ref))
     if card.id == "ipc":
         card.pictures.append(plots.by_size(guest, "count", entries, ref))
+    if card.id == "vm":
+        card.pictures.append(plots.by_map_size(guest, "count", entries))
     made = report_tables.counts(entries, ref, since)
     made.title = "Instructions per operation: exact, the same in every run; user stub and loop included. Fewer is better."
     card.tables.append(made)
@@ -60,6 +62,8 @@ def _time_parts(card, guest, entries, ref):
         card.tables.append(made)
     if card.id == "ipc":
         card.pictures.append(plots.by_size(guest, "time", single, ref))
+    if card.id == "vm":
+        card.pictures.append(plots.by_map_size(guest, "time", single))
     several = [e for e in entries if e.workers]
     if several:
         card.pictures.append(plots.scaling(guest, several, ref))
