@@ -12,7 +12,8 @@
  * [R1] Roll-over advances the generation, full barrier, then [R2] tags and reads every pc_active. Of two
  * accesses to pc_active one comes first: either the exchange finds the tag, and the slow half brings
  * pc_generation up to date; or roll-over finds the pmap, whose context is of the generation that
- * ends, and keeps its ASID. So a context of generation pc_generation may be used if the exchange found no tag.
+ * ends, and keeps its ASID. So a context of generation pc_generation may be used if the exchange found no tag. Model:
+ * tests/models/asid.pml.
  *
  * [S3] A pmap that takes a new ASID forgets who may have held the old one, then publishes the context by a release, which
  * the switch's reading of it acquires: a CPU that finds its bit in pm_cpus set it for this context.

@@ -27,7 +27,8 @@
  * [F1] The receiver writes how it wants to receive, then its claim word (release); the claim word is read
  * (acquire) before that is checked, and the claim is made with it. So what was checked is what was claimed:
  * how it receives, and, with [O2] of <kern/handoff.h>, that it is off its CPU. A claim word that speaks of another
- * kind of wait fails: the thread must leave the queue word before it waits for anything else.
+ * kind of wait fails: the thread must leave the queue word before it waits for anything else. Model:
+ * tests/models/handoff.pml.
  *
  * The traps are MACH_TRAP_DIRECT: nothing is saved on the way in, nothing restored but the receiver's frame on
  * the way out, and all registers are free. The steps are inlined into one body for each direction.
