@@ -86,6 +86,7 @@ OS_INLINE void
 processor_show_priority(processor_t processor, int pri)
 {
 	if (pri != processor->pr_current_pri) {
+		processor->pr_wake_pri = sched_wake_threshold(pri);
 		os_atomic_store(&processor->pr_current_pri, sched_shown_priority(pri), seq_cst);  /* [D1] */
 		if (os_unlikely(os_atomic_load(&processor->pr_inbox.ib_head, seq_cst) != NULL)) { /* [D1] */
 			processor_recheck_inbox(processor);

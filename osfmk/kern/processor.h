@@ -44,6 +44,7 @@ struct processor {
 	thread_t pr_only;        /* the only waiting thread, see sched_ready.h */
 	int32_t pr_only_pri;     /* what it waits at */
 	int32_t pr_ready_pri;    /* best waiting thread's; -1 none */
+	int32_t pr_wake_pri;     /* sched_wake_threshold of what runs */
 	uint64_t pr_switches;    /* statistics */
 	uint64_t pr_preemptions;
 	uint32_t pr_cpu;

@@ -75,6 +75,10 @@ enum sched_mode {
 #define SCHED_USAGE_STEP_NS   8000000ULL
 #define SCHED_PENALTY_MAX     24
 
+/* A waking thread that shares time takes the CPU of another user thread only if it is better by this. The
+ * priorities of two that converse differ by a level or two at times, which shall not make each wake-up a preemption. */
+#define SCHED_WAKE_MARGIN 4
+
 /*
  * Starvation: a timeshare thread that waited this long behind timeshare threads gets a turn. Mach's worst-case
  * latencies of the default, utility and background classes.

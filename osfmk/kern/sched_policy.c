@@ -252,7 +252,7 @@ sched_entity_boost(struct sched_entity *se, int pri, uint64_t now)
 {
 	se->se_boost = (int16_t)pri;
 	se->se_usage |= 1; /* so that the next wake-up is looked at, and ends it */
-	se->se_decay_at = now;
+	se->se_decay_at = now - now % sched_ticks.decay_period; /* periods begin at the same time for all */
 }
 
 void

@@ -179,6 +179,13 @@ sched_shown_priority(int pri)
 	return pri - (os_unlikely(pri >= BASEPRI_REALTIME) ? 1 : 0);
 }
 
+/* A waking thread that shares time asks for the CPU of one of `pri` if it is better than this. */
+OS_INLINE int
+sched_wake_threshold(int pri)
+{
+	return (unsigned)pri <= MAXPRI_USER ? pri + SCHED_WAKE_MARGIN - 1 : sched_shown_priority(pri);
+}
+
 /*
  * Does the best waiting thread, of priority `pri` and deadline `deadline`, get the CPU of a thread of priority
  * `running`? `expired`: the latter's turn is over.

@@ -51,6 +51,16 @@ sched_cluster(unsigned cluster)
 	return &sched_clusters[cluster];
 }
 
+/* As a rule the hint is there from the last time. */
+static inline void
+show_idle(unsigned cpu)
+{
+	if (os_unlikely(!(os_atomic_load(&sched_clusters[cpu / SCHED_CLUSTER_CPUS].sc_idle, relaxed) &
+			  (1U << (cpu % SCHED_CLUSTER_CPUS))))) {
+		sched_show_idle(cpu);
+	}
+}
+
 static void inbox_send(processor_t target, thread_t thread);
 static void inbox_rescue(processor_t gone);
 
@@ -207,7 +217,7 @@ balance_start(processor_t processor)
 
 /* The thread outranks what runs here, or others wait, too. What it has used counts first, unless this CPU is idle. */
 static OS_NOINLINE void
-enqueue_contended(processor_t processor, thread_t thread)
+enqueue_contended(processor_t processor, thread_t thread, bool strict)
 {
 	if (processor->pr_current_pri != IDLEPRI) {
 		thread_charge(thread, ml_get_timebase_raw());
@@ -215,9 +225,9 @@ enqueue_contended(processor_t processor, thread_t thread)
 	if (ready_any(processor) || thread->runq_entry.re_since != 0) {
 		ready_insert_slow(processor, thread, thread->sched_pri, RUNQ_TAIL);
 	} else {
-		ready_insert(processor, thread, thread->sched_pri, RUNQ_TAIL);
+		ready_insert_only(processor, thread, thread->sched_pri);
 	}
-	if (thread->sched_pri > processor->pr_current_pri) {
+	if (thread->sched_pri > (strict ? processor->pr_current_pri : processor->pr_wake_pri)) {
 		os_atomic_or(&processor->pr_active->machine.slow_flags, AST_PREEMPT, relaxed);
 	} else {
 		timer_program_no_later(processor, processor->pr_quantum_end);
@@ -228,9 +238,10 @@ enqueue_contended(processor_t processor, thread_t thread)
 static inline void
 enqueue_local(processor_t processor, thread_t thread)
 {
-	thread_wake_priority(thread);
-	if (thread->sched_pri > processor->pr_current_pri || os_unlikely(ready_any(processor))) {
-		enqueue_contended(processor, thread);
+	bool strict = thread_wake_priority(thread);
+
+	if (thread->sched_pri > processor->pr_wake_pri || os_unlikely(strict || ready_any(processor))) {
+		enqueue_contended(processor, thread, strict);
 	} else {
 		ready_insert_only(processor, thread, thread->sched_pri);
 		timer_program_no_later(processor, processor->pr_quantum_end);
@@ -246,7 +257,7 @@ enqueue_from_inbox(processor_t processor, thread_t thread)
 {
 	if (os_unlikely(thread->sched_flags & TH_SFLAG_AGED)) {
 		thread->sched_flags &= (uint8_t)~TH_SFLAG_AGED;
-		enqueue_contended(processor, thread);
+		enqueue_contended(processor, thread, true);
 	} else {
 		enqueue_local(processor, thread);
 	}
@@ -484,6 +495,10 @@ steal(processor_t processor)
 	thread_t thread = NULL;
 	int victim;
 
+	if (os_likely(cpu_count <= SCHED_CLUSTER_CPUS &&
+		      !(os_atomic_load(&sched_clusters[0].sc_spare, relaxed) & ~(1U << processor->pr_cpu)))) {
+		return NULL; /* what the search would find, sooner */
+	}
 	sched_steal_begin(&steal, processor->pr_cpu);
 	while (thread == NULL && (victim = sched_steal_next(&steal)) >= 0) {
 		os_counter_add(&processor->pr_foreign_locks, 1);
@@ -1054,6 +1069,7 @@ processor_prepare(processor_t processor)
 	processor->pr_balance_at = UINT64_MAX;
 	processor->pr_timer_programmed = UINT64_MAX;
 	processor->pr_current_pri = IDLEPRI;
+	processor->pr_wake_pri = IDLEPRI;
 	processor->pr_ready_pri = -1;
 }
 
@@ -1086,7 +1102,7 @@ idle_poll(processor_t processor)
 		return; /* an interrupt is on its way */
 	}
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
-	sched_show_idle(processor->pr_cpu);
+	show_idle(processor->pr_cpu);
 	while (inbox_empty(&processor->pr_inbox) && !ml_interrupt_pending() &&
 	       ml_get_timebase_raw() < deadline) {
 		cpu_relax();
@@ -1101,7 +1117,7 @@ static void
 idle_wait(processor_t processor)
 {
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
-	sched_show_idle(processor->pr_cpu);
+	show_idle(processor->pr_cpu);
 	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_IDLE) | DBG_FUNC_START, 0, 0, 0, 0);
 	if (inbox_empty(&processor->pr_inbox)) { /* a push that is not seen here has signalled: [D1] */
 		machine_idle();

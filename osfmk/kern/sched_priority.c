@@ -159,11 +159,15 @@ thread_charge(thread_t thread, uint64_t now)
 	lck_spin_unlock_nopreempt(&thread->sched_lock);
 }
 
-void
+bool
 thread_wake_slow(thread_t thread, uint64_t now)
 {
+	bool strict;
+
 	lck_spin_lock_nopreempt(&thread->sched_lock);
 	sched_entity_wake(&thread->se, now);
 	(void)update_locked(thread);
+	strict = thread->se.se_mode != TH_MODE_TIMESHARE;
 	lck_spin_unlock_nopreempt(&thread->sched_lock);
+	return strict;
 }

@@ -62,19 +62,23 @@ void thread_boost(thread_t thread, int pri);
 /* It woke where others run or wait: it pays for what it used. */
 void thread_charge(thread_t thread, uint64_t now);
 
-void thread_wake_slow(thread_t thread, uint64_t now);
+bool thread_wake_slow(thread_t thread, uint64_t now);
 
-/* A thread becomes runnable: what it used long ago is forgotten. Most have nothing to forget, or not yet. */
-OS_INLINE void
+/*
+ * A thread becomes runnable: what it used long ago is forgotten. Most have nothing to forget, or not yet. True: it does
+ * not share time, and goes before whoever is worse by one level.
+ */
+OS_INLINE bool
 thread_wake_priority(thread_t thread)
 {
 	if (os_unlikely(thread->se.se_usage != 0)) {
 		uint64_t now = ml_get_timebase_raw();
 
 		if (os_unlikely(sched_entity_wake_due(&thread->se, now))) {
-			thread_wake_slow(thread, now);
+			return thread_wake_slow(thread, now);
 		}
 	}
+	return false;
 }
 
 OS_INLINE uint64_t

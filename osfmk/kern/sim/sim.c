@@ -482,14 +482,17 @@ quantum_expired(struct sim *sim, struct sim_cpu *cpu)
 static void
 enqueue_local(struct sim *sim, struct sim_cpu *cpu, struct sim_thread *thread)
 {
-	bool contended = thread->st_pri > cpu->sc_shown.pr_current_pri || ready_any(cpu);
+	int running = cpu->sc_active == NULL ? IDLEPRI : cpu->sc_active->st_pri;
+	int beyond = thread->st_se.se_mode == TH_MODE_TIMESHARE ? sched_wake_threshold(running)
+								: cpu->sc_shown.pr_current_pri;
+	bool contended = thread->st_pri > beyond || ready_any(cpu);
 
 	if (contended && cpu->sc_active != NULL && !broken(SIM_NO_CHARGE | SIM_NO_DECAY)) {
 		sched_entity_charge(&thread->st_se, thread->st_cpu_time, sim->now);
 		thread->st_pri = sched_entity_priority(&thread->st_se);
 	}
 	ready_insert(sim, cpu, thread, RUNQ_TAIL);
-	if (thread->st_pri > cpu->sc_shown.pr_current_pri) {
+	if (thread->st_pri > beyond) {
 		cpu->sc_resched = true;
 	}
 	if (sim->config.cpus > 1 && cpu->sc_balance_at == UINT64_MAX) {
