@@ -4,6 +4,7 @@
  */
 #include <arm64/machine_routines.h>
 #include <kern/clock.h>
+#include <kern/gate.h>
 #include <kern/locks.h>
 #include <kern/sched_prim.h>
 #include <kern/sched_priority.h>
@@ -20,10 +21,13 @@ static lck_mtx_t mutexes[NMUTEXES];
 struct actor {
 	lck_mtx_t *a_own;  /* NULL: none */
 	lck_mtx_t *a_next; /* NULL: waits for a_go instead */
+	unsigned a_turn;   /* when it got a_next, counted from 1 */
 	uint32_t a_has;    /* atomic: it has its own */
 	uint32_t a_go;     /* atomic */
 	thread_t a_thread;
 };
+
+static unsigned turns; /* guarded by the mutex that is taken in turns */
 
 static void
 pause_a_little(void)
@@ -53,6 +57,7 @@ act(void *param, wait_result_t result) NO_THREAD_SAFETY
 	os_atomic_store(&a->a_has, 1, release);
 	if (a->a_next != NULL) {
 		lck_mtx_lock(a->a_next);
+		a->a_turn = ++turns;
 		lck_mtx_unlock(a->a_next);
 	} else {
 		await(&a->a_go);
@@ -124,6 +129,7 @@ KTEST(turnstile_order)
 {
 	enum { COUNT = 6 };
 	static const int16_t pris[COUNT] = { 30, 50, 40, 50, 20, 60 };
+	static const unsigned expected[COUNT] = { 5, 2, 4, 3, 6, 1 };
 	struct actor holder = { .a_own = &mutexes[0] };
 	struct actor waiters[COUNT];
 
@@ -135,10 +141,12 @@ KTEST(turnstile_order)
 	}
 	EXPECT(pri_list_check(&mutexes[0].lm_waiters.wq_threads));
 	EXPECT_EQ(thread_sched_priority(holder.a_thread), 60);
+	turns = 0;
 	os_atomic_store(&holder.a_go, 1, release);
 	actor_join(&holder);
 	for (unsigned i = 0; i < COUNT; i++) {
 		actor_join(&waiters[i]);
+		EXPECT_EQ(waiters[i].a_turn, expected[i]);
 	}
 	tear_down();
 }
@@ -366,5 +374,138 @@ KTEST(turnstile_many)
 	EXPECT_EQ(thread_sched_priority(a.a_thread), 5);
 	os_atomic_store(&a.a_go, 1, release);
 	actor_join(&a);
+	tear_down();
+}
+
+/* --- gates and sleeping with an inheritor --- */
+
+static lck_mtx_t outer;
+static gate_t gate;
+
+/* Waits at the gate, or sleeps with an inheritor if it has one. */
+struct visitor {
+	thread_t v_inheritor;
+	uint32_t v_there; /* atomic */
+	int v_result;
+	thread_t v_thread;
+};
+
+static void
+visit(void *param, wait_result_t result)
+{
+	struct visitor *v = param;
+
+	(void)result;
+	thread_bind_self(0);
+	lck_mtx_lock(&outer);
+	os_atomic_store(&v->v_there, 1, release);
+	if (v->v_inheritor != THREAD_NULL) {
+		v->v_result = lck_mtx_sleep_with_inheritor(
+		    &outer, LCK_SLEEP_DEFAULT, &outer, v->v_inheritor, THREAD_UNINT, 0);
+	} else {
+		v->v_result = (int)lck_mtx_gate_wait(&outer, &gate, LCK_SLEEP_DEFAULT, THREAD_UNINT, 0);
+		if (v->v_result == GATE_HANDOFF) {
+			lck_mtx_gate_open(&outer, &gate);
+		}
+	}
+	lck_mtx_unlock(&outer);
+	thread_terminate_self();
+}
+
+static void
+visitor_start(struct visitor *v, int pri)
+{
+	EXPECT_EQ(kernel_thread_create(visit, v, pri, "visitor", &v->v_thread), KERN_SUCCESS);
+	await(&v->v_there);
+	pause_a_little();
+}
+
+static void
+visitor_join(struct visitor *v)
+{
+	thread_join(v->v_thread);
+	thread_deallocate(v->v_thread);
+}
+
+/* Closes the gate, says so, keeps it until told, then hands it over. */
+static void
+keep_gate(void *param, wait_result_t result)
+{
+	struct actor *a = param;
+
+	(void)result;
+	thread_bind_self(0);
+	lck_mtx_lock(&outer);
+	EXPECT_EQ(lck_mtx_gate_try_close(&outer, &gate), KERN_SUCCESS);
+	EXPECT_EQ(lck_mtx_gate_try_close(&outer, &gate), KERN_FAILURE);
+	lck_mtx_unlock(&outer);
+	os_atomic_store(&a->a_has, 1, release);
+	await(&a->a_go);
+	lck_mtx_lock(&outer);
+	EXPECT_EQ(lck_mtx_gate_handoff(&outer, &gate, GATE_HANDOFF_DEFAULT), KERN_SUCCESS);
+	lck_mtx_unlock(&outer);
+	thread_terminate_self();
+}
+
+/* The keeper inherits; the gate goes to the best waiter, which opens it for the other. */
+KTEST(turnstile_gate)
+{
+	struct actor keeper = { 0 };
+	struct visitor low = { 0 }, high = { 0 };
+
+	set_up();
+	lck_mtx_init(&outer, &test_mutex_class);
+	lck_mtx_gate_init(&outer, &gate);
+	EXPECT_EQ(kernel_thread_create(keep_gate, &keeper, 10, "keeper", &keeper.a_thread), KERN_SUCCESS);
+	await(&keeper.a_has);
+	visitor_start(&low, 20);
+	EXPECT_EQ(thread_sched_priority(keeper.a_thread), 20);
+	visitor_start(&high, 60);
+	EXPECT_EQ(thread_sched_priority(keeper.a_thread), 60);
+	os_atomic_store(&keeper.a_go, 1, release);
+	visitor_join(&high);
+	visitor_join(&low);
+	actor_join(&keeper);
+	EXPECT_EQ(high.v_result, GATE_HANDOFF);
+	EXPECT_EQ(low.v_result, GATE_OPENED);
+	lck_mtx_gate_destroy(&outer, &gate);
+	lck_mtx_destroy(&outer);
+	tear_down();
+}
+
+KTEST(turnstile_sleep_with_inheritor)
+{
+	struct actor a = { 0 }, b = { 0 };
+	struct visitor low = { 0 }, high = { 0 };
+	thread_t woken = THREAD_NULL;
+
+	set_up();
+	lck_mtx_init(&outer, &test_mutex_class);
+	actor_start(&a, 10);
+	actor_start(&b, 12);
+	low.v_inheritor = high.v_inheritor = a.a_thread;
+	EXPECT_EQ(change_sleep_inheritor(&outer, b.a_thread), KERN_NOT_WAITING);
+	visitor_start(&low, 30);
+	visitor_start(&high, 50);
+	EXPECT_EQ(thread_sched_priority(a.a_thread), 50);
+	EXPECT_EQ(change_sleep_inheritor(&outer, b.a_thread), KERN_SUCCESS);
+	EXPECT_EQ(thread_sched_priority(a.a_thread), 10);
+	EXPECT_EQ(thread_sched_priority(b.a_thread), 50);
+	EXPECT_EQ(wakeup_one_with_inheritor(&outer, THREAD_AWAKENED, LCK_WAKE_DO_NOT_TRANSFER_PUSH, &woken),
+	    KERN_SUCCESS);
+	EXPECT_EQ(woken, high.v_thread);
+	thread_deallocate(woken);
+	EXPECT_EQ(thread_sched_priority(b.a_thread), 12);
+	EXPECT_EQ(wakeup_all_with_inheritor(&outer, THREAD_RESTART), KERN_SUCCESS);
+	EXPECT_EQ(wakeup_all_with_inheritor(&outer, THREAD_RESTART), KERN_NOT_WAITING);
+	visitor_join(&high);
+	visitor_join(&low);
+	EXPECT_EQ(high.v_result, THREAD_AWAKENED);
+	EXPECT_EQ(low.v_result, THREAD_RESTART);
+	os_atomic_store(&a.a_go, 1, release);
+	os_atomic_store(&b.a_go, 1, release);
+	actor_join(&a);
+	actor_join(&b);
+	lck_mtx_destroy(&outer);
 	tear_down();
 }
