@@ -37,6 +37,10 @@
  * interlock and wakes all; they compete again. While WRITER_WAITS is set new readers wait: writers are not starved. A
  * writer that drains has the word already, and what is inside ends.
  *
+ * Priority. A writer runs at no less than the priority of those that sleep until it lets go (<kern/turnstile.h>): it
+ * writes its name beside the word. Readers are anonymous: nobody knows whom to push while they are inside. Nor does a
+ * sleeper find a writer that was preempted between its claim and writing its name.
+ *
  * Upgrade. A reader claims the word as any writer does, while it is inside, then leaves, then drains. If another writer
  * has claimed it, the two would wait for each other: the upgrade fails and the lock is let go, as callers of XNU's
  * lck_rw_lock_shared_to_exclusive must expect anyway.
@@ -52,6 +56,7 @@
 #include <kern/percpu.h>
 #include <kern/rw_word.h>
 #include <kern/thread.h>
+#include <kern/turnstile.h>
 #include <kern/waitq.h>
 
 #define RW_SLOTS 8 /* spread locks at a time: one line of each CPU */
@@ -150,6 +155,7 @@ lck_rw_destroy(lck_rw_t *lock)
 static void
 rw_sleep(lck_rw_t *lock, uint64_t shut, uint64_t mark)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
 	bool irq = lck_spin_lock_irq(&lock->lr_waiters.wq_lock);
 	uint64_t word = os_atomic_load(&lock->lr_word, relaxed);
 
@@ -158,8 +164,11 @@ rw_sleep(lck_rw_t *lock, uint64_t shut, uint64_t mark)
 		cpu_relax();
 		return;
 	}
-	waitq_wait_prepare_locked(&lock->lr_waiters, THREAD_UNINT, 0);
+	/* If there is one, it does not let go before it gets the interlock. */
+	turnstile_wait_prepare_locked(
+	    &lock->lr_waiters, os_atomic_load(&lock->lr_writer, relaxed), THREAD_UNINT, 0, &chain);
 	lck_spin_unlock_irq(&lock->lr_waiters.wq_lock, irq);
+	turnstile_propagate(&chain);
 	thread_block(THREAD_CONTINUE_NULL);
 }
 
@@ -167,11 +176,16 @@ rw_sleep(lck_rw_t *lock, uint64_t shut, uint64_t mark)
 static OS_NOINLINE void
 rw_wake(lck_rw_t *lock)
 {
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
+	struct list_node claimed = LIST_HEAD_INIT(claimed);
 	bool irq = lck_spin_lock_irq(&lock->lr_waiters.wq_lock);
 
 	os_atomic_and(&lock->lr_word, ~(RW_WAITERS | RW_WRITER_WAITS), relaxed);
+	(void)turnstile_claim_all_locked(&lock->lr_waiters, THREAD_AWAKENED, &claimed, &chain);
+	(void)waitq_run_claimed(
+	    &claimed); /* before this thread's priority falls to where it may be preempted */
 	lck_spin_unlock_irq(&lock->lr_waiters.wq_lock, irq);
-	waitq_wakeup_all(&lock->lr_waiters, THREAD_AWAKENED);
+	turnstile_propagate(&chain);
 }
 
 /* The writer sleeps until the readers inside have left, or finds that they have. */
@@ -267,6 +281,18 @@ lck_rw_unlock_shared(lck_rw_t *lock) NO_THREAD_SAFETY
 
 /* ---- writers ---- */
 
+OS_INLINE void
+rw_own(lck_rw_t *lock)
+{
+	os_atomic_store(&lock->lr_writer, current_thread(), relaxed);
+}
+
+OS_INLINE void
+rw_disown(lck_rw_t *lock)
+{
+	os_atomic_store(&lock->lr_writer, THREAD_NULL, relaxed);
+}
+
 void
 lck_rw_lock_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY
 {
@@ -275,6 +301,7 @@ lck_rw_lock_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY
 	while (os_unlikely(!rw_word_claim(&lock->lr_word))) {
 		rw_sleep(lock, RW_WRITER, RW_WAITERS | RW_WRITER_WAITS);
 	}
+	rw_own(lock);
 	rw_drain(lock);
 }
 
@@ -297,6 +324,7 @@ lck_rw_try_lock_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY
 		rw_let_go(lock);
 		return false;
 	}
+	rw_own(lock);
 	lock_check_note(lock, RW_CLASS(lock), false);
 	return true;
 }
@@ -305,12 +333,14 @@ void
 lck_rw_unlock_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY
 {
 	lock_check_release(lock);
+	rw_disown(lock);
 	rw_let_go(lock);
 }
 
 void
 lck_rw_lock_exclusive_to_shared(lck_rw_t *lock) NO_THREAD_SAFETY
 {
+	rw_disown(lock);
 	if (os_unlikely(rw_word_downgrade(&lock->lr_word, rw_counter(lock)) & RW_WAITERS)) {
 		rw_wake(lock);
 	}
@@ -326,6 +356,7 @@ lck_rw_lock_shared_to_exclusive(lck_rw_t *lock) NO_THREAD_SAFETY
 		lock_check_release(lock);
 		return false;
 	}
+	rw_own(lock);
 	rw_drain(lock);
 	return true;
 }

@@ -63,7 +63,8 @@ typedef struct CAPABILITY("rwlock") lck_rw {
 	uint64_t lr_word;    /* RW_* of <kern/rw_word.h>, see lck_rw.c; atomic */
 	uint64_t lr_readers; /* of a lock that is not spread; atomic */
 	uint32_t lr_slot;    /* of a spread one, from 1: its readers' counter on each CPU; else 0. Constant */
-	struct waitq lr_waiters; /* until the lock is let go */
+	thread_t lr_writer;  /* who claimed it, for those that sleep; by the claimer */
+	struct waitq lr_waiters; /* until the lock is let go; a turnstile */
 	struct waitq lr_drain;   /* the writer that claimed it, until the readers left */
 #if MACH_ASSERT
 	const struct lck_class *lr_class;

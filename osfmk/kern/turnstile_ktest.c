@@ -509,3 +509,55 @@ KTEST(turnstile_sleep_with_inheritor)
 	lck_mtx_destroy(&outer);
 	tear_down();
 }
+
+/* --- a writer of a read-write lock --- */
+
+static lck_rw_t rw;
+
+static void
+write_long(void *param, wait_result_t result)
+{
+	struct actor *a = param;
+
+	(void)result;
+	thread_bind_self(0);
+	lck_rw_lock_exclusive(&rw);
+	os_atomic_store(&a->a_has, 1, release);
+	await(&a->a_go);
+	lck_rw_unlock_exclusive(&rw);
+	thread_terminate_self();
+}
+
+static void
+read_once(void *param, wait_result_t result)
+{
+	struct actor *a = param;
+
+	(void)result;
+	thread_bind_self(0);
+	os_atomic_store(&a->a_has, 1, release);
+	lck_rw_lock_shared(&rw);
+	lck_rw_unlock_shared(&rw);
+	thread_terminate_self();
+}
+
+KTEST(turnstile_rw_writer)
+{
+	struct actor writer = { 0 }, reader = { 0 };
+
+	set_up();
+	lck_rw_init(&rw, &test_mutex_class);
+	EXPECT_EQ(kernel_thread_create(write_long, &writer, 10, "writer", &writer.a_thread), KERN_SUCCESS);
+	await(&writer.a_has);
+	EXPECT_EQ(kernel_thread_create(read_once, &reader, 50, "reader", &reader.a_thread), KERN_SUCCESS);
+	await(&reader.a_has);
+	pause_a_little();
+	EXPECT_EQ(thread_sched_priority(writer.a_thread), 50);
+	os_atomic_store(&writer.a_go, 1, release);
+	thread_join(writer.a_thread);
+	EXPECT_EQ(thread_sched_priority(writer.a_thread), 10);
+	thread_deallocate(writer.a_thread);
+	actor_join(&reader);
+	lck_rw_destroy(&rw);
+	tear_down();
+}
