@@ -69,7 +69,7 @@ uthread_signal(struct uthread *uth, int sig)
 static bool
 signal_unmasked(const struct uthread *uth, int sig)
 {
-	return !uth->uu_nosignal && (os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0;
+	return (os_atomic_load(&uth->uu_sigmask, relaxed) & SIG_BIT(sig)) == 0;
 }
 
 /* The thread that waits for this very signal; NULL: none. */
@@ -118,14 +118,15 @@ signal_taker_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
 void
 psignal(struct proc *p, int sig, const struct signal_source *source)
 {
+	bool dropped = signal_is_dropped(p, sig);
 	struct uthread *taker;
 
-	/* Who waits for a signal gets it whatever its action is. */
-	if (os_atomic_load(&p->p_sigwaiters, relaxed) == 0 && signal_is_dropped(p, sig)) {
+	if (dropped && os_atomic_load(&p->p_sigwaiters, relaxed) == 0) {
 		return;
 	}
 	lck_mtx_lock(&p->p_lock);
-	if (signal_is_dropped(p, sig) && signal_waiter_locked(p, sig) == NULL) {
+	/* Who waits for a signal gets it whatever its action is. */
+	if (os_unlikely(dropped) && signal_waiter_locked(p, sig) == NULL) {
 		lck_mtx_unlock(&p->p_lock);
 		return;
 	}
@@ -166,7 +167,7 @@ signals_hand_over(struct uthread *leaving)
 	list_foreach (n, &p->p_uthreads) {
 		struct uthread *uth = list_entry(n, struct uthread, uu_link);
 
-		if (!uth->uu_nosignal && (pending & ~os_atomic_load(&uth->uu_sigmask, relaxed)) != 0) {
+		if ((pending & ~os_atomic_load(&uth->uu_sigmask, relaxed)) != 0) {
 			uthread_notify(uth);
 		}
 	}

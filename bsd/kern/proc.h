@@ -146,7 +146,7 @@ struct uthread {
 	uint32_t uu_sigwait;           /* (p) signals that __sigwait waits for */
 	uint32_t uu_sigsaved;          /* (o) the mask to go back to, if uu_sigsuspended */
 	bool uu_sigsuspended;          /* (o) in sigsuspend: uu_sigmask is temporary */
-	bool uu_nosignal;              /* (p) takes no signals any more: it is about to end */
+	bool uu_nosignal;              /* (p) about to end: blocks everything, and is told nothing any more */
 	struct workq_thread *uu_workq; /* (o) if it is one of the pool; pthread_workq.c */
 	struct ulock *uu_ulock;        /* (o) to lend to a word it waits for; sys_ulock.c */
 	uint64_t uu_sigreturn_token;   /* (o) */

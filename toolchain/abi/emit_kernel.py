@@ -69,8 +69,8 @@ def _cancel_wrapper(entry):
     """The dispatch table's handler of a cancellation point; the twin's row goes to sys_NAME itself."""
     names = ", ".join(a.name for a in entry.args)
     return "".join(["\nstatic ", text.prototype("sysret_t", "cancel_" + entry.name, _kernel_args(entry)),
-                    "\n{\n\treturn cancel_requested() ? (sysret_t){.error = EINTR} : sys_", entry.name,
-                    f"({names});\n}}\n"])
+                    "\n{\n\tif (cancel_requested()) {\n\t\treturn (sysret_t){.error = EINTR};\n\t}\n",
+                    f"\t__attribute__((musttail)) return sys_{entry.name}({names});\n}}\n"])
 
 
 def _cancel_bitmap(tables, last):

@@ -110,7 +110,7 @@ call 9 int read_nocancel(int fd, void *buf) handler=read
         self.assertIn("sysret_t sys_read(int fd, user_addr_t buf);", out[emit_kernel.CALLS_HEADER])
         table = out[emit_kernel.CALLS_TABLE]
         self.assertIn("[3] = (bsd_syscall_fn_t)(void *)cancel_read,", table)
-        self.assertIn("cancel_requested() ? (sysret_t){.error = EINTR} : sys_read(fd, buf);", table)
+        self.assertIn("__attribute__((musttail)) return sys_read(fd, buf);", table)
         self.assertIn("bsd_cancel_points[] = {\n\t0x0000000000000008,\n};", table)
         self.assertIn("[5] = (bsd_syscall_fn_t)(void *)sys_nosys,", table)
         self.assertIn("[9] = (bsd_syscall_fn_t)(void *)sys_read,", table)
