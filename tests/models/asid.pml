@@ -2,7 +2,8 @@
  * ASIDs by generation (osfmk/arm64/pmap.h): CPUs that switch between pmaps, and roll-over when the numbers run out. A CPU's
  * TLB keeps what was loaded under each ASID until it is flushed; nothing is ever dropped by itself.
  *
- * Checked: a CPU never loads a pmap under an ASID for which its TLB holds another one's translations.
+ * Checked: a CPU never loads a pmap under an ASID for which its TLB holds another one's translations; a pmap that runs on
+ * a CPU gets no other ASID meanwhile (invalidations name the one it has).
  *
  * broken: NO_KEEP     roll-over does not keep the ASIDs that are loaded
  * broken: NO_TAG      [R2] roll-over does not have the CPUs drop their TLBs
@@ -24,6 +25,7 @@ byte cpus[PMAPS + 1]; /* bit set */
 
 /* by CPU */
 byte loaded[CPUS], seen[CPUS];
+byte running[CPUS]; /* what the translation register holds: behind `loaded` during a switch */
 bool tagged[CPUS];
 byte tlb[CPUS * LIMIT];
 
@@ -31,7 +33,8 @@ inline load(pmap, number)
 {
 	d_step {
 		assert(tlb[me * LIMIT + number] == 0 || tlb[me * LIMIT + number] == pmap);
-		tlb[me * LIMIT + number] = pmap
+		tlb[me * LIMIT + number] = pmap;
+		running[me] = pmap
 	}
 }
 
@@ -80,6 +83,7 @@ inline renew(pmap)
 	:: next == LIMIT -> roll_over()
 	od;
 	atomic {
+		assert(!(running[0] == pmap && loaded[0] == pmap) && !(running[1] == pmap && loaded[1] == pmap));
 		asid[pmap] = next; of_generation[pmap] = generation; cpus[pmap] = 0;
 		next++
 	}
