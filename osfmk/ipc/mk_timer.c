@@ -56,6 +56,8 @@ struct mk_timer_message {
 	uint64_t unused[3];
 };
 
+#define MK_TIMER_CRITICAL 1 /* mk_timer_arm_leeway's flags */
+
 static ZONE_DEFINE(mk_timer_zone, "timers", sizeof(struct mk_timer), ZC_NONE);
 static LCK_CLASS_DECLARE(mk_timer_lock_class, "timer port", LCK_RANK_IPC_MISC);
 
@@ -328,7 +330,7 @@ mk_timer_disarm(struct mk_timer *timer)
 }
 
 static kern_return_t
-mk_timer_set(mach_port_name_t name, uint64_t deadline)
+mk_timer_set(mach_port_name_t name, uint64_t deadline, uint64_t leeway)
 {
 	struct mk_timer *timer;
 	kern_return_t kr = mk_timer_lookup(name, &timer);
@@ -343,7 +345,7 @@ mk_timer_set(mach_port_name_t name, uint64_t deadline)
 	timer->mkt_armed = timer->mkt_port != IP_NULL;
 	if (timer->mkt_armed) {
 		mk_timer_reference(timer);
-		timer_call_enter(&timer->mkt_call, deadline, timer->mkt_setting);
+		timer_call_enter_leeway(&timer->mkt_call, deadline, leeway, timer->mkt_setting);
 	}
 	lck_spin_unlock(&timer->mkt_lock);
 	mk_timer_release(timer);
@@ -353,15 +355,16 @@ mk_timer_set(mach_port_name_t name, uint64_t deadline)
 kern_return_t
 mk_timer_arm(mach_port_name_t name, uint64_t expire_time)
 {
-	return mk_timer_set(name, expire_time);
+	return mk_timer_set(name, expire_time, 0);
 }
 
-/* Leeway is permission, not duty: the timer comes when it is due. */
+/* It comes up to `leeway` ticks late if another timer's interrupt can serve; not if it is critical. */
 kern_return_t
 mk_timer_arm_leeway(mach_port_name_t name, uint64_t flags, uint64_t expire_time, uint64_t leeway)
 {
-	(void)leeway;
-	return flags > 1 ? KERN_INVALID_ARGUMENT : mk_timer_set(name, expire_time);
+	return flags > MK_TIMER_CRITICAL
+		   ? KERN_INVALID_ARGUMENT
+		   : mk_timer_set(name, expire_time, flags == MK_TIMER_CRITICAL ? 0 : leeway);
 }
 
 kern_return_t

@@ -9,6 +9,7 @@
 #include <kern/timer_call.h>
 
 #define LOAD_PERIOD_NS (5 * NSEC_PER_SEC)
+#define LOAD_LEEWAY_NS (NSEC_PER_SEC / 2) /* a sample that is a little late tells as much */
 #define LOAD_SHIFT     11
 
 static_assert(LOAD_FIXED_ONE == 1 << LOAD_SHIFT, "one number");
@@ -18,7 +19,7 @@ static const uint32_t decay[LOAD_SPANS] = { 753, 1734, 1884, 2014, 2037 };
 
 static struct load_averages averages; /* each word atomic */
 static struct timer_call load_timer;
-static uint64_t load_period_ticks; /* constant */
+static uint64_t load_period_ticks, load_leeway_ticks; /* constant */
 
 /* A look at each CPU without locks; they are changing while it is taken. */
 static uint32_t
@@ -57,7 +58,8 @@ load_timer_expired(void *param0, uint64_t deadline)
 		add_sample(&averages.la_threads[span], span, threads * (uint64_t)LOAD_FIXED_ONE);
 		add_sample(&averages.la_factor[span], span, factor);
 	}
-	timer_call_enter(&load_timer, deadline + load_period_ticks, deadline + load_period_ticks);
+	deadline += load_period_ticks;
+	timer_call_enter_leeway(&load_timer, deadline, load_leeway_ticks, deadline);
 }
 
 void
@@ -75,7 +77,8 @@ load_average_start(void)
 	uint64_t deadline;
 
 	load_period_ticks = nanoseconds_to_absolutetime(LOAD_PERIOD_NS);
+	load_leeway_ticks = nanoseconds_to_absolutetime(LOAD_LEEWAY_NS);
 	deadline = mach_absolute_time() + load_period_ticks;
 	timer_call_setup(&load_timer, load_timer_expired, NULL);
-	timer_call_enter(&load_timer, deadline, deadline);
+	timer_call_enter_leeway(&load_timer, deadline, load_leeway_ticks, deadline);
 }

@@ -89,6 +89,20 @@ timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
 	ml_set_interrupts_enabled(irq);
 }
 
+void
+timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leeway, uint64_t param1)
+{
+	uint64_t longest = deadline < UINT64_MAX ? UINT64_MAX - 1 - deadline : 0;
+	bool irq = ml_set_interrupts_enabled(false);
+
+	longest = os_min(longest, (uint64_t)UINT32_MAX);
+	leeway = os_min(leeway, longest);
+	(void)timer_dequeue(call);
+	call->tc_leeway = (uint32_t)leeway;
+	timer_call_enter(call, deadline + leeway, param1);
+	ml_set_interrupts_enabled(irq);
+}
+
 /* The earliest timer of a CPU that is off, out of its queue; NULL if there is none left. */
 static timer_call_t
 timer_take_first(processor_t from)
@@ -134,15 +148,25 @@ timer_call_cancel(timer_call_t call)
 	return removed;
 }
 
+/* The first of the queue, if it may be called by now; NULL otherwise. */
+static timer_call_t
+timer_first_due(processor_t processor, uint64_t now)
+{
+	struct timer_heap_entry *root = processor->pr_timers.th_root;
+	timer_call_t call = os_containerof(root, struct timer_call, tc_entry);
+
+	return root != NULL && root->the_deadline - call->tc_leeway <= now ? call : NULL;
+}
+
 /* Calls what is due; returns the first deadline that is not. */
 static uint64_t
 timer_run_expired(processor_t processor, uint64_t now)
 {
 	uint64_t first;
+	timer_call_t call;
 
 	lck_spin_lock_nopreempt(&processor->pr_timer_lock);
-	while ((first = timer_heap_first_deadline(&processor->pr_timers)) <= now) {
-		timer_call_t call = os_containerof(processor->pr_timers.th_root, struct timer_call, tc_entry);
+	while ((call = timer_first_due(processor, now)) != NULL) {
 		timer_call_fn_t fn = call->tc_fn;
 		void *param0 = call->tc_param0;
 		uint64_t param1 = call->tc_param1;
@@ -153,6 +177,7 @@ timer_run_expired(processor_t processor, uint64_t now)
 		fn(param0, param1);
 		lck_spin_lock_nopreempt(&processor->pr_timer_lock);
 	}
+	first = timer_heap_first_deadline(&processor->pr_timers);
 	lck_spin_unlock_nopreempt(&processor->pr_timer_lock);
 	return first;
 }

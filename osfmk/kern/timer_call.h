@@ -2,7 +2,11 @@
  * Timers: a function called at an absolute time, in interrupt context, on the CPU that set it.
  *
  * Each CPU keeps its timers in a pairing heap by deadline under its own lock, which other CPUs take only to
- * cancel. The CPU's hardware timer stands at the earlier of the first deadline and the end of the quantum.
+ * cancel. The CPU's hardware timer stands at the earlier of the first deadline and the end of the quantum; a CPU without
+ * either is not interrupted.
+ *
+ * Leeway. A timer that may be late is queued at the latest time it allows. An interrupt for any reason calls
+ * the first of the queue for as long as it could be called by then: timers with leeway join those that have none.
  *
  * Lock: the CPU's timer lock, LCK_RANK_TIMER, interrupts masked. Functions are called without it.
  */
@@ -19,6 +23,8 @@ struct timer_call {
 	void *tc_param0;
 	uint64_t tc_param1;
 	uint32_t tc_cpu; /* 1 + CPU whose queue holds it, 0 when not set; atomic */
+	uint32_t
+	    tc_leeway; /* ticks that the_deadline is later than it could be called; with tc_entry's lock */
 };
 
 typedef struct timer_call *timer_call_t;
@@ -31,6 +37,9 @@ void timer_call_setup(timer_call_t call, timer_call_fn_t fn, void *param0);
  * serialise. Any context but NMI-like ones.
  */
 void timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1);
+
+/* The same, between `deadline` and `leeway` ticks later. For a timer that is always set by this one. */
+void timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leeway, uint64_t param1);
 
 /* True if it was set and now is not; false if it was not set or its function has been or is being called. */
 bool timer_call_cancel(timer_call_t call);
