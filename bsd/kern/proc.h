@@ -161,7 +161,7 @@ struct uthread {
 	int32_t uu_exc_signal;
 	int32_t uu_exc_sicode;
 	uint64_t uu_exc_addr;
-};
+} OS_CACHE_ALIGNED;
 
 extern lck_rw_t proc_tree_lock;
 extern struct proc *kernproc; /* process 0 */
