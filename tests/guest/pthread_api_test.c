@@ -109,6 +109,8 @@ static void *
 say_who(void *arg)
 {
 	uint64_t *id = arg;
+	mach_msg_type_number_t count = THREAD_EXTENDED_INFO_COUNT;
+	thread_extended_info_data_t extended;
 	char name[64];
 	size_t cpu = ~0ul;
 
@@ -116,6 +118,10 @@ say_who(void *arg)
 	EXPECT_EQ(pthread_setname_np("worker"), 0);
 	EXPECT_EQ(pthread_getname_np(pthread_self(), name, sizeof(name)), 0);
 	EXPECT_EQ(strcmp(name, "worker"), 0);
+	EXPECT_EQ(thread_info(pthread_mach_thread_np(pthread_self()), THREAD_EXTENDED_INFO,
+		      (thread_info_t)&extended, &count),
+	    KERN_SUCCESS);
+	EXPECT_EQ(strcmp(extended.pth_name, "worker"), 0); /* the kernel knows it */
 	EXPECT_EQ(pthread_cpu_number_np(&cpu), 0);
 	EXPECT(cpu < 64);
 	EXPECT_EQ(pthread_main_np(), 0);

@@ -35,6 +35,7 @@ int __sem_close(sem_t *sem);
 int __sem_wait(sem_t *sem);
 int __sem_trywait(sem_t *sem);
 int __sem_post(sem_t *sem);
+int __proc_info(int32_t call, int32_t pid, uint32_t flavor, uint64_t arg, void *buffer, int32_t buffer_size);
 int __workq_open(void);
 int __workq_kernreturn(int operation, void *item, int affinity, int priority);
 int __bsdthread_ctl(void *command, void *arg1, void *arg2, void *arg3);

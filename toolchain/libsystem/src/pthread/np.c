@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../bsd/internal.h"
 #include "internal.h"
@@ -29,7 +30,10 @@ pthread_main_np(void)
 	return thread_self_fast() == _pthread_main();
 }
 
-/* The name is cut to what fits, and known here only. */
+#define PROC_INFO_CALL_SETCONTROL 5
+#define PROC_SELFSET_THREADNAME   2
+
+/* The kernel is told too, for its own listings. */
 int
 pthread_setname_np(const char *name)
 {
@@ -39,6 +43,8 @@ pthread_setname_np(const char *name)
 		return ENAMETOOLONG;
 	}
 	strcpy(self->name, name);
+	(void)__proc_info(PROC_INFO_CALL_SETCONTROL, getpid(), PROC_SELFSET_THREADNAME, 0, self->name,
+	    (int32_t)strlen(self->name));
 	return 0;
 }
 
