@@ -70,10 +70,12 @@ struct processor {
 	uint64_t pr_rotate_at OS_CACHE_ALIGNED; /* when it looks for a CPU with fewer threads */
 	uint64_t pr_look_at;                    /* when it looks after those who wait */
 	uint64_t pr_random;                     /* state of sched_place_rotate */
-	uint64_t pr_foreign_locks;              /* statistics: run queue locks of others that this CPU took */
-	uint64_t pr_steals;                     /* of those, to rob */
-	uint64_t pr_rotations;                  /* threads sent to a CPU with fewer */
-	uint64_t pr_starved;                    /* boosts */
+	uint64_t
+	    pr_foreign_locks; /* statistics: run queue locks of others that this CPU took, but for thefts */
+	uint64_t pr_steal_locks; /* those that it took to rob, or to send a thread away */
+	uint64_t pr_steals;      /* threads robbed */
+	uint64_t pr_rotations;   /* threads sent to a CPU with fewer */
+	uint64_t pr_starved;     /* boosts */
 
 	/* Run queue: own CPU, rarely others. */
 	lck_spin_t pr_runq_lock OS_CACHE_ALIGNED;

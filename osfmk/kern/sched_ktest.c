@@ -6,6 +6,7 @@
 #include <kern/clock.h>
 #include <kern/locks.h>
 #include <kern/sched_prim.h>
+#include <kern/sched_priority.h>
 #include <kern/thread.h>
 #include <kern/waitq.h>
 #include <ktest/ktest.h>
@@ -135,6 +136,47 @@ KTEST(sched_priority_order)
 	EXPECT_EQ(thread_bind_self(THREAD_CPU_ANY), KERN_SUCCESS);
 }
 
+/* --- real time: the earliest deadline first, above all others --- */
+
+static void
+ask_for_realtime(thread_t thread, uint64_t constraint_ns)
+{
+	struct sched_params params = {
+		.mode = TH_MODE_REALTIME,
+		.base = BASEPRI_REALTIME,
+		.computation = (uint32_t)nanoseconds_to_absolutetime(NSEC_PER_MSEC),
+		.constraint = (uint32_t)nanoseconds_to_absolutetime(constraint_ns),
+		.preemptible = true,
+	};
+
+	thread_set_sched_params(thread, &params);
+}
+
+KTEST(sched_deadline_order)
+{
+	static const unsigned ms[] = { 30, 10, 20 };
+	thread_t threads[os_countof(ms)];
+
+	if (cpu_count != 1) {
+		return; /* other CPUs would take them */
+	}
+	norder = 0;
+	for (unsigned i = 0; i < os_countof(ms); i++) {
+		threads[i] = start(append_order, (void *)(uintptr_t)ms[i], BASEPRI_DEFAULT);
+	}
+	disable_preemption();
+	for (unsigned i = 0; i < os_countof(ms); i++) {
+		ask_for_realtime(threads[i], ms[i] * NSEC_PER_MSEC);
+		EXPECT_EQ(thread_sched_priority(threads[i]), BASEPRI_REALTIME);
+	}
+	enable_preemption();
+	for (unsigned i = 0; i < os_countof(ms); i++) {
+		finish(threads[i]);
+	}
+	EXPECT_EQ(norder, os_countof(ms));
+	EXPECT(order[0] == 10 && order[1] == 20 && order[2] == 30);
+}
+
 static uint32_t stop_spinning;
 
 static void
@@ -252,6 +294,35 @@ KTEST(sched_pingpong)
 	pingpong_with((int)cpu_count - 1);
 	EXPECT_EQ(thread_bind_self(THREAD_CPU_ANY), KERN_SUCCESS);
 	pingpong_with(THREAD_CPU_ANY);
+	waitq_destroy(&ball[0]);
+	waitq_destroy(&ball[1]);
+}
+
+/* --- nobody takes another CPU's run queue lock, but to look for work or to change a priority --- */
+
+static uint64_t
+foreign_locks(void)
+{
+	uint64_t sum = 0;
+
+	percpu_foreach_cpu(cpu)
+	{
+		sum += os_atomic_load(&processor_get(cpu)->pr_foreign_locks, relaxed);
+	}
+	return sum;
+}
+
+KTEST(sched_own_locks)
+{
+	uint64_t before;
+
+	waitq_init(&ball[0]);
+	waitq_init(&ball[1]);
+	EXPECT_EQ(thread_bind_self(0), KERN_SUCCESS);
+	before = foreign_locks();
+	pingpong_with((int)cpu_count - 1);
+	EXPECT_EQ(foreign_locks(), before);
+	EXPECT_EQ(thread_bind_self(THREAD_CPU_ANY), KERN_SUCCESS);
 	waitq_destroy(&ball[0]);
 	waitq_destroy(&ball[1]);
 }

@@ -27,8 +27,8 @@
  * in front of its CPU (pr_only, <kern/sched_ready.h>) is out of reach until it has waited for SCHED_BALANCE_NS, so
  * that threads that converse are not torn apart; of those queued, the one that has waited longest has the
  * coldest cache; near clusters are robbed first. Work is conserved: a CPU goes to sleep only after it saw no
- * hint; a queue that fills afterwards is offered by its own balance timer, which looks for an idle CPU again
- * after every SCHED_BALANCE_NS as long as threads wait.
+ * hint; a queue that fills afterwards is offered to an idle CPU by its own balance timer, once SCHED_BALANCE_NS have
+ * passed and at the end of each quantum as long as threads wait.
  *
  * Fairness. Stealing leaves k + 1 equal hogs on k CPUs as they fell: two share a CPU, the others have one each. So a
  * CPU on which threads have to take turns looks every SCHED_ROTATE_NS at three others, two near and one

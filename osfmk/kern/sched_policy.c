@@ -43,12 +43,13 @@ use_mode(struct sched_entity *se, enum sched_mode mode, int base)
 }
 
 void
-sched_entity_set(struct sched_entity *se, const struct sched_params *params)
+sched_entity_set(struct sched_entity *se, const struct sched_params *params, uint64_t now)
 {
 	se->se_asked_mode = (uint8_t)params->mode;
 	se->se_asked_base = (int16_t)params->base;
 	se->se_computation = params->computation;
 	se->se_constraint = params->constraint;
+	se->se_deadline = now + params->constraint;
 	se->se_quantum_log2 = (int8_t)params->quantum_log2;
 	se->se_flags &= (uint8_t)~SE_UNPREEMPTED;
 	if (params->mode == TH_MODE_REALTIME && !params->preemptible) {

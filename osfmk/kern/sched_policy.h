@@ -19,6 +19,10 @@
  * who mostly sleeps stays near its base and goes first. A hog of a higher band sinks below the base of the next
  * one, so bands are shares, not walls.
  *
+ * Two that converse are charged at different moments, so their priorities differ by a level now and then. A waking
+ * thread that shares time therefore takes the CPU of another user thread only if it is better by SCHED_WAKE_MARGIN; else it
+ * waits for the end of the quantum like an equal. Fixed and real-time threads are obeyed to the level.
+ *
  * Who waits decays too: once in a quantum the first thread of each list is looked at, and joins the list of the
  * priority that it has by then. That is bounded by the number of priorities, and whoever is first stays first until it
  * has been looked at.
@@ -117,8 +121,8 @@ sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool 
 	se->se_flags = trusted ? SE_TRUSTED : 0;
 }
 
-/* A thread caught by the fail-safe stays caught, and gets the new parameters afterwards. */
-void sched_entity_set(struct sched_entity *se, const struct sched_params *params);
+/* The first deadline of a real-time thread counts from now. A thread caught by the fail-safe stays caught, and gets the new parameters afterwards. */
+void sched_entity_set(struct sched_entity *se, const struct sched_params *params, uint64_t now);
 
 /* What a thread with `usage` ticks of decayed CPU time is queued by. */
 int sched_decayed_priority(int base_pri, uint64_t usage);

@@ -501,7 +501,6 @@ steal(processor_t processor)
 	}
 	sched_steal_begin(&steal, processor->pr_cpu);
 	while (thread == NULL && (victim = sched_steal_next(&steal)) >= 0) {
-		os_counter_add(&processor->pr_foreign_locks, 1);
 		thread = ready_steal(processor_get((unsigned)victim));
 		if (thread == NULL) {
 			sched_steal_nothing((unsigned)victim);

@@ -98,7 +98,7 @@ thread_set_sched_params(thread_t thread, const struct sched_params *params)
 {
 	bool irq = lck_spin_lock_irq(&thread->sched_lock);
 
-	sched_entity_set(&thread->se, params);
+	sched_entity_set(&thread->se, params, ml_get_timebase_raw());
 	if (update_locked(thread)) {
 		settle_locked(thread);
 	}

@@ -296,6 +296,7 @@ ready_steal(processor_t victim)
 	    !lck_spin_try_lock_nopreempt(&victim->pr_runq_lock)) {
 		return NULL;
 	}
+	os_counter_add(&current_processor()->pr_steal_locks, 1);
 	for (int pri = run_queue_highest(&victim->pr_runq); pri >= 0 && thread == NULL; pri--) {
 		if (bitmap_test(victim->pr_runq.rq_bitmap, (unsigned)pri)) {
 			thread = movable_locked(victim, pri);

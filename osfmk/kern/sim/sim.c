@@ -775,7 +775,7 @@ sim_add(struct sim *sim, const struct sim_behaviour *does, unsigned cpu, uint64_
 	thread->st_does = *does;
 	thread->st_last_cpu = cpu;
 	sched_entity_init(&thread->st_se, TH_MODE_TIMESHARE, does->base, false, sim->now);
-	sched_entity_set(&thread->st_se, &params);
+	sched_entity_set(&thread->st_se, &params, sim->now);
 	thread->st_pri = sched_entity_priority(&thread->st_se);
 	runq_entry_init(&thread->st_entry);
 	thread_table_add(sim, thread);
