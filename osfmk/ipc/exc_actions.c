@@ -171,6 +171,12 @@ exc_behavior_valid(exception_behavior_t behavior)
 	}
 }
 
+static bool
+exc_has_flavor(const struct exception_action *action)
+{
+	return action->flavor != 0 && action->flavor != THREAD_STATE_NONE;
+}
+
 static kern_return_t
 exc_check(exception_mask_t mask, const struct exception_action *action)
 {
@@ -180,10 +186,10 @@ exc_check(exception_mask_t mask, const struct exception_action *action)
 	if (IP_VALID(action->port) && !exc_behavior_valid(action->behavior)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (action->flavor != 0 && machine_thread_state_words(action->flavor) == 0) {
+	if (exc_has_flavor(action) && machine_thread_state_words(action->flavor) == 0) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (IP_VALID(action->port) && action->flavor == 0 && exc_tells_state(action)) {
+	if (IP_VALID(action->port) && !exc_has_flavor(action) && exc_tells_state(action)) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	return KERN_SUCCESS;

@@ -17,13 +17,14 @@
  *	ipc_tt       ports of tasks and threads; task_pid  tasks by process number
  *	exc_actions  who hears of an exception; exc_message  asking and waiting, exc_direct  straight to a
  *	             handler that waits on this CPU, exc_wire  layouts (<kern/exception.h> has the search)
+ *	ipc_host, ipc_clock, ipc_processor  the host's objects; task_token  a task's name without power
  *	mk_timer     timers as ports; voucher  the empty one
  *	mach_port_list, mach_port_info, zone_info  what tools ask
  *
  * Locks, in the order they are taken: space (is_lock), transit (ipc_transit_lock), port (ip_lock), set
  * (ips_lock), then the scheduler's. All are spin locks held for a bounded time; nothing is allocated, freed
- * or copied to or from user memory under one. A port's lock is the receiver's: senders do not take it unless
- * a set, several receivers or a full queue are involved. The RPC fast path takes none.
+ * or copied to or from user memory under one. A port's or set's lock is the receiver's: senders do not take it unless
+ * several receivers, several sets or a full queue are involved. The RPC fast path takes none.
  *
  * A send: copyin (rights leave the sender's space), mq_send (push or take the waiting receiver), and in the
  * second case hand the message to that thread. A receive: mq_receive_lone or, under the lock, the outbox;

@@ -34,3 +34,31 @@ typedef struct mach_timespec {
 #define NSEC_PER_MSEC 1000000ull
 
 _Static_assert(sizeof(mach_timespec_t) == 8, "mach_timespec");
+
+/* True for what is no time or no type of alarm. */
+#define BAD_MACH_TIMESPEC(t) ((t)->tv_nsec < 0 || (t)->tv_nsec >= (long)NSEC_PER_SEC)
+#define BAD_ALRMTYPE(t)      (((t) & ~TIME_RELATIVE) != 0)
+
+/* t1 - t2 in kind: negative, 0 or positive. Both of the form that clocks give. */
+#define CMP_MACH_TIMESPEC(t1, t2)                               \
+	((t1)->tv_sec > (t2)->tv_sec      ? (long)NSEC_PER_SEC  \
+	    : (t1)->tv_sec < (t2)->tv_sec ? -(long)NSEC_PER_SEC \
+					  : (t1)->tv_nsec - (t2)->tv_nsec)
+
+/* t1 += t2, t1 -= t2 */
+#define ADD_MACH_TIMESPEC(t1, t2)                                                    \
+	do {                                                                         \
+		if (((t1)->tv_nsec += (t2)->tv_nsec) >= (clock_res_t)NSEC_PER_SEC) { \
+			(t1)->tv_nsec -= (clock_res_t)NSEC_PER_SEC;                  \
+			(t1)->tv_sec += 1;                                           \
+		}                                                                    \
+		(t1)->tv_sec += (t2)->tv_sec;                                        \
+	} while (0)
+#define SUB_MACH_TIMESPEC(t1, t2)                                   \
+	do {                                                        \
+		if (((t1)->tv_nsec -= (t2)->tv_nsec) < 0) {         \
+			(t1)->tv_nsec += (clock_res_t)NSEC_PER_SEC; \
+			(t1)->tv_sec -= 1;                          \
+		}                                                   \
+		(t1)->tv_sec -= (t2)->tv_sec;                       \
+	} while (0)

@@ -357,6 +357,12 @@ TEST(bad_arguments)
 	EXPECT_EQ(thread_set_exception_ports(thread, EXC_MASK_ALL, port, 9, 0), KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(thread_set_exception_ports(thread, EXC_MASK_ALL, port, EXCEPTION_STATE, 0),
 	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(thread_set_exception_ports(thread, EXC_MASK_ALL, port, EXCEPTION_STATE, THREAD_STATE_NONE),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(
+	    thread_set_exception_ports(thread, EXC_MASK_ALL, port, EXCEPTION_DEFAULT, THREAD_STATE_NONE),
+	    KERN_SUCCESS);
+	clear_thread();
 	EXPECT_EQ(thread_set_exception_ports(thread, EXC_MASK_ALL, port, EXCEPTION_STATE, 12345),
 	    KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(thread_set_exception_ports(SELF, EXC_MASK_ALL, port, EXCEPTION_DEFAULT, 0),

@@ -193,12 +193,19 @@ TEST(clock_sleep)
 {
 	mach_port_t clock = clock_port(SYSTEM_CLOCK), calendar = clock_port(CALENDAR_CLOCK);
 	uint64_t start = clock_ns(clock), end;
-	mach_timespec_t wakeup = { 0 };
+	mach_timespec_t wakeup = { 0 }, now = { 0 };
+	mach_timespec_t sum = { 1, 900000000 }, part = { 1, 900000000 };
 
 	EXPECT_EQ(clock_sleep_trap(clock, TIME_RELATIVE, 0, 5 * NSEC_PER_MSEC, &wakeup), KERN_SUCCESS);
 	end = wakeup.tv_sec * NSEC_PER_SEC + (uint64_t)wakeup.tv_nsec;
 	EXPECT(end >= start + 5 * NSEC_PER_MSEC && end <= clock_ns(clock));
 	EXPECT_EQ(clock_sleep_trap(MACH_PORT_NULL, TIME_ABSOLUTE, 0, 1, &wakeup), KERN_SUCCESS); /* past */
+	EXPECT_EQ(clock_sleep(clock, TIME_RELATIVE, (mach_timespec_t){ 0, 1000 }, &now), KERN_SUCCESS);
+	EXPECT(CMP_MACH_TIMESPEC(&now, &wakeup) > 0);
+	ADD_MACH_TIMESPEC(&sum, &sum);
+	EXPECT(sum.tv_sec == 3 && sum.tv_nsec == 800000000);
+	SUB_MACH_TIMESPEC(&sum, &part);
+	EXPECT(sum.tv_sec == 1 && sum.tv_nsec == 900000000);
 	EXPECT_EQ(clock_sleep_trap(clock, TIME_RELATIVE, 0, -1, &wakeup), KERN_INVALID_VALUE);
 	EXPECT_EQ(clock_sleep_trap(clock, 7, 0, 1, &wakeup), KERN_INVALID_VALUE);
 	EXPECT_EQ(clock_sleep_trap(calendar, TIME_RELATIVE, 0, 1, &wakeup), KERN_FAILURE);

@@ -1,6 +1,7 @@
 /* The Mach interface. */
 #pragma once
 
+#include <mach/clock.h>
 #include <mach/clock_priv.h>
 #include <mach/clock_routines.h>
 #include <mach/exception_types.h>

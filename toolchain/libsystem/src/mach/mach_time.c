@@ -1,5 +1,7 @@
 /* Mach's clocks. */
+#include <mach/clock.h>
 #include <mach/mach.h>
+#include <mach/mach_traps.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -93,4 +95,10 @@ kern_return_t
 mach_wait_until(uint64_t deadline)
 {
 	return mach_wait_until_trap(deadline);
+}
+
+kern_return_t
+clock_sleep(mach_port_t clock, sleep_type_t type, mach_timespec_t time, mach_timespec_t *wakeup)
+{
+	return clock_sleep_trap(clock, type, (int)time.tv_sec, time.tv_nsec, wakeup);
 }
