@@ -308,9 +308,12 @@ def plan(args, guest):
     wrong = [one for one in args.mode if one not in guest.modes]
     if wrong:
         usage.fail(f"bench: guest {args.guest} has no {wrong[0]} mode; choose from: {' '.join(guest.modes)}")
-    boots = suite.plan(_select(guest.rows(), args.filter), args.mode, args.cpus)
+    chosen = _select(guest.rows(), args.filter)
+    boots = suite.plan(chosen, args.mode, args.cpus)
     boots = [dataclasses.replace(b, rows=tuple(r for r in b.rows if guest.measures(b, r))) for b in boots]
     boots = [boot for boot in boots if boot.rows]
+    if not boots and "time" not in args.mode and all(row.timed for row in chosen):
+        usage.fail("bench: the chosen rows are measured in time mode only; give --mode time")
     if not boots:
         sizes = ",".join(str(size) for size in args.cpus) or "this number of"
         usage.fail(f"bench: no chosen row fits on a machine of {sizes} CPUs; give --cpus a larger number")
