@@ -74,7 +74,7 @@ FUNCTION(fp_switch)
 	ldr	w5, [x0, #MT_FP_LIVE]
 	ldr	w6, [x1, #MT_FP_CREDIT]
 	orr	w7, w5, w6
-	tbnz	w7, #SWITCH_WATCHED_BIT, machine_switch_watched
+	tbnz	w7, #SWITCH_WATCHED_BIT, 3f
 	cbz	w5, 1f
 	ldr	x2, [x0, #MT_NEON]
 	SAVE_FP	x2
@@ -96,4 +96,5 @@ FUNCTION(fp_switch)
 2:	mov	x3, #CPACR_FP_TRAP_EL0
 	msr	cpacr_el1, x3
 	ret
+3:	b	machine_switch_watched
 FUNCTION_END(fp_switch)
