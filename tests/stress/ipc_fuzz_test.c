@@ -6,7 +6,9 @@
  * Nothing waits: every send and receive has a time-out of 0. Calls that are meant to end or stop the caller (terminate,
  * suspend, set_state, memory of the program) are left out. The sequence is the same in every run.
  */
+#include <mach/host_priv.h>
 #include <mach/mach.h>
+#include <mach/mach_host.h>
 #include <mach/mk_timer.h>
 #include <mach/notify.h>
 #include <mach_debug/zone_info.h>
@@ -466,6 +468,19 @@ pause_ms(unsigned ms)
 	mach_wait_until(mach_absolute_time() + (uint64_t)ms * 1000000 * base.denom / base.numer);
 }
 
+/* Ports that the kernel makes when they are first asked for, and keeps. */
+static void
+ask_for_kept_ports(void)
+{
+	mach_port_t name, set;
+	processor_array_t processors;
+	mach_msg_type_number_t count;
+
+	EXPECT_EQ(processor_set_default(mach_host_self(), &name), KERN_SUCCESS);
+	EXPECT_EQ(host_processor_set_priv(mach_host_self(), name, &set), KERN_SUCCESS);
+	EXPECT_EQ(host_processors(mach_host_self(), &processors, &count), KERN_SUCCESS);
+}
+
 TEST(hostile_messages_leave_nothing_behind)
 {
 	static const char *const zones[] = { "ipc ports", "ipc messages", "vm map copies", "timers" };
@@ -473,6 +488,7 @@ TEST(hostile_messages_leave_nothing_behind)
 	mach_msg_type_number_t count = HOST_BASIC_INFO_COUNT;
 	uint64_t before[4];
 
+	ask_for_kept_ports();
 	EXPECT_EQ(ktap_in_child(fuzz, (void *)1), 0); /* what is made once and kept is there after this */
 	EXPECT_EQ(host_info(mach_host_self(), HOST_BASIC_INFO, (host_info_t)&host, &count), KERN_SUCCESS);
 	pause_ms(200);
