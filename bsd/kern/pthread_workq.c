@@ -326,6 +326,7 @@ workq_grow(struct workq *wq, struct workq_job job)
 {
 	struct workq_thread *wt = zalloc_flags(workq_thread_zone, Z_ZERO);
 	struct uthread *uth;
+	thread_t thread;
 
 	if (wt == NULL) {
 		return false;
@@ -342,7 +343,8 @@ workq_grow(struct workq *wq, struct workq_job job)
 		zfree(workq_thread_zone, wt);
 		return false;
 	}
-	uth = wt->wt_thread->uthread;
+	thread = wt->wt_thread;
+	uth = thread->uthread;
 	uth->uu_workq = wt;
 	uth->uu_sigmask = WORKQ_SIGMASK;
 	os_atomic_inc(&wq->wq_refs, relaxed);
@@ -350,8 +352,8 @@ workq_grow(struct workq *wq, struct workq_job job)
 	list_push_back(&wq->wq_busy, &wt->wt_link);
 	lck_spin_unlock(&wq->wq_lock);
 	begin_job(wt, 0);
-	thread_start(wt->wt_thread);
-	thread_deallocate(wt->wt_thread);
+	thread_start(thread); /* it may end, and wt with it, before the next line */
+	thread_deallocate(thread);
 	return true;
 }
 
