@@ -61,8 +61,10 @@ waits(thread_t thread)
 	       os_atomic_cmpxchg(&thread->wait_word, word, word, acq_rel);
 }
 
-/* The thread's priority has changed: the place where it is shall know. */
-static void
+/*
+ * The thread's priority has changed: the place where it is shall know. Returns the CPU that has to look, NULL for none.
+ */
+static processor_t
 settle_locked(thread_t thread) REQUIRES(thread->sched_lock)
 {
 	for (;;) {
@@ -72,13 +74,24 @@ settle_locked(thread_t thread) REQUIRES(thread->sched_lock)
 			break;
 		}
 		if (ready_requeue(queue, thread)) {
-			return;
+			return NULL;
 		}
 		cpu_relax(); /* it has just been taken out */
 	}
-	if (!waits(thread)) {
-		processor_request_recheck(processor_get(os_atomic_load(&thread->last_cpu, relaxed)));
+	return waits(thread) ? NULL : processor_get(os_atomic_load(&thread->last_cpu, relaxed));
+}
+
+/* The end of a change: the CPU looks without the lock, since it may find other threads in its inbox, and charge them. */
+static void
+update_and_unlock(thread_t thread, bool irq) RELEASE(thread->sched_lock)
+{
+	processor_t processor = update_locked(thread) ? settle_locked(thread) : NULL;
+
+	lck_spin_unlock_nopreempt(&thread->sched_lock);
+	if (processor != NULL) {
+		processor_request_recheck(processor);
 	}
+	ml_set_interrupts_enabled(irq);
 }
 
 void
@@ -87,10 +100,7 @@ thread_set_promotion(thread_t thread, int pri)
 	bool irq = lck_spin_lock_irq(&thread->sched_lock);
 
 	thread->se.se_push = (int16_t)pri;
-	if (update_locked(thread)) {
-		settle_locked(thread);
-	}
-	lck_spin_unlock_irq(&thread->sched_lock, irq);
+	update_and_unlock(thread, irq);
 }
 
 void
@@ -99,10 +109,7 @@ thread_set_sched_params(thread_t thread, const struct sched_params *params)
 	bool irq = lck_spin_lock_irq(&thread->sched_lock);
 
 	sched_entity_set(&thread->se, params, ml_get_timebase_raw());
-	if (update_locked(thread)) {
-		settle_locked(thread);
-	}
-	lck_spin_unlock_irq(&thread->sched_lock, irq);
+	update_and_unlock(thread, irq);
 }
 
 /* --- verbs --- */
