@@ -68,7 +68,10 @@ kern_return_t thread_depress_abort(thread_t thread);
  */
 void thread_set_affinity(thread_t thread, int tag);
 
-/* From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. */
+/*
+ * From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. No lock of the scheduler is
+ * held: this CPU may find other threads in its inbox meanwhile.
+ */
 void processor_request_recheck(processor_t processor);
 
 /* From the timer interrupt: the quantum may be over. Returns the time of the next look, UINT64_MAX for none. */

@@ -67,14 +67,16 @@ waits(thread_t thread)
 static processor_t
 settle_locked(thread_t thread) REQUIRES(thread->sched_lock)
 {
+	bool look;
+
 	for (;;) {
 		processor_t queue = os_atomic_load(&thread->runq, seq_cst);
 
 		if (queue == NULL) {
 			break;
 		}
-		if (ready_requeue(queue, thread)) {
-			return NULL;
+		if (ready_requeue(queue, thread, &look)) {
+			return look ? queue : NULL;
 		}
 		cpu_relax(); /* it has just been taken out */
 	}

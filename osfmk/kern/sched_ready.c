@@ -310,9 +310,9 @@ ready_steal(processor_t victim)
 }
 
 bool
-ready_requeue(processor_t processor, thread_t thread)
+ready_requeue(processor_t processor, thread_t thread, bool *look)
 {
-	bool queued, ask;
+	bool queued;
 
 	runq_lock(processor);
 	queued = os_atomic_load(&thread->runq, relaxed) == processor;
@@ -320,11 +320,8 @@ ready_requeue(processor_t processor, thread_t thread)
 		remove_locked(processor, thread);
 		insert_locked(processor, thread, thread->sched_pri, RUNQ_TAIL);
 	}
-	ask = queued && run_queue_highest(&processor->pr_runq) > processor->pr_ready_pri;
+	*look = queued && run_queue_highest(&processor->pr_runq) > processor->pr_ready_pri;
 	runq_unlock(processor);
-	if (ask) {
-		processor_request_recheck(processor);
-	}
 	return queued;
 }
 
@@ -333,11 +330,15 @@ ready_abort_depression(thread_t thread)
 {
 	processor_t processor = os_atomic_load(&thread->runq, relaxed);
 	int pri = os_atomic_load(&thread->sched_pri, relaxed);
-	bool depressed;
+	bool depressed, look = false;
 
 	if (processor != NULL) {
-		depressed = os_atomic_load(&thread->runq_entry.re_queued_pri, relaxed) < pri;
-		return depressed && ready_requeue(processor, thread);
+		depressed = os_atomic_load(&thread->runq_entry.re_queued_pri, relaxed) < pri &&
+			    ready_requeue(processor, thread, &look);
+		if (look) {
+			processor_request_recheck(processor);
+		}
+		return depressed;
 	}
 	/* Alone in front of its CPU: a look without a lock, and the CPU does what is to be done. */
 	processor = processor_get(os_atomic_load(&thread->last_cpu, relaxed));

@@ -70,8 +70,11 @@ bool ready_boost_starving(processor_t processor, int pri, uint64_t now);
  */
 thread_t ready_steal(processor_t victim);
 
-/* From any CPU: `thread`, queued at `processor`, waits at its own priority from now on. False if it is not queued there. */
-bool ready_requeue(processor_t processor, thread_t thread);
+/*
+ * From any CPU: `thread`, queued at `processor`, waits at its own priority from now on. False if it is not queued there.
+ * *look: that CPU is to be asked to look, by processor_request_recheck, without a lock of the scheduler.
+ */
+bool ready_requeue(processor_t processor, thread_t thread, bool *look);
 
 /* From any CPU: true if `thread` waits at DEPRESSPRI although it counts for more, and now no longer does. */
 bool ready_abort_depression(thread_t thread);
