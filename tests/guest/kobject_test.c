@@ -202,7 +202,7 @@ TEST(clock_sleep)
 	EXPECT_EQ(clock_sleep_trap(MACH_PORT_NULL, TIME_ABSOLUTE, 0, 1, &wakeup), KERN_SUCCESS); /* past */
 	EXPECT_EQ(clock_sleep(clock, TIME_RELATIVE, (mach_timespec_t){ 0, 1000 }, &now), KERN_SUCCESS);
 	EXPECT(CMP_MACH_TIMESPEC(&now, &wakeup) > 0);
-	ADD_MACH_TIMESPEC(&sum, &sum);
+	ADD_MACH_TIMESPEC(&sum, &part);
 	EXPECT(sum.tv_sec == 3 && sum.tv_nsec == 800000000);
 	SUB_MACH_TIMESPEC(&sum, &part);
 	EXPECT(sum.tv_sec == 1 && sum.tv_nsec == 900000000);
