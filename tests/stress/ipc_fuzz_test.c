@@ -286,7 +286,9 @@ static bool
 is_harmless(mach_msg_id_t id)
 {
 	switch (id) {
+	case 217:         /* host_request_notification: keeps the right until the calendar is set */
 	case 401:         /* host_reboot */
+	case 413:         /* host_set_special_port: keeps the right */
 	case 414 ... 416: /* host's exception ports: other programs' too */
 	case 1002:
 	case 3401 ... 3404:
