@@ -83,6 +83,7 @@ fork_thread_state(thread_t child, thread_t parent)
 		return ENOMEM;
 	}
 	to->uu_sigmask = from->uu_sigmask;
+	signals_note_blocked(to->uu_proc, to->uu_sigmask);
 	to->uu_sigstk_base = from->uu_sigstk_base;
 	to->uu_sigstk_size = from->uu_sigstk_size;
 	to->uu_on_sigstk = from->uu_on_sigstk;

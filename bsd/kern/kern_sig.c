@@ -115,18 +115,47 @@ signal_taker_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
 	return NULL;
 }
 
+/* Only its default action drops it: nobody asked for that. */
+static bool
+signal_is_dropped_by_default(const struct proc *p, int sig)
+{
+	return p != kernproc && p != initproc &&
+	       (os_atomic_load(&p->p_sigacts.ps_ignored, relaxed) & SIG_BIT(sig)) == 0;
+}
+
+/*
+ * Does anybody want a signal that is dropped? Who waits for it gets it whatever its action is. Where all threads block it
+ * it stays pending, unless it is ignored by request: sigwait may be on its way.
+ */
+static bool
+signal_is_wanted_locked(struct proc *p, int sig) REQUIRES(p->p_lock)
+{
+	if (signal_waiter_locked(p, sig) != NULL) {
+		return true;
+	}
+	if (!signal_is_dropped_by_default(p, sig)) {
+		return false;
+	}
+	list_foreach (n, &p->p_uthreads) {
+		if (signal_unmasked(list_entry(n, struct uthread, uu_link), sig)) {
+			return false;
+		}
+	}
+	return !list_empty(&p->p_uthreads);
+}
+
 void
 psignal(struct proc *p, int sig, const struct signal_source *source)
 {
 	bool dropped = signal_is_dropped(p, sig);
 	struct uthread *taker;
 
-	if (dropped && os_atomic_load(&p->p_sigwaiters, relaxed) == 0) {
+	if (dropped && os_atomic_load(&p->p_sigwaiters, relaxed) == 0 &&
+	    (os_atomic_load(&p->p_sigblocked, relaxed) & SIG_BIT(sig)) == 0) {
 		return;
 	}
 	lck_mtx_lock(&p->p_lock);
-	/* Who waits for a signal gets it whatever its action is. */
-	if (os_unlikely(dropped) && signal_waiter_locked(p, sig) == NULL) {
+	if (os_unlikely(dropped) && !signal_is_wanted_locked(p, sig)) {
 		lck_mtx_unlock(&p->p_lock);
 		return;
 	}
@@ -150,7 +179,8 @@ psignal_thread(thread_t thread, int sig, const struct signal_source *source)
 	uth = thread->task == current_task() ? thread->uthread : NULL;
 	if (uth == NULL || uth->uu_nosignal) {
 		error = ESRCH;
-	} else if (sig != 0 && (!signal_is_dropped(p, sig) || (uth->uu_sigwait & SIG_BIT(sig)) != 0)) {
+	} else if (sig != 0 && (!signal_is_dropped(p, sig) || (uth->uu_sigwait & SIG_BIT(sig)) != 0 ||
+				   (!signal_unmasked(uth, sig) && signal_is_dropped_by_default(p, sig)))) {
 		p->p_sigsource[sig - 1] = *source;
 		uthread_signal(uth, sig);
 	}
@@ -481,6 +511,14 @@ sys_sigaction(int sig, user_addr_t new, user_addr_t old)
 
 /* ---- Masks ---- */
 
+void
+signals_note_blocked(struct proc *p, uint32_t mask)
+{
+	if ((mask & ~os_atomic_load(&p->p_sigblocked, relaxed)) != 0) {
+		os_atomic_or(&p->p_sigblocked, mask, relaxed);
+	}
+}
+
 static int
 sigmask_change(struct uthread *uth, int how, uint32_t set)
 {
@@ -499,6 +537,7 @@ sigmask_change(struct uthread *uth, int how, uint32_t set)
 	default:
 		return EINVAL;
 	}
+	signals_note_blocked(uth->uu_proc, mask & ~SIG_CANTMASK);
 	os_atomic_store(&uth->uu_sigmask, mask & ~SIG_CANTMASK, relaxed);
 	/* What was pending and blocked may be due now. */
 	thread_ast_set(uth->uu_thread, AST_BSD);

@@ -169,6 +169,7 @@ spawn_set_signals(const struct spawn_request *sr, struct proc *p, thread_t threa
 	if ((sr->sr_attr.psa_flags & POSIX_SPAWN_SETSIGMASK) != 0) {
 		uth->uu_sigmask = sr->sr_attr.psa_sigmask & ~SIG_CANTMASK;
 	}
+	signals_note_blocked(p, uth->uu_sigmask);
 	if ((sr->sr_attr.psa_flags & POSIX_SPAWN_SETSIGDEF) != 0) {
 		for (unsigned i = 0; i < SIG_COUNT; i++) {
 			if ((defaults & (1U << i)) != 0) {

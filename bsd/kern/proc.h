@@ -119,6 +119,7 @@ struct proc {
 	struct sigacts p_sigacts;                    /* (p) */
 	uint32_t p_siglist;                          /* (a) signals pending for any thread of the process */
 	uint32_t p_sigwaiters;                       /* (a) threads in __sigwait; written under (p) */
+	uint32_t p_sigblocked;                       /* (a) signals that a thread has ever blocked */
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
 	struct workq *p_workq;      /* (a) written under (p) until exec or exit; NULL: none */

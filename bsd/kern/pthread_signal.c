@@ -203,6 +203,7 @@ sys_sigsuspend(sigset_t mask)
 
 	uth->uu_sigsaved = uth->uu_sigmask;
 	uth->uu_sigsuspended = true;
+	signals_note_blocked(uth->uu_proc, mask & ~SIG_CANTMASK);
 	os_atomic_store(&uth->uu_sigmask, mask & ~SIG_CANTMASK, relaxed);
 	do {
 		thread_ast_clear(AST_BSD); /* [G3] */

@@ -52,6 +52,8 @@ void signals_take(struct uthread *uth);
 OS_WARN_RESULT bool signal_take_from(struct uthread *uth, uint32_t set, int *sig);
 /* One that is not blocked and not ignored is pending for the calling thread. */
 bool signal_is_due(const struct uthread *uth);
+/* A thread of the process blocks these, from now on or from its birth. */
+void signals_note_blocked(struct proc *p, uint32_t mask);
 /*
  * What a call returns whose wait a signal ended: ERESTART when the handler to be run asks for it, so that the
  * call is made again afterwards; else EINTR.

@@ -93,7 +93,11 @@ is_left_out(int64_t number)
 		SYS_sigreturn, SYS_close, SYS_write, SYS_write_nocancel, SYS_writev, SYS_writev_nocancel,
 		SYS_pwrite, SYS_pwrite_nocancel, SYS___semwait_signal, SYS_ulock_wait, SYS_ulock_wait2,
 		SYS_sigprocmask, SYS___pthread_sigmask, SYS_sigaction, SYS_posix_spawn, SYS_select, SYS_poll,
-		SYS_dup2, SYS___pthread_kill, SYS_sigaltstack, -10, -12, -14, -15, /* memory */
+		SYS_dup2, SYS___pthread_kill, SYS_sigaltstack, SYS_sigsuspend_nocancel, SYS___sigwait,
+		SYS___sigwait_nocancel, SYS___semwait_signal_nocancel, SYS_sem_wait, SYS_sem_wait_nocancel,
+		SYS_psynch_mutexwait, SYS_psynch_cvwait, SYS_psynch_rw_rdlock, SYS_psynch_rw_longrdlock,
+		SYS_psynch_rw_wrlock, SYS_psynch_rw_yieldwrlock, SYS_psynch_rw_upgrade, SYS_workq_kernreturn,
+		SYS_select_nocancel, SYS_poll_nocancel, SYS_close_nocancel, -10, -12, -14, -15, /* memory */
 		-36, -37, -38, -39, /* semaphore waits: with a semaphore's name they may sleep */
 		-90, -62,           /* sleeps */
 		-31, -32, -47,      /* mach_msg: has its own test, with time-outs */

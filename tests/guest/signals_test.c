@@ -148,3 +148,33 @@ TEST(writing_to_a_closed_pipe)
 	(void)signal(SIGPIPE, SIG_DFL);
 	EXPECT_EQ(close(fds[1]), 0);
 }
+
+TEST(a_blocked_signal_waits_though_its_default_is_to_be_ignored)
+{
+	sigset_t child, old, pending;
+	int number = 0, status;
+	pid_t pid;
+
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	REQUIRE(sigprocmask(SIG_BLOCK, &child, &old) == 0);
+	pid = fork();
+	if (pid == 0) {
+		_exit(0);
+	}
+	EXPECT_EQ(waitpid(pid, &status, 0), pid); /* posted by now, while nobody waits for the signal */
+	EXPECT_EQ(sigpending(&pending), 0);
+	EXPECT_EQ(sigismember(&pending, SIGCHLD), 1);
+	EXPECT_EQ(sigwait(&child, &number), 0);
+	EXPECT_EQ(number, SIGCHLD);
+
+	(void)signal(SIGCHLD, SIG_IGN); /* ignored by request: never kept */
+	EXPECT_EQ(kill(getpid(), SIGCHLD), 0);
+	EXPECT_EQ(sigpending(&pending), 0);
+	EXPECT_EQ(sigismember(&pending, SIGCHLD), 0);
+	(void)signal(SIGCHLD, SIG_DFL);
+	EXPECT_EQ(kill(getpid(), SIGCHLD), 0);
+	EXPECT_EQ(sigprocmask(SIG_SETMASK, &old, NULL), 0); /* taken, and dropped */
+	EXPECT_EQ(sigpending(&pending), 0);
+	EXPECT_EQ(sigismember(&pending, SIGCHLD), 0);
+}
