@@ -661,11 +661,14 @@ pgrp_signal(int pgrp, int sig)
 sysret_t
 sys_kill(pid_t pid, int sig, int posix)
 {
-	struct proc *p;
+	struct proc *self = current_proc(), *p;
 	int error;
 
 	if (sig < 0 || sig >= SIG_COUNT || pid == INT32_MIN) {
 		return (sysret_t){ .error = EINVAL };
+	}
+	if (pid == self->p_pid) { /* it stays while it runs */
+		return (sysret_t){ .error = kill_one(self, sig) };
 	}
 	if (pid == -1) {
 		return (sysret_t){ .error = kill_many(0, sig) };
