@@ -125,12 +125,16 @@ vm_map_entry_make_shared(vm_map_t map, vm_map_entry_t entry)
 static void
 entry_freeze(vm_map_t map, vm_map_entry_t entry)
 {
-	uint64_t first = entry_first(entry);
+	uint64_t first = entry_first(entry), at = first, end;
 
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_NEEDS_COPY, relaxed);
-	os_atomic_thread_fence(seq_cst);                                        /* [M1] */
-	vm_object_quiesce(entry->vme_object, first, first + vme_npages(entry)); /* [M2] */
-	pmap_protect(map->vmm_pmap, entry->vme_start, entry->vme_end, VM_PROT_READ | VM_PROT_EXECUTE);
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	/* What may be written through a translation is in a slot: most of a stack has none. */
+	for (; vm_object_next_part(entry->vme_object, &at, first + vme_npages(entry), &end); at = end) {
+		vm_object_quiesce(entry->vme_object, at, end); /* [M2] */
+		pmap_protect(map->vmm_pmap, entry->vme_start + ptoa(at - first),
+		    entry->vme_start + ptoa(end - first), VM_PROT_READ | VM_PROT_EXECUTE);
+	}
 }
 
 /*

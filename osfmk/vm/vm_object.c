@@ -202,6 +202,22 @@ vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page
 	}
 }
 
+bool
+vm_object_next_part(vm_object_t object, uint64_t *at, uint64_t end, uint64_t *part_end)
+{
+	uint64_t index = *at, run;
+
+	while (index < end && slot_run(object, index, end, &run) == NULL) {
+		index += run;
+	}
+	*at = index;
+	while (index < end && slot_run(object, index, end, &run) != NULL) {
+		index += run;
+	}
+	*part_end = index;
+	return *at < end;
+}
+
 void
 vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end)
 {

@@ -123,6 +123,12 @@ OS_WARN_RESULT bool vm_object_unshare_range(
  * *dead for the caller to release after its TLB invalidation. */
 void vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page_t *dead);
 
+/*
+ * The next part of [*at, end) behind which there are slots, as [*at, *part_end). False: there is none. A part that
+ * somebody adds meanwhile may be missed: he sees what the caller has published before a full barrier.
+ */
+bool vm_object_next_part(vm_object_t object, uint64_t *at, uint64_t end, uint64_t *part_end);
+
 /* Waits until no slot of the range is locked: what a fault that began earlier installed is then visible. */
 void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 
