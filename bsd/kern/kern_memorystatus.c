@@ -17,29 +17,37 @@ memory_of(struct proc *p)
 	uint64_t bytes = 0;
 
 	lck_mtx_lock(&task->lock); /* the map goes with the last thread */
-	if (task->map != VM_MAP_NULL && task->active) {
+	if (task->map != VM_MAP_NULL) {
 		bytes = vm_map_footprint(task->map);
 	}
 	lck_mtx_unlock(&task->lock);
 	return bytes;
 }
 
-/* Referenced, or NULL. Not the kernel, not process 1, not what is ending already. */
+/* An ending process still has more than this: wait for what it gives back. Bytes. */
+#define ENDING_MIN (1ULL << 20)
+
+/* Referenced, or NULL. Not the kernel, not process 1. *ending: one that ends already has yet to free its memory. */
 static struct proc *
-largest_process(uint64_t *largest)
+largest_process(uint64_t *largest, bool *ending)
 {
 	struct proc *found = NULL;
 
 	*largest = 0;
+	*ending = false;
 	lck_rw_lock_exclusive(&proc_tree_lock);
 	proc_foreach_locked(p)
 	{
 		uint64_t bytes;
 
-		if (p->p_pid <= 1 || p->p_task == NULL || (os_atomic_load(&p->p_flag, relaxed) & P_WEXIT)) {
+		if (p->p_pid <= 1 || p->p_task == NULL) {
 			continue;
 		}
 		bytes = memory_of(p);
+		if (os_atomic_load(&p->p_flag, relaxed) & P_WEXIT) {
+			*ending |= bytes > ENDING_MIN;
+			continue;
+		}
 		if (bytes > *largest) {
 			*largest = bytes;
 			found = p;
@@ -54,11 +62,14 @@ bool
 bsd_memory_kill(void)
 {
 	uint64_t bytes;
-	struct proc *p = largest_process(&bytes);
-	bool done;
+	bool done, ending;
+	struct proc *p = largest_process(&bytes, &ending);
 
-	if (p == NULL) {
-		return false;
+	if (p == NULL || ending) {
+		if (p != NULL) {
+			proc_rele(p);
+		}
+		return ending;
 	}
 	done = proc_request_exit(p, SIGKILL);
 	if (done) {

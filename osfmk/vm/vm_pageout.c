@@ -23,9 +23,17 @@
 /* Pages that one sweep is asked for, so that waiters hear soon of what it freed. */
 #define SWEEP_PAGES 256
 
+/*
+ * What a round must free to be progress: less is what programs have just brought back, and would go on for ever.
+ */
+#define PROGRESS_PAGES 32
+
 /* Rounds without progress before active pages go, and before a process does. */
 #define ROUNDS_FORCE 2
-#define ROUNDS_KILL  6
+#define ROUNDS_KILL  4
+
+/* How long nothing is tried after sweeps that freed nothing. */
+#define FRUITLESS_NS 100000000ULL
 
 /* How long an ended process is given to free its memory. */
 #define KILL_GRACE_NS 20000000ULL
@@ -130,17 +138,20 @@ make_room(void)
 
 	while (pool_short()) {
 		bool tight = vm_page_pool_level() == VM_PAGE_POOL_RESERVE;
+		uint64_t missing = vm_page_pool_missing();
 
 		pressure_set(tight ? VM_PRESSURE_CRITICAL : VM_PRESSURE_WARN);
 		if (tight) {
 			vm_page_drain_caches();
 		}
-		if (reclaim_once(rounds >= ROUNDS_FORCE) != 0) {
+		if (reclaim_once(rounds >= ROUNDS_FORCE) >= os_min((uint64_t)PROGRESS_PAGES, missing)) {
 			rounds = 0;
 			thread_wakeup(&waiters);
 		} else if (++rounds > ROUNDS_KILL) {
 			if (!tight) {
-				break; /* short, but nobody waits: what is active stays */
+				/* Short, but nobody waits. Not at every batch again: what there is stays for now. */
+				pause_ns(FRUITLESS_NS);
+				break;
 			}
 			give_up_something();
 			rounds = ROUNDS_FORCE;

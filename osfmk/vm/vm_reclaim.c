@@ -55,7 +55,7 @@ page_evictable(vm_map_t map, vm_map_offset_t va, vm_page_t page, bool force)
 	}
 	flags = os_atomic_load(&page->vmp_flags, relaxed);
 	if (pmap_is_referenced(map->vmm_pmap, va)) {
-		if (flags & VM_PAGE_INCOMPRESSIBLE) {
+		if (!force && (flags & VM_PAGE_INCOMPRESSIBLE)) {
 			os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_INCOMPRESSIBLE, relaxed);
 		}
 		return force && !(flags & VM_PAGE_INCOMPRESSIBLE);
