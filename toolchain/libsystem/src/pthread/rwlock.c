@@ -6,7 +6,8 @@
  * already, of whatever lock, may pass, or it could wait for a writer that waits for it. Writers who leave let the
  * readers go first that came meanwhile; so both get their turn.
  *
- * WANTED only keeps readers out; that nobody sleeps for ever does not depend on it.
+ * WANTED keeps readers out. Whoever sets it takes the lock in the end, and its unlock lets them in, or it gives up and
+ * does the same.
  *
  * Readers sleep on one number and writers on another. Who makes the lock free changes a number and then looks at the
  * count of those who sleep on it; they announce themselves and then look at the lock and the number again. [R1] Both
@@ -63,10 +64,17 @@ word_flags(const pthread_rwlock_t *lock)
 	return lock->impl.pshared == PTHREAD_PROCESS_SHARED ? WORD_SHARED : 0;
 }
 
+/* What keeps the calling thread from reading. */
+static uint32_t
+keeps_out_reader(void)
+{
+	return thread_self_fast()->read_locks != 0 ? WRITER : WRITER | WANTED;
+}
+
 static bool
 try_read(pthread_rwlock_t *lock)
 {
-	uint32_t keep_out = thread_self_fast()->read_locks != 0 ? WRITER : WRITER | WANTED;
+	uint32_t keep_out = keeps_out_reader();
 	uint32_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
 
 	while ((state & keep_out) == 0 && (state & READERS) != READERS) {
@@ -122,7 +130,8 @@ struct side {
 	bool (*try)(pthread_rwlock_t *);
 	uint32_t *turn;
 	uint32_t *waiting;
-	uint32_t wants; /* what it adds to the state while it waits */
+	uint32_t kept_out_by; /* bits of the state */
+	uint32_t wants;       /* what it adds to the state while it waits */
 };
 
 /* One sleep; 0 or ETIMEDOUT. `turn` was read before the lock was found taken. */
@@ -143,9 +152,11 @@ sleep_once(pthread_rwlock_t *lock, const struct side *side, const struct timespe
 	if (side->wants != 0) {
 		__atomic_fetch_or(&lock->impl.state, side->wants, __ATOMIC_SEQ_CST);
 	}
-	/* [R1] taken still, and nobody has changed the number? Then somebody will see this one waiting. */
-	if ((__atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST) & (WRITER | READERS)) != 0 ||
-	    (side->wants == 0 && __atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST) != 0)) {
+	/*
+	 * [R1] Kept out still, and nobody has changed the number? Then who keeps it out will see this one waiting: a writer, when
+	 * it unlocks. That others read is no reason for a reader to sleep; they would leave without a look at readers.
+	 */
+	if ((__atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST) & side->kept_out_by) != 0) {
 		error = _word_wait(side->turn, turn, word_flags(lock), ns);
 	}
 	__atomic_fetch_sub(side->waiting, 1, __ATOMIC_SEQ_CST);
@@ -191,7 +202,8 @@ is_own_writer(const pthread_rwlock_t *lock)
 static int
 lock_read(pthread_rwlock_t *lock, const struct timespec *deadline)
 {
-	const struct side side = { try_read, &lock->impl.read_turn, &lock->impl.readers_waiting, 0 };
+	const struct side side = { try_read, &lock->impl.read_turn, &lock->impl.readers_waiting,
+		keeps_out_reader(), 0 };
 
 	if (try_read(lock)) {
 		return 0;
@@ -202,7 +214,8 @@ lock_read(pthread_rwlock_t *lock, const struct timespec *deadline)
 static int
 lock_write(pthread_rwlock_t *lock, const struct timespec *deadline)
 {
-	const struct side side = { try_write, &lock->impl.write_turn, &lock->impl.writers_waiting, WANTED };
+	const struct side side = { try_write, &lock->impl.write_turn, &lock->impl.writers_waiting,
+		WRITER | READERS, WANTED };
 
 	if (try_write(lock)) {
 		return 0;
