@@ -34,9 +34,9 @@ struct machine_thread {
 	struct cpu_data *cpu_data; /* (o) the CPU it runs on; written at switch, stale when not running */
 	uintptr_t percpu_base;     /* (o) of that CPU's variables, <kern/percpu.h> */
 
-	uint64_t tsd_base;        /* (s) TPIDRRO_EL0 */
-	uint32_t fp_live;         /* (o) FP_LIVE: registers are loaded and owned, EL0 does not trap */
-	uint32_t fp_credit;       /* (o) switch-ins left before the next one checks that FP is still used */
+	uint64_t tsd_base;  /* (s) TPIDRRO_EL0 */
+	uint32_t fp_live;   /* (o) FP_LIVE: registers are loaded and owned, EL0 does not trap */
+	uint32_t fp_credit; /* (o) switch-ins left before the next one checks that FP is still used */
 	/* Both: SWITCH_WATCHED, <kern/usage.h>. A switch looks at the old thread's fp_live and the new one's fp_credit. */
 	arm_neon_state64_t *neon; /* (s) NULL until the first FP instruction */
 	uint64_t ksp;             /* (o) kernel stack pointer while switched out in mid-kernel, else 0 */

@@ -53,7 +53,7 @@ struct asid_cpu {
 
 static struct asid_cpu asid_cpus[MAX_CPUS];
 static LCK_SPIN_DECLARE(asid_lock, &asid_lock_class);
-static uint32_t asid_next GUARDED_BY(asid_lock) = 1; /* first of no block */
+static OS_CACHE_ALIGNED uint32_t asid_next GUARDED_BY(asid_lock) = 1; /* first of no block */
 
 /* What CPUs had loaded at the last roll-over. Written in it, read under the lock of any CPU. */
 static uint64_t asid_kept[BITMAP_WORDS(1U << PMAP_ASID_BITS)];

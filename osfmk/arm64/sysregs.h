@@ -77,7 +77,7 @@
 #define PMU_EVENT_INST_RETIRED 0x08
 #define PMU_EVENT_CPU_CYCLES   0x11
 #define PMU_TYPE_NOT_EL1       (1U << 31) /* the event is counted in user mode only */
-#define PMU_VERSION_LONG       6 /* PMUv3p5 */
+#define PMU_VERSION_LONG       6          /* PMUv3p5 */
 #define PMU_ENABLE_COUNTER0    1
 #define PMU_ENABLE_CYCLES      0x80000000
 #define PMU_CYCLES             0x80000000 /* the cycle counter in the set/clear registers */
@@ -86,7 +86,7 @@
 #define PMCR_C                 (1 << 2) /* reset the cycle counter */
 #define PMCR_LC                (1 << 6)
 #define PMCR_LP                (1 << 7) /* event counters have 64 bits */
-#define PMCR_N_SHIFT           11 /* how many event counters there are */
+#define PMCR_N_SHIFT           11       /* how many event counters there are */
 #define PMCR_N_MASK            31
 #define PMU_EVENTS_EXTENDED    0x4000 /* the second range of event numbers */
 #define PMUSERENR_EN           (1 << 0)

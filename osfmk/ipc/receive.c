@@ -172,9 +172,6 @@ ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t 
 {
 	self->ipc.ith_object = object;
 	self->ipc.ith_place = place;
-	if (place != ITH_SET_LIST) {
-		os_atomic_store(&((ipc_port_t)object)->ip_server, self, relaxed);
-	}
 	thread_set_continuation(self, ipc_receive_continue, NULL);
 	self->ipc.ith_fast_size =
 	    self->ipc.ith_option & (uint32_t)MACH_RCV_TRAILER_MASK
@@ -194,6 +191,9 @@ ipc_receive_enlist(thread_t self, void *object, struct mqueue *mq, struct list_n
 {
 	void *receiver = NULL;
 
+	if (place != ITH_SET_LIST) { /* a set has no server: its members have */
+		os_atomic_store(&((ipc_port_t)object)->ip_server, self, relaxed);
+	}
 	ipc_receive_prepare(self, object, ITH_WORD, deadline);
 	if (list_empty(waiters) && mq_wait_locked(mq, self)) {
 		return true;

@@ -56,10 +56,14 @@ usage_share(uint64_t value, uint64_t part, uint64_t whole)
 static void
 tell_apart(struct thread_usage *us, uint64_t ticks, uint64_t part, uint64_t whole)
 {
-	uint64_t rest = ticks - us->us_before - us->us_counted;
+	uint64_t known = us->us_before + us->us_counted, rest;
 
-	us->us_counted += rest;
-	us->us_user += usage_share(rest, part, whole);
+	/* The thread may have asked a moment after the time that a switch is charged to. */
+	if (ticks > known) {
+		rest = ticks - known;
+		us->us_counted += rest;
+		us->us_user += usage_share(rest, part, whole);
+	}
 }
 
 static void
@@ -190,6 +194,7 @@ split(const struct thread_usage *us, uint64_t ticks, struct cpu_usage *out)
 	}
 	user += ml_pmu_splits() ? usage_share(rest, us->us_sum.user_cycles, us->us_sum.cycles)
 				: us->us_sampled_user * rest;
+	user = os_min(user, known + rest); /* of a thread that runs elsewhere the two were not read at once */
 	*out = (struct cpu_usage){
 		.cu_user = user,
 		.cu_system = known + rest - user,

@@ -167,7 +167,7 @@ struct vm_map_region {
 	vm_behavior_t behavior;
 	uint32_t wired; /* times */
 	bool shared, needs_copy;
-	bool external; /* pages of a file */
+	bool external;      /* pages of a file */
 	uint64_t offset;    /* of `start` in the object, bytes */
 	uint64_t object_id; /* 0: no object yet */
 	uint32_t ref_count;

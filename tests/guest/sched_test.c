@@ -157,7 +157,8 @@ TEST(sched_equal_hogs)
 	struct hog hogs[HOGS_MAX] = { 0 };
 	uint64_t mean;
 
-	if (too_many_cpus()) {
+	if (cpus() > 2) {
+		ktap_skip("shares are exact only if the host runs all CPUs at once");
 		return;
 	}
 	hogs_compete(hogs, n, 1200);

@@ -171,7 +171,7 @@ give_up(pthread_rwlock_t *lock)
 		__atomic_fetch_and(&lock->impl.state, ~WANTED, __ATOMIC_SEQ_CST);
 	}
 	if ((__atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST) & WRITER) == 0) {
-		wake_next(lock, true);
+		wake_next(lock, false); /* readers would find that another writer wants it */
 	}
 }
 
@@ -279,7 +279,6 @@ int
 pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
 	uint32_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
-	uint32_t next;
 
 	if ((state & WRITER) != 0) {
 		return unlock_write(lock);
@@ -288,11 +287,12 @@ pthread_rwlock_unlock(pthread_rwlock_t *lock)
 		if ((state & READERS) == 0) {
 			return EPERM;
 		}
-		next = (state & READERS) == 1 ? 0 : state - 1;
 	} while (!__atomic_compare_exchange_n(
-	    &lock->impl.state, &state, next, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	    &lock->impl.state, &state, state - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	thread_self_fast()->read_locks--;
-	if (next == 0 && __atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST) != 0) { /* [R1] */
+	/* WANTED stays, or this thread could be back before the writer that it wakes. */
+	if ((state & READERS) == 1 &&
+	    __atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST) != 0) { /* [R1] */
 		wake_next(lock, false);
 	}
 	return 0;
