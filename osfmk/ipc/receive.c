@@ -191,9 +191,6 @@ ipc_receive_enlist(thread_t self, void *object, struct mqueue *mq, struct list_n
 {
 	void *receiver = NULL;
 
-	if (place != ITH_SET_LIST) { /* a set has no server: its members have */
-		os_atomic_store(&((ipc_port_t)object)->ip_server, self, relaxed);
-	}
 	ipc_receive_prepare(self, object, ITH_WORD, deadline);
 	if (list_empty(waiters) && mq_wait_locked(mq, self)) {
 		return true;
@@ -287,6 +284,9 @@ ipc_port_receive(
 			(*kmsg)->ikm_seqno = os_atomic_inc_orig(&port->ip_seqno, relaxed);
 			return RECEIVE_MESSAGE;
 		}
+	}
+	if (wait) {
+		os_atomic_store(&port->ip_server, self, relaxed); /* ports only: a set has no server */
 	}
 	if (wait && ipc_receive_wait_direct(self, port, &port->ip_mqueue, entry, word, deadline)) {
 		return RECEIVE_WAITING;

@@ -61,7 +61,7 @@ thread_alloc(task_t task, enum sched_mode mode, int pri)
 	}
 	generation = thread->wait_word & WAIT_GEN_MASK;
 	memset(thread, 0, offsetof(struct thread, push));
-	memset(&thread->ref_count, 0, sizeof(*thread) - offsetof(struct thread, ref_count));
+	memset(&thread->usage, 0, sizeof(*thread) - offsetof(struct thread, usage));
 	os_atomic_store(&thread->wait_word, generation | WAIT_RUNNING, relaxed);
 	thread_init_fields(thread, task, mode, pri);
 	return thread;
