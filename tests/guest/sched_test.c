@@ -296,7 +296,8 @@ TEST(sched_realtime_in_time)
 		.count = THREAD_TIME_CONSTRAINT_POLICY_COUNT,
 	};
 
-	if (too_many_cpus()) {
+	if (cpus() > 2) {
+		ktap_skip("in time only if the host runs all CPUs at once");
 		return;
 	}
 	sleep_among_hogs(&s);

@@ -62,8 +62,10 @@ lock_wait(uint32_t *lock, uint32_t word, uint32_t self, const struct timespec *d
 			if (error != 0) {
 				return error; /* the mark stays: it costs an unlock one call for nothing */
 			}
-			if (__ulock_wait2(UL_UNFAIR_LOCK | ULF_NO_ERRNO, lock, word, ns, 0) == -EOWNERDEAD) {
-				abort(); /* its owner has ended: nobody will give it back */
+			/* An owner that has ended while the word names it will not give it back. */
+			if (__ulock_wait2(UL_UNFAIR_LOCK | ULF_NO_ERRNO, lock, word, ns, 0) == -EOWNERDEAD &&
+			    __atomic_load_n(lock, __ATOMIC_RELAXED) == word) {
+				abort();
 			}
 			mine = self & ~NO_WAITERS;
 		}
