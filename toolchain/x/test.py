@@ -27,7 +27,7 @@ STRESS_WORD = "stress"
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
-MANY_PROGRAM_WORDS = "processor,offline,threads"
+MANY_PROGRAM_WORDS = "processor,offline"
 # The environment of --long, for programs that can do more of the same.
 LONG_ENVIRONMENT = ("PATH=/bin:/sbin", "STRESS_LONG=1")
 TAIL_LINES = 60
