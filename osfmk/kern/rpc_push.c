@@ -84,7 +84,7 @@ link_locked(thread_t client, thread_t worker, bool exclusive, struct turnstile_c
 {
 	int pri = thread_sched_priority(client);
 
-	if (worker->push.tp_dead) {
+	if (worker->push.tp_dead || client->push.tp_dead) {
 		return;
 	}
 	os_atomic_store(&client->ipc.ith_worker, worker, relaxed);

@@ -314,7 +314,10 @@ turnstile_thread_init(thread_t thread)
 	tp->tp_dead = false;
 }
 
-/* The inheritor ends: those that push keep waiting, for nobody in particular. Interrupts masked. */
+/*
+ * The thread ends: those that push on it keep waiting, for nobody in particular. Somebody who took its last request
+ * late may have made it a client again; from tp_dead on nobody can. Interrupts masked.
+ */
 void
 turnstile_thread_exit(thread_t thread)
 {
@@ -335,6 +338,9 @@ turnstile_thread_exit(thread_t thread)
 	}
 	tp->tp_promoted = -1;
 	lck_spin_unlock_nopreempt(&tp->tp_lock);
+	if (os_unlikely(os_atomic_load(&thread->ipc.ith_worker, relaxed) != THREAD_NULL)) {
+		rpc_push_end(thread);
+	}
 }
 
 void

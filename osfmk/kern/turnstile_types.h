@@ -18,7 +18,7 @@ struct turnstile_slot;
  */
 struct thread_push {
 	lck_spin_t tp_lock;         /* LCK_RANK_PUSH, interrupts masked */
-	bool tp_dead;               /* (l) on its way out: takes no pushes */
+	bool tp_dead;               /* (l) on its way out: takes no pushes, and is nobody's client */
 	bool tp_hashed;             /* (o) tp_turnstile is in a slot */
 	bool tp_rpc_push;           /* (p) tp_push is that of a client, see <kern/rpc_push.h> */
 	int16_t tp_promoted;        /* (l) the highest of tp_pushes as the scheduler knows it, -1 none */
