@@ -350,6 +350,24 @@ call_square(mach_port_t server, mach_msg_id_t id, int value, int *square)
 	return mr != MACH_MSG_SUCCESS ? mr : m.out.RetCode;
 }
 
+/* Its answer sent, a server comes back to its receive in its own time. */
+static void
+wait_until_it_waits(pthread_t thread)
+{
+	thread_basic_info_data_t info = { 0 };
+
+	do {
+		mach_msg_type_number_t count = THREAD_BASIC_INFO_COUNT;
+
+		sched_yield();
+		if (!EXPECT_EQ(thread_info(pthread_mach_thread_np(thread), THREAD_BASIC_INFO,
+				   (thread_info_t)&info, &count),
+			KERN_SUCCESS)) {
+			return;
+		}
+	} while (info.run_state != TH_STATE_WAITING);
+}
+
 TEST(a_mig_server_on_a_port_set)
 {
 	mach_port_t set, port[3];
@@ -375,6 +393,7 @@ TEST(a_mig_server_on_a_port_set)
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(mach_port_destroy(mach_task_self(), port[i]), KERN_SUCCESS);
 	}
+	wait_until_it_waits(server);
 	EXPECT_EQ(mach_port_destroy(mach_task_self(), set), KERN_SUCCESS); /* ends the server's receive */
 	EXPECT_EQ(pthread_join(server, &result), 0);
 	EXPECT_EQ((mach_msg_return_t)(uintptr_t)result, MACH_RCV_PORT_DIED);
