@@ -236,15 +236,15 @@ sys_sem_unlink(user_addr_t name)
 	return (sysret_t){ .error = error };
 }
 
-/* Takes a unit: true; or, if there is none, is on the queue with its wait prepared. */
+/* Takes a unit: true; or, if there is none and `join`, is on the queue with its wait prepared. */
 static bool
-psem_take_or_join(struct psem *ps)
+psem_take(struct psem *ps, bool join)
 {
 	bool interrupts = lck_spin_lock_irq(&ps->ps_waitq.wq_lock), taken = ps->ps_count != 0;
 
 	if (taken) {
 		ps->ps_count--;
-	} else {
+	} else if (join) {
 		waitq_wait_prepare_locked(&ps->ps_waitq, THREAD_ABORTSAFE, 0);
 	}
 	lck_spin_unlock_irq(&ps->ps_waitq.wq_lock, interrupts);
@@ -261,7 +261,7 @@ sys_sem_wait(user_addr_t sem)
 	if (error != 0) {
 		return (sysret_t){ .error = error };
 	}
-	if (!psem_take_or_join(ps) && thread_block(THREAD_CONTINUE_NULL) != THREAD_AWAKENED) {
+	if (!psem_take(ps, true) && thread_block(THREAD_CONTINUE_NULL) != THREAD_AWAKENED) {
 		error = signal_interrupted();
 	}
 	file_rele(fp);
@@ -273,19 +273,14 @@ sys_sem_trywait(user_addr_t sem)
 {
 	struct file *fp;
 	struct psem *ps;
-	bool interrupts;
 	int error = psem_lookup(sem, &fp, &ps);
 
 	if (error != 0) {
 		return (sysret_t){ .error = error };
 	}
-	interrupts = lck_spin_lock_irq(&ps->ps_waitq.wq_lock);
-	if (ps->ps_count != 0) {
-		ps->ps_count--;
-	} else {
+	if (!psem_take(ps, false)) {
 		error = EAGAIN;
 	}
-	lck_spin_unlock_irq(&ps->ps_waitq.wq_lock, interrupts);
 	file_rele(fp);
 	return (sysret_t){ .error = error };
 }
