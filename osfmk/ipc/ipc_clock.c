@@ -42,13 +42,13 @@ ipc_clock_init(void)
 clock_serv_t
 convert_port_to_clock(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_CLOCK ? port->ip_kobject : NULL;
+	return ip_lasting_kobject(port, IKOT_CLOCK);
 }
 
 clock_serv_t
 convert_port_to_clock_ctrl(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_CLOCK_CTRL ? port->ip_kobject : NULL;
+	return ip_lasting_kobject(port, IKOT_CLOCK_CTRL);
 }
 
 kern_return_t

@@ -60,15 +60,15 @@ ipc_host_init(void)
 host_t
 convert_port_to_host(ipc_port_t port)
 {
-	return IP_VALID(port) && (port->ip_kotype == IKOT_HOST || port->ip_kotype == IKOT_HOST_PRIV)
-		   ? port->ip_kobject
-		   : NULL;
+	host_t host = ip_lasting_kobject(port, IKOT_HOST);
+
+	return host != NULL ? host : convert_port_to_host_priv(port);
 }
 
 host_t
 convert_port_to_host_priv(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_HOST_PRIV ? port->ip_kobject : NULL;
+	return ip_lasting_kobject(port, IKOT_HOST_PRIV);
 }
 
 /* --- mach_host --- */
@@ -111,9 +111,8 @@ host_memory_bytes(void)
 	return pages.total * PAGE_SIZE;
 }
 
-/* The structure goes to the caller if there is room for it. */
-static kern_return_t
-host_put(const void *words, uint32_t n, host_info_t info, mach_msg_type_number_t *count)
+kern_return_t
+host_put(const void *words, uint32_t n, integer_t *info, mach_msg_type_number_t *count)
 {
 	if (*count < n) {
 		return KERN_FAILURE;

@@ -31,20 +31,21 @@ static ipc_port_t processor_ports[MAX_CPUS]; /* made at first use; atomic */
 processor_t
 convert_port_to_processor(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_PROCESSOR ? port->ip_kobject : NULL;
+	return ip_lasting_kobject(port, IKOT_PROCESSOR);
 }
 
 processor_set_t
 convert_port_to_pset(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_PSET ? port->ip_kobject : NULL;
+	return ip_lasting_kobject(port, IKOT_PSET);
 }
 
 processor_set_t
 convert_port_to_pset_name(ipc_port_t port)
 {
-	return IP_VALID(port) && port->ip_kotype == IKOT_PSET_NAME ? port->ip_kobject
-								   : convert_port_to_pset(port);
+	processor_set_t set = ip_lasting_kobject(port, IKOT_PSET_NAME);
+
+	return set != NULL ? set : convert_port_to_pset(port);
 }
 
 /* A send right, or KERN_RESOURCE_SHORTAGE. */
@@ -361,17 +362,6 @@ thread_get_assignment(thread_t thread, ipc_port_t *name)
 #define QUANTUM_MS ((int)(SCHED_QUANTUM_NS / NSEC_PER_MSEC))
 
 static kern_return_t
-put_words(const void *words, uint32_t n, processor_set_info_t info, mach_msg_type_number_t *count)
-{
-	if (*count < n) {
-		return KERN_FAILURE;
-	}
-	memcpy(info, words, n * sizeof(integer_t));
-	*count = n;
-	return KERN_SUCCESS;
-}
-
-static kern_return_t
 set_describe(processor_set_flavor_t flavor, processor_set_info_t info, mach_msg_type_number_t *count)
 {
 	const processor_set_basic_info_data_t basic = {
@@ -384,18 +374,18 @@ set_describe(processor_set_flavor_t flavor, processor_set_info_t info, mach_msg_
 
 	switch (flavor) {
 	case PROCESSOR_SET_BASIC_INFO:
-		return put_words(&basic, PROCESSOR_SET_BASIC_INFO_COUNT, info, count);
+		return host_put(&basic, PROCESSOR_SET_BASIC_INFO_COUNT, info, count);
 	case PROCESSOR_SET_ENABLED_POLICIES:
-		return put_words(&policies, PROCESSOR_SET_ENABLED_POLICIES_COUNT, info, count);
+		return host_put(&policies, PROCESSOR_SET_ENABLED_POLICIES_COUNT, info, count);
 	case PROCESSOR_SET_RR_DEFAULT:
-		return put_words(&rr, 2, info, count);
+		return host_put(&rr, 2, info, count);
 	case PROCESSOR_SET_TIMESHARE_DEFAULT:
 	case PROCESSOR_SET_FIFO_DEFAULT:
-		return put_words(&base, 1, info, count);
+		return host_put(&base, 1, info, count);
 	case PROCESSOR_SET_TIMESHARE_LIMITS:
 	case PROCESSOR_SET_RR_LIMITS:
 	case PROCESSOR_SET_FIFO_LIMITS:
-		return put_words(&limit, 1, info, count);
+		return host_put(&limit, 1, info, count);
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}
@@ -458,7 +448,7 @@ processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, pro
 		.mach_factor = host_load_scaled(averages.la_factor[LOAD_5S]),
 	};
 	task_list_release(&members);
-	return put_words(&load, PROCESSOR_SET_LOAD_INFO_COUNT, info, count);
+	return host_put(&load, PROCESSOR_SET_LOAD_INFO_COUNT, info, count);
 }
 
 kern_return_t

@@ -166,12 +166,12 @@ ipc_port_take_locked(thread_t self, ipc_port_t port, ipc_kmsg_t *kmsg) REQUIRES(
 	return RECEIVE_MESSAGE;
 }
 
-/* Opens the wait. From here on the thread may be claimed; it is not findable yet. */
+/* Opens a wait in the word of a port or set. From here on the thread may be claimed; it is not findable yet. */
 static void
-ipc_receive_prepare(thread_t self, void *object, enum ith_place place, uint64_t deadline)
+ipc_receive_prepare(thread_t self, void *object, uint64_t deadline)
 {
 	self->ipc.ith_object = object;
-	self->ipc.ith_place = place;
+	self->ipc.ith_place = ITH_WORD;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
 	self->ipc.ith_fast_size =
 	    self->ipc.ith_option & (uint32_t)MACH_RCV_TRAILER_MASK
@@ -191,7 +191,7 @@ ipc_receive_enlist(thread_t self, void *object, struct mqueue *mq, struct list_n
 {
 	void *receiver = NULL;
 
-	ipc_receive_prepare(self, object, ITH_WORD, deadline);
+	ipc_receive_prepare(self, object, deadline);
 	if (list_empty(waiters) && mq_wait_locked(mq, self)) {
 		return true;
 	}
@@ -257,7 +257,7 @@ ipc_receive_wait_direct(
 	if (os_atomic_load(&mq->mq_word, relaxed) & ~MQ_IN_SET) {
 		return false;
 	}
-	ipc_receive_prepare(self, object, ITH_WORD, deadline);
+	ipc_receive_prepare(self, object, deadline);
 	if (mq_wait(mq, self)) {
 		if (os_likely(((os_atomic_load(&entry->ie_word, relaxed) ^ entry_word) & ~NT_REQUEST &
 				  ~(uint64_t)NT_SEND) == 0)) {
@@ -287,9 +287,9 @@ ipc_port_receive(
 	}
 	if (wait) {
 		os_atomic_store(&port->ip_server, self, relaxed); /* ports only: a set has no server */
-	}
-	if (wait && ipc_receive_wait_direct(self, port, &port->ip_mqueue, entry, word, deadline)) {
-		return RECEIVE_WAITING;
+		if (ipc_receive_wait_direct(self, port, &port->ip_mqueue, entry, word, deadline)) {
+			return RECEIVE_WAITING;
+		}
 	}
 	return ipc_port_receive_slow(self, port, entry->ie_space, wait, deadline, kmsg);
 }
