@@ -111,6 +111,17 @@ usage_enter(thread_t new)
 	timer_need_by(current_processor(), ml_get_timebase_raw() + left);
 }
 
+/* A sample speaks for two periods at most. One that comes later does so because the host had taken the CPU away, wherever
+ * the thread was: such time is split like the rest of the thread's. */
+static void
+tell_by_sample(struct thread_usage *us, uint64_t ticks, uint64_t period, bool user)
+{
+	us->us_sampled_user = user;
+	tell_apart(us, os_min(ticks, us->us_before + us->us_counted + 2 * period), user, 1);
+	tell_apart(us, ticks, us->us_user, us->us_counted);
+	us->us_next_sample = ticks + period;
+}
+
 uint64_t
 usage_sample(thread_t active, uint64_t now)
 {
@@ -123,9 +134,8 @@ usage_sample(thread_t active, uint64_t now)
 	}
 	ticks = active->cpu_time + (now - current_processor()->pr_dispatched);
 	if (ticks >= us->us_next_sample) {
-		us->us_sampled_user = state != NULL && saved_state_is_user(state);
-		tell_apart(us, ticks, us->us_sampled_user, 1);
-		us->us_next_sample = ticks + nanoseconds_to_absolutetime(USAGE_SAMPLE_NS);
+		tell_by_sample(us, ticks, nanoseconds_to_absolutetime(USAGE_SAMPLE_NS),
+		    state != NULL && saved_state_is_user(state));
 	}
 	return now + (us->us_next_sample - ticks);
 }
