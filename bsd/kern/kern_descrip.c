@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/errno.h>
 
-ZONE_DEFINE(file_zone, "files", sizeof(struct file), ZC_TYPESTABLE);
+ZONE_DEFINE(file_zone, "files", sizeof(struct file), ZC_TYPESTABLE | ZC_FRESH_ZERO);
 
 LCK_CLASS_DECLARE(file_lock_class, "file offset", LCK_RANK_FILE);
 LCK_CLASS_DECLARE(fd_lock_class, "descriptor table", LCK_RANK_FD_TABLE);

@@ -69,6 +69,17 @@ slab_of(const void *elem)
 	return (struct zone_slab *)os_round_down((uintptr_t)elem, (uintptr_t)ZONE_PAGE_SIZE);
 }
 
+/* What a page held before is not to be relied upon: debug builds make sure that it is never zero by chance. */
+static void
+zone_fill_fresh(struct zone *zone, void *page)
+{
+	if (zone->z_flags & ZC_FRESH_ZERO) {
+		memset(page, 0, ZONE_PAGE_SIZE);
+	} else if (MACH_ASSERT) {
+		memset(page, ZONE_POISON_BYTE, ZONE_PAGE_SIZE);
+	}
+}
+
 static struct zone_slab *
 slab_create(struct zone *zone)
 {
@@ -78,9 +89,7 @@ slab_create(struct zone *zone)
 	if (slab == NULL) {
 		return NULL;
 	}
-	if (zone->z_flags & ZC_FRESH_ZERO) {
-		memset(slab, 0, ZONE_PAGE_SIZE);
-	}
+	zone_fill_fresh(zone, slab);
 	list_init(&slab->zs_link);
 	slab->zs_zone = zone;
 	slab->zs_free = zone->z_per_slab;
