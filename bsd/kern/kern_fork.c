@@ -69,7 +69,7 @@ proc_unmake(struct proc *p, thread_t thread)
 {
 	assert(p->p_state == SIDL);
 	filedesc_close(&p->p_fd, true);
-	thread_terminate(thread);
+	thread_unmake(thread);
 	thread_deallocate(thread);
 }
 

@@ -210,7 +210,7 @@ sys_bsdthread_create(
 		error = start_scheduling(thread, flags);
 	}
 	if (error != 0) {
-		thread_terminate(thread);
+		thread_unmake(thread);
 		thread_deallocate(thread);
 		return (sysret_t){ .error = error };
 	}

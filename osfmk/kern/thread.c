@@ -114,7 +114,7 @@ kernel_thread_create(thread_continue_t fn, void *param, int pri, const char *nam
 		thread_reference(thread);
 		*out = thread;
 	}
-	thread->started = true;
+	thread->birth = THREAD_STARTED;
 	thread_setrun(thread);
 	return KERN_SUCCESS;
 }
@@ -155,24 +155,48 @@ discard:
 	return kr;
 }
 
-static bool
-thread_mark_started(thread_t thread)
+/* Runnable for the first time, if it has come as far as `birth` and no farther than made. */
+static void
+thread_start_from(thread_t thread, enum thread_birth birth)
 {
-	bool first;
+	bool start;
 
 	lck_mtx_lock(&thread->mutex);
-	first = !thread->started;
-	thread->started = true;
+	start = thread->birth >= birth && thread->birth != THREAD_STARTED;
+	if (start) {
+		thread->birth = THREAD_STARTED;
+	}
 	lck_mtx_unlock(&thread->mutex);
-	return first;
+	if (start) {
+		thread_setrun(thread);
+	}
 }
 
 void
 thread_start(thread_t thread)
 {
-	if (thread_mark_started(thread)) {
-		thread_setrun(thread);
+	thread_start_from(thread, THREAD_MAKING);
+}
+
+void
+thread_ready_to_start(thread_t thread)
+{
+	bool start;
+
+	lck_mtx_lock(&thread->mutex);
+	thread->birth = THREAD_MADE;
+	start = !thread->active || thread->user_stop_count == 0; /* somebody was here meanwhile */
+	lck_mtx_unlock(&thread->mutex);
+	if (start) {
+		thread_start_from(thread, THREAD_MADE);
 	}
+}
+
+void
+thread_unmake(thread_t thread)
+{
+	(void)thread_terminate(thread);
+	thread_start(thread);
 }
 
 /* --- the end --- */
@@ -221,7 +245,7 @@ thread_terminate(thread_t thread)
 	ipc_thread_disable(thread);
 	thread_ast_set(thread, AST_TERMINATE);
 	(void)thread_abort_wait(thread);
-	thread_start(thread); /* if it never ran: to its end, through ast_taken_user */
+	thread_start_from(thread, THREAD_MADE); /* if it never ran: to its end, through ast_taken_user */
 	return KERN_SUCCESS;
 }
 
@@ -308,7 +332,8 @@ thread_resume(thread_t thread)
 	lck_mtx_unlock(&thread->mutex);
 	if (last) {
 		thread_release(thread);
-		thread_start(thread); /* thread_create + thread_resume is how Mach starts a thread */
+		thread_start_from(
+		    thread, THREAD_MADE); /* thread_create + thread_resume is how Mach starts a thread */
 	}
 	return kr;
 }
@@ -320,8 +345,8 @@ thread_create(task_t task, thread_t *out)
 	kern_return_t kr = task == kernel_task ? KERN_INVALID_ARGUMENT : thread_create_user(task, &thread);
 
 	if (kr == KERN_SUCCESS) {
-		thread->user_stop_count = 1; /* nobody has its port yet */
-		thread_hold(thread);
+		(void)thread_suspend(thread); /* unless somebody has found and terminated it */
+		thread_ready_to_start(thread);
 		*out = thread;
 	}
 	return kr;
@@ -404,7 +429,7 @@ thread_init(void)
 	boot_thread.pmap = kernel_pmap;
 	boot_thread.sched_flags = TH_SFLAG_IDLE;
 	boot_thread.on_cpu = 1;
-	boot_thread.started = true;
+	boot_thread.birth = THREAD_STARTED;
 	boot_thread.wait_word = WAIT_WORD_INIT;
 	strlcpy(boot_thread.name, "idle 0", sizeof(boot_thread.name));
 }
@@ -422,7 +447,7 @@ thread_create_idle(unsigned cpu)
 	thread->last_cpu = cpu;
 	thread->bound_cpu = (int16_t)cpu;
 	thread->machine.preempt_count = 1;
-	thread->started = true;
+	thread->birth = THREAD_STARTED;
 	snprintf(thread->name, sizeof(thread->name), "idle %u", cpu);
 	return thread;
 }

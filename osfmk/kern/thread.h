@@ -9,6 +9,9 @@
  * Life.
  *	thread_create_user    frame zero, not started, one reference for the caller, one for "not dead"
  *	thread_start          runnable for the first time
+ *	                      Others may know the thread before: the task lists it, its port has a name. Whatever they do
+ *	                      to it, it does not run, and so not end, before its maker has called thread_start or
+ *	                      thread_ready_to_start.
  *	running <-> runnable <-> waiting        (<kern/wait.h>, <kern/sched_prim.h>)
  *	thread_terminate      sets AST_TERMINATE and ends abortable waits; the thread dies by itself on its
  *	                      way to user mode: thread_terminate_self
@@ -113,7 +116,7 @@ struct thread {
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
 	uint32_t suspend_count;              /* (m) */
 	uint32_t user_stop_count;            /* (m) thread_suspend by a program */
-	bool started;                        /* (m) */
+	uint8_t birth;                       /* (m) enum thread_birth */
 	bool active;                         /* (m) false once terminating */
 	uint32_t exited;                     /* (a) 1: off its last CPU, joiners may go */
 	uint32_t parked;                     /* (a) 1: stopped by suspend_count */
@@ -154,14 +157,22 @@ static_assert(offsetof(struct thread, machine) == MACHINE_THREAD_OFFSET, "entry.
 kern_return_t kernel_thread_create(
     thread_continue_t fn, void *param, int pri, const char *name, thread_t *out);
 
+enum thread_birth {
+	THREAD_MAKING,  /* its maker writes to it; nobody else starts it */
+	THREAD_MADE,    /* anybody may start it: thread_resume, thread_terminate */
+	THREAD_STARTED, /* is or was runnable */
+};
+
 /*
- * A thread of `task`, not started; the caller fills in the register state and calls thread_start or
- * thread_terminate. One reference for the caller. KERN_TERMINATED if the task is dying.
+ * A thread of `task` in the making: the caller fills in the register state and calls thread_start, thread_ready_to_start or
+ * thread_unmake. One reference for the caller. KERN_TERMINATED if the task is dying.
  */
 kern_return_t thread_create_user(task_t task, thread_t *out);
 
-/* Makes a new thread runnable. Once. */
+/* By its maker. Runnable now; to be started by others; to end without having run in user mode. */
 void thread_start(thread_t thread);
+void thread_ready_to_start(thread_t thread);
+void thread_unmake(thread_t thread);
 
 /* --- references --- */
 

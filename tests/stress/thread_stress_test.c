@@ -222,12 +222,26 @@ make_threads(void)
 static void (*const acts[])(void) = { switch_cpu, take_locks, wait_for_locks, take_unfair, read_and_write,
 	wait_for_condition, signal_condition, wait_for_semaphore, read_a_pipe, wait_for_a_word,
 	send_and_receive, spin_with_vectors, make_threads };
-#define ACTS (sizeof(acts) / sizeof(acts[0]))
+#define ACTS           (sizeof(acts) / sizeof(acts[0]))
+#define ACTS_OF_KILLED (ACTS - 1) /* not the last: see act_and_die */
 
 static void *
 act(void *arg)
 {
 	((void (*)(void))arg)();
+	return NULL;
+}
+
+/*
+ * For threads that are killed. The library's own locks, as those of malloc, die with whoever holds them, and then nobody
+ * makes a thread any more: so these never come into the library where it takes one. They make no threads, and end
+ * through the kernel. Their names stay valid, too, so that nobody else is killed by them.
+ */
+static void *
+act_and_die(void *arg)
+{
+	((void (*)(void))arg)();
+	(void)thread_terminate(pthread_mach_thread_np(pthread_self()));
 	return NULL;
 }
 
@@ -325,7 +339,8 @@ storm(void *arg)
 			make_raw_thread(&seed);
 			(void)pthread_workqueue_additem_np(queue, nothing, NULL);
 		}
-		if (pthread_create(&live[slot], NULL, act, (void *)acts[rnd(&seed) % ACTS]) != 0) {
+		if (pthread_create(
+			&live[slot], NULL, act_and_die, (void *)acts[rnd(&seed) % ACTS_OF_KILLED]) != 0) {
 			live[slot] = NULL;
 		}
 	}
@@ -410,6 +425,97 @@ TEST(threads_killed_at_random_are_accounted_for)
 	run_storm(3, true);
 	expect_zones(before);
 	signal(SIGUSR1, SIG_DFL);
+}
+
+/* ---- Killed while they are made ---- */
+
+static thread_act_t maker, killer;
+static _Atomic bool made_all;
+
+/* Every thread but the two, as soon as the task lists it: neither of these may start one that is not made yet. */
+static void
+strike(thread_act_t thread, bool kill)
+{
+	if (kill) {
+		(void)thread_terminate(thread);
+	} else if (thread_suspend(thread) == KERN_SUCCESS) {
+		(void)thread_resume(thread);
+	}
+}
+
+/* How many there were. */
+static unsigned
+kill_others(void)
+{
+	mach_msg_type_number_t count = 0;
+	thread_act_array_t threads;
+	unsigned others = 0;
+
+	if (task_threads(SELF, &threads, &count) != KERN_SUCCESS) {
+		return UINT32_MAX;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (threads[i] != maker && threads[i] != killer) {
+			strike(threads[i], i % 2 != 0);
+			others++;
+		}
+		(void)mach_port_deallocate(SELF, threads[i]);
+	}
+	(void)vm_deallocate(SELF, (vm_address_t)threads, count * sizeof(threads[0]));
+	return others;
+}
+
+static void *
+kill_all_others(void *arg)
+{
+	killer = pthread_mach_thread_np(pthread_self());
+	while (!atomic_load(&made_all)) {
+		(void)kill_others();
+	}
+	return arg;
+}
+
+static void *
+wait_for_the_end(void *arg)
+{
+	for (;;) {
+		(void)semaphore_wait(semaphore);
+	}
+	return arg;
+}
+
+static int
+make_for_the_killer(void *arg)
+{
+	unsigned left = 1;
+	pthread_t thread;
+
+	prepare();
+	maker = mach_thread_self();
+	if (pthread_create(&thread, NULL, kill_all_others, NULL) != 0) {
+		return 1;
+	}
+	for (unsigned i = 0; i < *(unsigned *)arg; i++) {
+		pthread_t other;
+
+		if (pthread_create(&other, NULL, wait_for_the_end, NULL) != 0) {
+			sched_yield(); /* the killer has not kept up */
+		}
+	}
+	atomic_store(&made_all, true);
+	(void)pthread_join(thread, NULL);
+	for (unsigned i = 0; i < 5000 && left != 0; i++) {
+		left = kill_others();
+		usleep(1000);
+	}
+	return left == 0 ? 0 : 2;
+}
+
+TEST(threads_killed_while_they_are_made_are_gone)
+{
+	unsigned threads = threads_to_make();
+
+	EXPECT_EQ(ktap_in_child(make_for_the_killer, &threads), 0);
 }
 
 /* ---- In one task: everything comes back ---- */
