@@ -21,23 +21,21 @@ run_queue_init(struct run_queue *rq)
 }
 
 void
-run_queue_insert_deadline(struct run_queue *rq, struct runq_entry *entry, int pri)
+run_queue_link_deadline(struct run_queue *rq, struct runq_entry *entry, int pri)
 {
 	timer_heap_insert(&rq->rq_deadlines[pri - BASEPRI_REALTIME], &entry->re_heap);
 	entry->re_queued_pri = pri;
 	bitmap_set(rq->rq_bitmap, (unsigned)pri);
-	os_atomic_store(&rq->rq_count, rq->rq_count + 1, relaxed);
 }
 
 void
-run_queue_remove_deadline(struct run_queue *rq, struct runq_entry *entry)
+run_queue_unlink_deadline(struct run_queue *rq, struct runq_entry *entry)
 {
 	int pri = entry->re_queued_pri;
 	struct timer_heap *heap = &rq->rq_deadlines[pri - BASEPRI_REALTIME];
 
 	timer_heap_remove(heap, &entry->re_heap);
 	entry->re_queued_pri = -1;
-	os_atomic_store(&rq->rq_count, rq->rq_count - 1, relaxed);
 	if (heap->th_root == NULL) {
 		bitmap_clear(rq->rq_bitmap, (unsigned)pri);
 	}

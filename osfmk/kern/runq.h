@@ -37,8 +37,8 @@ enum runq_end { RUNQ_HEAD, RUNQ_TAIL };
 void run_queue_init(struct run_queue *rq);
 
 /* Their deadline decides, not the end at which they come in. */
-void run_queue_insert_deadline(struct run_queue *rq, struct runq_entry *entry, int pri);
-void run_queue_remove_deadline(struct run_queue *rq, struct runq_entry *entry);
+void run_queue_link_deadline(struct run_queue *rq, struct runq_entry *entry, int pri);
+void run_queue_unlink_deadline(struct run_queue *rq, struct runq_entry *entry);
 
 OS_INLINE void
 runq_entry_init(struct runq_entry *entry)
@@ -63,11 +63,12 @@ run_queue_highest(const struct run_queue *rq)
 	return rq->rq_bitmap[0] != 0 ? (int)bit_last(rq->rq_bitmap[0]) : -1;
 }
 
+/* Joins and leaves a list, without the count. */
 OS_INLINE void
-run_queue_insert(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end)
+run_queue_link(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end)
 {
 	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
-		run_queue_insert_deadline(rq, entry, pri);
+		run_queue_link_deadline(rq, entry, pri);
 		return;
 	}
 	if (end == RUNQ_TAIL) {
@@ -77,24 +78,51 @@ run_queue_insert(struct run_queue *rq, struct runq_entry *entry, int pri, enum r
 	}
 	entry->re_queued_pri = pri;
 	bitmap_set(rq->rq_bitmap, (unsigned)pri);
+}
+
+OS_INLINE void
+run_queue_unlink(struct run_queue *rq, struct runq_entry *entry)
+{
+	int pri = entry->re_queued_pri;
+
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		run_queue_unlink_deadline(rq, entry);
+		return;
+	}
+	list_remove(&entry->re_link);
+	entry->re_queued_pri = -1;
+	if (list_empty(&rq->rq_list[pri])) {
+		bitmap_clear(rq->rq_bitmap, (unsigned)pri);
+	}
+}
+
+OS_INLINE void
+run_queue_insert(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end)
+{
+	run_queue_link(rq, entry, pri, end);
 	os_atomic_store(&rq->rq_count, rq->rq_count + 1, relaxed);
 }
 
 OS_INLINE void
 run_queue_remove(struct run_queue *rq, struct runq_entry *entry)
 {
-	int pri = entry->re_queued_pri;
-
-	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
-		run_queue_remove_deadline(rq, entry);
-		return;
-	}
-	list_remove(&entry->re_link);
-	entry->re_queued_pri = -1;
+	run_queue_unlink(rq, entry);
 	os_atomic_store(&rq->rq_count, rq->rq_count - 1, relaxed);
-	if (list_empty(&rq->rq_list[pri])) {
-		bitmap_clear(rq->rq_bitmap, (unsigned)pri);
+}
+
+/*
+ * A queued entry goes to another list; `deadline` counts for a real-time priority. Whoever looks at the count meanwhile,
+ * without the lock, sees that the queue is not empty: its CPU goes idle when it is, and nobody would tell it of this entry
+ * again.
+ */
+OS_INLINE void
+run_queue_move(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end, uint64_t deadline)
+{
+	run_queue_unlink(rq, entry);
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		entry->re_heap.the_deadline = deadline;
 	}
+	run_queue_link(rq, entry, pri, end);
 }
 
 /* The entry of `pri` that is next; there must be one. */

@@ -5,6 +5,8 @@
 
 #include <kern/assert.h>
 #include <kern/sched_policy.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,6 +115,41 @@ test_starving(void)
 	}
 }
 
+/*
+ * [R1] of <kern/sched_ready.h>: one entry goes from list to list under the lock, real-time ones included, while the CPU whose
+ * queue it is looks at the count without it. The queue is never empty.
+ */
+static _Atomic bool moved_all;
+
+static void *
+move_about(void *arg)
+{
+	uint32_t seed = 1;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		seed = seed * 1664525 + 1013904223;
+		run_queue_move(&rq, arg, (int)(seed >> 16) % NRQS, RUNQ_TAIL, i);
+	}
+	atomic_store(&moved_all, true);
+	return NULL;
+}
+
+static void
+test_moving_is_not_leaving(void)
+{
+	pthread_t mover;
+
+	run_queue_init(&rq);
+	run_queue_insert(&rq, &entries[0], 31, RUNQ_TAIL);
+	release_assert(pthread_create(&mover, NULL, move_about, &entries[0]) == 0);
+	while (!atomic_load(&moved_all)) {
+		release_assert(os_atomic_load(&rq.rq_count, relaxed) == 1);
+	}
+	pthread_join(mover, NULL);
+	release_assert(run_queue_check(&rq));
+	run_queue_remove(&rq, &entries[0]);
+}
+
 int
 main(void)
 {
@@ -122,6 +159,7 @@ main(void)
 	test_head_goes_first();
 	test_deadlines();
 	test_starving();
+	test_moving_is_not_leaving();
 	srand(1);
 	run_queue_init(&rq);
 	for (unsigned now = 1; now < 20000; now++) {

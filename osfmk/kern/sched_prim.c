@@ -302,7 +302,7 @@ recheck(processor_t processor)
 	if (only != NULL) {
 		processor->pr_only_pri = only->sched_pri;
 	}
-	processor->pr_ready_pri = ready_highest(processor);
+	ready_note_best(processor);
 	processor_show_priority(processor, self->sched_pri);
 	if (ready_any(processor) && ready_preempts(processor, self, false)) {
 		os_atomic_or(&self->machine.slow_flags, AST_PREEMPT, relaxed);
@@ -1115,6 +1115,7 @@ idle_poll(processor_t processor)
 static void
 idle_wait(processor_t processor)
 {
+	assert(ready_nobody(processor)); /* [R1] */
 	os_atomic_store(&processor->pr_idle, 1, relaxed);
 	show_idle(processor->pr_cpu);
 	KDEBUG(MACHDBG_CODE(DBG_MACH_SCHED, MACH_IDLE) | DBG_FUNC_START, 0, 0, 0, 0);

@@ -52,6 +52,19 @@ remove_locked(processor_t processor, thread_t thread) REQUIRES(processor->pr_run
 	os_atomic_store(&thread->runq, NULL, relaxed);
 }
 
+/* Its priority counts from now on. */
+static void
+move_locked(processor_t processor, thread_t thread) REQUIRES(processor->pr_runq_lock)
+{
+	int pri = thread->sched_pri;
+	uint64_t deadline = 0;
+
+	if (os_unlikely(pri >= BASEPRI_REALTIME)) {
+		deadline = sched_entity_deadline(&thread->se, ml_get_timebase_raw());
+	}
+	run_queue_move(&processor->pr_runq, &thread->runq_entry, pri, RUNQ_TAIL, deadline);
+}
+
 static void
 share_locked(processor_t processor) REQUIRES(processor->pr_runq_lock)
 {
@@ -93,7 +106,7 @@ ready_take_slow(processor_t processor, int min_pri)
 
 	if (os_atomic_load(&processor->pr_runq.rq_count, relaxed) == 0) {
 		processor->pr_ready_pri = -1;
-		return NULL; /* only this CPU inserts: empty stays empty */
+		return NULL; /* [R1]; only this CPU inserts: empty stays empty */
 	}
 	runq_lock(processor);
 	pri = run_queue_highest(&processor->pr_runq);
@@ -105,6 +118,29 @@ ready_take_slow(processor_t processor, int min_pri)
 	note_best_locked(processor);
 	runq_unlock(processor);
 	return thread;
+}
+
+void
+ready_note_best(processor_t processor)
+{
+	if (processor->pr_only != NULL) {
+		processor->pr_ready_pri = processor->pr_only_pri;
+		return;
+	}
+	runq_lock(processor);
+	note_best_locked(processor);
+	runq_unlock(processor);
+}
+
+bool
+ready_nobody(processor_t processor)
+{
+	bool nobody;
+
+	runq_lock(processor);
+	nobody = processor->pr_only == NULL && run_queue_highest(&processor->pr_runq) < 0;
+	runq_unlock(processor);
+	return nobody;
 }
 
 /* Takes out one thread; false if it does not wait here. */
@@ -241,8 +277,7 @@ raise_depressed_locked(processor_t processor) REQUIRES(processor->pr_runq_lock)
 		thread_t thread = runq_entry_thread(list_entry(node, struct runq_entry, re_link));
 
 		if (thread->sched_pri > DEPRESSPRI && !thread_depressed_for_a_time(thread)) {
-			remove_locked(processor, thread);
-			insert_locked(processor, thread, thread->sched_pri, RUNQ_TAIL);
+			move_locked(processor, thread);
 		}
 	}
 }
@@ -317,8 +352,7 @@ ready_requeue(processor_t processor, thread_t thread, bool *look)
 	runq_lock(processor);
 	queued = os_atomic_load(&thread->runq, relaxed) == processor;
 	if (queued && thread->runq_entry.re_queued_pri != thread->sched_pri) {
-		remove_locked(processor, thread);
-		insert_locked(processor, thread, thread->sched_pri, RUNQ_TAIL);
+		move_locked(processor, thread);
 	}
 	*look = queued && run_queue_highest(&processor->pr_runq) > processor->pr_ready_pri;
 	runq_unlock(processor);

@@ -16,6 +16,10 @@
  *
  * All functions: interrupts masked, on the processor's own CPU, unless they say otherwise. Another CPU takes the lock of a
  * run queue to steal, to move a thread whose priority changed, to end a depression; pr_foreign_locks counts.
+ *
+ * [R1] The CPU looks at rq_count without the lock, and goes idle when it is 0. Others may take it down under the lock, for a
+ * thread that they run themselves, but a thread that stays keeps it up throughout (run_queue_move): a count that was 0 for a
+ * moment would leave the thread on the queue of a CPU that sleeps. idle_wait asserts that nobody is.
  */
 #pragma once
 
@@ -47,6 +51,12 @@ bool ready_remove(processor_t processor, thread_t thread);
 
 /* A quantum has passed: who waits behind all others (SCHED_YIELD_ANY) waits at its own priority again. */
 void ready_end_depression(processor_t processor);
+
+/* pr_ready_pri is what it says, after priorities have changed. */
+void ready_note_best(processor_t processor);
+
+/* Does nobody wait? For assertions: with the lock, where ready_any() looks at the count only. */
+bool ready_nobody(processor_t processor);
 
 /* Makes the thread in pr_only visible to other CPUs. */
 void ready_share(processor_t processor);
