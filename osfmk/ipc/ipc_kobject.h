@@ -13,6 +13,8 @@
 #include <ipc/kobject_types.h>
 #include <kern/kern_types.h>
 #include <mach/host_special_ports.h>
+#include <mach/task_info.h>
+#include <mach/thread_info.h>
 #include <vm/vm_types.h>
 
 /* The host and the clocks exist once; a pointer says which. */
@@ -59,12 +61,22 @@ void ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *reply);
 struct mig_routine;
 const struct mig_routine *ipc_kobject_routine(mach_msg_id_t id);
 
-/* Rights to objects, with a reference on the object; NULL when the port is something else or dead. */
+/*
+ * Rights to objects, with a reference on the object; NULL when the port is something else or dead. Of a task and a
+ * thread the name says the weakest flavor that will do; without one it is the control port.
+ */
 task_t convert_port_to_task(ipc_port_t port);
+task_t convert_port_to_task_read(ipc_port_t port);
+task_t convert_port_to_task_inspect(ipc_port_t port);
 task_t convert_port_to_task_name(ipc_port_t port);
 ipc_space_t convert_port_to_space(ipc_port_t port);
+ipc_space_t convert_port_to_space_read(ipc_port_t port);
+ipc_space_t convert_port_to_space_inspect(ipc_port_t port);
 vm_map_t convert_port_to_map(ipc_port_t port);
+vm_map_t convert_port_to_map_read(ipc_port_t port);
 thread_t convert_port_to_thread(ipc_port_t port);
+thread_t convert_port_to_thread_read(ipc_port_t port);
+thread_t convert_port_to_thread_inspect(ipc_port_t port);
 semaphore_t convert_port_to_semaphore(ipc_port_t port);
 host_t convert_port_to_host(ipc_port_t port);
 host_t convert_port_to_host_priv(ipc_port_t port);
@@ -76,8 +88,9 @@ vm_named_entry_t convert_port_to_named_entry(ipc_port_t port);
 
 /* Objects to send rights; the object's reference is consumed. IP_NULL for NULL. */
 ipc_port_t convert_task_to_port(task_t task);
-ipc_port_t convert_task_name_to_port(task_t task);
+ipc_port_t convert_task_to_flavor(task_t task, mach_task_flavor_t flavor);
 ipc_port_t convert_thread_to_port(thread_t thread);
+ipc_port_t convert_thread_to_flavor(thread_t thread, mach_thread_flavor_t flavor);
 ipc_port_t convert_semaphore_to_port(semaphore_t semaphore);
 
 /* Names of the calling task to objects, without the cost of a right: for traps. NULL: no such thing. */

@@ -16,6 +16,7 @@
 
 #include <ipc/ipc_types.h>
 #include <kern/exception.h>
+#include <mach/thread_info.h>
 #include <os/list.h>
 
 struct thread;
@@ -29,6 +30,8 @@ enum ith_place {
 	ITH_SENDING,  /* on the list of blocked senders of a port */
 	ITH_SETTLED,  /* was taken out of the word by a waker whose claim lost; that waker is done */
 };
+
+#define THREAD_FLAVOR_COUNT (THREAD_FLAVOR_INSPECT + 1)
 
 /* In ith_fast_size, which counts words: the wait has a deadline. */
 #define ITH_TIMED 1U
@@ -58,8 +61,9 @@ struct ipc_thread_state {
 	struct list_node ith_link; /* (q) receiver or blocked-sender list */
 
 	/* Ports of the thread. */
-	ipc_port_t ith_self;      /* thread port, one send right held here; fixed until termination */
-	ipc_port_t ith_rpc_reply; /* (o) kernel's own reply port, for exceptions; NULL until first used */
+	ipc_port_t ith_flavor
+	    [THREAD_FLAVOR_COUNT]; /* (a) by THREAD_FLAVOR_*: fixed from the first use until the end */
+	ipc_port_t ith_rpc_reply;  /* (o) kernel's own reply port, for exceptions; NULL until first used */
 	struct exc_actions *ith_exc_actions;  /* (a) NULL until first set; see exc_actions.h */
 	struct exception_state ith_exception; /* (o) */
 	uint64_t ith_guard_code;              /* (o) with AST_GUARD: the EXC_GUARD to raise */

@@ -1,7 +1,9 @@
 /*
- * The ports of tasks and threads: self ports, special ports, conversion both ways, the self traps.
+ * The ports of tasks and threads: flavors, special ports, conversion both ways, the self traps.
  *
- * A control port is made when it is first asked for: a thread that nobody names has none. The owner holds the
+ * A task has four ports, a thread three: control, read, inspect and (a task) name, each with all the power of those
+ * behind it. A conversion names the weakest that will do; kinds of ports are numbered in that order, so it is a
+ * comparison. A port is made when it is first asked for: a thread that nobody names has none. The owner holds the
  * receive right; termination clears ip_kobject first, so no conversion can begin after it, and a conversion
  * that has begun has taken its reference under the port's lock.
  *
@@ -64,42 +66,43 @@ ipc_self_port_disable(ipc_port_t *slot)
 }
 
 ipc_port_t
+convert_task_to_flavor(task_t task, mach_task_flavor_t flavor)
+{
+	ipc_port_t port;
+
+	if (task == TASK_NULL) {
+		return IP_NULL;
+	}
+	port = ipc_self_port_send(
+	    &task->ipc.flavor[flavor], task, (ipc_kobject_type_t)(IKOT_TASK_CONTROL + flavor));
+	task_deallocate(task);
+	return port;
+}
+
+ipc_port_t
 convert_task_to_port(task_t task)
 {
-	ipc_port_t port;
-
-	if (task == TASK_NULL) {
-		return IP_NULL;
-	}
-	port = ipc_self_port_send(&task->ipc.self, task, IKOT_TASK_CONTROL);
-	task_deallocate(task);
-	return port;
+	return convert_task_to_flavor(task, TASK_FLAVOR_CONTROL);
 }
 
 ipc_port_t
-convert_task_name_to_port(task_t task)
-{
-	ipc_port_t port;
-
-	if (task == TASK_NULL) {
-		return IP_NULL;
-	}
-	port = ipc_self_port_send(&task->ipc.name_port, task, IKOT_TASK_NAME);
-	task_deallocate(task);
-	return port;
-}
-
-ipc_port_t
-convert_thread_to_port(thread_t thread)
+convert_thread_to_flavor(thread_t thread, mach_thread_flavor_t flavor)
 {
 	ipc_port_t port;
 
 	if (thread == THREAD_NULL) {
 		return IP_NULL;
 	}
-	port = ipc_self_port_send(&thread->ipc.ith_self, thread, IKOT_THREAD_CONTROL);
+	port = ipc_self_port_send(
+	    &thread->ipc.ith_flavor[flavor], thread, (ipc_kobject_type_t)(IKOT_THREAD_CONTROL + flavor));
 	thread_deallocate(thread);
 	return port;
+}
+
+ipc_port_t
+convert_thread_to_port(thread_t thread)
+{
+	return convert_thread_to_flavor(thread, THREAD_FLAVOR_CONTROL);
 }
 
 ipc_port_t
@@ -117,13 +120,17 @@ convert_semaphore_to_port(semaphore_t semaphore)
 
 /* --- ports to objects --- */
 
-/* Object of a port of kind `type`, with a reference by `reference`; NULL if it is no such port. */
+static_assert(IKOT_TASK_NAME - IKOT_TASK_CONTROL == TASK_FLAVOR_NAME, "kinds count as flavors do");
+static_assert(IKOT_THREAD_INSPECT - IKOT_THREAD_CONTROL == THREAD_FLAVOR_INSPECT, "the same");
+
+/* Object of a port of a kind from `first` to `last`, with a reference by `reference`; NULL if it is no such port. */
 static void *
-ipc_kobject_convert(ipc_port_t port, ipc_kobject_type_t type, void (*reference)(void *))
+ipc_kobject_convert(
+    ipc_port_t port, ipc_kobject_type_t first, ipc_kobject_type_t last, void (*reference)(void *))
 {
 	void *object = NULL;
 
-	if (!IP_VALID(port) || port->ip_kotype != type) {
+	if (!IP_VALID(port) || (unsigned)port->ip_kotype - first > last - first) {
 		return NULL;
 	}
 	lck_spin_lock(&port->ip_lock);
@@ -156,39 +163,61 @@ reference_semaphore(void *semaphore)
 task_t
 convert_port_to_task(ipc_port_t port)
 {
-	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, reference_task);
+	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, IKOT_TASK_CONTROL, reference_task);
+}
+
+task_t
+convert_port_to_task_read(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, IKOT_TASK_READ, reference_task);
+}
+
+task_t
+convert_port_to_task_inspect(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, IKOT_TASK_INSPECT, reference_task);
 }
 
 task_t
 convert_port_to_task_name(ipc_port_t port)
 {
-	task_t task = convert_port_to_task(port);
-
-	return task != TASK_NULL ? task : ipc_kobject_convert(port, IKOT_TASK_NAME, reference_task);
+	return ipc_kobject_convert(port, IKOT_TASK_CONTROL, IKOT_TASK_NAME, reference_task);
 }
 
 task_t
 ipc_port_to_task(ipc_port_t port, ipc_kobject_type_t type)
 {
-	return ipc_kobject_convert(port, type, reference_task);
+	return ipc_kobject_convert(port, type, type, reference_task);
 }
 
 thread_t
 convert_port_to_thread(ipc_port_t port)
 {
-	return ipc_kobject_convert(port, IKOT_THREAD_CONTROL, reference_thread);
+	return ipc_kobject_convert(port, IKOT_THREAD_CONTROL, IKOT_THREAD_CONTROL, reference_thread);
+}
+
+thread_t
+convert_port_to_thread_read(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_THREAD_CONTROL, IKOT_THREAD_READ, reference_thread);
+}
+
+thread_t
+convert_port_to_thread_inspect(ipc_port_t port)
+{
+	return ipc_kobject_convert(port, IKOT_THREAD_CONTROL, IKOT_THREAD_INSPECT, reference_thread);
 }
 
 semaphore_t
 convert_port_to_semaphore(ipc_port_t port)
 {
-	return ipc_kobject_convert(port, IKOT_SEMAPHORE, reference_semaphore);
+	return ipc_kobject_convert(port, IKOT_SEMAPHORE, IKOT_SEMAPHORE, reference_semaphore);
 }
 
-ipc_space_t
-convert_port_to_space(ipc_port_t port)
+/* The task's reference becomes one to its space. */
+static ipc_space_t
+task_to_space(task_t task)
 {
-	task_t task = convert_port_to_task(port);
 	ipc_space_t space = IS_NULL;
 
 	if (task != TASK_NULL) {
@@ -199,10 +228,28 @@ convert_port_to_space(ipc_port_t port)
 	return space;
 }
 
-vm_map_t
-convert_port_to_map(ipc_port_t port)
+ipc_space_t
+convert_port_to_space(ipc_port_t port)
 {
-	task_t task = convert_port_to_task(port);
+	return task_to_space(convert_port_to_task(port));
+}
+
+ipc_space_t
+convert_port_to_space_read(ipc_port_t port)
+{
+	return task_to_space(convert_port_to_task_read(port));
+}
+
+ipc_space_t
+convert_port_to_space_inspect(ipc_port_t port)
+{
+	return task_to_space(convert_port_to_task_inspect(port));
+}
+
+/* The task's reference becomes one to its map. */
+static vm_map_t
+task_to_map(task_t task)
+{
 	vm_map_t map = VM_MAP_NULL;
 
 	if (task != TASK_NULL) {
@@ -217,20 +264,39 @@ convert_port_to_map(ipc_port_t port)
 	return map;
 }
 
+vm_map_t
+convert_port_to_map(ipc_port_t port)
+{
+	return task_to_map(convert_port_to_task(port));
+}
+
+vm_map_t
+convert_port_to_map_read(ipc_port_t port)
+{
+	return task_to_map(convert_port_to_task_read(port));
+}
+
 /* --- names to objects --- */
 
-ipc_port_t
-ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
+/* The port that a send right of the current task denotes. Inside an SMR section. */
+static ipc_port_t
+ipc_name_to_port(mach_port_name_t name)
 {
 	uint64_t word = 0;
-	ipc_port_t port;
 
 	if (nt_lookup(&current_task()->ipc.space->is_table, name, &word) == NULL ||
 	    !(nt_rights(word) & NT_SEND)) {
 		return IP_NULL;
 	}
-	port = nt_object(word);
-	return port->ip_kotype == type ? port : IP_NULL;
+	return nt_object(word);
+}
+
+ipc_port_t
+ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
+{
+	ipc_port_t port = ipc_name_to_port(name);
+
+	return port != IP_NULL && port->ip_kotype == type ? port : IP_NULL;
 }
 
 /*
@@ -246,7 +312,7 @@ port_name_is_current_task(mach_port_name_t name)
 
 	return nt_lookup_rights(&task->ipc.space->is_table, name, &entry, &word) &&
 	       (nt_rights(word) & NT_SEND) != 0 &&
-	       nt_object_nonnull(word) == os_atomic_load(&task->ipc.self, relaxed);
+	       nt_object_nonnull(word) == os_atomic_load(&task->ipc.flavor[TASK_FLAVOR_CONTROL], relaxed);
 }
 
 task_t
@@ -263,13 +329,11 @@ port_name_to_task(mach_port_name_t name)
 task_t
 port_name_to_task_name(mach_port_name_t name)
 {
-	task_t task = port_name_to_task(name);
+	task_t task;
 
-	if (task == TASK_NULL) {
-		smr_enter();
-		task = convert_port_to_task_name(ipc_name_to_kobject_port(name, IKOT_TASK_NAME));
-		smr_leave();
-	}
+	smr_enter();
+	task = convert_port_to_task_name(ipc_name_to_port(name));
+	smr_leave();
 	return task;
 }
 
@@ -368,11 +432,9 @@ ipc_task_release_ports(struct ipc_task_state *ipc)
 void
 ipc_task_disable(task_t task)
 {
-	ipc_port_t self = ipc_self_port_disable(&task->ipc.self);
-	ipc_port_t name = ipc_self_port_disable(&task->ipc.name_port);
-
-	ipc_kobject_dealloc_port(self);
-	ipc_kobject_dealloc_port(name);
+	for (unsigned flavor = 0; flavor < TASK_FLAVOR_COUNT; flavor++) {
+		ipc_kobject_dealloc_port(ipc_self_port_disable(&task->ipc.flavor[flavor]));
+	}
 	ipc_space_terminate(task->ipc.space);
 }
 
@@ -399,7 +461,9 @@ ipc_thread_init(thread_t thread)
 void
 ipc_thread_disable(thread_t thread)
 {
-	ipc_kobject_dealloc_port(ipc_self_port_disable(&thread->ipc.ith_self));
+	for (unsigned flavor = 0; flavor < THREAD_FLAVOR_COUNT; flavor++) {
+		ipc_kobject_dealloc_port(ipc_self_port_disable(&thread->ipc.ith_flavor[flavor]));
+	}
 }
 
 void
@@ -441,7 +505,8 @@ mach_port_name_t
 thread_self_trap(void)
 {
 	thread_t self = current_thread();
-	ipc_port_t port = ipc_self_port_send(&self->ipc.ith_self, self, IKOT_THREAD_CONTROL);
+	ipc_port_t port =
+	    ipc_self_port_send(&self->ipc.ith_flavor[THREAD_FLAVOR_CONTROL], self, IKOT_THREAD_CONTROL);
 
 	return ipc_port_copyout_send(port, self->task->ipc.space);
 }
@@ -518,22 +583,34 @@ ipc_task_special_slot(struct ipc_task_state *ipc, int which)
 	}
 }
 
-kern_return_t
-task_get_special_port(task_t task, int which, ipc_port_t *port)
+/* The flavor of the task's own port that a number means; TASK_FLAVOR_COUNT: none. */
+static unsigned
+task_special_flavor(int which)
 {
-	ipc_port_t *slot = ipc_task_special_slot(&task->ipc, which);
-
 	switch (which) {
 	case TASK_KERNEL_PORT:
-		task_reference(task);
-		*port = convert_task_to_port(task);
-		return KERN_SUCCESS;
+		return TASK_FLAVOR_CONTROL;
+	case TASK_READ_PORT:
+		return TASK_FLAVOR_READ;
+	case TASK_INSPECT_PORT:
+		return TASK_FLAVOR_INSPECT;
 	case TASK_NAME_PORT:
-		task_reference(task);
-		*port = convert_task_name_to_port(task);
-		return KERN_SUCCESS;
+		return TASK_FLAVOR_NAME;
 	default:
-		break;
+		return TASK_FLAVOR_COUNT;
+	}
+}
+
+static kern_return_t
+task_take_special_port(task_t task, int which, ipc_port_t *port)
+{
+	unsigned flavor = task_special_flavor(which);
+	ipc_port_t *slot = ipc_task_special_slot(&task->ipc, which);
+
+	if (flavor != TASK_FLAVOR_COUNT) {
+		task_reference(task);
+		*port = convert_task_to_flavor(task, flavor);
+		return *port != IP_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 	}
 	if (slot == NULL) {
 		return KERN_INVALID_ARGUMENT;
@@ -542,6 +619,25 @@ task_get_special_port(task_t task, int which, ipc_port_t *port)
 	*port = ipc_port_copy_send(*slot);
 	lck_spin_unlock(&task->ipc.lock);
 	return KERN_SUCCESS;
+}
+
+/* A port gives those that have no more power than itself; what is not the task's own needs the control port. */
+kern_return_t
+task_get_special_port_from_port(ipc_port_t own, int which, ipc_port_t *port)
+{
+	task_t task = convert_port_to_task_inspect(own);
+	unsigned flavor = task_special_flavor(which);
+	kern_return_t kr = KERN_INVALID_CAPABILITY;
+
+	if (task == TASK_NULL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (own->ip_kotype == IKOT_TASK_CONTROL ||
+	    (flavor != TASK_FLAVOR_COUNT && own->ip_kotype <= IKOT_TASK_CONTROL + flavor)) {
+		kr = task_take_special_port(task, which, port);
+	}
+	task_deallocate(task);
+	return kr;
 }
 
 kern_return_t
@@ -595,15 +691,28 @@ mach_ports_lookup3(task_t task, ipc_port_t *port1, ipc_port_t *port2, ipc_port_t
 	return KERN_SUCCESS;
 }
 
+/* Needs no more power than the thread's port has that is asked. */
 kern_return_t
-thread_get_special_port(thread_t thread, int which, ipc_port_t *port)
+thread_get_special_port_from_port(ipc_port_t own, int which, ipc_port_t *port)
 {
-	if (which != THREAD_KERNEL_PORT) {
+	static const uint8_t flavor_of[] = { [THREAD_KERNEL_PORT] = THREAD_FLAVOR_CONTROL,
+		[THREAD_INSPECT_PORT] = THREAD_FLAVOR_INSPECT,
+		[THREAD_READ_PORT] = THREAD_FLAVOR_READ };
+	thread_t thread;
+
+	if (which < THREAD_KERNEL_PORT || which > THREAD_MAX_SPECIAL_PORT) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	thread_reference(thread);
-	*port = convert_thread_to_port(thread);
-	return KERN_SUCCESS;
+	thread = convert_port_to_thread_inspect(own);
+	if (thread == THREAD_NULL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (own->ip_kotype > IKOT_THREAD_CONTROL + flavor_of[which]) {
+		thread_deallocate(thread);
+		return KERN_INVALID_CAPABILITY;
+	}
+	*port = convert_thread_to_flavor(thread, flavor_of[which]);
+	return *port != IP_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
 kern_return_t
@@ -617,8 +726,9 @@ thread_set_special_port(thread_t thread, int which, ipc_port_t port)
 
 /* --- threads of a task --- */
 
-kern_return_t
-task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count)
+static kern_return_t
+task_threads_of_flavor(
+    task_t task, mach_thread_flavor_t flavor, ipc_port_t **list, mach_msg_type_number_t *count)
 {
 	struct task_threads snapshot;
 	kern_return_t kr = task_threads_snapshot(task, &snapshot);
@@ -635,10 +745,23 @@ task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count)
 	}
 	for (uint32_t i = 0; *list != NULL && i < snapshot.count; i++) {
 		thread_reference(snapshot.threads[i]);
-		(*list)[i] = convert_thread_to_port(snapshot.threads[i]);
+		(*list)[i] = convert_thread_to_flavor(snapshot.threads[i], flavor);
 		*count = i + 1;
 	}
 	task_threads_release(&snapshot);
+	return kr;
+}
+
+kern_return_t
+task_threads_from_port(ipc_port_t own, ipc_port_t **list, mach_msg_type_number_t *count)
+{
+	task_t task = convert_port_to_task_inspect(own);
+	kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+	if (task != TASK_NULL) {
+		kr = task_threads_of_flavor(task, own->ip_kotype - IKOT_TASK_CONTROL, list, count);
+		task_deallocate(task);
+	}
 	return kr;
 }
 

@@ -8,6 +8,7 @@
 #include <kern/kern_types.h>
 #include <mach/boolean.h>
 #include <mach/task_info.h>
+#include <vm/vm_types.h>
 
 /*
  * A send right to the port of `kobject` that is in *slot: made on first use and published by compare-exchange; IP_DEAD there
@@ -16,15 +17,25 @@
 ipc_port_t ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type);
 
 /* Rights handed out are send rights; a right handed in is taken over on KERN_SUCCESS. */
-kern_return_t task_get_special_port(task_t task, int which, ipc_port_t *port);
+kern_return_t task_get_special_port_from_port(ipc_port_t own, int which, ipc_port_t *port);
 kern_return_t task_set_special_port(task_t task, int which, ipc_port_t port);
 kern_return_t mach_ports_register3(task_t task, ipc_port_t port1, ipc_port_t port2, ipc_port_t port3);
 kern_return_t mach_ports_lookup3(task_t task, ipc_port_t *port1, ipc_port_t *port2, ipc_port_t *port3);
-kern_return_t thread_get_special_port(thread_t thread, int which, ipc_port_t *port);
+kern_return_t thread_get_special_port_from_port(ipc_port_t own, int which, ipc_port_t *port);
 kern_return_t thread_set_special_port(thread_t thread, int which, ipc_port_t port);
 
-/* Send rights to the ports of all threads; the kalloc'ed array goes to the caller with the rights. */
-kern_return_t task_threads(task_t task, ipc_port_t **list, mach_msg_type_number_t *count);
+/*
+ * Send rights to the ports of all threads, of the flavor that the task's port has; the kalloc'ed array goes to the
+ * caller with the rights.
+ */
+kern_return_t task_threads_from_port(ipc_port_t own, ipc_port_t **list, mach_msg_type_number_t *count);
+
+/*
+ * For the traps by process number: a send right to a port of that flavor appears in the caller's space, its name (or
+ * MACH_PORT_NULL) at `uname`.
+ */
+kern_return_t task_port_for_pid(
+    mach_port_name_t target, int pid, user_addr_t uname, mach_task_flavor_t flavor);
 
 /* The task of a port of a kind that stands for one, with a reference. */
 task_t ipc_port_to_task(ipc_port_t port, ipc_kobject_type_t type);

@@ -7,6 +7,7 @@ typedef enum ipc_kobject_type {
 	IKOT_NONE,
 	IKOT_HOST,
 	IKOT_HOST_PRIV,
+	/* Flavors in falling order of power: TASK_FLAVOR_*, THREAD_FLAVOR_* count from the first. */
 	IKOT_TASK_CONTROL,
 	IKOT_TASK_READ,
 	IKOT_TASK_INSPECT,

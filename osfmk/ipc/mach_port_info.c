@@ -237,7 +237,7 @@ _Xmach_port_peek(const struct mig_request *rq, struct mig_reply *rp)
 		return;
 	}
 	p.seqno = in->seqno;
-	space = convert_port_to_space(rq->target);
+	space = convert_port_to_space_read(rq->target);
 	rp->retcode = KERN_INVALID_TASK;
 	if (space != IS_NULL) {
 		rp->retcode = space_peek(space, in->name, in->trailer_type, &p);

@@ -38,6 +38,13 @@
 #include <vm/vm_named_entry.h>
 #include <vm/vm_user.h>
 
+/* For routines that look at the kind of their port. */
+OS_INLINE ipc_port_t
+convert_port_to_itself(ipc_port_t port)
+{
+	return port;
+}
+
 struct mig_request {
 	ipc_port_t target;
 	uint32_t ndesc;

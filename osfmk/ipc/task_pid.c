@@ -1,12 +1,13 @@
 /*
- * From process numbers to task ports and back: traps 44 to 46.
+ * From process numbers to task ports and back: traps 44 to 46, and two system calls of the layer above.
  *
- * The control port of another task is given to the super-user, and to a caller with the target's user; the kernel's
+ * A port of another task, of whatever flavor, is given to the super-user, and to a caller with the target's user; the kernel's
  * own task to nobody. Who that is, and which task a number means, only the layer above knows (bsd_task_for_pid).
  */
 #include <arm64/copyio.h>
 #include <ipc/ipc.h>
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_tt.h>
 #include <ipc/port.h>
 #include <ipc/right.h>
 #include <kern/mach_traps.h>
@@ -14,8 +15,8 @@
 #include <kern/upcalls.h>
 
 /* `target` must be a task of the caller's choice, which says nothing more; programs pass their own. */
-static kern_return_t
-task_port_for_pid(mach_port_name_t target, int pid, user_addr_t uname, ipc_port_t (*convert)(task_t task))
+kern_return_t
+task_port_for_pid(mach_port_name_t target, int pid, user_addr_t uname, mach_task_flavor_t flavor)
 {
 	mach_port_name_t name = MACH_PORT_NULL;
 	task_t caller = port_name_to_task(target), task = TASK_NULL;
@@ -27,7 +28,7 @@ task_port_for_pid(mach_port_name_t target, int pid, user_addr_t uname, ipc_port_
 		kr = task != TASK_NULL ? KERN_SUCCESS : KERN_FAILURE;
 	}
 	if (task != TASK_NULL) {
-		name = ipc_port_copyout_send(convert(task), current_task()->ipc.space);
+		name = ipc_port_copyout_send(convert_task_to_flavor(task, flavor), current_task()->ipc.space);
 		kr = MACH_PORT_VALID(name) ? KERN_SUCCESS : KERN_FAILURE;
 	}
 	if (copyout(&name, uname, sizeof(name)) != 0) {
@@ -40,13 +41,13 @@ task_port_for_pid(mach_port_name_t target, int pid, user_addr_t uname, ipc_port_
 kern_return_t
 task_for_pid(mach_port_name_t target, int pid, user_addr_t uname)
 {
-	return task_port_for_pid(target, pid, uname, convert_task_to_port);
+	return task_port_for_pid(target, pid, uname, TASK_FLAVOR_CONTROL);
 }
 
 kern_return_t
 task_name_for_pid(mach_port_name_t target, int pid, user_addr_t uname)
 {
-	return task_port_for_pid(target, pid, uname, convert_task_name_to_port);
+	return task_port_for_pid(target, pid, uname, TASK_FLAVOR_NAME);
 }
 
 kern_return_t

@@ -8,7 +8,6 @@
 #include <ipc/port.h>
 #include <kern/task.h>
 #include <kern/upcalls.h>
-#include <mach/task_special_ports.h>
 
 ipc_port_t
 task_make_id_token(task_t task)
@@ -48,7 +47,7 @@ task_create_identity_token(task_t task, ipc_port_t *token)
 	return *token != IP_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
-/* The control port is for those who could have it by the process number as well. */
+/* All but the name is for those who could have it by the process number as well. */
 static bool
 task_control_allowed(task_t task)
 {
@@ -70,14 +69,13 @@ task_identity_token_get_task_port(task_t of_token, task_flavor_t flavor, ipc_por
 	if (!os_atomic_load(&of_token->active, relaxed)) {
 		return KERN_NOT_FOUND;
 	}
-	switch (flavor) {
-	case TASK_FLAVOR_CONTROL:
-		return task_control_allowed(of_token)
-			   ? task_get_special_port(of_token, TASK_KERNEL_PORT, port)
-			   : KERN_DENIED;
-	case TASK_FLAVOR_NAME:
-		return task_get_special_port(of_token, TASK_NAME_PORT, port);
-	default:
+	if (flavor > TASK_FLAVOR_NAME) {
 		return KERN_INVALID_ARGUMENT;
 	}
+	if (flavor != TASK_FLAVOR_NAME && !task_control_allowed(of_token)) {
+		return KERN_DENIED;
+	}
+	task_reference(of_token);
+	*port = convert_task_to_flavor(of_token, flavor);
+	return *port != IP_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }

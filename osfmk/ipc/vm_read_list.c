@@ -21,7 +21,7 @@ _Xmach_vm_read_list(const struct mig_request *rq, struct mig_reply *rp)
 	if (!mig_check_request(rq, rp, sizeof(*in), 0)) {
 		return;
 	}
-	map = convert_port_to_map(rq->target);
+	map = convert_port_to_map_read(rq->target);
 	rp->retcode = KERN_INVALID_ARGUMENT;
 	if (map != NULL) {
 		memcpy(list, in->list, sizeof(in->list));

@@ -8,7 +8,9 @@
 
 typedef natural_t task_flavor_t;
 
-/* Which port of a task is meant. */
+/* Which port of a task is meant, in falling order of power. */
+typedef unsigned int mach_task_flavor_t;
+
 #define TASK_FLAVOR_CONTROL 0
 #define TASK_FLAVOR_READ    1
 #define TASK_FLAVOR_INSPECT 2

@@ -9,6 +9,13 @@
 typedef natural_t thread_flavor_t;
 typedef integer_t *thread_info_t;
 
+/* Which port of a thread is meant, in falling order of power. */
+typedef unsigned int mach_thread_flavor_t;
+
+#define THREAD_FLAVOR_CONTROL 0
+#define THREAD_FLAVOR_READ    1
+#define THREAD_FLAVOR_INSPECT 2
+
 #define THREAD_INFO_MAX 32 /* words */
 
 #define THREAD_BASIC_INFO           3

@@ -48,7 +48,7 @@ def _types(subsystem):
 
 
 def _declarations(routine):
-    out = [f"{routine.port.name} target"]
+    out = [f"{_port_ctype(routine.port)} target"]
     for arg in routine.args:
         out += _declare(arg)
     return out
@@ -79,7 +79,7 @@ def _reply_descriptor(kind):
 
 
 def _port_ctype(kind):
-    return "mach_port_t" if kind.name.startswith("mach_port_") else kind.name
+    return "mach_port_t" if kind.name.startswith("mach_port_") else kind.keys.get("user", kind.name)
 
 
 def _stub(routine):

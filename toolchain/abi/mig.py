@@ -17,7 +17,7 @@ class Routine:
         self.entry = entry
         self.name = entry.name
         self.id = entry.number
-        self.port = entry.subsystem.port
+        self.port = entry.target
         self.args = entry.args
         self.custom = "custom" in entry.attrs
         self.descriptors_in = [a for a in entry.args if a.is_in and a.type.is_descriptor]

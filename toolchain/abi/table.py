@@ -15,7 +15,8 @@ ATTR are words: `implemented` (there is a handler; otherwise the slot answers as
 (the handler runs with interrupts masked), `direct` (masked, and the handler never returns to entry code:
 <kern/syscall_sw.h>), `stub` or `stub=SYMBOL` (the library exports it), `handler=NAME` (the
 handler of another row; NAME_nocancel with handler=NAME makes NAME a cancellation point), `custom` (codec _XNAME and library function are written by hand; `reply_bytes=` and
-`reply_desc=` say how much the answer takes), and anything else is a note, such as the priority P0 to P2.
+`reply_desc=` say how much the answer takes), `target=TYPE` (a routine whose request port is not the subsystem's),
+and anything else is a note, such as the priority P0 to P2.
 """
 
 import re
@@ -119,7 +120,7 @@ class Arg:
 class Entry:
     """A trap, call or routine."""
 
-    def __init__(self, kind, number, result, name, args, attrs, subsystem=None):
+    def __init__(self, kind, number, result, name, args, attrs, subsystem=None, target=None):
         self.kind = kind
         self.number = number
         self.result = result
@@ -127,6 +128,7 @@ class Entry:
         self.args = args
         self.attrs = attrs
         self.subsystem = subsystem
+        self.target = target  # of a routine: the type of its request port
 
     @property
     def implemented(self):
@@ -228,9 +230,12 @@ class Tables:
 
     def _subsystem(self, rest):
         name, base, port = _words(rest)
-        if not self.types[port].is_port:
-            raise TableError(f"{port} is not a port type")
-        self.subsystems.append(Subsystem(name, int(base), self.types[port]))
+        self.subsystems.append(Subsystem(name, int(base), self._port_type(port)))
+
+    def _port_type(self, name):
+        if not self.types[name].is_port:
+            raise TableError(f"{name} is not a port type")
+        return self.types[name]
 
     def _routine(self, rest):
         match = re.fullmatch(r"(\d+)\s+(\w+)\((.*?)\)(.*)", rest)
@@ -241,7 +246,9 @@ class Tables:
         if not subsystem.base <= number < subsystem.base + 100:
             raise TableError(f"id {number} is outside {subsystem.name}")
         args = [self._mig_arg(a) for a in _split_args(match.group(3))]
-        entry = Entry("routine", number, "kern_return_t", match.group(2), args, _attrs(match.group(4)), subsystem)
+        attrs = _attrs(match.group(4))
+        target = self._port_type(attrs["target"]) if "target" in attrs else subsystem.port
+        entry = Entry("routine", number, "kern_return_t", match.group(2), args, attrs, subsystem, target)
         if any(r.number == number for r in subsystem.routines):
             raise TableError(f"id {number} declared twice")
         subsystem.routines.append(entry)

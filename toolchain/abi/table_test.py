@@ -158,6 +158,12 @@ class Mig(unittest.TestCase):
         self.assertIn("mig_reply_port(rp, 0, from_task(made), MACH_MSG_TYPE_PORT_SEND);", code)
         self.assertNotIn("rq->desc[1].ikd_port = IP_NULL", code)
 
+    def test_a_routine_may_have_a_target_of_its_own(self):
+        tables = load(MIG_TYPES + "routine 3401 f(int a) implemented target=raw_t\nroutine 3402 g(int a)")
+        self.assertEqual([r.target.name for r in tables.routines()], ["raw_t", "task_t"])
+        with self.assertRaises(TableError):
+            load(MIG_TYPES + "routine 3401 f(int a) target=uint64_t")
+
     def test_unimplemented_routines_have_a_stub_only(self):
         tables = load(MIG_TYPES + "routine 3401 f(int a)")
         self.assertNotIn("_Xf", emitted(emit_mig_kernel.emit, tables)["osfmk/ipc/mig_routines.c"])

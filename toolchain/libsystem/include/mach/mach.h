@@ -42,5 +42,9 @@ mach_msg_return_t mach_msg_server_once(boolean_t (*demux)(mach_msg_header_t *, m
 kern_return_t mach_ports_register(task_t target, mach_port_array_t ports, mach_msg_type_number_t count);
 kern_return_t mach_ports_lookup(task_t target, mach_port_array_t *ports, mach_msg_type_number_t *count);
 
+/* A weaker port of the task of a process than task_for_pid gives: 0, or -1 with a kern_return_t in errno. */
+int task_read_for_pid(mach_port_name_t target, int pid, mach_port_name_t *task);
+int task_inspect_for_pid(mach_port_name_t target, int pid, mach_port_name_t *task);
+
 kern_return_t mach_port_construct(
     ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name);
