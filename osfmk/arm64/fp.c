@@ -44,19 +44,35 @@ fp_release(struct machine_thread *self)
 	self->fp_live &= ~FP_LIVE;
 }
 
+/*
+ * The thread has a place for its registers. The thread itself and those who set its state may come at one time: each
+ * waits for memory, and one wins.
+ */
+static bool
+fp_have_place(struct machine_thread *machine)
+{
+	arm_neon_state64_t *place;
+
+	if (os_atomic_load(&machine->neon, relaxed) != NULL) {
+		return true;
+	}
+	place = zalloc_flags(fp_zone, Z_ZERO);
+	/* release: whoever sees the place sees the zeros in it; readers follow the pointer */
+	if (place != NULL && !os_atomic_cmpxchg(&machine->neon, NULL, place, release)) {
+		zfree(fp_zone, place);
+	}
+	return place != NULL;
+}
+
 void
 fp_trap(void)
 {
 	struct machine_thread *self = thread_machine(current_thread());
 	bool irq;
 
-	if (self->neon == NULL) {
-		self->neon = zalloc_flags(fp_zone, Z_ZERO);
-		if (self->neon == NULL) {
-			(void)
-			    vm_page_wait(); /* the instruction is tried again, unless the thread is to end */
-			return;
-		}
+	if (!fp_have_place(self)) {
+		(void)vm_page_wait(); /* the instruction is tried again, unless the thread is to end */
+		return;
 	}
 	irq = ml_set_interrupts_enabled(false);
 	if (!(self->fp_live & FP_LIVE)) {
@@ -134,17 +150,28 @@ fp_set_state(struct thread *thread, const arm_neon_state64_t *state)
 	struct machine_thread *machine = thread_machine(thread);
 	bool irq;
 
-	if (machine->neon == NULL) {
-		machine->neon = zalloc_flags(fp_zone, Z_WAITOK);
-		if (machine->neon == NULL) {
-			return false;
-		}
+	if (!fp_have_place(machine)) {
+		return false;
 	}
 	irq = ml_set_interrupts_enabled(false);
 	fp_flush(thread);
 	*machine->neon = *state;
 	ml_set_interrupts_enabled(irq);
 	return true;
+}
+
+void
+fp_reset(struct thread *thread)
+{
+	struct machine_thread *machine = thread_machine(thread);
+	bool irq = ml_set_interrupts_enabled(false);
+
+	fp_flush(thread);
+	machine->fp_credit &= SWITCH_WATCHED;
+	if (machine->neon != NULL) {
+		memset(machine->neon, 0, sizeof(*machine->neon));
+	}
+	ml_set_interrupts_enabled(irq);
 }
 
 void

@@ -30,7 +30,9 @@ void fp_trap(void);
 void fp_get_state(struct thread *thread, arm_neon_state64_t *state);
 /* False when memory is short. */
 bool fp_set_state(struct thread *thread, const arm_neon_state64_t *state);
-/* exec, and the end of a thread: forgets the state. */
+/* exec: all registers are 0. Their place stays: somebody may be reading the thread's state. */
+void fp_reset(struct thread *thread);
+/* The end of a thread that nobody refers to: forgets the state. */
 void fp_discard(struct thread *thread);
 /* fork: `child` starts with what the current thread has. False when memory is short. */
 bool fp_copy_current(struct thread *child);

@@ -54,23 +54,38 @@ get_thread_state64(struct thread *thread, arm_thread_state64_t *state)
 	state->pad = 0;
 }
 
+/*
+ * A thread that waits in a system call may wake meanwhile and write its result into the frame: what it finds there at
+ * any moment must be fit for user mode. So the processor state is masked before it is stored, never after.
+ */
 static void
-set_thread_state64(struct thread *thread, const arm_thread_state64_t *state)
+set_thread_state64(struct thread *thread, const void *words)
 {
 	struct arm_saved_state *frame = thread_frame(thread);
+	arm_thread_state64_t state;
 
-	memcpy(frame, state, sizeof(*state));
-	frame->cpsr = (state->cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
-	frame->flags = 0;
+	memcpy(&state, words, sizeof(state)); /* words need not be aligned */
+	memcpy(frame, &state, offsetof(arm_thread_state64_t, cpsr));
+	frame->cpsr = (state.cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
 	machine_thread_frame_changed(thread);
 }
 
 static void
-get_exception_state64(struct thread *thread, arm_exception_state64_t *state)
+get_exception_state64(struct thread *thread, void *words)
 {
 	const struct arm_saved_state *frame = thread_frame(thread);
+	arm_exception_state64_t state = { .far = frame->far, .esr = frame->esr };
 
-	*state = (arm_exception_state64_t){ .far = frame->far, .esr = frame->esr };
+	memcpy(words, &state, sizeof(state)); /* words need not be aligned */
+}
+
+static void
+get_exception_state64_v2(struct thread *thread, void *words)
+{
+	const struct arm_saved_state *frame = thread_frame(thread);
+	arm_exception_state64_v2_t state = { .far = frame->far, .esr = frame->esr };
+
+	memcpy(words, &state, sizeof(state));
 }
 
 uint32_t
@@ -83,6 +98,8 @@ machine_thread_state_words(int flavor)
 		return ARM_THREAD_STATE64_COUNT;
 	case ARM_EXCEPTION_STATE64:
 		return ARM_EXCEPTION_STATE64_COUNT;
+	case ARM_EXCEPTION_STATE64_V2:
+		return ARM_EXCEPTION_STATE64_V2_COUNT;
 	case ARM_NEON_STATE64:
 		return ARM_NEON_STATE64_COUNT;
 	default:
@@ -111,7 +128,10 @@ machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uin
 		get_thread_state64(thread, (arm_thread_state64_t *)(void *)words);
 		break;
 	case ARM_EXCEPTION_STATE64:
-		get_exception_state64(thread, (arm_exception_state64_t *)(void *)words);
+		get_exception_state64(thread, words);
+		break;
+	case ARM_EXCEPTION_STATE64_V2:
+		get_exception_state64_v2(thread, words);
 		break;
 	case ARM_NEON_STATE64: {
 		arm_neon_state64_t state; /* the caller's words may be less aligned */
@@ -146,7 +166,7 @@ machine_thread_set_state(struct thread *thread, int flavor, const uint32_t *word
 		return KERN_SUCCESS;
 	}
 	case ARM_THREAD_STATE64:
-		set_thread_state64(thread, (const arm_thread_state64_t *)(const void *)words);
+		set_thread_state64(thread, words);
 		return KERN_SUCCESS;
 	case ARM_NEON_STATE64: {
 		arm_neon_state64_t state;
@@ -166,7 +186,7 @@ machine_thread_init_user(struct thread *thread)
 
 	memset(frame, 0, sizeof(*frame));
 	frame->cpsr = PSR64_USER_DEFAULT;
-	fp_discard(thread);
+	fp_reset(thread);
 	machine_thread_set_tsd_base(thread, 0);
 	machine_thread_frame_changed(thread);
 }
