@@ -39,7 +39,7 @@ sleh_svc_special(struct arm_saved_state *frame)
 	if ((uint32_t)number != PLATFORM_TRAP) {
 		exception_triage(EXC_SYSCALL, (uint64_t)(0 - (int64_t)number), 1);
 	} else if (frame->x[3] == PLATFORM_SET_TSD) {
-		machine_thread_set_tsd_base(self, frame->x[0]);
+		machine_thread_set_tsd_base(self, frame->x[0] < MACH_VM_MAX_ADDRESS ? frame->x[0] : 0);
 	} else if (frame->x[3] == PLATFORM_GET_TSD) {
 		frame->x[0] = thread_machine(self)->tsd_base;
 	}
@@ -84,9 +84,27 @@ user_undefined(struct arm_saved_state *frame)
 	exception_triage(EXC_BAD_INSTRUCTION, EXC_ARM_UNDEFINED, insn);
 }
 
+/* Exceptions that come with an address; for others FAR_EL1 holds the last one, which may be another program's. */
+static bool
+tells_address(uint64_t esr)
+{
+	switch (ESR_EC(esr)) {
+	case ESR_EC_DABORT_EL0:
+	case ESR_EC_IABORT_EL0:
+	case ESR_EC_PC_ALIGN:
+	case ESR_EC_WATCH_EL0:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void
 sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 {
+	if (os_unlikely(!tells_address(esr))) {
+		frame->far = 0;
+	}
 	ml_set_interrupts_enabled(true);
 	switch (ESR_EC(esr)) {
 	case ESR_EC_DABORT_EL0:
