@@ -62,28 +62,26 @@ frame_head_fill(struct signal_frame_head *head, struct uthread *uth, const struc
 {
 	const struct arm_saved_state *state = thread_frame(uth->uu_thread);
 
-	head->sh_info = (siginfo_t){
-		.si_signo = sd->sd_sig,
-		.si_code = sd->sd_source.ss_code,
-		.si_pid = sd->sd_source.ss_pid,
-		.si_status = sd->sd_source.ss_status,
-		.si_addr = (void *)(uintptr_t)state->pc,
-	};
+	memset(head, 0, sizeof(*head)); /* what lies between members goes out too */
+	head->sh_info.si_signo = sd->sd_sig;
+	head->sh_info.si_code = sd->sd_source.ss_code;
+	head->sh_info.si_pid = sd->sd_source.ss_pid;
+	head->sh_info.si_status = sd->sd_source.ss_status;
+	head->sh_info.si_addr = (void *)(uintptr_t)state->pc;
 	head->sh_info.pad[0] = state->sp;
 	if (uth->uu_exc_signal == sd->sd_sig) {
 		head->sh_info.si_code = uth->uu_exc_sicode;
 		head->sh_info.si_addr = (void *)(uintptr_t)uth->uu_exc_addr;
 		uth->uu_exc_signal = 0;
 	}
-	head->sh_uctx = (ucontext_t){
-		.uc_onstack = uth->uu_on_sigstk,
-		.uc_sigmask = sd->sd_old_mask,
-		.uc_stack = { .ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
-		    .ss_size = uth->uu_sigstk_size },
-		.uc_mcsize = sizeof(arm_mcontext64_t),
-		.uc_mcontext = (void *)(uintptr_t)(address + offsetof(struct signal_frame, sf_mctx)),
-	};
-	head->sh_es = (arm_exception_state64_t){ .far = state->far, .esr = state->esr };
+	head->sh_uctx.uc_onstack = uth->uu_on_sigstk;
+	head->sh_uctx.uc_sigmask = sd->sd_old_mask;
+	head->sh_uctx.uc_stack.ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base;
+	head->sh_uctx.uc_stack.ss_size = uth->uu_sigstk_size;
+	head->sh_uctx.uc_mcsize = sizeof(arm_mcontext64_t);
+	head->sh_uctx.uc_mcontext = (void *)(uintptr_t)(address + offsetof(struct signal_frame, sf_mctx));
+	head->sh_es.far = state->far;
+	head->sh_es.esr = state->esr;
 }
 
 static bool
