@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ktap.h"
+#include "save_registers.h"
 
 #define KERNEL_ADDRESS 0xfffffe0007004000ULL
 #define UNMAPPED       0x123456780ULL
@@ -114,6 +115,96 @@ signal_without_stack(void *arg)
 TEST(a_handler_without_stack_is_an_illegal_instruction)
 {
 	EXPECT_EQ(ktap_in_child(signal_without_stack, NULL), 128 + SIGILL);
+}
+
+/* ---- Thread data and stacks that are not there ---- */
+
+static uint64_t
+set_thread_base(uint64_t base)
+{
+	register uint64_t x0 __asm__("x0") = base;
+	register uint64_t x3 __asm__("x3") = 2;
+	register uint64_t x16 __asm__("x16") = 0x80000000;
+	uint64_t now;
+
+	__asm__ volatile("svc #0x80" : "+r"(x0) : "r"(x3), "r"(x16) : "x1", "x2", "memory", "cc");
+	__asm__ volatile("mrs %0, tpidrro_el0" : "=r"(now));
+	return now;
+}
+
+/* Runs without the library: it reads thread data in every call. */
+static int
+lose_thread_data(void *arg)
+{
+	uint64_t own, far = 0, kernel, inside;
+
+	__asm__ volatile("mrs %0, tpidrro_el0" : "=r"(own));
+	kernel = set_thread_base(KERNEL_ADDRESS);
+	inside = set_thread_base(UNMAPPED);
+	far = set_thread_base(0x00007ffffe000000);
+	(void)set_thread_base(own);
+	EXPECT_EQ(kernel, 0);
+	EXPECT_EQ(inside, UNMAPPED);
+	EXPECT_EQ(far, 0);
+	(void)set_thread_base(UNMAPPED);
+	errno = 1; /* reads the base: faults */
+	return 1;
+}
+
+TEST(thread_data_that_is_not_there)
+{
+	EXPECT_EQ(ktap_in_child(lose_thread_data, NULL), 128 + SIGSEGV);
+}
+
+int __bsdthread_terminate(void *stack, size_t size, uint32_t port, uint32_t word);
+
+static void *
+end_wrongly(void *arg)
+{
+	static const struct {
+		uint64_t stack, size;
+		uint32_t port, word;
+	} wrong[] = {
+		{ KERNEL_ADDRESS, 65536, 0, 0 },
+		{ ~0ull, ~0ull, 0, 0 },
+		{ UNMAPPED + 1, 3, 0x1234567, 0 },
+		{ 0, 0, 0, 0x7777777 },
+		{ 0x7ffffe000000 - 4096, 1ull << 40, 0xffffffff, 0xffffffff },
+	};
+	unsigned i = (unsigned)(uintptr_t)arg;
+
+	atomic_fetch_add(&started, 1);
+	return (void *)(intptr_t)__bsdthread_terminate(
+	    (void *)wrong[i].stack, wrong[i].size, wrong[i].port, wrong[i].word);
+}
+
+/* Each ends its thread and nothing else. */
+static int
+end_threads_wrongly(void *arg)
+{
+	thread_act_array_t threads;
+	mach_msg_type_number_t count = 0;
+	pthread_t thread;
+
+	for (uintptr_t i = 0; i < 5; i++) {
+		EXPECT_EQ(pthread_create(&thread, NULL, end_wrongly, (void *)i), 0);
+	}
+	for (unsigned i = 0; i < 5000; i++) {
+		EXPECT_EQ(task_threads(mach_task_self(), &threads, &count), KERN_SUCCESS);
+		if (atomic_load(&started) == 5 && count == 1) {
+			break;
+		}
+		usleep(1000);
+	}
+	EXPECT_EQ(atomic_load(&started), 5);
+	EXPECT_EQ(count, 1);
+	return 0;
+}
+
+TEST(threads_that_end_with_wrong_arguments)
+{
+	atomic_store(&started, 0);
+	EXPECT_EQ(ktap_in_child(end_threads_wrongly, NULL), 0);
 }
 
 /* ---- Registers that point into the kernel ---- */
@@ -398,38 +489,6 @@ TEST(thread_calls_with_wrong_arguments)
 
 /* ---- No address of the kernel in a register ---- */
 
-/* How a thread found its registers: x0-x30, SP, the vector registers, FPCR and FPSR. */
-struct seen {
-	uint64_t x[31];
-	uint64_t sp;
-	uint64_t v[64];
-	uint64_t fpcr, fpsr;
-	_Atomic uint64_t done;
-};
-
-/* x0 points at a struct seen; x9 is the one register that is used first, and counts as seen. */
-#define SAVE_REGISTERS                                                                              \
-	"	str	x1, [x0, #8]\n"                                                                       \
-	"	.irp	n, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, " \
-	"24, 25, 26, 27, 28, 29, 30\n"                                                              \
-	"	str	x\\n, [x0, #(8 * \\n)]\n"                                                             \
-	"	.endr\n"                                                                                  \
-	"	str	x0, [x0]\n"                                                                           \
-	"	mov	x9, sp\n"                                                                             \
-	"	str	x9, [x0, #248]\n"                                                                     \
-	"	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, "   \
-	"22, "                                                                                      \
-	"23, 24, 25, 26, 27, 28, 29, 30, 31\n"                                                      \
-	"	str	q\\n, [x0, #(256 + 16 * \\n)]\n"                                                      \
-	"	.endr\n"                                                                                  \
-	"	mrs	x9, fpcr\n"                                                                           \
-	"	str	x9, [x0, #768]\n"                                                                     \
-	"	mrs	x9, fpsr\n"                                                                           \
-	"	str	x9, [x0, #776]\n"                                                                     \
-	"	mov	x9, #1\n"                                                                             \
-	"	add	x10, x0, #784\n"                                                                      \
-	"	stlr	x9, [x10]\n"
-
 void save_and_end(void);
 void save_and_return(struct seen *seen, int64_t number, uint64_t a0, uint64_t a1);
 
@@ -492,25 +551,6 @@ __asm__(
     "	ldp	x29, x30, [sp], #112\n"
     "	ret\n");
 
-/* In the upper half of the address space there is only the kernel; small negative numbers are results. */
-static bool
-is_kernel_address(uint64_t value)
-{
-	return value >= 0xffff000000000000ULL && value < 0xffffffff00000000ULL;
-}
-
-static void
-expect_clean(const struct seen *seen)
-{
-	for (unsigned i = 0; i < 31; i++) {
-		EXPECT(!is_kernel_address(seen->x[i]));
-	}
-	for (unsigned i = 0; i < 64; i++) {
-		EXPECT(!is_kernel_address(seen->v[i]));
-	}
-	EXPECT(!is_kernel_address(seen->sp));
-}
-
 TEST(calls_leave_no_kernel_address)
 {
 	static const int64_t numbers[] = { -127, -26, -27, -28, -29, -61, -3, SYS_getpid, SYS_close,
@@ -542,6 +582,188 @@ TEST(calls_that_block_leave_no_kernel_address)
 	save_and_return(&seen, -61, 0, 0); /* thread_switch */
 	expect_clean(&seen);
 	(void)ts;
+}
+
+/* The child of fork has what its parent had. */
+TEST(a_child_finds_no_kernel_address)
+{
+	static struct seen seen;
+	int status = -1;
+	pid_t pid;
+
+	memset(&seen, 0, sizeof(seen));
+	save_and_return(&seen, SYS_fork, 0, 0);
+	pid = (pid_t)seen.x[0];
+	if (seen.x[1] == 1) { /* the child */
+		unsigned wrong = 0;
+
+		for (unsigned n = 2; n < 31; n++) {
+			wrong += n != 16 && seen.x[n] != 0;
+		}
+		for (unsigned n = 0; n < 64; n++) {
+			wrong += is_kernel_address(seen.v[n]);
+		}
+		_exit(wrong != 0);
+	}
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+	expect_clean(&seen);
+}
+
+/*
+ * Where a signal is delivered, without the library in between: x0 is what the action has as its handler, here where to
+ * save. SP is the frame, which is copied to delivered_frame; then sigreturn with what the kernel gave.
+ */
+#define FRAME_BYTES 976
+
+struct delivered {
+	struct seen seen;
+	uint64_t frame[FRAME_BYTES / 8];
+};
+
+void save_and_sigreturn(void);
+__asm__("	.text\n"
+	"	.p2align 2\n"
+	"_save_and_sigreturn:\n" SAVE_REGISTERS "	mov	x9, #0\n"
+	"1:	ldr	x10, [x3, x9]\n"
+	"	add	x11, x0, #792\n"
+	"	str	x10, [x11, x9]\n"
+	"	add	x9, x9, #8\n"
+	"	cmp	x9, #976\n"
+	"	b.lo	1b\n"
+	"	mov	x0, x4\n"
+	"	mov	x2, x5\n"
+	"	mov	x16, #184\n"
+	"	svc	#0x80\n"
+	"	brk	#1\n");
+_Static_assert(sizeof(struct seen) == 792, "where the frame is copied to");
+
+int __sigaction(int signal, const struct __sigaction *new, struct sigaction *old);
+
+static void
+set_bare_handler(int number, struct delivered *to)
+{
+	struct __sigaction action = { .sa_tramp = (void (*)(void *, int, int, siginfo_t *, void *))(
+					  void *)save_and_sigreturn,
+		.sa_flags = SA_SIGINFO };
+
+	memset(to, 0, sizeof(*to));
+	action.__sigaction_u.__sa_handler = (void (*)(int))(void *)to;
+	EXPECT_EQ(__sigaction(number, &action, NULL), 0);
+}
+
+static void
+expect_clean_delivery(const struct delivered *d)
+{
+	EXPECT_EQ(d->seen.done, 1);
+	expect_clean(&d->seen);
+	EXPECT_EQ(d->seen.x[0], (uintptr_t)d);
+	EXPECT_EQ(d->seen.x[3], d->seen.sp);
+	for (unsigned i = 0; i < FRAME_BYTES / 8; i++) {
+		EXPECT(!is_kernel_address(d->frame[i]));
+	}
+}
+
+/* From a child, when the caller has gone on. */
+static pid_t
+send_soon(int number)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		usleep(2000);
+		_exit(kill(getppid(), number));
+	}
+	return pid;
+}
+
+/* In a call that returns, in one that waits, and in the midst of the program. */
+TEST(a_handler_finds_no_kernel_address)
+{
+	static struct delivered here, waiting, running;
+	pid_t sender;
+	struct seen after;
+
+	set_bare_handler(SIGUSR1, &here);
+	save_and_return(&after, SYS_kill, (uint64_t)getpid(), SIGUSR1);
+	expect_clean_delivery(&here);
+	for (unsigned n = 6; n < 31; n++) {
+		EXPECT_EQ(here.seen.x[n], n == 16 ? SYS_kill : 0);
+	}
+	set_bare_handler(SIGUSR2, &waiting);
+	sender = send_soon(SIGUSR2);
+	while (atomic_load(&waiting.seen.done) == 0) {
+		save_and_return(&after, -90, mach_absolute_time() + 1000000, 0); /* mach_wait_until */
+	}
+	EXPECT_EQ(waitpid(sender, NULL, 0), sender);
+	expect_clean_delivery(&waiting);
+	set_bare_handler(SIGUSR2, &running);
+	sender = send_soon(SIGUSR2);
+	while (atomic_load(&running.seen.done) == 0) {
+		__asm__ volatile("yield");
+	}
+	EXPECT_EQ(waitpid(sender, NULL, 0), sender);
+	expect_clean_delivery(&running);
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
+}
+
+/* An exception without address does not tell the last address that faulted on this CPU, another program's. */
+static int
+fault_at(void *arg)
+{
+	*(volatile char *)arg = 1;
+	return 0;
+}
+
+static void
+skip_instruction(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	wrong_sp = uc->uc_mcontext->__es.__far;
+	uc->uc_mcontext->__ss.__pc += 4;
+}
+
+TEST(an_exception_without_address_tells_none)
+{
+	struct sigaction action = { .sa_sigaction = skip_instruction, .sa_flags = SA_SIGINFO };
+
+	EXPECT_EQ(sigaction(SIGILL, &action, NULL), 0);
+	EXPECT_EQ(sigaction(SIGTRAP, &action, NULL), 0);
+	EXPECT_EQ(ktap_in_child(fault_at, (void *)UNMAPPED), 128 + SIGSEGV);
+	wrong_sp = 1;
+	__asm__ volatile("udf #7");
+	EXPECT_EQ(wrong_sp, 0);
+	EXPECT_EQ(ktap_in_child(fault_at, (void *)UNMAPPED), 128 + SIGSEGV);
+	wrong_sp = 1;
+	__asm__ volatile("brk #7");
+	EXPECT_EQ(wrong_sp, 0);
+	wrong_sp = 0;
+	signal(SIGILL, SIG_DFL);
+	signal(SIGTRAP, SIG_DFL);
+}
+
+/* What a program begins with; see registers_entry.c. The floating-point registers of the old program are full. */
+static int
+exec_entry(void *arg)
+{
+	char *const argv[] = { (char *)"registers-entry", NULL };
+
+	__asm__ volatile("	.irp	n, 0, 7, 8, 15, 16, 31\n"
+			 "	fmov	d\\n, %0\n"
+			 "	.endr\n"
+			 "	msr	fpcr, %1"
+	    :
+	    : "r"(0x5a5a5a5a5a5a5a5aUL), "r"(0x400000UL)
+	    : "v0", "v7", "v8", "v15", "v16", "v31");
+	execv("/tests/.images/registers-entry", argv);
+	return 250;
+}
+
+TEST(a_program_begins_with_zeros)
+{
+	EXPECT_EQ(ktap_in_child(exec_entry, NULL), 0);
 }
 
 static void
