@@ -34,6 +34,7 @@
 #include <vm/vm_map.h>
 #include <vm/vm_page.h>
 #include <vm/vm_pageout.h>
+#include <vm/vm_shared_cache.h>
 
 #define SYSCTL_NAME_MAX 128 /* bytes of a dotted name */
 #define MAXPROC         (PID_MAX / 10)
@@ -202,6 +203,16 @@ static int
 sysctl_wire_count(const struct sysctl_row *row, struct sysctl_request *req)
 {
 	return sysctl_out_quad(req, vm_map_wired_pages());
+}
+
+/* Links to the page tables of the shared region, and those tables. */
+static int
+sysctl_shared_region(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	uint64_t links, tables;
+
+	vm_shared_region_counts(&links, &tables);
+	return sysctl_out_quad(req, row->arg != NULL ? tables : links);
 }
 
 /* 1 normal, 2 warning, 4 critical. */
@@ -377,6 +388,8 @@ static const struct sysctl_row sysctl_rows[] = {
 	PROC("hw.tbfrequency", CTL_HW, HW_TB_FREQ, sysctl_tbfrequency),
 	PROC("vm.loadavg", CTL_VM, VM_LOADAVG, sysctl_loadavg),
 	PROC("vm.page_user_wire_count", 0, 0, sysctl_wire_count),
+	PROC("vm.shared_region_links", 0, 0, sysctl_shared_region),
+	{ "vm.shared_region_tables", 0, 0, SYSCTL_RD, sysctl_shared_region, "" },
 	PROC("vm.page_free_count", 0, 0, sysctl_page_counts),
 	PROC("kpc.classes", 0, 0, sysctl_kpc_classes),
 	PROC("kpc.counter0_event", 0, 0, sysctl_counter0_event),

@@ -120,10 +120,13 @@ pmap_table_get(pte_t *table, unsigned index, bool noted)
 	if (noted) {
 		pte_note_used(table, index);
 	}
-	if (!os_atomic_cmpxchgv(
-		&table[index], (pte_t)0, kvtophys((vm_offset_t)child) | ARM_PTE_TABLE, &found, release)) {
-		pmap_table_free(child);
-		return pte_table(found);
+	/* What is found is 0, or ARM_PTE_UNNESTED, which may come meanwhile. */
+	while (!os_atomic_cmpxchgv(
+	    &table[index], found, kvtophys((vm_offset_t)child) | ARM_PTE_TABLE, &found, release)) {
+		if (pte_valid(found)) {
+			pmap_table_free(child);
+			return pte_table(found);
+		}
 	}
 	return child;
 }
@@ -132,7 +135,7 @@ pmap_table_get(pte_t *table, unsigned index, bool noted)
  * The kernel's level 1 and 2 tables of the image come from boot code and have no struct vm_page of their
  * own in use.
  */
-static OS_NOINLINE pte_t *
+OS_NOINLINE pte_t *
 pmap_pte_alloc(pmap_t pmap, vm_map_offset_t va)
 {
 	bool noted = pmap != kernel_pmap;
@@ -208,7 +211,7 @@ pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned
 	pte_t *ptep = pmap_pte(pmap, va);
 	pte_t old, new = pte_make(pmap, pn, prot, flags);
 
-	assert(va >= pmap->pm_min && va < pmap->pm_max);
+	assert(va >= pmap->pm_min && va < pmap->pm_max && !pmap_links_table(pmap, va));
 	if (os_unlikely(ptep == NULL)) {
 		ptep = pmap_pte_alloc(pmap, va);
 		if (ptep == NULL) {
@@ -277,8 +280,8 @@ table_span_end(vm_map_offset_t va, vm_map_offset_t end, unsigned shift)
 }
 
 /*
- * Calls fn for each level 3 table in [start, end): its first entry concerned, how many, and the level 2
- * entry it hangs from.
+ * Calls fn for each level 3 table of the pmap's own in [start, end): its first entry concerned, how many, and the
+ * level 2 entry it hangs from.
  */
 typedef void (*pmap_leaf_fn)(pte_t *l2, pte_t *ptep, unsigned count, vm_map_offset_t va, void *context);
 
@@ -296,7 +299,7 @@ pmap_foreach_leaf(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, pmap_
 		next = table_span_end(va, end, ARM_L2_SHIFT);
 		l2p = &pte_table(l1)[pte_index(va, ARM_L2_SHIFT)];
 		l2 = os_atomic_load(l2p, relaxed);
-		if (pte_valid(l2)) {
+		if ((l2 & (ARM_PTE_VALID | ARM_PTE_NESTED)) == ARM_PTE_VALID) {
 			fn(l2p, &pte_table(l2)[pte_index(va, ARM_L3_SHIFT)], (unsigned)atop(next - va), va,
 			    context);
 		}
@@ -341,7 +344,7 @@ batch_finish(struct pmap_batch *batch)
 static void
 batch_retire_table(struct pmap_batch *batch, pte_t *l2, pte_t *table, vm_map_offset_t va)
 {
-	os_atomic_store(l2, (pte_t)0, relaxed);
+	os_atomic_store(l2, pte_retired(va), relaxed);
 	*table = (pte_t)batch->dead_tables;
 	batch->dead_tables = table;
 	batch_note(batch, va);
@@ -359,7 +362,7 @@ remove_leaf(pte_t *l2, pte_t *ptep, unsigned count, vm_map_offset_t va, void *co
 			batch_note(batch, va + ptoa((vm_map_offset_t)i));
 		}
 	}
-	if (count == ARM_PTE_COUNT && batch->pmap != kernel_pmap) {
+	if (count == ARM_PTE_COUNT && batch->pmap != kernel_pmap && !(batch->pmap->pm_flags & PM_NESTED)) {
 		batch_retire_table(batch, l2, ptep, va);
 	}
 }
@@ -491,6 +494,7 @@ pmap_is_referenced(pmap_t pmap, vm_map_offset_t va)
 void
 pmap_bootstrap(void)
 {
+	pmap_tlb_init();
 	*kernel_pmap = (struct pmap){
 		.pm_table = boot_info.kernel_root,
 		.pm_root = static_vtop((uintptr_t)boot_info.kernel_root),
@@ -509,7 +513,7 @@ pmap_link_commpage(pmap_t pmap)
 	if (l2 == NULL) {
 		return false;
 	}
-	l2[pte_index(COMMPAGE_ADDRESS, ARM_L2_SHIFT)] = commpage_l3_table | ARM_PTE_TABLE;
+	l2[pte_index(COMMPAGE_ADDRESS, ARM_L2_SHIFT)] = commpage_l3_table | ARM_PTE_TABLE | ARM_PTE_NESTED;
 	return true;
 }
 
@@ -555,7 +559,9 @@ pte_foreach_used(pte_t *table, void (*fn)(pte_t *entry))
 static void
 free_leaf_table(pte_t *entry)
 {
-	pmap_table_free(pte_table(*entry));
+	if (!(*entry & ARM_PTE_NESTED)) {
+		pmap_table_free(pte_table(*entry));
+	}
 }
 
 static void
@@ -621,5 +627,6 @@ pmap_destroy(pmap_t pmap)
 	} while (count == UNLINK_BATCH);
 	pmap->pm_holders = 1;
 	pmap_retire(pmap);
+	pmap_forget_links(pmap);
 	pmap_release(pmap);
 }

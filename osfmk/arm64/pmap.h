@@ -35,7 +35,9 @@
 #define PMAP_TAG_DEAD  2UL
 #define PMAP_TAGS      3UL
 
-#define PM_RENEWING 0x1U /* pm_flags: a lock, see pmap_asid.c */
+/* pm_flags */
+#define PM_RENEWING 0x1U /* a lock, see pmap_asid.c */
+#define PM_NESTED   0x2U /* const: its tables are linked by others, see pmap_nest.c */
 
 struct pmap {
 	/* Read at each switch, written seldom. */
@@ -45,7 +47,8 @@ struct pmap {
 	uint64_t *pm_table;             /* pm_root through the physical map */
 	vm_map_offset_t pm_min, pm_max; /* addresses it translates */
 	uint32_t pm_holders; /* while being destroyed: CPUs that still have it loaded, and the destroyer */
-	uint32_t pm_flags;   /* PM_RENEWING; atomic */
+	uint32_t pm_flags;   /* PM_*; atomic */
+	uint32_t pm_links;   /* tables of a nested pmap that this one has linked; atomic */
 } OS_CACHE_ALIGNED;
 
 static_assert(sizeof(struct pmap) == OS_CACHELINE, "one line");

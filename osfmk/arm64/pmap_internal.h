@@ -11,6 +11,7 @@
 #include <arm64/pmap.h>
 #include <arm64/sysregs.h>
 #include <arm64/vm_layout.h>
+#include <mach/shared_region.h>
 #include <os/atomic.h>
 #include <vm/pmap.h>
 #include <vm/vm_page.h>
@@ -59,11 +60,55 @@ pmap_asid(pmap_t pmap)
 	return os_atomic_load(&pmap->pm_context, relaxed) & ((1U << PMAP_ASID_BITS) - 1);
 }
 
+/* The level 2 entry for va; NULL: no table of level 2 is there. */
+OS_INLINE pte_t *
+pmap_level2(pmap_t pmap, vm_map_offset_t va)
+{
+	pte_t l1 = os_atomic_load(&pmap->pm_table[pte_index(va, ARM_L1_SHIFT)], relaxed);
+
+	return pte_valid(l1) ? &pte_table(l1)[pte_index(va, ARM_L2_SHIFT)] : NULL;
+}
+
+/* Entry of level 3 for va, whose tables are made if there are none; NULL when memory is exhausted. */
+pte_t *pmap_pte_alloc(pmap_t pmap, vm_map_offset_t va);
+
+/* --- pmap_nest.c --- */
+
+/* Is the level 3 table for va another pmap's? */
+OS_INLINE bool
+pmap_links_table(pmap_t pmap, vm_map_offset_t va)
+{
+	const pte_t *l2 = pmap_level2(pmap, va);
+
+	return l2 != NULL && (os_atomic_load(l2, relaxed) & ARM_PTE_NESTED) != 0;
+}
+
+/* What takes the place of a link to a table of the pmap's own that is freed. */
+OS_INLINE pte_t
+pte_retired(vm_map_offset_t va)
+{
+	return va - SHARED_REGION_BASE_ARM64 < SHARED_REGION_SIZE_ARM64 ? ARM_PTE_UNNESTED : 0;
+}
+
+void pmap_drop_links(pmap_t pmap, uint32_t count);
+
+/* The pmap is being destroyed. */
+OS_INLINE void
+pmap_forget_links(pmap_t pmap)
+{
+	if (os_unlikely(pmap->pm_links != 0)) {
+		pmap_drop_links(pmap, pmap->pm_links);
+	}
+}
+
 /*
  * Invalidates what TLBs may hold of [start, end), after the caller has changed the entries; also cached walks
  * when `tables`. Any context.
  */
 void pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, bool tables);
+
+/* What the machine's TLBI can do. Boot CPU. */
+void pmap_tlb_init(void);
 
 /* The same for everything of the address space. */
 void pmap_tlb_invalidate_all(pmap_t pmap);

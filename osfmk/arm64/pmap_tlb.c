@@ -14,11 +14,22 @@
 #include <os/panic.h>
 #include <pexpert/pexpert.h>
 
-/* Pages above which the whole ASID goes: one TLBI by address is about what refilling one entry costs. */
-#define TLBI_RANGE_MAX 64
-
 #define tlbi(op, arg) __asm__ volatile("tlbi " #op ", %0" ::"r"(arg) : "memory")
 #define tlbi_all(op)  __asm__ volatile("tlbi " #op ::: "memory")
+
+/* By range: FEAT_TLBIRANGE, which the compiler need not know the CPU to have. */
+#define tlbi_range(op, arg) \
+	__asm__ volatile(".arch_extension tlb-rmi\n\ttlbi " #op ", %0" ::"r"(arg) : "memory")
+
+/* Has the machine TLBI by range? Set at boot, then read-only. */
+static bool have_ranges;
+
+/*
+ * Pages above which everything of the ASID goes. By address, one TLBI is about what refilling one entry costs; by range,
+ * up to five TLBIs take what they can describe.
+ */
+#define TLBI_PAGES_MAX 64
+#define TLBI_RANGE_MAX (1ULL << 21)
 
 /* Operand of the by-address forms: ASID in the top bits, VA[55:12] below. */
 OS_INLINE uint64_t
@@ -30,19 +41,72 @@ tlbi_va(uint64_t asid, vm_map_offset_t va)
 /* 4 KiB units that one page advances the operand by. */
 #define TLBI_PAGE_STEP (PAGE_SIZE >> 12)
 
+/*
+ * Operand of the by-range forms: (num + 1) << (5 * scale + 1) pages from va on. The translation granule is 2, 16 KiB, and
+ * the level is left open.
+ */
+OS_INLINE uint64_t
+tlbi_va_range(uint64_t asid, vm_map_offset_t va, unsigned scale, uint64_t num)
+{
+	return asid << 48 | 2ULL << 46 | (uint64_t)scale << 44 | num << 39 |
+	       ((va >> PAGE_SHIFT) & BITS_MASK(36, 0));
+}
+
+/*
+ * Pages [start, start + npages), at most TLBI_RANGE_MAX, from the lowest digit of the length on: an odd page alone, then
+ * at most 32 units of 2, 64, 2048 and 65536 pages each.
+ */
+#define TLBI_RANGE(page_op, range_op, asid, start, npages)                                          \
+	do {                                                                                        \
+		vm_map_offset_t va_ = (start);                                                      \
+		uint64_t left_ = (npages);                                                          \
+                                                                                                    \
+		if (left_ & 1) {                                                                    \
+			tlbi(page_op, tlbi_va(asid, va_));                                          \
+			va_ += PAGE_SIZE;                                                           \
+		}                                                                                   \
+		left_ >>= 1;                                                                        \
+		for (unsigned scale_ = 0; left_ != 0; scale_++, left_ >>= 5) {                      \
+			uint64_t units_ = left_ & 31;                                               \
+                                                                                                    \
+			if (scale_ == 3) {                                                          \
+				units_ = left_; /* 32 at most */                                    \
+				left_ = 0;                                                          \
+			}                                                                           \
+			if (units_ != 0) {                                                          \
+				tlbi_range(range_op, tlbi_va_range(asid, va_, scale_, units_ - 1)); \
+				va_ += ptoa(units_ << (5 * scale_ + 1));                            \
+			}                                                                           \
+		}                                                                                   \
+	} while (0)
+
+/* The same one by one. */
+#define TLBI_PAGES(page_op, asid, start, npages)                                   \
+	do {                                                                       \
+		for (uint64_t arg_ = tlbi_va(asid, start), n_ = (npages); n_ != 0; \
+		    n_--, arg_ += TLBI_PAGE_STEP) {                                \
+			tlbi(page_op, arg_);                                       \
+		}                                                                  \
+	} while (0)
+
+#define TLBI(page_op, range_op, all, asid, start, npages)                        \
+	do {                                                                     \
+		if ((npages) > 1 && have_ranges && (npages) <= TLBI_RANGE_MAX) { \
+			TLBI_RANGE(page_op, range_op, asid, start, npages);      \
+		} else if ((npages) <= TLBI_PAGES_MAX) {                         \
+			TLBI_PAGES(page_op, asid, start, npages);                \
+		} else {                                                         \
+			all;                                                     \
+		}                                                                \
+	} while (0)
+
 static void
 tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
-	if (npages > TLBI_RANGE_MAX) {
-		tlbi(aside1, asid << 48);
-	} else if (tables) {
-		for (uint64_t arg = tlbi_va(asid, start), n = npages; n != 0; n--, arg += TLBI_PAGE_STEP) {
-			tlbi(vae1, arg);
-		}
+	if (tables) {
+		TLBI(vae1, rvae1, tlbi(aside1, asid << 48), asid, start, npages);
 	} else {
-		for (uint64_t arg = tlbi_va(asid, start), n = npages; n != 0; n--, arg += TLBI_PAGE_STEP) {
-			tlbi(vale1, arg);
-		}
+		TLBI(vale1, rvale1, tlbi(aside1, asid << 48), asid, start, npages);
 	}
 	dsb(nsh);
 	isb();
@@ -51,35 +115,34 @@ tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 static void
 tlb_broadcast(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
-	if (npages > TLBI_RANGE_MAX) {
-		tlbi(aside1is, asid << 48);
-	} else if (tables) {
-		for (uint64_t arg = tlbi_va(asid, start), n = npages; n != 0; n--, arg += TLBI_PAGE_STEP) {
-			tlbi(vae1is, arg);
-		}
+	if (tables) {
+		TLBI(vae1is, rvae1is, tlbi(aside1is, asid << 48), asid, start, npages);
 	} else {
-		for (uint64_t arg = tlbi_va(asid, start), n = npages; n != 0; n--, arg += TLBI_PAGE_STEP) {
-			tlbi(vale1is, arg);
-		}
+		TLBI(vale1is, rvale1is, tlbi(aside1is, asid << 48), asid, start, npages);
 	}
 	dsb(ish);
 	isb();
 }
 
-/* Kernel translations are global: every CPU may hold them, whatever its ASID. */
+/*
+ * What every CPU may hold, whatever its ASID: the kernel's translations, which are global, and those of a nested pmap,
+ * which belong to the ASIDs of all who link its tables.
+ */
 static void
-tlb_kernel(vm_map_offset_t start, uint64_t npages)
+tlb_everywhere(vm_map_offset_t start, uint64_t npages)
 {
 	dsb(ishst); /* [T1] */
-	if (npages > TLBI_RANGE_MAX) {
-		tlbi_all(vmalle1is);
-	} else {
-		for (uint64_t arg = tlbi_va(0, start), n = npages; n != 0; n--, arg += TLBI_PAGE_STEP) {
-			tlbi(vaae1is, arg);
-		}
-	}
+	TLBI(vaae1is, rvaae1is, tlbi_all(vmalle1is), 0, start, npages);
 	dsb(ish);
 	isb();
+}
+
+#define ISAR0_TLB(isar0) ((isar0) >> 56 & 0xf) /* 2: by range, too */
+
+void
+pmap_tlb_init(void)
+{
+	have_ranges = ISAR0_TLB(sysreg_read(id_aa64isar0_el1)) >= 2;
 }
 
 /*
@@ -102,7 +165,7 @@ pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, boo
 	struct pmap_cpu *pc;
 
 	if (pmap == kernel_pmap) {
-		tlb_kernel(start, npages);
+		tlb_everywhere(start, npages);
 		return;
 	}
 	disable_preemption();
@@ -111,7 +174,12 @@ pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, boo
 	cpus = os_atomic_load(&pmap->pm_cpus, relaxed); /* [T2], pairs with [C1] */
 	asid = pmap_asid(pmap);
 	if (cpus == 0) {
-		os_counter_add(&pc->pc_tlbi_none, 1);
+		if (os_unlikely(pmap->pm_flags & PM_NESTED)) {
+			os_counter_add(&pc->pc_tlbi_broadcast, 1);
+			tlb_everywhere(start, npages);
+		} else {
+			os_counter_add(&pc->pc_tlbi_none, 1);
+		}
 	} else if (MACH_ASSERT && skip_on_purpose()) {
 		kprintf("pmap: an invalidation of %llu pages from %#llx was left out on purpose\n",
 		    (unsigned long long)npages, (unsigned long long)start);
@@ -135,7 +203,11 @@ void
 pmap_tlb_invalidate_local(pmap_t pmap, vm_map_offset_t va)
 {
 	dsb(nshst);
-	tlbi(vae1, tlbi_va(pmap_asid(pmap), va));
+	if (os_unlikely(pmap->pm_flags & PM_NESTED)) {
+		tlbi(vaae1, tlbi_va(0, va));
+	} else {
+		tlbi(vae1, tlbi_va(pmap_asid(pmap), va));
+	}
 	dsb(nsh);
 	isb();
 }

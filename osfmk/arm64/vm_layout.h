@@ -49,6 +49,10 @@
 #define ARM_PTE_PXN       (1ULL << 53)
 #define ARM_PTE_UXN       (1ULL << 54)
 #define ARM_PTE_ADDR_MASK 0x0000ffffffffc000ULL
+/* Bits of level 2 descriptors that the hardware leaves to software: pmap_nest.c. */
+#define ARM_PTE_NESTED   (1ULL << 55) /* the table belongs to another pmap */
+#define ARM_PTE_LENT     (1ULL << 56) /* another pmap has linked the table */
+#define ARM_PTE_UNNESTED (1ULL << 57) /* invalid: no table of another pmap is linked here ever again */
 
 /* MAIR_EL1 and the indices into it. */
 #define MAIR_NORMAL    0 /* write-back, write-allocate */

@@ -36,6 +36,7 @@
 #define VM_MEMORY_MACH_MSG               20
 #define VM_MEMORY_STACK                  30
 #define VM_MEMORY_GUARD                  31
+#define VM_MEMORY_SHARED_PMAP            32
 #define VM_MEMORY_DYLD                   60
 #define VM_MEMORY_APPLICATION_SPECIFIC_1 240
 

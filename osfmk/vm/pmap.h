@@ -81,6 +81,28 @@ uint64_t pmap_age(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 /* Pages mapped in the range; walks the tables. */
 uint64_t pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 
+/*
+ * Tables that many address spaces share. A nested pmap is never loaded: it has the translations of one range, and each
+ * of its level 3 tables (PMAP_NEST_SPAN bytes) is made once and then linked by whoever wants to see what is there. What
+ * is entered in it, removed from it or protected is so for all of them at once.
+ */
+#define PMAP_NEST_SPAN (32ULL << 20)
+
+/* Before anything is entered. */
+void pmap_make_nested(pmap_t pmap);
+
+/*
+ * The span of va in `pmap` is what it is in `nested`. True: it is linked, or was; false: `nested` has no table there, or
+ * this pmap was told that it has one of its own (pmap_unnest). Nothing was ever entered in the span otherwise.
+ */
+bool pmap_nest(pmap_t pmap, pmap_t nested, vm_map_offset_t va);
+
+/* The spans in [start, end) are the pmap's own from now on; what was linked is gone, also from TLBs. */
+void pmap_unnest(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
+
+/* Links to tables of nested pmaps at the moment, and those tables. */
+void pmap_nest_counts(uint64_t *links, uint64_t *tables);
+
 /* A secondary CPU has come up. */
 void pmap_cpu_init(void);
 void pmap_cpu_leave(void);

@@ -22,6 +22,7 @@
 #include <vm/vm_page_internal.h>
 #include <vm/vm_pageout.h>
 #include <vm/vm_pager.h>
+#include <vm/vm_shared_region.h>
 
 /*
  * How an attempt ended, beside kern_return_t: what has to be done, outside the SMR section, before the next
@@ -538,13 +539,18 @@ fault_retry(vm_map_t map, vm_map_offset_t va, int what)
 	return kr == KERN_RESOURCE_SHORTAGE && vm_page_wait() ? KERN_SUCCESS : kr;
 }
 
-/* Writing to the commpage, which no entry describes, is not the same as touching nothing. */
+/*
+ * No entry describes the shared region. Nor the commpage: writing to it is not the same as touching nothing.
+ */
 static OS_NOINLINE kern_return_t
 fault_error(vm_map_t map, vm_map_offset_t va, vm_prot_t access, kern_return_t kr)
 {
 	ppnum_t pn;
 	vm_prot_t prot;
 
+	if (kr == KERN_INVALID_ADDRESS && vm_map_in_region(map, va, va + PAGE_SIZE)) {
+		return vm_shared_region_fault(map, va, access);
+	}
 	if (kr == KERN_INVALID_ADDRESS && vm_map_reserved(map, va, va + PAGE_SIZE) &&
 	    pmap_lookup(map->vmm_pmap, va, &pn, &prot)) {
 		return (access & ~prot) ? KERN_PROTECTION_FAILURE : KERN_SUCCESS;

@@ -14,6 +14,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
+#include <vm/vm_shared_region.h>
 
 ZONE_DEFINE(vm_map_entry_zone, "vm map entries", sizeof(struct vm_map_entry), ZC_NONE);
 ZONE_DEFINE(vm_index_node_zone, "vm index nodes", sizeof(struct vm_index_node), ZC_NONE);
@@ -79,6 +80,7 @@ vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max)
 	map->vmm_refs = 1;
 	vm_map_set_search_base(map, os_max(min, map->vmm_base + PAGE_SIZE));
 	if (pmap != kernel_pmap) {
+		map->vmm_region = min < SHARED_REGION_BASE ? &vm_shared_region : NULL;
 		vm_map_list_add(map);
 	}
 	return map;
@@ -296,6 +298,12 @@ vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	vm_map_offset_t low, high, low_now, high_now;
 	kern_return_t kr = KERN_SUCCESS;
 
+	if (vm_map_in_region(map, start, end)) {
+		kr = vm_shared_region_leave(map);
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
+	}
 	for (;;) {
 		range_widen(map, start, end, &low, &high);
 		if (!index_lock(map, low, high)) {
@@ -374,6 +382,16 @@ vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot)
 
 /* --- space --- */
 
+/* Nothing is handed out in the range: the end of what is kept for something else, or 0. */
+static vm_map_offset_t
+kept_until(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	if (vm_map_reserved(map, start, end)) {
+		return COMMPAGE_RANGE_END;
+	}
+	return vm_map_in_region(map, start, end) ? SHARED_REGION_END : 0;
+}
+
 /* The lowest place for `size` bytes in [from, to), locked. */
 static kern_return_t
 space_search(vm_map_t map, vm_map_offset_t from, vm_map_offset_t to, vm_map_size_t size, vm_map_offset_t mask,
@@ -383,8 +401,8 @@ space_search(vm_map_t map, vm_map_offset_t from, vm_map_offset_t to, vm_map_size
 	vm_map_entry_t entry;
 
 	while (at >= from && at < to && to - at >= size) {
-		next = COMMPAGE_RANGE_END;
-		if (!vm_map_reserved(map, at, at + size)) {
+		next = kept_until(map, at, at + size);
+		if (next == 0) {
 			smr_enter();
 			entry = vm_map_next_entry(map, at, at + size);
 			next = entry == NULL ? 0 : os_atomic_load(&entry->vme_end, relaxed);
@@ -448,7 +466,7 @@ arena_replace(vm_map_t map, struct vm_map_arena *arena)
 
 	do {
 		start = os_atomic_add_orig(&map->vmm_arena_next, VM_MAP_ARENA, relaxed);
-	} while (vm_map_reserved(map, start, start + VM_MAP_ARENA));
+	} while (kept_until(map, start, start + VM_MAP_ARENA) != 0);
 	if (start >= map->vmm_max || map->vmm_max - start < VM_MAP_ARENA) {
 		os_atomic_store(&map->vmm_arena_next, map->vmm_max, relaxed);
 		return false;
@@ -533,6 +551,15 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 
 	if (!range_valid(map, start, size)) {
 		return KERN_INVALID_ADDRESS;
+	}
+	if (vm_map_in_region(map, start, end)) {
+		if (!overwrite && vm_shared_region_maps(start, end)) {
+			return KERN_NO_SPACE;
+		}
+		kr = vm_shared_region_leave(map);
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
 	}
 	if (!overwrite) {
 		if (!index_lock(map, start, end)) {
@@ -815,7 +842,7 @@ vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, str
 		return false;
 	}
 	attr = entry->vme_attr;
-	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE)) ||
+	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE | VME_REGION)) ||
 	    !(vme_prot(attr) & VM_PROT_READ)) {
 		vm_index_unlock_run(&run, entry);
 		return false;
@@ -845,7 +872,7 @@ remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	if (entry == NULL) {
 		return false;
 	}
-	if (entry->vme_attr & VME_PERMANENT) {
+	if (entry->vme_attr & (VME_PERMANENT | VME_REGION)) {
 		vm_index_unlock_run(&run, entry);
 		return false;
 	}

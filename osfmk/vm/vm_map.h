@@ -168,14 +168,19 @@ struct vm_map_region {
 	uint32_t wired; /* times */
 	bool shared, needs_copy;
 	bool external;      /* pages of a file */
+	bool is_submap;     /* the shared region, or a part of it: nothing but the bounds says more */
 	uint64_t offset;    /* of `start` in the object, bytes */
 	uint64_t object_id; /* 0: no object yet */
 	uint32_t ref_count;
 	uint64_t pages_resident, pages_compressed;
 };
 
-/* The entry at or after addr; KERN_INVALID_ADDRESS when there is none. */
+/* The entry or submap at or after addr; KERN_INVALID_ADDRESS when there is none. */
 kern_return_t vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out);
+
+/* The same, and what is in submaps if *depth allows to go down one level. *depth: how deep what was found is. */
+kern_return_t vm_map_region_recurse(
+    vm_map_t map, vm_map_offset_t addr, unsigned *depth, struct vm_map_region *out);
 
 /*
  * The memory behind an address, as a name that every map which has it mapped agrees on: the object's id and the offset

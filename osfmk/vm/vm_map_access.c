@@ -11,6 +11,7 @@
 #include <vm/vm_compressor.h>
 #include <vm/vm_fault.h>
 #include <vm/vm_page.h>
+#include <vm/vm_shared_region.h>
 
 /*
  * Copies inside one page of the map if it is there with the right to `access`; false: fault it in first. A
@@ -69,13 +70,15 @@ map_access(vm_map_t map, vm_map_offset_t va, char *kaddr, vm_size_t len, vm_prot
 {
 	while (len != 0) {
 		size_t part = os_min(len, PAGE_SIZE - (va & PAGE_MASK));
+		vm_map_t owner =
+		    vm_map_in_region(map, va, va + part) ? vm_shared_region_reader(map, va, va + part) : map;
 		bool done;
 
 		smr_enter();
-		done = page_access(map, va, kaddr, part, access);
+		done = page_access(owner, va, kaddr, part, access);
 		smr_leave();
 		if (!done) {
-			kern_return_t kr = vm_fault(map, va, access);
+			kern_return_t kr = vm_fault(owner, va, access);
 
 			if (kr != KERN_SUCCESS) {
 				return kr;

@@ -8,6 +8,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_compressor.h>
 #include <vm/vm_page.h>
+#include <vm/vm_shared_region.h>
 
 /* Calls fn for each entry of a locked range. */
 typedef void (*entry_fn)(vm_map_t map, vm_map_entry_t entry, uint32_t argument);
@@ -199,6 +200,46 @@ region_describe(vm_map_t map, vm_map_entry_t entry, struct vm_map_region *out)
 	}
 }
 
+/*
+ * The shared region, where the map has no entries of its own: if a part of that lies at or behind addr and begins
+ * before `next`, where the map's next entry does, it comes first.
+ */
+static bool
+submap_before(vm_map_t map, vm_map_offset_t addr, vm_map_offset_t next, struct vm_map_region *out)
+{
+	vm_map_offset_t start = SHARED_REGION_BASE, end = os_min(next, SHARED_REGION_END);
+
+	if (vm_shared_region_map() == NULL || !vm_map_in_region(map, addr, end) || addr >= end) {
+		return false;
+	}
+	/* Behind the last entry before addr. */
+	smr_enter();
+	for (vm_map_offset_t at = start; at < addr;) {
+		vm_map_entry_t entry = vm_map_next_entry(map, at, addr);
+
+		if (entry == NULL) {
+			break;
+		}
+		at = os_max(os_atomic_load(&entry->vme_end, relaxed), at + PAGE_SIZE);
+		start = at;
+	}
+	smr_leave();
+	if (start >= end) {
+		return false;
+	}
+	*out = (struct vm_map_region){
+		.start = start,
+		.end = end,
+		.prot = VM_PROT_READ | VM_PROT_EXECUTE,
+		.max_prot = VM_PROT_READ | VM_PROT_EXECUTE,
+		.inherit = VM_INHERIT_SHARE,
+		.tag = VM_MEMORY_SHARED_PMAP,
+		.shared = true,
+		.is_submap = true,
+	};
+	return true;
+}
+
 kern_return_t
 vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out)
 {
@@ -213,7 +254,36 @@ vm_map_region(vm_map_t map, vm_map_offset_t addr, struct vm_map_region *out)
 		region_describe(map, entry, out);
 	}
 	smr_leave();
+	if (submap_before(map, addr, entry != NULL ? out->start : map->vmm_max, out)) {
+		return KERN_SUCCESS;
+	}
 	return entry != NULL ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
+kern_return_t
+vm_map_region_recurse(vm_map_t map, vm_map_offset_t addr, unsigned *depth, struct vm_map_region *out)
+{
+	unsigned limit = *depth;
+	kern_return_t kr;
+
+	while ((kr = vm_map_region(map, addr, out)) == KERN_SUCCESS) {
+		struct vm_map_region submap = *out;
+
+		*depth = 0;
+		if (!submap.is_submap || limit == 0) {
+			break;
+		}
+		*depth = 1;
+		addr = os_max(addr, submap.start);
+		if (vm_map_region(vm_shared_region_map(), addr, out) == KERN_SUCCESS &&
+		    out->start < submap.end) {
+			out->start = os_max(out->start, submap.start);
+			out->end = os_min(out->end, submap.end);
+			break;
+		}
+		addr = submap.end;
+	}
+	return kr;
 }
 
 kern_return_t
@@ -232,6 +302,12 @@ vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint
 		*offset = ptoa(vme_object_page(entry->vme_bias, page)) + (addr - page);
 	}
 	smr_leave();
+	if (entry == NULL && vm_map_in_region(map, page, page + PAGE_SIZE)) {
+		vm_map_t reader = vm_shared_region_reader(map, page, page + PAGE_SIZE);
+
+		return reader == map ? KERN_INVALID_ADDRESS
+				     : vm_map_find_object(reader, addr, object_id, offset);
+	}
 	return *object_id != 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
@@ -273,6 +349,9 @@ vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 			next = os_atomic_load(&entry->vme_end, relaxed);
 		}
 		smr_leave();
+		if (entry == NULL && vm_map_in_region(map, start, start + PAGE_SIZE)) {
+			next = vm_shared_region_mapped_end(start);
+		}
 		if (next <= start) {
 			return false;
 		}
@@ -311,6 +390,13 @@ query_file_page(
 	}
 }
 
+/* A page of the shared region that the map has never touched. */
+static kern_return_t
+query_unseen(vm_map_offset_t addr)
+{
+	return vm_shared_region_mapped_end(addr) != 0 ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+}
+
 kern_return_t
 vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 {
@@ -341,5 +427,11 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 		}
 	}
 	smr_leave();
+	if (entry == NULL && vm_map_in_region(map, addr, addr + 1)) {
+		vm_map_t reader =
+		    vm_shared_region_reader(map, trunc_page(addr), trunc_page(addr) + PAGE_SIZE);
+
+		return reader == map ? query_unseen(addr) : vm_map_query_page(reader, addr, out);
+	}
 	return kr;
 }

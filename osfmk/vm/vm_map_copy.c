@@ -10,6 +10,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
+#include <vm/vm_shared_region.h>
 
 struct vm_map_copy {
 	vm_object_t vmc_object; /* NULL: zeros */
@@ -271,9 +272,27 @@ copyin_take(vm_map_t map, vm_map_copy_t copy, vm_map_offset_t addr)
 	return true;
 }
 
+/* The map whose entries show the range: the shared region's, or the map itself, that of its own memory. */
+static kern_return_t
+copyin_source(vm_map_t *map, vm_map_offset_t addr, vm_map_offset_t end)
+{
+	vm_map_t reader;
+
+	if (!vm_map_in_region(*map, addr, end)) {
+		return KERN_SUCCESS;
+	}
+	reader = vm_shared_region_reader(*map, addr, end);
+	if (reader == *map) {
+		return vm_shared_region_leave(*map);
+	}
+	*map = reader;
+	return KERN_SUCCESS;
+}
+
 kern_return_t
 vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *result)
 {
+	vm_map_t source = map;
 	vm_map_copy_t copy;
 	kern_return_t kr;
 
@@ -287,7 +306,10 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 	copy->vmc_size = size;
 	copy->vmc_offset = addr & PAGE_MASK;
 	if (!destroy || !copyin_take(map, copy, addr)) {
-		kr = copyin_pages(map, copy, addr);
+		kr = copyin_source(&source, addr, addr + size);
+		if (kr == KERN_SUCCESS) {
+			kr = copyin_pages(source, copy, addr);
+		}
 		if (kr != KERN_SUCCESS) {
 			zfree(vm_map_copy_zone, copy);
 			return kr;

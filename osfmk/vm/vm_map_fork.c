@@ -14,6 +14,7 @@
 #include <kern/assert.h>
 #include <string.h>
 #include <vm/pmap.h>
+#include <vm/vm_shared_region.h>
 
 static uint64_t
 entry_first(vm_map_entry_t entry)
@@ -219,6 +220,7 @@ fork_empty(vm_map_t old)
 	}
 	if (new != NULL) {
 		new->vmm_search_base = old->vmm_search_base;
+		new->vmm_region = os_atomic_load(&old->vmm_region, acquire);
 		new->vmm_arena_next = os_atomic_load(&old->vmm_arena_next, relaxed);
 		memcpy(new->vmm_arenas, old->vmm_arenas, cpu_count * sizeof(struct vm_map_arena));
 	}
@@ -252,6 +254,11 @@ vm_map_fork(vm_map_t old)
 	}
 	vm_index_foreach(&old->vmm_index, vm_map_page(old, old->vmm_min), vm_map_page(old, old->vmm_max),
 	    true, fork_visit, &fork);
+	/* It has left the shared region meanwhile: what was copied before that is not all. */
+	if (os_unlikely(os_atomic_load(&old->vmm_region, acquire) != fork.new->vmm_region) &&
+	    fork.kr == KERN_SUCCESS) {
+		fork.kr = vm_shared_region_leave(fork.new);
+	}
 	if (fork.kr != KERN_SUCCESS) {
 		vm_map_deallocate(fork.new);
 		return NULL;

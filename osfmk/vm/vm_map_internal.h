@@ -42,6 +42,8 @@ struct vm_map_entry {
 #define VME_PURGEABLE      0x400000U /* the object's contents may be declared volatile: vm_purgeable.h */
 #define VME_BEHAVIOR_SHIFT 23        /* 2 bits: VM_BEHAVIOR_DEFAULT to _RSEQNTL */
 
+#define VME_REGION 0x2000000U /* of the shared region: taking it away ends the map's part in that */
+
 #define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
 
 OS_INLINE vm_prot_t
@@ -111,6 +113,8 @@ struct vm_map {
 	vm_map_offset_t vmm_base; /* address of page 0 of the index */
 	vm_map_offset_t vmm_min, vmm_max;
 	vm_map_offset_t vmm_search_base; /* where ANYWHERE begins */
+	struct vm_shared_region
+	    *vmm_region; /* it has joined: vm_shared_region.h; NULL once it has left; atomic */
 
 	uint32_t vmm_refs OS_CACHE_ALIGNED; /* atomic */
 	vm_map_offset_t vmm_arena_next;     /* atomic: where the next arena is cut */

@@ -9,6 +9,7 @@
 
 #include <kern/assert.h>
 #include <vm/vm_map_copy.h>
+#include <vm/vm_shared_region.h>
 
 void
 vm_map_pieces_free(struct vm_map_pieces *pieces)
@@ -211,6 +212,12 @@ vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_
 	if (src_addr < src->vmm_min || src_addr >= src->vmm_max || size > src->vmm_max - src_addr ||
 	    vm_map_reserved(src, src_addr, src_addr + size)) {
 		return KERN_INVALID_ADDRESS;
+	}
+	if (vm_map_in_region(src, src_addr, src_addr + size)) {
+		kr = vm_shared_region_leave(src);
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
 	}
 	kr = (copy ? remap_copy : remap_shared)(
 	    target, addr, size, mask, flags, src, src_addr, &pieces, inherit);

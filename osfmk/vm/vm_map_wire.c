@@ -12,6 +12,7 @@
 #include <vm/vm_fault.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
+#include <vm/vm_shared_region.h>
 
 #define WIRE_COUNT_MAX 65535U /* what vm_region can show */
 
@@ -166,14 +167,12 @@ vm_map_wire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t 
 	return kr;
 }
 
-kern_return_t
-vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+/* The range may be empty. */
+static kern_return_t
+unwire_own(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	kern_return_t kr;
 
-	assert(page_aligned(start | end));
-	start = os_max(start, map->vmm_min);
-	end = os_min(end, map->vmm_max);
 	if (start >= end) {
 		return KERN_SUCCESS;
 	}
@@ -183,4 +182,20 @@ vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		vm_map_unlock_range(map, start, end);
 	}
 	return kr;
+}
+
+/* Nothing of the shared region is wired in a map that has joined that. */
+kern_return_t
+vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	kern_return_t kr;
+
+	assert(page_aligned(start | end));
+	start = os_max(start, map->vmm_min);
+	end = os_min(end, map->vmm_max);
+	if (!vm_map_in_region(map, start, end)) {
+		return unwire_own(map, start, end);
+	}
+	kr = unwire_own(map, start, os_min(end, SHARED_REGION_BASE));
+	return kr != KERN_SUCCESS ? kr : unwire_own(map, os_max(start, SHARED_REGION_END), end);
 }

@@ -11,6 +11,7 @@
 #include <mach/memory_object_types.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_map_internal.h>
+#include <vm/vm_shared_region.h>
 
 struct vm_named_entry {
 	struct vm_map_pieces ne_pieces; /* const; their max is what mappings may have */
@@ -189,8 +190,12 @@ fill_shared(struct vm_named_entry *entry, struct request *r)
 static kern_return_t
 fill_from_map(struct vm_named_entry *entry, struct request *r)
 {
-	kern_return_t kr = (r->flags & MAP_MEM_VM_COPY) ? fill_copy(entry, r) : fill_shared(entry, r);
+	kern_return_t kr =
+	    vm_map_in_region(r->map, r->start, r->end) ? vm_shared_region_leave(r->map) : KERN_SUCCESS;
 
+	if (kr == KERN_SUCCESS) {
+		kr = (r->flags & MAP_MEM_VM_COPY) ? fill_copy(entry, r) : fill_shared(entry, r);
+	}
 	entry->ne_size = r->end - r->start;
 	return kr;
 }

@@ -12,10 +12,11 @@
 static unsigned char
 share_mode(const struct vm_map_region *region)
 {
-	return region->object_id == 0 ? SM_EMPTY
-	       : region->shared       ? SM_SHARED
-	       : region->needs_copy   ? SM_COW
-				      : SM_PRIVATE;
+	return region->is_submap        ? SM_SHARED
+	       : region->object_id == 0 ? SM_EMPTY
+	       : region->shared         ? SM_SHARED
+	       : region->needs_copy     ? SM_COW
+					: SM_PRIVATE;
 }
 
 static void
@@ -89,7 +90,7 @@ mach_vm_region(
 	return KERN_SUCCESS;
 }
 
-/* --- recursion into submaps, of which there are none --- */
+/* --- recursion into submaps --- */
 
 static void
 region_submap(const struct vm_map_region *region, struct vm_region_submap_info_64 *info)
@@ -105,6 +106,7 @@ region_submap(const struct vm_map_region *region, struct vm_region_submap_info_6
 		.ref_count = region->ref_count,
 		.external_pager = region->external,
 		.share_mode = share_mode(region),
+		.is_submap = region->is_submap,
 		.behavior = region->behavior,
 		.user_wired_count = (unsigned short)region->wired,
 		.object_id = (vm32_object_id_t)region->object_id,
@@ -143,6 +145,7 @@ region_submap_short(const struct vm_map_region *region, struct region_submap_sho
 		.ref_count = region->ref_count,
 		.external_pager = region->external,
 		.share_mode = share_mode(region),
+		.is_submap = region->is_submap,
 		.behavior = region->behavior,
 		.user_wired_count = (unsigned short)region->wired,
 		.object_id = (vm32_object_id_t)region->object_id,
@@ -159,7 +162,7 @@ mach_vm_region_recurse(
 	if (*count < VM_REGION_SUBMAP_SHORT_INFO_COUNT_64) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (vm_map_region(map, *addr, &region) != KERN_SUCCESS) {
+	if (vm_map_region_recurse(map, *addr, depth, &region) != KERN_SUCCESS) {
 		return KERN_INVALID_ADDRESS;
 	}
 	if (*count < VM_REGION_SUBMAP_INFO_V0_COUNT_64) {
@@ -175,7 +178,6 @@ mach_vm_region_recurse(
 	}
 	*addr = region.start;
 	*size = region.end - region.start;
-	*depth = 0;
 	return KERN_SUCCESS;
 }
 

@@ -233,6 +233,7 @@ static void
 tlb_apply(struct tlb *t, struct sysop op, uint64_t operand, bool tagged)
 {
 	uint16_t asid = tagged ? (uint16_t)sysop_asid(operand) : 0;
+	uint64_t start, end;
 
 	switch (op.kind) {
 	case SYSOP_TLBI_ASID:
@@ -241,6 +242,11 @@ tlb_apply(struct tlb *t, struct sysop op, uint64_t operand, bool tagged)
 	case SYSOP_TLBI_VA:
 	case SYSOP_TLBI_VA_ALL:
 		tlb_drop_address(t, sysop_va(operand), asid, op.kind == SYSOP_TLBI_VA_ALL);
+		break;
+	case SYSOP_TLBI_RANGE:
+	case SYSOP_TLBI_RANGE_ALL:
+		sysop_range(operand, &start, &end);
+		tlb_drop_range(t, start, end, asid, op.kind == SYSOP_TLBI_RANGE_ALL);
 		break;
 	default:
 		tlb_drop_all(t);

@@ -54,9 +54,12 @@ test_decode(void)
 	CHECK(sysop_decode(0xd5088721).kind == SYSOP_TLBI_VA && !sysop_decode(0xd5088721).last_level);
 	CHECK(sysop_decode(0xd50883a2).kind == SYSOP_TLBI_VA && sysop_decode(0xd50883a2).last_level);
 	CHECK(sysop_decode(0xd5088363).kind == SYSOP_TLBI_VA_ALL && sysop_decode(0xd5088363).broadcast);
-	CHECK(sysop_decode(0xd5088220).kind == SYSOP_TLBI_UNKNOWN);
-	CHECK(sysop_decode(0xd503201f).kind == SYSOP_NONE); /* nop */
-	CHECK(sysop_decode(0xd50b7420).kind == SYSOP_NONE); /* dc zva */
+	CHECK(sysop_decode(0xd5088220).kind == SYSOP_TLBI_RANGE && sysop_decode(0xd5088220).broadcast);
+	CHECK(sysop_decode(0xd50886a1).kind == SYSOP_TLBI_RANGE && sysop_decode(0xd50886a1).last_level);
+	CHECK(sysop_decode(0xd5088260).kind == SYSOP_TLBI_RANGE_ALL);
+	CHECK(sysop_decode(0xd50c8720).kind == SYSOP_TLBI_UNKNOWN); /* vae2 */
+	CHECK(sysop_decode(0xd503201f).kind == SYSOP_NONE);         /* nop */
+	CHECK(sysop_decode(0xd50b7420).kind == SYSOP_NONE);         /* dc zva */
 	CHECK(sysop_va(0xffff800000000000ULL >> 12 & 0xfffffffffffULL) == 0xffff800000000000ULL);
 	CHECK(sysop_va(0x123456000ULL >> 12 | 7ULL << 48) == 0x123456000ULL);
 }
@@ -165,7 +168,16 @@ test_tlbi(void)
 	tlbi(&model, 0xd508871f, 0);
 	touch(&model, 2, &walks, &without);
 	CHECK(walks == 2 && !model.unknown_tlbi);
-	tlbi(&model, 0xd5088220, 0);
+	touch(&model, 7, &walks, &without);
+	/* rvae1: two pages of ASID 1 from the second on, 16 KiB granule */
+	tlbi(&model, 0xd5088620, 1ULL << 48 | 2ULL << 46 | 0x4000 * 1 >> 14);
+	touch(&model, 7, &walks, &without);
+	CHECK(walks == 2 && !model.unknown_tlbi);
+	/* rvaae1: 64 pages of all */
+	tlbi(&model, 0xd5088660, 2ULL << 46 | 1ULL << 44);
+	touch(&model, 7, &walks, &without);
+	CHECK(walks == 7);
+	tlbi(&model, 0xd50c8720, 0);
 	CHECK(model.unknown_tlbi);
 	model_destroy(&model);
 }

@@ -243,6 +243,16 @@ stale_fault(struct stale *s, unsigned cpu, uint64_t va, bool store, uint64_t pc)
 
 /* --- what the kernel tells the TLBs --- */
 
+/* The range of the operand overlaps the page at va. */
+static bool
+range_takes(uint64_t operand, uint64_t va, unsigned shift)
+{
+	uint64_t start, end;
+
+	sysop_range(operand, &start, &end);
+	return va < end && va + (1ULL << shift) - 1 >= start;
+}
+
 static bool
 tlbi_takes(struct sysop op, uint64_t operand, uint16_t asid, bool global, uint64_t page, unsigned shift)
 {
@@ -257,6 +267,10 @@ tlbi_takes(struct sysop op, uint64_t operand, uint16_t asid, bool global, uint64
 		return own && sysop_va(operand) >> shift == page;
 	case SYSOP_TLBI_VA_ALL:
 		return sysop_va(operand) >> shift == page;
+	case SYSOP_TLBI_RANGE:
+		return own && range_takes(operand, page << shift, shift);
+	case SYSOP_TLBI_RANGE_ALL:
+		return range_takes(operand, page << shift, shift);
 	default:
 		return true;
 	}
@@ -271,17 +285,32 @@ drop_one(struct stale_cpu *c, uint64_t va, unsigned shift, uint16_t asid, bool g
 }
 
 static void
+drop_address(struct stale_cpu *c, uint64_t va, uint16_t asid)
+{
+	drop_one(c, va, WALK_PAGE_SHIFT, asid, false);
+	drop_one(c, va, WALK_BLOCK_SHIFT, asid, false);
+	drop_one(c, va, WALK_PAGE_SHIFT, asid, true);
+	drop_one(c, va, WALK_BLOCK_SHIFT, asid, true);
+}
+
+static void
 drop(struct stale_cpu *c, struct sysop op, uint64_t operand)
 {
-	uint64_t va = sysop_va(operand);
 	uint16_t asid = (uint16_t)sysop_asid(operand);
+	uint64_t start, end;
 
 	if (op.kind == SYSOP_TLBI_VA) {
-		drop_one(c, va, WALK_PAGE_SHIFT, asid, false);
-		drop_one(c, va, WALK_BLOCK_SHIFT, asid, false);
-		drop_one(c, va, WALK_PAGE_SHIFT, asid, true);
-		drop_one(c, va, WALK_BLOCK_SHIFT, asid, true);
+		drop_address(c, sysop_va(operand), asid);
 		return;
+	}
+	if (op.kind == SYSOP_TLBI_RANGE) {
+		sysop_range(operand, &start, &end);
+		if ((end - start) >> WALK_PAGE_SHIFT < c->capacity / 8) {
+			for (; start < end; start += 1ULL << WALK_PAGE_SHIFT) {
+				drop_address(c, start, asid);
+			}
+			return;
+		}
 	}
 	for (uint64_t i = 0; i < c->capacity; i++) {
 		struct stale_entry *e = &c->slots[i];

@@ -16,6 +16,7 @@
 #define VA(n)      ((uint64_t)(n) << 14)
 #define TLBI_LOCAL 0xd5088720U /* vae1, x0 */
 #define TLBI_ALL   0xd5088320U /* vae1is, x0 */
+#define TLBI_RANGE 0xd5088220U /* rvae1is, x0 */
 
 static uint64_t memory[3 * 2048];
 static struct stale s;
@@ -82,6 +83,19 @@ main(void)
 	stale_access(&s, 1, VA(3), false, 1);
 	CHECK(
 	    s.findings[0].cpu == 1 && s.findings[0].cached == TABLE(103) && s.findings[0].now == TABLE(200));
+	finish(1, STALE_MOVED);
+
+	start(); /* moved, told by range: two pages from page 2 on */
+	*pte(3) = TABLE(200) | PAGE | NG;
+	stale_sysop(&s, 0, sysop_decode(TLBI_RANGE), VA(2) >> 14 | 2ULL << 46 | 1ULL << 48, 0);
+	stale_access(&s, 0, VA(3), false, 1);
+	stale_access(&s, 1, VA(3), false, 1);
+	finish(0, 0);
+
+	start(); /* the range ends before it */
+	*pte(3) = TABLE(200) | PAGE | NG;
+	stale_sysop(&s, 0, sysop_decode(TLBI_RANGE), VA(1) >> 14 | 2ULL << 46 | 1ULL << 48, 0);
+	stale_access(&s, 0, VA(3), false, 1);
 	finish(1, STALE_MOVED);
 
 	start(); /* the TLBI names another ASID, then another page */

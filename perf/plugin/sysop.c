@@ -14,6 +14,11 @@
 #define CM_INNER 3
 #define CM_LOCAL 7
 
+/* By range. */
+#define CM_RANGE_INNER 2
+#define CM_RANGE_OUTER 5
+#define CM_RANGE_LOCAL 6
+
 static struct sysop
 tlbi_decode(uint32_t word)
 {
@@ -25,6 +30,11 @@ tlbi_decode(uint32_t word)
 	if (op1 == 0 && (cm == CM_OUTER || cm == CM_INNER || cm == CM_LOCAL)) {
 		op.kind = by_op2[op2];
 		op.broadcast = cm != CM_LOCAL;
+		op.last_level = op2 >= 5;
+	} else if (op1 == 0 && (op2 & 1) != 0 &&
+		   (cm == CM_RANGE_INNER || cm == CM_RANGE_OUTER || cm == CM_RANGE_LOCAL)) {
+		op.kind = (op2 & 2) != 0 ? SYSOP_TLBI_RANGE_ALL : SYSOP_TLBI_RANGE;
+		op.broadcast = cm != CM_RANGE_LOCAL;
 		op.last_level = op2 >= 5;
 	}
 	return op;

@@ -130,3 +130,16 @@ tlb_drop_address(struct tlb *t, uint64_t va, uint16_t asid, bool every_asid)
 		drop_matching(set_of(t, va, shifts[i], asid), t->ways, va, asid, false);
 	}
 }
+
+void
+tlb_drop_range(struct tlb *t, uint64_t start, uint64_t end, uint16_t asid, bool every_asid)
+{
+	for (unsigned i = 0; i < t->sets * t->ways; i++) {
+		struct tlb_entry *e = &t->entries[i];
+		uint64_t first = e->page << e->shift, last = first + (1ULL << e->shift) - 1;
+
+		if ((every_asid || e->global || e->asid == asid) && first < end && last >= start) {
+			e->used_at = 0;
+		}
+	}
+}

@@ -37,3 +37,4 @@ void tlb_drop_all(struct tlb *t);
 void tlb_drop_private(struct tlb *t);             /* all that is not global */
 void tlb_drop_asid(struct tlb *t, uint16_t asid); /* not global ones of it */
 void tlb_drop_address(struct tlb *t, uint64_t va, uint16_t asid, bool every_asid);
+void tlb_drop_range(struct tlb *t, uint64_t start, uint64_t end, uint16_t asid, bool every_asid);
