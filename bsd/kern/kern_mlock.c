@@ -60,34 +60,42 @@ sys_munlock(user_addr_t addr, size_t len)
 	return (sysret_t){ .error = wire_errno(vm_map_unwire(current_task()->map, start, end)) };
 }
 
-/*
- * Every region that is mapped now and can be read. What is mapped later would have to be wired by whoever maps
- * it: MCL_FUTURE is refused.
- */
-sysret_t
-sys_mlockall(int how)
+/* Every region that is mapped now and can be read; files that all programs share are nobody's to wire. */
+static kern_return_t
+wire_current(vm_map_t map)
 {
-	vm_map_t map = current_task()->map;
 	struct vm_map_region region = { .end = vm_map_min(map) };
 
-	if (how == 0 || (how & ~(MCL_CURRENT | MCL_FUTURE)) != 0) {
-		return (sysret_t){ .error = EINVAL };
-	}
-	if ((how & MCL_FUTURE) != 0) {
-		return (sysret_t){ .error = ENOTSUP };
-	}
 	while (region.end < vm_map_max(map) && vm_map_region(map, region.end, &region) == KERN_SUCCESS) {
-		kern_return_t kr = (region.prot & VM_PROT_READ) == 0
+		kern_return_t kr = (region.prot & VM_PROT_READ) == 0 || region.is_submap
 				       ? KERN_SUCCESS
 				       : vm_map_wire(map, region.start, region.end, VM_PROT_NONE);
 
 		/* A region that has gone meanwhile needs no wiring. */
 		if (kr == KERN_RESOURCE_SHORTAGE || kr == KERN_FAILURE) {
 			(void)vm_map_unwire(map, vm_map_min(map), region.start);
-			return (sysret_t){ .error = wire_errno(kr) };
+			return kr;
 		}
 	}
-	return (sysret_t){ .error = 0 };
+	return KERN_SUCCESS;
+}
+
+sysret_t
+sys_mlockall(int how)
+{
+	vm_map_t map = current_task()->map;
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (how == 0 || (how & ~(MCL_CURRENT | MCL_FUTURE)) != 0) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	if ((how & MCL_CURRENT) != 0) {
+		kr = wire_current(map);
+	}
+	if (kr == KERN_SUCCESS && (how & MCL_FUTURE) != 0) {
+		vm_map_set_wire_future(map, true);
+	}
+	return (sysret_t){ .error = wire_errno(kr) };
 }
 
 sysret_t
@@ -96,5 +104,6 @@ sys_munlockall(int how)
 	vm_map_t map = current_task()->map;
 
 	(void)how;
+	vm_map_set_wire_future(map, false);
 	return (sysret_t){ .error = wire_errno(vm_map_unwire(map, vm_map_min(map), vm_map_max(map))) };
 }

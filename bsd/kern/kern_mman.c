@@ -17,6 +17,7 @@
 #include <sys/sysproto.h>
 #include <vm/vm_map.h>
 #include <vm/vm_object.h>
+#include <vm/vm_user.h>
 
 #define MMAP_FLAGS (MAP_PRIVATE | MAP_SHARED | MAP_FIXED | MAP_ANON | MAP_NORESERVE | MMAP_HINTS)
 
@@ -190,16 +191,46 @@ sys_mprotect(user_addr_t addr, size_t len, int prot)
 	    sysret_t){ .error = mach_errno(vm_map_protect(current_task()->map, start, end, prot, false)) };
 }
 
-/* Advice about pages that are never paged out changes nothing. */
+/* MADV_NORMAL to MADV_ZERO. */
+static const vm_behavior_t behaviors[] = {
+	[MADV_NORMAL] = VM_BEHAVIOR_DEFAULT,
+	[MADV_RANDOM] = VM_BEHAVIOR_RANDOM,
+	[MADV_SEQUENTIAL] = VM_BEHAVIOR_SEQUENTIAL,
+	[MADV_WILLNEED] = VM_BEHAVIOR_WILLNEED,
+	[MADV_DONTNEED] = VM_BEHAVIOR_DONTNEED,
+	[MADV_FREE] = VM_BEHAVIOR_FREE,
+	[MADV_ZERO_WIRED_PAGES] = VM_BEHAVIOR_ZERO_WIRED_PAGES,
+	[MADV_FREE_REUSABLE] = VM_BEHAVIOR_REUSABLE,
+	[MADV_FREE_REUSE] = VM_BEHAVIOR_REUSE,
+	[MADV_CAN_REUSE] = VM_BEHAVIOR_CAN_REUSE,
+	[MADV_PAGEOUT] = VM_BEHAVIOR_PAGEOUT,
+	[MADV_ZERO] = VM_BEHAVIOR_ZERO,
+};
+
+/* EINVAL for what is not mapped. */
 sysret_t
 sys_madvise(user_addr_t addr, size_t len, int advice)
 {
 	vm_map_offset_t start, end;
+	kern_return_t kr;
 
-	if (advice < 0 || !user_pages(addr, len, &start, &end)) {
+	if (advice < 0 || (size_t)advice >= os_countof(behaviors) || !user_pages(addr, len, &start, &end)) {
 		return (sysret_t){ .error = EINVAL };
 	}
-	return (sysret_t){ .error = 0 };
+	kr = mach_vm_behavior_set(current_task()->map, start, end - start, behaviors[advice]);
+	return (sysret_t){ .error = kr == KERN_INVALID_ADDRESS ? EINVAL : mach_errno(kr) };
+}
+
+sysret_t
+sys_minherit(user_addr_t addr, size_t len, int inherit)
+{
+	vm_map_offset_t start, end;
+
+	if (inherit < 0 || !user_pages(addr, len, &start, &end)) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	return (sysret_t){ .error = mach_errno(mach_vm_inherit(
+			       current_task()->map, start, end - start, (vm_inherit_t)inherit)) };
 }
 
 /*

@@ -75,4 +75,5 @@ int mlock(const void *addr, size_t len);
 int munlock(const void *addr, size_t len);
 int mlockall(int flags);
 int munlockall(void);
+int minherit(void *addr, size_t len, int inherit);
 #endif

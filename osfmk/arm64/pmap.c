@@ -299,7 +299,7 @@ pmap_foreach_leaf(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, pmap_
 		next = table_span_end(va, end, ARM_L2_SHIFT);
 		l2p = &pte_table(l1)[pte_index(va, ARM_L2_SHIFT)];
 		l2 = os_atomic_load(l2p, relaxed);
-		if ((l2 & (ARM_PTE_VALID | ARM_PTE_NESTED)) == ARM_PTE_VALID) {
+		if (pte_valid(l2) && os_likely(!(l2 & ARM_PTE_NESTED))) {
 			fn(l2p, &pte_table(l2)[pte_index(va, ARM_L3_SHIFT)], (unsigned)atop(next - va), va,
 			    context);
 		}

@@ -89,36 +89,57 @@ tlbi_va_range(uint64_t asid, vm_map_offset_t va, unsigned scale, uint64_t num)
 		}                                                                  \
 	} while (0)
 
-#define TLBI(page_op, range_op, all, asid, start, npages)                        \
-	do {                                                                     \
-		if ((npages) > 1 && have_ranges && (npages) <= TLBI_RANGE_MAX) { \
-			TLBI_RANGE(page_op, range_op, asid, start, npages);      \
-		} else if ((npages) <= TLBI_PAGES_MAX) {                         \
-			TLBI_PAGES(page_op, asid, start, npages);                \
-		} else {                                                         \
-			all;                                                     \
-		}                                                                \
+#define TLBI_MANY(page_op, range_op, all, asid, start, npages)              \
+	do {                                                                \
+		if (have_ranges && (npages) <= TLBI_RANGE_MAX) {            \
+			TLBI_RANGE(page_op, range_op, asid, start, npages); \
+		} else if ((npages) <= TLBI_PAGES_MAX) {                    \
+			TLBI_PAGES(page_op, asid, start, npages);           \
+		} else {                                                    \
+			all;                                                \
+		}                                                           \
 	} while (0)
 
-static void
-tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
+/* More than one page, or cached walks as well. */
+static OS_NOINLINE void
+tlbi_many_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
 	if (tables) {
-		TLBI(vae1, rvae1, tlbi(aside1, asid << 48), asid, start, npages);
+		TLBI_MANY(vae1, rvae1, tlbi(aside1, asid << 48), asid, start, npages);
 	} else {
-		TLBI(vale1, rvale1, tlbi(aside1, asid << 48), asid, start, npages);
+		TLBI_MANY(vale1, rvale1, tlbi(aside1, asid << 48), asid, start, npages);
+	}
+}
+
+static OS_NOINLINE void
+tlbi_many_broadcast(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
+{
+	if (tables) {
+		TLBI_MANY(vae1is, rvae1is, tlbi(aside1is, asid << 48), asid, start, npages);
+	} else {
+		TLBI_MANY(vale1is, rvale1is, tlbi(aside1is, asid << 48), asid, start, npages);
+	}
+}
+
+OS_INLINE void
+tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
+{
+	if (os_likely(npages == 1 && !tables)) {
+		tlbi(vale1, tlbi_va(asid, start));
+	} else {
+		tlbi_many_local(asid, start, npages, tables);
 	}
 	dsb(nsh);
 	isb();
 }
 
-static void
+OS_INLINE void
 tlb_broadcast(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
-	if (tables) {
-		TLBI(vae1is, rvae1is, tlbi(aside1is, asid << 48), asid, start, npages);
+	if (os_likely(npages == 1 && !tables)) {
+		tlbi(vale1is, tlbi_va(asid, start));
 	} else {
-		TLBI(vale1is, rvale1is, tlbi(aside1is, asid << 48), asid, start, npages);
+		tlbi_many_broadcast(asid, start, npages, tables);
 	}
 	dsb(ish);
 	isb();
@@ -132,7 +153,7 @@ static void
 tlb_everywhere(vm_map_offset_t start, uint64_t npages)
 {
 	dsb(ishst); /* [T1] */
-	TLBI(vaae1is, rvaae1is, tlbi_all(vmalle1is), 0, start, npages);
+	TLBI_MANY(vaae1is, rvaae1is, tlbi_all(vmalle1is), 0, start, npages);
 	dsb(ish);
 	isb();
 }

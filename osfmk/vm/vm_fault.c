@@ -548,7 +548,7 @@ fault_error(vm_map_t map, vm_map_offset_t va, vm_prot_t access, kern_return_t kr
 	ppnum_t pn;
 	vm_prot_t prot;
 
-	if (kr == KERN_INVALID_ADDRESS && vm_map_in_region(map, va, va + PAGE_SIZE)) {
+	if (kr == KERN_INVALID_ADDRESS && va - SHARED_REGION_BASE < SHARED_REGION_SIZE) {
 		return vm_shared_region_fault(map, va, access);
 	}
 	if (kr == KERN_INVALID_ADDRESS && vm_map_reserved(map, va, va + PAGE_SIZE) &&

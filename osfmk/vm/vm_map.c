@@ -78,6 +78,7 @@ vm_map_create(pmap_t pmap, vm_map_offset_t min, vm_map_offset_t max)
 	map->vmm_min = min;
 	map->vmm_max = max;
 	map->vmm_refs = 1;
+	map->vmm_quick = min + PAGE_SIZE;
 	vm_map_set_search_base(map, os_max(min, map->vmm_base + PAGE_SIZE));
 	if (pmap != kernel_pmap) {
 		map->vmm_region = min < SHARED_REGION_BASE ? &vm_shared_region : NULL;
@@ -618,13 +619,36 @@ vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_o
 			      : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
 }
 
+/* The entry has its place, which is locked. */
+static void
+enter_unlock(vm_map_t map, vm_map_entry_t entry)
+{
+	vm_index_set_unlock(
+	    &map->vmm_index, vm_map_page(map, entry->vme_start), vm_map_page(map, entry->vme_end), entry);
+}
+
+static kern_return_t
+enter_wired(vm_map_t map, vm_map_entry_t entry)
+{
+	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
+	kern_return_t kr = vm_map_wire_new(entry);
+
+	if (kr != KERN_SUCCESS) {
+		vm_map_unlock_range(map, start, end);
+		return kr;
+	}
+	enter_unlock(map, entry);
+	vm_map_wire_fill(map, start, end);
+	return KERN_SUCCESS;
+}
+
 kern_return_t
 vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, uint64_t first)
 {
 	kern_return_t kr;
 
-	if ((flags & VM_FLAGS_ANYWHERE) && *addr <= map->vmm_min &&
+	if ((flags & VM_FLAGS_ANYWHERE) && *addr < map->vmm_quick &&
 	    place_at_hint(map, entry, size, mask, first)) {
 		*addr = entry->vme_start;
 		return KERN_SUCCESS;
@@ -632,8 +656,10 @@ vm_map_place_entry(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t *addr, vm
 	kr = vm_map_reserve(map, addr, size, mask, flags);
 	if (kr == KERN_SUCCESS) {
 		vm_map_entry_locate(entry, *addr, *addr + size, first);
-		vm_index_set_unlock(
-		    &map->vmm_index, vm_map_page(map, *addr), vm_map_page(map, *addr + size), entry);
+		if (os_unlikely(vm_map_wires_future(map))) {
+			return enter_wired(map, entry);
+		}
+		enter_unlock(map, entry);
 	}
 	return kr;
 }
@@ -842,7 +868,7 @@ vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, str
 		return false;
 	}
 	attr = entry->vme_attr;
-	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE | VME_REGION)) ||
+	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE)) ||
 	    !(vme_prot(attr) & VM_PROT_READ)) {
 		vm_index_unlock_run(&run, entry);
 		return false;
@@ -872,7 +898,7 @@ remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	if (entry == NULL) {
 		return false;
 	}
-	if (entry->vme_attr & (VME_PERMANENT | VME_REGION)) {
+	if (entry->vme_attr & VME_PERMANENT) {
 		vm_index_unlock_run(&run, entry);
 		return false;
 	}

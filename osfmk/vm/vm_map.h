@@ -123,6 +123,12 @@ OS_WARN_RESULT kern_return_t vm_map_wire(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t access);
 kern_return_t vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
+/*
+ * Whatever is entered in the map from now on is wired, or refused with KERN_RESOURCE_SHORTAGE. Pages that cannot be had at
+ * once come by faults.
+ */
+void vm_map_set_wire_future(vm_map_t map, bool wire);
+
 /* Pages that all maps together have wired. */
 uint64_t vm_map_wired_pages(void);
 

@@ -290,6 +290,7 @@ kern_return_t
 vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint64_t *offset)
 {
 	vm_map_offset_t page = trunc_page(addr);
+	bool joined = vm_map_in_region(map, page, page + PAGE_SIZE); /* before the look-up */
 	vm_map_entry_t entry;
 
 	*object_id = 0;
@@ -302,7 +303,7 @@ vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint
 		*offset = ptoa(vme_object_page(entry->vme_bias, page)) + (addr - page);
 	}
 	smr_leave();
-	if (entry == NULL && vm_map_in_region(map, page, page + PAGE_SIZE)) {
+	if (entry == NULL && joined) {
 		vm_map_t reader = vm_shared_region_reader(map, page, page + PAGE_SIZE);
 
 		return reader == map ? KERN_INVALID_ADDRESS
@@ -340,6 +341,7 @@ bool
 vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	while (start < end) {
+		bool joined = vm_map_in_region(map, start, start + PAGE_SIZE); /* before the look-up */
 		vm_map_offset_t next = 0;
 		vm_map_entry_t entry;
 
@@ -349,7 +351,7 @@ vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 			next = os_atomic_load(&entry->vme_end, relaxed);
 		}
 		smr_leave();
-		if (entry == NULL && vm_map_in_region(map, start, start + PAGE_SIZE)) {
+		if (entry == NULL && joined) {
 			next = vm_shared_region_mapped_end(start);
 		}
 		if (next <= start) {
@@ -400,6 +402,7 @@ query_unseen(vm_map_offset_t addr)
 kern_return_t
 vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 {
+	bool joined = vm_map_in_region(map, addr, addr + 1); /* before the look-up */
 	kern_return_t kr = KERN_INVALID_ADDRESS;
 	vm_object_t object;
 	vm_map_entry_t entry;
@@ -427,7 +430,7 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 		}
 	}
 	smr_leave();
-	if (entry == NULL && vm_map_in_region(map, addr, addr + 1)) {
+	if (entry == NULL && joined) {
 		vm_map_t reader =
 		    vm_shared_region_reader(map, trunc_page(addr), trunc_page(addr) + PAGE_SIZE);
 

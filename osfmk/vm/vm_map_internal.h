@@ -36,13 +36,11 @@ struct vm_map_entry {
 #define VME_DEAD           0x10000U  /* leaving the map or changing its object: faults wait for the lock */
 #define VME_NEEDS_COPY     0x20000U  /* the object is shared for copying: no writable translations */
 #define VME_SHARED         0x40000U  /* the object is shared for good */
-#define VME_PERMANENT      0x80000U  /* not to be replaced or deallocated */
+#define VME_PERMANENT      0x80000U  /* not to be replaced or deallocated; vm_shared_region.h */
 #define VME_KERNEL         0x100000U /* kernel memory: no object, never faults */
 #define VME_WIRED          0x200000U /* its pages stay where they are */
 #define VME_PURGEABLE      0x400000U /* the object's contents may be declared volatile: vm_purgeable.h */
 #define VME_BEHAVIOR_SHIFT 23        /* 2 bits: VM_BEHAVIOR_DEFAULT to _RSEQNTL */
-
-#define VME_REGION 0x2000000U /* of the shared region: taking it away ends the map's part in that */
 
 #define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
 
@@ -113,6 +111,8 @@ struct vm_map {
 	vm_map_offset_t vmm_base; /* address of page 0 of the index */
 	vm_map_offset_t vmm_min, vmm_max;
 	vm_map_offset_t vmm_search_base; /* where ANYWHERE begins */
+	vm_map_offset_t
+	    vmm_quick; /* ANYWHERE from below this may go the quick way: all, or 0, none; atomic */
 	struct vm_shared_region
 	    *vmm_region; /* it has joined: vm_shared_region.h; NULL once it has left; atomic */
 
@@ -257,6 +257,21 @@ OS_WARN_RESULT kern_return_t vm_map_check_range(
 
 /* An entry that is wired or purgeable leaves the map, with what was its object: accounts forget it. */
 void vm_map_entry_forget(vm_map_entry_t entry, vm_object_t object);
+
+/* Is what is entered from now on to be wired (vm_map_set_wire_future)? */
+OS_INLINE bool
+vm_map_wires_future(const struct vm_map *map)
+{
+	return os_atomic_load(&map->vmm_quick, relaxed) == 0;
+}
+
+/*
+ * Wires an entry that has its place and whose range is locked, but which is not in the map yet: vm_map_wire_fill follows
+ * when it is, to bring its pages. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ */
+OS_WARN_RESULT kern_return_t vm_map_wire_new(vm_map_entry_t entry);
+void vm_map_unwire_new(vm_map_entry_t entry);
+void vm_map_wire_fill(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
 /* Free space for `size` bytes, locked. Reserves addresses only: the caller enters something or unlocks. */
 OS_WARN_RESULT kern_return_t vm_map_find_space(

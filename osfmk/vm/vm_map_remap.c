@@ -131,6 +131,21 @@ pieces_enter(
 	}
 }
 
+/* All or none. */
+static bool
+pieces_wire(const struct vm_map_pieces *pieces)
+{
+	for (vm_map_entry_t piece = pieces->first; piece != NULL; piece = piece->vme_link) {
+		if (vm_map_wire_new(piece) != KERN_SUCCESS) {
+			for (vm_map_entry_t done = pieces->first; done != piece; done = done->vme_link) {
+				vm_map_unwire_new(done);
+			}
+			return false;
+		}
+	}
+	return true;
+}
+
 kern_return_t
 vm_map_pieces_place(struct vm_map_pieces *pieces, vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size,
     vm_map_offset_t mask, int flags, vm_inherit_t inherit)
@@ -146,7 +161,15 @@ vm_map_pieces_place(struct vm_map_pieces *pieces, vm_map_t target, vm_map_offset
 		vm_map_pieces_free(pieces);
 		return KERN_RESOURCE_SHORTAGE;
 	}
+	if (os_unlikely(vm_map_wires_future(target)) && !pieces_wire(pieces)) {
+		vm_map_unlock_range(target, *addr, *addr + size);
+		vm_map_pieces_free(pieces);
+		return KERN_RESOURCE_SHORTAGE;
+	}
 	pieces_enter(pieces, target, *addr, inherit, flags);
+	if (os_unlikely(vm_map_wires_future(target))) {
+		vm_map_wire_fill(target, *addr, *addr + size);
+	}
 	return KERN_SUCCESS;
 }
 

@@ -4,7 +4,7 @@
  * Wiring is a property of the entry: it is VME_WIRED while vme_wired, which counts, is not 0. Whoever takes
  * pages away looks at it under the entry's lock. The pages are made present after the entry is marked, by
  * ordinary faults and without a lock. Copies of wired memory are made at once, so that the original never
- * loses its right to write.
+ * loses its right to write. In a map that wires what is entered, an entry is wired before anybody sees it.
  */
 #include <vm/vm_map_internal.h>
 
@@ -63,12 +63,13 @@ entry_wire(vm_map_entry_t entry)
 		return KERN_FAILURE;
 	}
 	if (entry->vme_wired == 0) {
-		kr = vm_map_entry_own_object(entry);
-		if (kr != KERN_SUCCESS) {
-			return kr;
-		}
 		if (!wire_charge(vme_npages(entry))) {
 			return KERN_RESOURCE_SHORTAGE;
+		}
+		kr = vm_map_entry_own_object(entry);
+		if (kr != KERN_SUCCESS) {
+			os_atomic_sub(&wired_pages, vme_npages(entry), relaxed);
+			return kr;
 		}
 		os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_WIRED, relaxed);
 	}
@@ -132,6 +133,32 @@ range_fault_in(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		}
 	}
 	return KERN_SUCCESS;
+}
+
+/* --- what is entered from now on --- */
+
+void
+vm_map_set_wire_future(vm_map_t map, bool wire)
+{
+	os_atomic_store(&map->vmm_quick, wire ? 0 : map->vmm_min + PAGE_SIZE, relaxed);
+}
+
+kern_return_t
+vm_map_wire_new(vm_map_entry_t entry)
+{
+	return entry_wire(entry);
+}
+
+void
+vm_map_unwire_new(vm_map_entry_t entry)
+{
+	entry_unwire(entry);
+}
+
+void
+vm_map_wire_fill(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	(void)range_fault_in(map, start, end);
 }
 
 static bool

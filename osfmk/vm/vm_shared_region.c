@@ -150,7 +150,7 @@ static vm_map_entry_t
 part_entry(const struct vm_shared_mapping *m, vm_map_offset_t start, vm_map_offset_t end)
 {
 	vm_map_entry_t entry = vm_map_entry_create(
-	    vme_attr_make(m->prot, m->max_prot, VM_INHERIT_COPY, VM_MEMORY_SHARED_PMAP) | VME_REGION);
+	    vme_attr_make(m->prot, m->max_prot, VM_INHERIT_COPY, VM_MEMORY_SHARED_PMAP) | VME_PERMANENT);
 
 	if (entry == NULL) {
 		return NULL;
@@ -240,6 +240,21 @@ parts_split(vm_map_t map, vm_map_entry_t parts)
 	return true;
 }
 
+/* The map's entries in the range, which is locked, become ordinary ones. */
+static void
+entries_lift_permanent(vm_map_t map)
+{
+	vm_map_entry_t entry;
+
+	for (vm_map_offset_t at = SHARED_REGION_BASE; at < SHARED_REGION_END; at = entry->vme_end) {
+		entry = vm_map_next_entry(map, at, SHARED_REGION_END);
+		if (entry == NULL) {
+			break;
+		}
+		os_atomic_store(&entry->vme_attr, entry->vme_attr & ~VME_PERMANENT, relaxed);
+	}
+}
+
 /* Enters the parts that the map has no entries for yet; the others stay in the chain that is returned. */
 static vm_map_entry_t
 parts_enter(vm_map_t map, vm_map_entry_t parts)
@@ -280,6 +295,7 @@ vm_shared_region_leave(vm_map_t map)
 		if (parts_split(map, parts)) {
 			pmap_unnest(map->vmm_pmap, SHARED_REGION_BASE, SHARED_REGION_END);
 			parts = parts_enter(map, parts);
+			entries_lift_permanent(map);
 			/* release: who sees that the map has left sees its entries. */
 			os_atomic_store(&map->vmm_region, NULL, release);
 		} else {

@@ -14,8 +14,8 @@
  * wired, shared with another map): it gets ordinary entries for all that the region has, and loses its links. So nobody
  * else in the kernel has to know about submaps who locks ranges by vm_map_lock_range.
  *
- * Invariants of a map that has joined: its entries in the range are marked VME_REGION, lie in spans that are not nested,
- * and show what the region shows there.
+ * Invariants of a map that has joined: its entries in the range are VME_PERMANENT (so that the quick ways to remove an
+ * entry leave it to those that lock ranges), lie in spans that are not nested, and show what the region shows there.
  *
  * Locks. The region is filled once and never changes after its count is published. Leaving holds the index lock of the
  * whole range, making an entry that of the entry's range; both look at vmm_region under it. A link that comes too late
@@ -45,7 +45,8 @@ vm_map_in_region(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_
 OS_WARN_RESULT kern_return_t vm_shared_region_leave(vm_map_t map);
 
 /*
- * A fault of a map that has no entry for va, inside the region. KERN_SUCCESS: the access may be tried again. May block.
+ * A fault of a map, joined or not, that had no entry for va inside the region. KERN_SUCCESS: the access may be tried
+ * again. May block.
  */
 kern_return_t vm_shared_region_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access);
 

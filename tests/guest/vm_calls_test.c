@@ -167,6 +167,163 @@ TEST(mlock_and_munlock)
 	EXPECT_EQ(munmap(at, 4 * PAGE), 0);
 }
 
+static int
+map_wired(void *arg)
+{
+	uint64_t before;
+	mach_vm_address_t at, other = 0;
+	vm_prot_t cur, max;
+	char *p;
+
+	(void)arg;
+	EXPECT_EQ(mlockall(MCL_FUTURE), 0);
+	before = wired_pages();
+	at = allocate(3 * PAGE, VM_FLAGS_ANYWHERE);
+	EXPECT_EQ(wired_pages() - before, 3);
+	EXPECT_EQ(wired_times(at), 1);
+	EXPECT_EQ(region_at(at).pages_resident, 3);
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
+	EXPECT(p != MAP_FAILED);
+	EXPECT_EQ(wired_pages() - before, 5);
+	EXPECT_EQ(mach_vm_remap(mach_task_self(), &other, 3 * PAGE, 0, VM_FLAGS_ANYWHERE, mach_task_self(),
+		      at, false, &cur, &max, VM_INHERIT_COPY),
+	    KERN_SUCCESS);
+	EXPECT_EQ(wired_pages() - before, 8);
+	/* More than may be wired is refused, and nothing is left of it. */
+	EXPECT_EQ(mmap(NULL, 1ull << 40, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0), MAP_FAILED);
+	EXPECT_EQ(wired_pages() - before, 8);
+	/* A guard is wired in name; it has no pages. */
+	p = mmap(NULL, PAGE, PROT_NONE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	EXPECT(p != MAP_FAILED);
+	release(at, 3 * PAGE);
+	EXPECT_EQ(munlockall(), 0);
+	EXPECT(wired_pages() <= before);
+	at = allocate(PAGE, VM_FLAGS_ANYWHERE);
+	EXPECT_EQ(wired_times(at), 0);
+	return 0;
+}
+
+TEST(what_is_mapped_later_is_wired)
+{
+	uint64_t before = wired_pages();
+
+	EXPECT_EQ(ktap_in_child(map_wired, NULL), 0);
+	EXPECT_EQ(wired_pages(), before);
+}
+
+TEST(madvise_has_the_effects_of_behavior_set)
+{
+	char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	char vec[4];
+
+	REQUIRE(at != MAP_FAILED);
+	memset(at, 'a', 4 * PAGE);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_SEQUENTIAL), 0);
+	EXPECT_EQ(region_at((mach_vm_address_t)at).behavior, VM_BEHAVIOR_SEQUENTIAL);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_RANDOM), 0);
+	EXPECT_EQ(region_at((mach_vm_address_t)at).behavior, VM_BEHAVIOR_RANDOM);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_NORMAL), 0);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_WILLNEED), 0);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_DONTNEED), 0);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_FREE_REUSE), 0);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_CAN_REUSE), 0);
+	EXPECT_EQ(madvise(at, 4 * PAGE, MADV_ZERO_WIRED_PAGES), 0);
+	EXPECT(at[0] == 'a' && at[4 * PAGE - 1] == 'a');
+	EXPECT_EQ(madvise(at, PAGE, MADV_PAGEOUT), 0);
+	EXPECT_EQ(at[1], 'a');
+	EXPECT_EQ(madvise(at + PAGE, PAGE, MADV_ZERO), 0);
+	EXPECT(at[PAGE] == 0 && at[2 * PAGE - 1] == 0 && at[2 * PAGE] == 'a');
+	EXPECT_EQ(madvise(at + 2 * PAGE, PAGE, MADV_FREE), 0);
+	EXPECT_EQ(mincore(at, 4 * PAGE, vec), 0);
+	EXPECT((vec[0] & MINCORE_INCORE) && !(vec[2] & MINCORE_INCORE) && (vec[3] & MINCORE_INCORE));
+	EXPECT_EQ(madvise(at + 3 * PAGE, PAGE, MADV_FREE_REUSABLE), 0);
+	for (int advice = MADV_NORMAL; advice <= MADV_ZERO; advice++) {
+		EXPECT_EQ(madvise(at, 0, advice), 0);
+		EXPECT_EQ(madvise((void *)0x7000000000, PAGE, advice), -1);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	EXPECT_EQ(madvise(at, PAGE, MADV_ZERO + 1), -1);
+	EXPECT_EQ(madvise(at, PAGE, -1), -1);
+	EXPECT_EQ(madvise((void *)-PAGE, 2 * PAGE, MADV_NORMAL), -1);
+	EXPECT_EQ(munmap(at, 4 * PAGE), 0);
+}
+
+static int
+child_of_inheritance(void *arg)
+{
+	char *at = arg;
+
+	at[0] = 'c';        /* shared */
+	at[2 * PAGE] = 'c'; /* a copy */
+	EXPECT_EQ(mincore(at + PAGE, PAGE, &(char){ 0 }), -1);
+	return 0;
+}
+
+TEST(inheritance_by_minherit)
+{
+	char *at = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+
+	REQUIRE(at != MAP_FAILED);
+	memset(at, 'p', 3 * PAGE);
+	EXPECT_EQ(minherit(at, PAGE, VM_INHERIT_SHARE), 0);
+	EXPECT_EQ(minherit(at + PAGE, PAGE, VM_INHERIT_NONE), 0);
+	EXPECT_EQ(minherit(at, PAGE, 3), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(minherit(at, PAGE, -1), -1);
+	EXPECT_EQ(minherit((void *)-PAGE, 2 * PAGE, VM_INHERIT_SHARE), -1);
+	EXPECT_EQ(ktap_in_child(child_of_inheritance, at), 0);
+	EXPECT(at[0] == 'c' && at[PAGE] == 'p' && at[2 * PAGE] == 'p');
+	EXPECT_EQ(munmap(at, 3 * PAGE), 0);
+}
+
+/* Ranges with holes in them: what deallocates and inherits passes over them, what protects changes nothing. */
+TEST(ranges_with_gaps)
+{
+	mach_vm_address_t at = allocate(5 * PAGE, VM_FLAGS_ANYWHERE);
+
+	*(char *)at = 1;
+	release(at + PAGE, PAGE);
+	release(at + 3 * PAGE, PAGE);
+	EXPECT_EQ(mach_vm_protect(mach_task_self(), at, 5 * PAGE, false, VM_PROT_READ), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(region_at(at).protection, VM_PROT_DEFAULT);
+	EXPECT_EQ(region_at(at + 4 * PAGE).protection, VM_PROT_DEFAULT);
+	EXPECT_EQ(mach_vm_protect(mach_task_self(), at, 5 * PAGE, true, VM_PROT_READ), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(region_at(at).max_protection, VM_PROT_ALL);
+	EXPECT_EQ(mach_vm_inherit(mach_task_self(), at, 5 * PAGE, VM_INHERIT_NONE), KERN_SUCCESS);
+	EXPECT_EQ(region_at(at).inheritance, VM_INHERIT_NONE);
+	EXPECT_EQ(region_at(at + 2 * PAGE).inheritance, VM_INHERIT_NONE);
+	EXPECT_EQ(region_at(at + 4 * PAGE).inheritance, VM_INHERIT_NONE);
+	EXPECT_EQ(
+	    mach_vm_behavior_set(mach_task_self(), at, 5 * PAGE, VM_BEHAVIOR_RANDOM), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(region_at(at).behavior, VM_BEHAVIOR_DEFAULT);
+	EXPECT_EQ(msync((void *)at, 5 * PAGE, MS_SYNC), -1);
+	EXPECT_EQ(errno, ENOMEM);
+	release(at, 5 * PAGE);
+	EXPECT_EQ(msync((void *)at, PAGE, MS_SYNC), -1);
+	release(at, 5 * PAGE); /* nothing at all */
+}
+
+TEST(msync_takes_its_flags)
+{
+	char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
+	const int good[] = { 0, MS_ASYNC, MS_SYNC, MS_INVALIDATE | MS_SYNC, MS_INVALIDATE, MS_KILLPAGES,
+		MS_DEACTIVATE };
+	const int bad[] = { MS_ASYNC | MS_SYNC, 0x20, -1, 0x40000000 };
+
+	REQUIRE(at != MAP_FAILED);
+	at[0] = 'm';
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		EXPECT_EQ(msync(at, 2 * PAGE, good[i]), 0);
+	}
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_EQ(msync(at, 2 * PAGE, bad[i]), -1);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	EXPECT_EQ(msync(at + 1, PAGE, MS_SYNC), -1);
+	EXPECT_EQ(at[0], 'm');
+	EXPECT_EQ(munmap(at, 2 * PAGE), 0);
+}
+
 static kern_return_t
 purgable(mach_vm_address_t at, vm_purgable_t control, int *state)
 {
