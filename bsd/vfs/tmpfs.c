@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/errno.h>
 #include <sys/stat.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_object.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 #include <vm/vm_pager.h>
 
 #define TMPFS_FSID      3U
@@ -72,7 +74,7 @@ tmpfs_data_request(struct vm_pager *pager, uint64_t index, vm_page_t *page)
 {
 	(void)pager;
 	(void)index;
-	*page = vm_page_grab_zero();
+	*page = vm_page_grab_zero_user();
 	return *page != VM_PAGE_NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }
 
@@ -80,6 +82,7 @@ static const struct vm_pager_ops tmpfs_pager_ops = {
 	.vpo_name = "tmpfs",
 	.vpo_data_request = tmpfs_data_request,
 	.vpo_immediate = true,
+	.vpo_only_copy = true,
 };
 
 /* It has nothing to remember, so one serves all files. */
@@ -412,7 +415,10 @@ tmpfs_getattr(vnode_t vp, struct vnode_attr *attr)
 
 static const char zeros[PAGE_SIZE] OS_ALIGNED(64);
 
-/* The part of the transfer that lies in one page of the file, out of it. A hole stays one. */
+/*
+ * The part of the transfer that lies in one page of the file, out of it. A hole stays one. ENOMEM: the page is
+ * compressed, and there is none for it.
+ */
 static int
 read_page(struct tmpfs_node *n, struct uio *uio)
 {
@@ -424,6 +430,9 @@ read_page(struct tmpfs_node *n, struct uio *uio)
 	if (page == VM_PAGE_NULL) {
 		return uiomove((void *)(uintptr_t)zeros, len, uio);
 	}
+	if (os_unlikely(vm_page_is_compressed(page))) {
+		return ENOMEM;
+	}
 	error = uiomove((char *)vm_page_kva(page) + at, len, uio);
 	vm_object_release_page(page);
 	return error;
@@ -433,16 +442,19 @@ static int
 tmpfs_read(vnode_t vp, struct uio *uio)
 {
 	struct tmpfs_node *n = to_node(vp);
-	int error = 0;
+	int error;
 
 	if (uio->uio_offset < 0) {
 		return EINVAL;
 	}
-	lck_rw_lock_shared(&n->tn_lock);
-	while (error == 0 && uio->uio_resid != 0 && (uint64_t)uio->uio_offset < n->tn_size) {
-		error = read_page(n, uio);
-	}
-	lck_rw_unlock_shared(&n->tn_lock);
+	do {
+		error = 0;
+		lck_rw_lock_shared(&n->tn_lock);
+		while (error == 0 && uio->uio_resid != 0 && (uint64_t)uio->uio_offset < n->tn_size) {
+			error = read_page(n, uio);
+		}
+		lck_rw_unlock_shared(&n->tn_lock);
+	} while (error == ENOMEM && vm_page_wait());
 	return error;
 }
 
@@ -451,10 +463,14 @@ write_page(struct tmpfs_node *n, struct uio *uio)
 {
 	uint64_t offset = (uint64_t)uio->uio_offset;
 	size_t at = offset & PAGE_MASK;
-	vm_page_t page;
+	vm_page_t page = vm_object_hold_resident(n->tn_object, atop(offset));
 	int error;
 
-	if (vm_object_hold_page(n->tn_object, atop(offset), &page) != KERN_SUCCESS) {
+	if (page == VM_PAGE_NULL && vm_page_pool_level() != VM_PAGE_POOL_ENOUGH) {
+		return ENOSPC; /* what is left is for programs */
+	}
+	if ((page == VM_PAGE_NULL || vm_page_is_compressed(page)) &&
+	    vm_object_hold_page(n->tn_object, atop(offset), &page) != KERN_SUCCESS) {
 		return ENOSPC;
 	}
 	error = uiomove((char *)vm_page_kva(page) + at, PAGE_SIZE - at, uio);
@@ -506,9 +522,11 @@ tmpfs_write(vnode_t vp, struct uio *uio)
 	if (uio->uio_resid == 0) {
 		return 0;
 	}
-	lck_rw_lock_exclusive(&n->tn_lock);
-	error = write_locked(n, uio);
-	lck_rw_unlock_exclusive(&n->tn_lock);
+	do {
+		lck_rw_lock_exclusive(&n->tn_lock);
+		error = write_locked(n, uio);
+		lck_rw_unlock_exclusive(&n->tn_lock);
+	} while (error == ENOSPC && vm_page_wait_for_room());
 	return error;
 }
 

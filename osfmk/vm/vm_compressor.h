@@ -15,7 +15,7 @@
 #include <vm/vm_types.h>
 
 /* A slot word: code | VM_SLOT_COMPRESSED. */
-#define VM_SLOT_COMPRESSED 2UL
+#define VM_SLOT_COMPRESSED 8UL
 
 OS_INLINE bool
 vm_page_is_compressed(vm_page_t page)

@@ -168,6 +168,7 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 			if (fresh == NULL) {
 				return KERN_RESOURCE_SHORTAGE;
 			}
+			vm_page_mark_used(fresh);
 			*page = fresh;
 		}
 		flags = PMAP_ENTER_REPLACE;
@@ -273,14 +274,22 @@ around_bound(struct fault_around *a, uint64_t index, uint64_t file_index, vm_map
 	a->locked = 0;
 }
 
+/* The slot of a file has a page, but not one that may be used without its lock. */
+OS_INLINE bool
+word_is_busy(uintptr_t word)
+{
+	return (word & ((VM_SLOT_LEAVING & ~VM_SLOT_LOCKED) | VM_SLOT_COMPRESSED)) != 0;
+}
+
 /* Locks the empty slots whose pages the file has. */
 OS_INLINE void
 around_lock(struct fault_around *a)
 {
 	for (uint32_t i = 0; i < a->count; i++) {
-		vm_page_t page = vm_slot_page(os_atomic_load(&a->file_slots[i], acquire));
+		uintptr_t word = os_atomic_load(&a->file_slots[i], acquire);
+		vm_page_t page = vm_slot_page(word);
 
-		if (page != NULL && os_atomic_load(&a->slots[i], relaxed) == 0 &&
+		if (page != NULL && !word_is_busy(word) && os_atomic_load(&a->slots[i], relaxed) == 0 &&
 		    os_atomic_cmpxchg(&a->slots[i], (uintptr_t)0, VM_SLOT_LOCKED, seq_cst)) { /* [F1] */
 			a->pages[i] = page;
 			a->locked |= 1U << i;
@@ -357,7 +366,7 @@ fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t i
 {
 	vm_object_t file = object;
 	uint64_t file_index = index;
-	uintptr_t *file_slot;
+	uintptr_t *file_slot, word;
 	vm_page_t page;
 	int result;
 
@@ -370,9 +379,13 @@ fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t i
 	}
 	file_slot = vm_object_slot(file, file_index);
 	/* acquire: the contents; pairs with the unlock that put the page there. */
-	page = file_slot == NULL ? NULL : vm_slot_page(os_atomic_load(file_slot, acquire));
-	if (page == NULL || file == object) {
-		return page == NULL ? fault_fetch(file, file_index) : FAULT_CONTINUE;
+	word = file_slot == NULL ? 0 : os_atomic_load(file_slot, acquire);
+	page = vm_slot_page(word);
+	if (page == NULL || word_is_busy(word)) {
+		return fault_fetch(file, file_index);
+	}
+	if (file == object) {
+		return FAULT_CONTINUE;
 	}
 	if ((access & VM_PROT_WRITE) || (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED)) {
 		return fault_copy_file_page(map, entry, object, slot, va, access, page);

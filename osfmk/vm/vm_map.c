@@ -12,6 +12,7 @@
 #include <kern/zalloc.h>
 #include <string.h>
 #include <vm/pmap.h>
+#include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_shared_region.h>
@@ -62,6 +63,7 @@ vm_map_init(void)
 	vm_map_zone =
 	    zone_create("vm maps", sizeof(struct vm_map) + cpu_count * sizeof(struct vm_map_arena), ZC_NONE);
 	vm_map_list_init();
+	vm_object_list_init();
 }
 
 vm_map_t

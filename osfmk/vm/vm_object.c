@@ -12,6 +12,7 @@
 #include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_compressor.h>
+#include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
 #include <vm/vm_pager.h>
 #include <vm/vm_purgeable.h>
@@ -102,6 +103,41 @@ vm_object_reference(vm_object_t object)
 	(void)refs;
 }
 
+bool
+vm_object_try_reference(vm_object_t object)
+{
+	uint32_t refs = os_atomic_load(&object->vo_refs, relaxed);
+
+	if (object->vo_flags & VO_PERMANENT) {
+		return true;
+	}
+	while (refs != 0) {
+		if (os_atomic_cmpxchgv(&object->vo_refs, refs, refs + 1, &refs, relaxed)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One reference less; true: it was the last. */
+static bool
+object_drop_reference(vm_object_t object)
+{
+	uint32_t flags = os_atomic_load(&object->vo_flags, relaxed);
+
+	if (flags & VO_PERMANENT) {
+		return false;
+	}
+	/*
+	 * A count of 1 is ours: nobody else can raise it, but for who finds the object in the list. acq_rel: other
+	 * holders' use of the slots comes first.
+	 */
+	if (!(flags & VO_LISTED) && os_atomic_load(&object->vo_refs, acquire) == 1) {
+		return true;
+	}
+	return os_atomic_dec(&object->vo_refs, acq_rel) == 0;
+}
+
 static OS_NOINLINE void
 object_drop_source(vm_object_t object)
 {
@@ -117,13 +153,11 @@ vm_object_deallocate(vm_object_t object)
 {
 	vm_page_t dead = NULL;
 
-	/*
-	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
-	 * first.
-	 */
-	if ((object->vo_flags & VO_PERMANENT) || (os_atomic_load(&object->vo_refs, acquire) != 1 &&
-						     os_atomic_dec(&object->vo_refs, acq_rel) != 0)) {
+	if (!object_drop_reference(object)) {
 		return;
+	}
+	if (os_unlikely(os_atomic_load(&object->vo_flags, relaxed) & VO_LISTED)) {
+		vm_object_list_remove(object);
 	}
 	if (os_unlikely(object->vo_purgeable != NULL)) {
 		vm_purgeable_free(object->vo_purgeable);
@@ -166,6 +200,15 @@ slot_run(vm_object_t object, uint64_t index, uint64_t end, uint64_t *run)
 	return slot;
 }
 
+void
+vm_slot_wait(uintptr_t *slot, uintptr_t word)
+{
+	if ((word & VM_SLOT_BITS) != VM_SLOT_LEAVING ||
+	    !os_atomic_cmpxchg(slot, word, word & ~VM_SLOT_BITS, relaxed)) {
+		cpu_relax();
+	}
+}
+
 /* What a locked or populated slot holds, taken out of it. NULL when it is empty. */
 OS_INLINE vm_page_t
 slot_empty(uintptr_t *slot)
@@ -174,11 +217,11 @@ slot_empty(uintptr_t *slot)
 
 	while (word != 0) {
 		/* acquire: pairs with the unlock of the fault that put the page there. */
-		if (!(word & VM_SLOT_LOCKED) &&
+		if (!vm_slot_is_locked(word) &&
 		    os_atomic_cmpxchgv(slot, word, (uintptr_t)0, &word, acquire)) {
-			return (vm_page_t)word;
+			return vm_slot_page(word);
 		}
-		if (word & VM_SLOT_LOCKED) {
+		if (vm_slot_is_locked(word)) {
 			cpu_relax();
 			word = os_atomic_load(slot, relaxed);
 		}
@@ -223,7 +266,7 @@ vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end)
 {
 	foreach_slot(object, start, end, slot, index)
 	{
-		while (os_unlikely(os_atomic_load(slot, acquire) & VM_SLOT_LOCKED)) {
+		while (os_unlikely(vm_slot_is_locked(os_atomic_load(slot, acquire)))) {
 			cpu_relax();
 		}
 	}

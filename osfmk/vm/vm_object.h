@@ -28,21 +28,28 @@
 #pragma once
 
 #include <os/atomic.h>
+#include <os/list.h>
 #include <vm/vm_object_tree.h>
 #include <vm/vm_types.h>
 
 struct vm_pager;
 
 struct vm_object {
-	uint32_t vo_refs;   /* atomic: map entries, and transient holders; not counted when VO_PERMANENT */
-	uint32_t vo_height; /* levels of nodes under vo_tree; const */
-	uint32_t vo_flags;  /* VO_*; atomic, only ever set */
-	uint32_t vo_unused0;
-	uint64_t vo_npages;           /* slots; const */
-	struct vm_object *vo_backing; /* VO_SHADOW: the file object, referenced; const */
-	uint64_t vo_backing_page;     /* VO_SHADOW: page of the file = page of the object + this; const */
-	struct vm_pager *vo_pager;    /* VO_FILE; const */
-	uint64_t vo_size;             /* VO_FILE: bytes of the file; atomic, see vm_object_resize */
+	uint32_t vo_refs;    /* atomic: map entries, and transient holders; not counted when VO_PERMANENT */
+	uint32_t vo_height;  /* levels of nodes under vo_tree; const */
+	uint32_t vo_flags;   /* VO_*; atomic, only ever set */
+	uint16_t vo_home;    /* VO_LISTED: whose list; const once set */
+	uint16_t vo_leaving; /* VO_LISTED: 1 + first of its pages that leave, 0: none; vm_reclaim_shared.c */
+	uint64_t vo_npages;  /* slots; const */
+	union {
+		struct {                              /* VO_SHADOW */
+			struct vm_object *vo_backing; /* the file object, referenced; const */
+			uint64_t vo_backing_page; /* page of the file = page of the object + this; const */
+		};
+		struct list_node vo_link; /* VO_LISTED: vm_object_list.c */
+	};
+	struct vm_pager *vo_pager;         /* VO_FILE; const */
+	uint64_t vo_size;                  /* VO_FILE: bytes of the file; atomic, see vm_object_resize */
 	struct vm_purgeable *vo_purgeable; /* NULL: not purgeable; const once mapped */
 	struct vm_object_tree vo_tree;     /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
@@ -54,18 +61,42 @@ static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the referenc
 #define VO_FILE         0x10 /* const */
 #define VO_SHADOW       0x20 /* const */
 #define VO_PERMANENT    0x40 /* const: lives as long as the machine */
+#define VO_LISTED       0x80 /* in the list of those whose pages page-out looks at */
 
 /* An empty slot is not a page of zeros. */
 #define VO_SOURCED (VO_FILE | VO_SHADOW)
 
-/* A page slot: page | lock bit; or what the compressor made of the page: vm_compressor.h. */
-#define VM_SLOT_LOCKED 1UL
+/*
+ * A page slot: page | lock bit; or what the compressor made of the page: vm_compressor.h. A page that page-out is taking
+ * out of a shared object (vm_reclaim_shared.h) is page | VM_SLOT_LEAVING: locked for everybody but those who want it,
+ * who break that lock by taking theirs; with VM_SLOT_HELD they wait for a moment.
+ */
+#define VM_SLOT_LOCKED  1UL
+#define VM_SLOT_LEAVING (2UL | VM_SLOT_LOCKED)
+#define VM_SLOT_HELD    4UL
+#define VM_SLOT_BITS    (VM_SLOT_LEAVING | VM_SLOT_HELD)
 
 OS_INLINE vm_page_t
 vm_slot_page(uintptr_t word)
 {
-	return (vm_page_t)(word & ~VM_SLOT_LOCKED);
+	return (vm_page_t)(word & ~VM_SLOT_BITS);
 }
+
+OS_INLINE bool
+vm_slot_is_leaving(uintptr_t word)
+{
+	return (word & VM_SLOT_LEAVING) == VM_SLOT_LEAVING;
+}
+
+/* Somebody has the lock and will unlock it without blocking. */
+OS_INLINE bool
+vm_slot_is_locked(uintptr_t word)
+{
+	return (word & VM_SLOT_LOCKED) && (word & VM_SLOT_BITS) != VM_SLOT_LEAVING;
+}
+
+/* The slot was seen locked: a little time passes, or the page that was leaving stays. */
+void vm_slot_wait(uintptr_t *slot, uintptr_t word);
 
 /*
  * Slot lock. The caller has preemption off until the unlock, which stores what the slot now holds.
@@ -79,9 +110,9 @@ vm_slot_lock(uintptr_t *slot)
 
 		if (os_likely(!(word & VM_SLOT_LOCKED)) &&
 		    os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst)) {
-			return vm_slot_page(word);
+			return (vm_page_t)word;
 		}
-		cpu_relax();
+		vm_slot_wait(slot, word);
 	}
 }
 
@@ -106,6 +137,9 @@ vm_object_t vm_object_allocate(uint64_t npages);
 vm_object_t vm_object_create_shadow(vm_object_t file, uint64_t first, uint64_t npages);
 
 void vm_object_reference(vm_object_t object);
+
+/* The same for whoever found the object in the list; false when the last reference has gone. */
+bool vm_object_try_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object); /* the last reference frees the pages */
 
 /* The same, making the nodes; NULL when memory is exhausted. Does not block. */
@@ -167,7 +201,10 @@ uint64_t vm_object_compressed(vm_object_t object, uint64_t start, uint64_t end);
 kern_return_t vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page);
 void vm_object_release_page(vm_page_t page);
 
-/* What the file has for an empty slot of its shadow, or NULL. Valid in the SMR section of the call: vm_pager.h. */
+/*
+ * What the file has in memory for an empty slot of its shadow, or NULL. Valid in the SMR section of the call:
+ * vm_pager.h.
+ */
 vm_page_t vm_object_file_page(vm_object_t shadow, uint64_t index);
 
 /* The object's own page, if there is one. */

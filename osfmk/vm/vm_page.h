@@ -27,8 +27,9 @@ struct vm_page {
 	uint16_t vmp_flags;        /* VM_PAGE_*; under the slot lock, or by the only owner */
 	struct vm_page *vmp_batch; /* free, head of a batch in the pool: the next batch */
 	uint32_t vmp_batch_count;  /* free, head of a batch: pages in it */
-	uint32_t vmp_unused;
-	uint64_t vmp_reserved[4]; /* page queues and pager state come here */
+	uint8_t vmp_used;          /* in a listed object: used since page-out looked; atomic, no order */
+	uint8_t vmp_unused[3];
+	uint64_t vmp_reserved[4];
 } OS_CACHE_ALIGNED;
 
 static_assert(sizeof(struct vm_page) == OS_CACHELINE, "one line per page: nothing shared by neighbours");
@@ -41,6 +42,7 @@ enum vm_page_state {
 
 #define VM_PAGE_ICACHE_SYNCED  0x0001 /* instruction cache has seen the present contents */
 #define VM_PAGE_INCOMPRESSIBLE 0x0002 /* the compressor refused it, and it was not used since */
+#define VM_PAGE_DIRTY          0x0004 /* of a file with vpo_data_return: not what the pager has; atomic */
 
 /* Array over the page frames, biased: page of frame pn is vm_page_bias + pn. Set at boot, then read-only. */
 extern struct vm_page *vm_page_bias;
@@ -89,6 +91,13 @@ vm_page_t vm_page_grab_zero(void);
  */
 vm_page_t vm_page_grab_user(void);
 vm_page_t vm_page_grab_zero_user(void);
+
+/* Page-out knows uses through mappings from the page tables; this tells it of any other. */
+OS_INLINE void
+vm_page_mark_used(vm_page_t page)
+{
+	os_atomic_store(&page->vmp_used, 1, relaxed);
+}
 
 /* Gives back a page whose last reference the caller holds. Never blocks; any context. */
 void vm_page_release(vm_page_t page);

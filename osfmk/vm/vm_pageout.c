@@ -35,12 +35,16 @@
 /* How long nothing is tried after sweeps that freed nothing. */
 #define FRUITLESS_NS 100000000ULL
 
+/* Times that nothing could be freed until a write fails: the first may have begun before there was anything to free. */
+#define FRUITLESS_ENOUGH 2
+
 /* How long an ended process is given to free its memory. */
 #define KILL_GRACE_NS 20000000ULL
 
 static uint32_t pageout_wanted;  /* atomic: somebody found the pool low */
 static uint32_t pageout_started; /* atomic */
 static uint32_t waiters;         /* atomic: threads in vm_page_wait */
+static uint32_t fruitless;       /* atomic: times that nothing could be freed; written by the thread */
 static uint32_t pressure;        /* atomic: enum vm_pressure; written by the thread */
 
 enum vm_pressure
@@ -73,24 +77,54 @@ self_must_die(void)
 	return (os_atomic_load(&current_thread()->machine.slow_flags, relaxed) & AST_TERMINATE) != 0;
 }
 
-bool
-vm_page_wait(void)
+static bool
+may_wait(void)
 {
 	assert(preemption_enabled());
-	if (!os_atomic_load(&pageout_started, acquire) || self_must_die()) {
-		return false;
-	}
-	os_atomic_inc(&waiters, seq_cst);
+	return os_atomic_load(&pageout_started, acquire) && !self_must_die();
+}
+
+/* While the pool is as low as that: until the thread has freed something, or a while has passed. */
+static void
+wait_for_pages(enum vm_page_pool_level level)
+{
 	vm_pageout_wake();
 	assert_wait_deadline(
 	    &waiters, THREAD_UNINT, mach_absolute_time() + nanoseconds_to_absolutetime(WAIT_NS));
-	if (vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
+	if (vm_page_pool_level() >= level) {
 		thread_block(NULL);
 	} else {
 		clear_wait_self();
 	}
+}
+
+bool
+vm_page_wait(void)
+{
+	if (!may_wait()) {
+		return false;
+	}
+	os_atomic_inc(&waiters, seq_cst);
+	wait_for_pages(VM_PAGE_POOL_RESERVE);
 	os_atomic_dec(&waiters, relaxed);
 	return !self_must_die();
+}
+
+bool
+vm_page_wait_for_room(void)
+{
+	uint32_t before = os_atomic_load(&fruitless, relaxed);
+
+	while (may_wait()) {
+		wait_for_pages(VM_PAGE_POOL_LOW);
+		if (vm_page_pool_level() < VM_PAGE_POOL_LOW) {
+			return true;
+		}
+		if (os_atomic_load(&fruitless, relaxed) - before >= FRUITLESS_ENOUGH) {
+			return false;
+		}
+	}
+	return false;
 }
 
 /* --- the thread --- */
@@ -101,16 +135,25 @@ pool_short(void)
 	return vm_page_pool_missing() != 0;
 }
 
+/* Who was asked first in the last round: so the two clocks go at the same pace in pages. */
+static bool files_first;
+
 /* The next best thing to free; how many pages that gave. */
 static uint64_t
 reclaim_once(bool force)
 {
-	uint64_t before = vm_page_pool_missing();
+	uint64_t before = vm_page_pool_missing(), want = os_min(before, (uint64_t)SWEEP_PAGES), freed;
 
 	if (vm_purgeable_purge_one()) {
 		return os_max(1, before - os_min(before, vm_page_pool_missing()));
 	}
-	return vm_reclaim_sweep(os_min(before, (uint64_t)SWEEP_PAGES), force);
+	files_first = !files_first;
+	freed = files_first ? vm_reclaim_sweep_shared(want, force) : vm_reclaim_sweep(want, force);
+	if (freed < want) {
+		want -= freed;
+		freed += files_first ? vm_reclaim_sweep(want, force) : vm_reclaim_sweep_shared(want, force);
+	}
+	return freed;
 }
 
 static void
@@ -120,11 +163,11 @@ pause_ns(uint64_t ns)
 	thread_block(NULL);
 }
 
-/* Nothing more can be compressed. If programs wait for memory, one of them has to go. */
+/* Nothing more can be freed, and programs wait for memory: one of them has to go. */
 static void
 give_up_something(void)
 {
-	if (os_atomic_load(&waiters, relaxed) != 0 && vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
+	if (vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
 		(void)bsd_memory_kill();
 	}
 	thread_wakeup(&waiters);
@@ -141,14 +184,15 @@ make_room(void)
 		uint64_t missing = vm_page_pool_missing();
 
 		pressure_set(tight ? VM_PRESSURE_CRITICAL : VM_PRESSURE_WARN);
-		if (tight) {
+		if (tight || rounds != 0) {
 			vm_page_drain_caches();
 		}
 		if (reclaim_once(rounds >= ROUNDS_FORCE) >= os_min((uint64_t)PROGRESS_PAGES, missing)) {
 			rounds = 0;
 			thread_wakeup(&waiters);
 		} else if (++rounds > ROUNDS_KILL) {
-			if (!tight) {
+			os_atomic_store(&fruitless, fruitless + 1, relaxed);
+			if (!tight || os_atomic_load(&waiters, relaxed) == 0) {
 				/* Short, but nobody waits. Not at every batch again: what there is stays for now. */
 				pause_ns(FRUITLESS_NS);
 				break;

@@ -2,8 +2,8 @@
  * When memory runs short: the pageout thread.
  *
  * The page allocator's pool has three marks (vm_page.h). A CPU that takes a batch and leaves less than the low mark
- * wakes the thread, which frees pages until the pool is at the target: first volatile purgeable objects, then clean pages
- * of files, then anonymous pages to the compressor (vm_reclaim.h). Below the reserve only the kernel gets pages, so
+ * wakes the thread, which frees pages until the pool is at the target: first volatile purgeable objects, then pages that
+ * were not used for a while, of files (vm_reclaim_shared.h) and anonymous ones (vm_reclaim.h) in turn. Below the reserve only the kernel gets pages, so
  * that it can finish what it is doing; a program's fault waits instead, holding nothing, until the thread has made
  * room. When it cannot, because what there is does not compress or is wired, the process with the most memory is
  * ended, and the machine goes on.
@@ -29,5 +29,12 @@ void vm_pageout_wake(void);
  * nothing can be done. No locks held; preemption on.
  */
 OS_WARN_RESULT bool vm_page_wait(void);
+
+/*
+ * The same for a caller that has another way out than memory, as a write to a file has: it waits already when the pool
+ * is low, so that programs have what is left, and no process is ended for it. False: page-out has found nothing to free
+ * meanwhile.
+ */
+OS_WARN_RESULT bool vm_page_wait_for_room(void);
 
 enum vm_pressure vm_pageout_pressure(void);

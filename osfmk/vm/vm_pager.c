@@ -11,6 +11,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_compressor.h>
 #include <vm/vm_map_internal.h>
+#include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
 
 /* Pages that a file of so many bytes has. */
@@ -36,16 +37,36 @@ slot_fill(vm_object_t file, uint64_t index, uintptr_t *slot, vm_page_t page)
 	disable_preemption();
 	found = vm_slot_lock(slot);
 	fill = found == NULL && index < file_pages(os_atomic_load(&file->vo_size, relaxed));
+	vm_page_mark_used(page);
 	vm_slot_unlock(slot, fill ? page : found);
 	enable_preemption();
 	return fill;
+}
+
+/* A slot that is not empty: what is in it is in memory afterwards, and stays there for the moment. */
+static OS_NOINLINE kern_return_t
+slot_revive(vm_object_t file, uint64_t index, uintptr_t word)
+{
+	vm_page_t page;
+
+	if (!vm_slot_is_leaving(word) && !vm_page_is_compressed((vm_page_t)word)) {
+		return KERN_SUCCESS;
+	}
+	page = vm_object_hold_resident(file, index);
+	if (vm_page_is_compressed(page)) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (page != NULL) {
+		vm_object_release_page(page);
+	}
+	return KERN_SUCCESS;
 }
 
 kern_return_t
 vm_object_page_in(vm_object_t file, uint64_t index)
 {
 	struct vm_pager *pager = file->vo_pager;
-	uintptr_t *slot;
+	uintptr_t *slot, word;
 	vm_page_t page;
 	kern_return_t kr;
 
@@ -56,9 +77,11 @@ vm_object_page_in(vm_object_t file, uint64_t index)
 	if (slot == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (vm_slot_page(os_atomic_load(slot, relaxed)) != NULL) {
-		return KERN_SUCCESS;
+	word = os_atomic_load(slot, relaxed);
+	if (vm_slot_page(word) != NULL) {
+		return slot_revive(file, index, word);
 	}
+	vm_object_list_add(file);
 	kr = pager->vp_ops->vpo_data_request(pager, index, &page);
 	if (kr == KERN_SUCCESS && !slot_fill(file, index, slot, page)) {
 		vm_object_release_page(page);
@@ -70,12 +93,16 @@ vm_page_t
 vm_object_file_page(vm_object_t shadow, uint64_t index)
 {
 	vm_object_t file = shadow->vo_backing;
-	uintptr_t *slot;
+	uintptr_t *slot, word;
 
 	index += shadow->vo_backing_page;
 	slot = index < file->vo_npages ? vm_object_slot(file, index) : NULL;
-	/* acquire: the contents; pairs with the unlock that put the page there. */
-	return slot == NULL ? NULL : vm_slot_page(os_atomic_load(slot, acquire));
+	if (slot == NULL) {
+		return NULL;
+	}
+	word =
+	    os_atomic_load(slot, acquire); /* the contents; pairs with the unlock that put the page there */
+	return vm_slot_is_leaving(word) || vm_page_is_compressed((vm_page_t)word) ? NULL : vm_slot_page(word);
 }
 
 /* --- holding --- */
@@ -102,6 +129,7 @@ vm_object_hold_resident(vm_object_t object, uint64_t index)
 	}
 	if (page != NULL && !vm_page_is_compressed(page)) {
 		vm_page_ref(page);
+		vm_page_mark_used(page);
 	}
 	vm_slot_unlock(slot, page);
 	enable_preemption();

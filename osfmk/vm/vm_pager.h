@@ -47,6 +47,7 @@ struct vm_pager_ops {
 	/* The last reference to the object is gone; its pages are freed. NULL: nothing to do. May block. */
 	void (*vpo_terminate)(struct vm_pager *pager);
 	bool vpo_immediate; /* data_request never blocks and is called with preemption off */
+	bool vpo_only_copy; /* the pages in the slots are the file: page-out compresses them in place */
 };
 
 /* Embedded in what the file system has for a file. */

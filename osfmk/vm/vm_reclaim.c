@@ -10,6 +10,7 @@
 #include <vm/vm_compressor.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
+#include <vm/vm_reclaim_shared.h>
 
 /* Pages looked at between two looks at the entry's next part: one TLB invalidation each. */
 #define CHUNK_PAGES 64
@@ -193,6 +194,18 @@ vm_reclaim_sweep(uint64_t want, bool force)
 	sweep_finish(&sweep);
 	lck_mtx_unlock(&reclaim_lock);
 	return sweep.freed;
+}
+
+uint64_t
+vm_reclaim_sweep_shared(uint64_t want, bool force)
+{
+	uint64_t freed, compressed;
+
+	lck_mtx_lock(&reclaim_lock);
+	freed = vm_reclaim_shared_sweep(want, force, &compressed);
+	os_counter_add(&evicted, compressed);
+	lck_mtx_unlock(&reclaim_lock);
+	return freed;
 }
 
 /* --- ranges, on a program's advice --- */

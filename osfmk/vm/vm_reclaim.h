@@ -1,5 +1,5 @@
 /*
- * Which anonymous pages leave memory: the clock over address spaces.
+ * Which anonymous pages leave memory: the clock over address spaces. Pages of files: vm_reclaim_shared.h.
  *
  * There are no page queues and no reverse maps, because every fault would pay for them. A page's age is the access
  * flag of its one translation. A sweep goes over the entries of all maps: a page whose flag is clear was not used since
@@ -28,6 +28,9 @@ struct vm_reclaim_counts {
  * Returns how many were freed. May block; no locks held.
  */
 uint64_t vm_reclaim_sweep(uint64_t want, bool force);
+
+/* The same for pages of shared objects: vm_reclaim_shared.h. */
+uint64_t vm_reclaim_sweep_shared(uint64_t want, bool force);
 
 /* Compresses what can be of the range at once, used or not: VM_BEHAVIOR_PAGEOUT. */
 kern_return_t vm_reclaim_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);

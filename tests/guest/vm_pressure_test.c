@@ -4,6 +4,8 @@
  * The machine's memory is filled first, with wired pages and then with pages that compress, so that the work below
  * takes place in what is left however big the machine is.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 #include <pthread.h>
@@ -92,21 +94,56 @@ wrong_pages(const char *at, size_t pages, uint64_t seed)
 	return wrong;
 }
 
-/* Wires memory until only about `left` pages are free; returns how many. */
-static size_t
-occupy(size_t left, char **at)
+/* What processes that have just ended had is free again: nothing more becomes free for a while. */
+static void
+settle(void)
 {
-	vm_statistics64_data_t stat = statistics();
-	size_t pages = stat.free_count > left ? stat.free_count - left : 0;
+	natural_t before;
 
-	*at = NULL;
-	if (pages != 0) {
-		*at = allocate(pages);
-		while (pages != 0 && mlock(*at, pages * PAGE) != 0) {
-			pages -= pages / 16 + 1; /* more than may be wired */
-		}
+	do {
+		before = statistics().free_count;
+		usleep(100000);
+	} while (statistics().free_count > before + 16);
+}
+
+static uint64_t noise_state = 88172645463325252ull;
+
+/* What no coder makes smaller. */
+static void
+fill_noise(void *at, size_t bytes)
+{
+	uint64_t *words = at, x = noise_state;
+
+	for (size_t i = 0; i < bytes / 8; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		words[i] = x;
 	}
-	return pages;
+	noise_state = x;
+}
+
+/* Takes memory until only about `left` pages are free: wired as far as that is allowed, then noise. */
+static void
+occupy(size_t left)
+{
+	natural_t have;
+	size_t pages;
+	char *at;
+
+	settle();
+	have = statistics().free_count;
+	pages = have > left ? have - left : 0;
+	at = allocate(pages);
+	while (pages != 0 && mlock(at, pages * PAGE) != 0) {
+		pages -= pages / 16 + 1; /* more than may be wired */
+	}
+	have = statistics().free_count;
+	if (have > left) {
+		fill_noise(allocate(have - left), (have - left) * PAGE);
+	}
+	printf("# %zu pages wired, %zu full of noise, %u free\n", pages, have > left ? have - left : 0,
+	    statistics().free_count);
 }
 
 #define WORK_PAGES 4096u /* 64 MiB */
@@ -115,13 +152,12 @@ static int
 work_in_little(void *arg)
 {
 	vm_statistics64_data_t before, after;
-	char *wired, *at;
-	size_t occupied, pages;
+	size_t pages;
+	char *at;
 
 	(void)arg;
-	occupied = occupy(WORK_PAGES, &wired);
+	occupy(WORK_PAGES);
 	before = statistics();
-	printf("# %zu pages wired, %u free\n", occupied, before.free_count);
 	pages = before.free_count + WORK_PAGES / 2;
 	at = allocate(pages);
 	fill(at, pages, 1);
@@ -139,6 +175,200 @@ work_in_little(void *arg)
 TEST(more_than_there_is)
 {
 	EXPECT_EQ(ktap_in_child(work_in_little, NULL), 0);
+}
+
+/* --- files: their pages leave and come back, whoever shows them --- */
+
+#define FILE_NAME "/tmp/vm_pressure.dat"
+
+/* A file of so many pages, of which none has a name any more. */
+static int
+file_of(size_t pages, uint64_t seed)
+{
+	static char page[PAGE];
+	int fd = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	EXPECT(fd >= 0);
+	EXPECT_EQ(unlink(FILE_NAME), 0);
+	for (size_t i = 0; i < pages; i++) {
+		memset(page, 0, PAGE);
+		fill_page(page, seed + i);
+		if (write(fd, page, PAGE) != (ssize_t)PAGE) {
+			printf("# page %zu of %zu: error %d\n", i, pages, errno);
+			_exit(99);
+		}
+	}
+	return fd;
+}
+
+static size_t
+wrong_file_pages(int fd, size_t pages, uint64_t seed)
+{
+	static char page[PAGE];
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < pages; i++) {
+		wrong +=
+		    pread(fd, page, PAGE, (off_t)(i * PAGE)) != (ssize_t)PAGE || !page_is(page, seed + i);
+	}
+	return wrong;
+}
+
+static char *
+map_file(int fd, size_t pages, int flags)
+{
+	char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	EXPECT(at != MAP_FAILED);
+	return at;
+}
+
+static int
+file_larger_than_memory(void *arg)
+{
+	vm_statistics64_data_t before, after;
+	char *shared, *private;
+	size_t pages;
+	int fd;
+
+	(void)arg;
+	occupy(WORK_PAGES);
+	before = statistics();
+	pages = before.free_count + WORK_PAGES / 2;
+	fd = file_of(pages, 1);
+	after = statistics();
+	printf("# a file of %zu pages, %u free, %llu compressions\n", pages, after.free_count,
+	    (unsigned long long)(after.compressions - before.compressions));
+	EXPECT(after.compressions > before.compressions);
+	EXPECT_EQ(wrong_file_pages(fd, pages, 1), 0);
+
+	shared = map_file(fd, pages, MAP_SHARED);
+	private = map_file(fd, pages, MAP_PRIVATE);
+	EXPECT_EQ(wrong_pages(shared, pages, 1), 0);
+	EXPECT_EQ(wrong_pages(private, pages, 1), 0);
+	fill(shared, pages, 5000);
+	EXPECT_EQ(wrong_pages(private, pages, 5000), 0);
+	EXPECT_EQ(wrong_file_pages(fd, pages, 5000), 0);
+	fill(private, 64, 9000);
+	EXPECT_EQ(ftruncate(fd, (off_t)(pages / 2 * PAGE)), 0);
+	EXPECT_EQ(wrong_pages(shared, pages / 2, 5000), 0);
+	EXPECT_EQ(wrong_pages(private, 64, 9000), 0);
+	EXPECT_EQ(ftruncate(fd, (off_t)(pages * PAGE)), 0);
+	EXPECT_EQ(((uint64_t *)(shared + (pages - 1) * PAGE))[1], 0);
+	return 0;
+}
+
+TEST(a_file_larger_than_memory)
+{
+	EXPECT_EQ(ktap_in_child(file_larger_than_memory, NULL), 0);
+}
+
+#define RACE_PAGES  512u
+#define RACE_ROUNDS 6u
+
+static char *race_shared, *race_private;
+static int race_fd;
+
+/* Counts in a word of its own in each page, through the shared mapping. */
+static void *
+race_write(void *arg)
+{
+	size_t word = (size_t)arg;
+
+	for (uint64_t round = 1; round <= RACE_ROUNDS; round++) {
+		for (size_t i = 0; i < RACE_PAGES; i++) {
+			uint64_t *words = (uint64_t *)(race_shared + i * PAGE);
+
+			EXPECT_EQ(words[word], round - 1);
+			words[word] = round;
+		}
+	}
+	return NULL;
+}
+
+/* What others show of the page is never older than what was there before. */
+static void *
+race_read(void *arg)
+{
+	uint64_t seen[RACE_PAGES] = { 0 };
+	size_t word = (size_t)arg;
+
+	for (unsigned round = 0; round < RACE_ROUNDS; round++) {
+		for (size_t i = 0; i < RACE_PAGES; i++) {
+			uint64_t value = ((volatile uint64_t *)(race_private + i * PAGE))[word], file = 0;
+
+			EXPECT(value >= seen[i] && value <= RACE_ROUNDS);
+			EXPECT_EQ(pread(race_fd, &file, 8, (off_t)(i * PAGE + word * 8)), 8);
+			EXPECT(file >= value);
+			seen[i] = file;
+		}
+	}
+	return NULL;
+}
+
+static int
+file_under_pressure(void *arg)
+{
+	pthread_t threads[4];
+	vm_statistics64_data_t stat;
+	size_t pages;
+	char *at;
+
+	(void)arg;
+	occupy(WORK_PAGES);
+	race_fd = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	EXPECT_EQ(unlink(FILE_NAME), 0);
+	EXPECT_EQ(ftruncate(race_fd, RACE_PAGES * PAGE), 0);
+	race_shared = map_file(race_fd, RACE_PAGES, MAP_SHARED);
+	race_private = map_file(race_fd, RACE_PAGES, MAP_PRIVATE);
+	stat = statistics();
+	pages = stat.free_count;
+	at = allocate(pages);
+	for (uint64_t i = 0; i < 4; i++) {
+		EXPECT_EQ(
+		    pthread_create(&threads[i], NULL, i < 2 ? race_write : race_read, (void *)(i % 2 * 700)),
+		    0);
+	}
+	fill(at, pages, 1);
+	EXPECT_EQ(wrong_pages(at, pages, 1), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+	}
+	for (size_t i = 0; i < RACE_PAGES; i++) {
+		EXPECT_EQ(((uint64_t *)(race_private + i * PAGE))[0], RACE_ROUNDS);
+		EXPECT_EQ(((uint64_t *)(race_shared + i * PAGE))[700], RACE_ROUNDS);
+	}
+	return 0;
+}
+
+TEST(files_that_leave_while_they_are_used)
+{
+	EXPECT_EQ(ktap_in_child(file_under_pressure, NULL), 0);
+}
+
+/* What cannot be compressed fills memory: the write ends, no process does, and the memory comes back. */
+static int
+write_everything(void *arg)
+{
+	static uint64_t page[PAGE / 8];
+	int fd;
+
+	(void)arg;
+	occupy(WORK_PAGES);
+	fd = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	EXPECT_EQ(unlink(FILE_NAME), 0);
+	for (;;) {
+		fill_noise(page, PAGE);
+		if (write(fd, page, PAGE) != (ssize_t)PAGE) {
+			EXPECT_EQ(errno, ENOSPC);
+			return 0;
+		}
+	}
+}
+
+TEST(a_write_ends_when_memory_does)
+{
+	EXPECT_EQ(ktap_in_child(write_everything, NULL), 0);
 }
 
 /* Advice that says "compress this": contents, copies and sharing are as before. */
@@ -227,27 +457,16 @@ TEST(threads_whose_pages_come_and_go)
 static int
 take_everything(void *arg)
 {
-	uint64_t x = 88172645463325252ull;
-
 	(void)arg;
 	for (;;) {
-		uint64_t *words = (uint64_t *)allocate(64);
-
-		for (size_t i = 0; i < 64 * PAGE / 8; i++) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
-			words[i] = x;
-		}
+		fill_noise(allocate(64), 64 * PAGE);
 	}
 }
 
 static int
 take_all_that_is_left(void *arg)
 {
-	char *wired;
-
-	occupy(WORK_PAGES, &wired);
+	occupy(WORK_PAGES);
 	return take_everything(arg);
 }
 

@@ -8,6 +8,12 @@ import tempfile
 from . import build, hang, overlay, qemu, setup, symbols, usage
 
 
+def _mebibytes(given):
+    if not given.isdigit() or not 128 <= int(given) <= 65536:
+        usage.fail(f"run: --memory takes 128 to 65536 MiB, not '{given}'")
+    return given + "M"
+
+
 def _options():
     options = usage.parser("run", "Boot Pluot: an interactive shell, or one program whose exit status is returned. "
                            "A panic gives 125, a time-out 124. Ctrl-A X ends QEMU.")
@@ -15,6 +21,8 @@ def _options():
     usage.variant_option(options)
     options.add_argument("--mode", default="time", type=lambda given: usage.choice("mode", given, ("time", "count")),
                          help="time (as fast as it goes) or count (exact virtual time); default: %(default)s")
+    options.add_argument("--memory", type=_mebibytes, default="1024", metavar="MIB",
+                         help="RAM of the machine, 128 to 65536 (default: 1024)")
     options.add_argument("--timeout", type=float, default=0, metavar="SECONDS", help="give up after this long")
     options.add_argument("--append", action="append", default=[], metavar="ARG", help="add a boot argument")
     options.add_argument("--ramdisk", metavar="FILE", help="boot with this ramdisk instead of the built one")
@@ -29,7 +37,7 @@ def _machine(args, out, folder):
     if len(args.cpus) != 1:
         usage.fail("run: --cpus takes one number")
     machine = qemu.Machine(out=out, cpus=args.cpus[0], mode=args.mode, append=tuple(args.append),
-                           log=os.path.join(folder, "console.log"), interactive=True)
+                           memory=args.memory, log=os.path.join(folder, "console.log"), interactive=True)
     if args.ramdisk:
         machine.ramdisk = args.ramdisk
     if args.program:
