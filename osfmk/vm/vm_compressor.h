@@ -12,10 +12,14 @@
 #pragma once
 
 #include <os/base.h>
+#include <vm/vm_object.h>
 #include <vm/vm_types.h>
 
 /* A slot word: code | VM_SLOT_COMPRESSED. */
 #define VM_SLOT_COMPRESSED 8UL
+
+/* What is not a page that may be used without the lock. */
+#define VM_SLOT_BUSY ((VM_SLOT_BITS & ~VM_SLOT_LOCKED) | VM_SLOT_COMPRESSED)
 
 OS_INLINE bool
 vm_page_is_compressed(vm_page_t page)

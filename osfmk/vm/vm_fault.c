@@ -278,22 +278,37 @@ around_bound(struct fault_around *a, uint64_t index, uint64_t file_index, vm_map
 OS_INLINE bool
 word_is_busy(uintptr_t word)
 {
-	return (word & ((VM_SLOT_LEAVING & ~VM_SLOT_LOCKED) | VM_SLOT_COMPRESSED)) != 0;
+	return (word & VM_SLOT_BUSY) != 0;
 }
 
-/* Locks the empty slots whose pages the file has. */
+OS_INLINE void
+around_unlock(const struct fault_around *a)
+{
+	for (uint32_t locked = a->locked; locked != 0; locked &= locked - 1) {
+		vm_slot_unlock(&a->slots[__builtin_ctz(locked)], NULL);
+	}
+}
+
+/* Locks the empty slots whose pages the file has; none if one of these is busy. */
 OS_INLINE void
 around_lock(struct fault_around *a)
 {
+	uintptr_t busy = 0;
+
 	for (uint32_t i = 0; i < a->count; i++) {
 		uintptr_t word = os_atomic_load(&a->file_slots[i], acquire);
 		vm_page_t page = vm_slot_page(word);
 
-		if (page != NULL && !word_is_busy(word) && os_atomic_load(&a->slots[i], relaxed) == 0 &&
+		if (page != NULL && os_atomic_load(&a->slots[i], relaxed) == 0 &&
 		    os_atomic_cmpxchg(&a->slots[i], (uintptr_t)0, VM_SLOT_LOCKED, seq_cst)) { /* [F1] */
 			a->pages[i] = page;
 			a->locked |= 1U << i;
+			busy |= word;
 		}
+	}
+	if (os_unlikely(word_is_busy(busy))) {
+		around_unlock(a);
+		a->locked = 0;
 	}
 }
 
@@ -328,9 +343,7 @@ fault_around(
 	    fault_check(entry, object, va, VM_PROT_READ, &prot) == KERN_SUCCESS && !(prot & VM_PROT_WRITE)) {
 		pmap_enter_absent(map->vmm_pmap, a->va, a->pages, around_inside(entry, a), prot);
 	}
-	for (uint32_t locked = a->locked; locked != 0; locked &= locked - 1) {
-		vm_slot_unlock(&a->slots[__builtin_ctz(locked)], NULL);
-	}
+	around_unlock(a);
 }
 
 /* A translation of the file's page, without the right to write; the slot stays empty. */

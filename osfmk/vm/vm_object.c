@@ -119,23 +119,32 @@ vm_object_try_reference(vm_object_t object)
 	return false;
 }
 
+/* The last reference to an object that page-out may find in its list: then it is in none any more. */
+static OS_NOINLINE bool
+object_drop_special(vm_object_t object, uint32_t flags)
+{
+	if ((flags & VO_PERMANENT) || os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
+		return false;
+	}
+	vm_object_list_remove(object);
+	return true;
+}
+
 /* One reference less; true: it was the last. */
-static bool
+OS_INLINE bool
 object_drop_reference(vm_object_t object)
 {
 	uint32_t flags = os_atomic_load(&object->vo_flags, relaxed);
 
-	if (flags & VO_PERMANENT) {
-		return false;
+	if (os_unlikely(flags & (VO_PERMANENT | VO_LISTED))) {
+		return object_drop_special(object, flags);
 	}
 	/*
-	 * A count of 1 is ours: nobody else can raise it, but for who finds the object in the list. acq_rel: other
-	 * holders' use of the slots comes first.
+	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
+	 * first.
 	 */
-	if (!(flags & VO_LISTED) && os_atomic_load(&object->vo_refs, acquire) == 1) {
-		return true;
-	}
-	return os_atomic_dec(&object->vo_refs, acq_rel) == 0;
+	return os_atomic_load(&object->vo_refs, acquire) == 1 ||
+	       os_atomic_dec(&object->vo_refs, acq_rel) == 0;
 }
 
 static OS_NOINLINE void
@@ -155,9 +164,6 @@ vm_object_deallocate(vm_object_t object)
 
 	if (!object_drop_reference(object)) {
 		return;
-	}
-	if (os_unlikely(os_atomic_load(&object->vo_flags, relaxed) & VO_LISTED)) {
-		vm_object_list_remove(object);
 	}
 	if (os_unlikely(object->vo_purgeable != NULL)) {
 		vm_purgeable_free(object->vo_purgeable);
@@ -200,7 +206,7 @@ slot_run(vm_object_t object, uint64_t index, uint64_t end, uint64_t *run)
 	return slot;
 }
 
-void
+__attribute__((preserve_most)) void
 vm_slot_wait(uintptr_t *slot, uintptr_t word)
 {
 	if ((word & VM_SLOT_BITS) != VM_SLOT_LEAVING ||
@@ -217,12 +223,12 @@ slot_empty(uintptr_t *slot)
 
 	while (word != 0) {
 		/* acquire: pairs with the unlock of the fault that put the page there. */
-		if (!vm_slot_is_locked(word) &&
+		if (!(word & VM_SLOT_LOCKED) &&
 		    os_atomic_cmpxchgv(slot, word, (uintptr_t)0, &word, acquire)) {
-			return vm_slot_page(word);
+			return (vm_page_t)word;
 		}
-		if (vm_slot_is_locked(word)) {
-			cpu_relax();
+		if (word & VM_SLOT_LOCKED) {
+			vm_slot_wait(slot, word);
 			word = os_atomic_load(slot, relaxed);
 		}
 	}
