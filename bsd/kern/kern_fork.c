@@ -59,6 +59,7 @@ proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t
 		proc_discard(p);
 		return ENOMEM;
 	}
+	thread_bind_like_parent(*thread);
 	*child = p;
 	return 0;
 }

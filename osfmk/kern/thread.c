@@ -401,6 +401,16 @@ thread_bind_unstarted(thread_t thread, unsigned cpu)
 }
 
 void
+thread_bind_like_parent(thread_t thread)
+{
+	int16_t binding = current_thread()->bound_cpu;
+
+	if (!sched_may_move(binding)) {
+		thread->bound_cpu = binding;
+	}
+}
+
+void
 thread_set_name(thread_t thread, const char *name)
 {
 	lck_mtx_lock(&thread->mutex);

@@ -229,6 +229,8 @@ kern_return_t thread_abort_safely(thread_t thread);
 void thread_set_name(thread_t thread, const char *name);
 /* Keeps a thread that was not started yet on `cpu`, which must be online. */
 void thread_bind_unstarted(thread_t thread, unsigned cpu);
+/* The first thread of a child process, not started yet, stays where its parent does. */
+void thread_bind_like_parent(thread_t thread);
 /* Moves the current thread to `cpu` and keeps it there; THREAD_CPU_ANY releases. KERN_INVALID_ARGUMENT for a
  * CPU that does not exist. */
 kern_return_t thread_bind_self(int cpu);

@@ -221,6 +221,25 @@ bound_to(void)
 	return cpu;
 }
 
+static int
+child_is_bound_to(void *arg)
+{
+	return bound_to() == *(int *)arg ? 0 : 1;
+}
+
+/* A child stays where its parent does; threads do not. */
+TEST(children_are_bound_like_their_parent)
+{
+	int last, free = -1;
+
+	get_processors();
+	last = (int)cpus - 1;
+	EXPECT_EQ(sysctlbyname("kern.sched_thread_bind_cpu", NULL, NULL, &last, sizeof(last)), 0);
+	EXPECT_EQ(ktap_in_child(child_is_bound_to, &last), 0);
+	EXPECT_EQ(sysctlbyname("kern.sched_thread_bind_cpu", NULL, NULL, &free, sizeof(free)), 0);
+	EXPECT_EQ(ktap_in_child(child_is_bound_to, &free), 0);
+}
+
 static atomic_uint asleep;
 
 static void *
