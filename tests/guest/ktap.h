@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include <mach/mach.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,6 +54,20 @@ bool ktap_expect_eq(int64_t actual, int64_t expected, const char *file, int line
 
 /* The test cannot say anything on this machine; call and return. */
 void ktap_skip(const char *reason);
+
+/*
+ * For properties that real time tells: measures until the property shows, up to KTAP_ATTEMPTS times. A host that does not
+ * run all CPUs at once can hide it now and then; a kernel that does not have it never shows it. On a machine whose time is
+ * exact, which `x test` boots for such tests, the first time decides.
+ */
+#define KTAP_ATTEMPTS 12
+bool ktap_shows(bool (*measure)(void));
+
+/* Is time that of the machine alone, an instruction a nanosecond, and not the host's? */
+bool ktap_time_is_exact(void);
+
+/* Until the thread waits in the kernel, where a signal, say, can interrupt it; false: not within a hang detector's time. */
+bool ktap_wait_until_blocked(thread_act_t thread);
 
 /*
  * Runs fn in a child process and waits: its exit status, or 128 and the signal's number. The child's exit status is

@@ -210,31 +210,52 @@ TEST(forged_frames_are_refused)
 	EXPECT_EQ(child_status(forged_sigreturn), 0);
 }
 
-/* The reader is waiting, or not yet: either way it must end up with the byte, or with EINTR. */
+/* A child that, once this thread waits, sends it the signal a few times, and then the byte if there is to be one. */
+static pid_t
+interrupter(int fd, bool byte)
+{
+	pid_t pid, reader = getpid();
+	thread_act_t thread = MACH_PORT_NULL;
+	task_t task = MACH_PORT_NULL;
+	thread_act_array_t threads;
+	mach_msg_type_number_t count;
+
+	pid = fork();
+	if (pid != 0) {
+		return pid;
+	}
+	if (task_for_pid(mach_task_self(), reader, &task) != KERN_SUCCESS ||
+	    task_threads(task, &threads, &count) != KERN_SUCCESS) {
+		_exit(1);
+	}
+	thread = threads[0];
+	for (unsigned i = 0; i < (byte ? 3 : 1); i++) {
+		if (!ktap_wait_until_blocked(thread)) {
+			_exit(2);
+		}
+		kill(reader, SIGUSR1);
+	}
+	_exit(byte && write(fd, "x", 1) != 1 ? 3 : 0);
+}
+
 static void
 interrupt_read(int flags, int expected)
 {
-	int fds[2];
+	int fds[2], status = -1;
 	char c = 0;
-	pid_t pid, reader = getpid();
+	pid_t pid;
 	ssize_t n;
 
 	REQUIRE(pipe(fds) == 0);
 	caught = 0;
 	install(SIGUSR1, on_signal, flags);
-	pid = fork();
-	if (pid == 0) {
-		usleep(20000);
-		kill(reader, SIGUSR1);
-		usleep(20000);
-		write(fds[1], "x", 1);
-		_exit(0);
-	}
+	pid = interrupter(fds[1], expected == 1);
 	errno = 0;
 	n = read(fds[0], &c, 1);
 	EXPECT_EQ(n, expected);
 	EXPECT(n == 1 || errno == EINTR);
-	waitpid(pid, NULL, 0);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
 	EXPECT_EQ(caught, SIGUSR1);
 	install(SIGUSR1, SIG_DFL, 0);
 	close(fds[0]);

@@ -105,7 +105,7 @@ signal_without_stack(void *arg)
 	while (!atomic_load(&started)) {
 		sched_yield();
 	}
-	usleep(2000);
+	EXPECT(ktap_wait_until_blocked(pthread_mach_thread_np(thread)));
 	unmap_stack_of(thread);
 	EXPECT_EQ(pthread_kill(thread, SIGUSR1), 0);
 	sleep(20);
@@ -254,7 +254,7 @@ set_wrong_state(void *arg)
 	EXPECT_EQ(state.__cpsr & (0x1f | PSR_DAIF), 0); /* user mode, interrupts on, whatever was asked */
 	atomic_store(&started, 0);
 	EXPECT_EQ(thread_resume(port), KERN_SUCCESS);
-	usleep(50000);
+	sleep(20); /* a hang detector: it faults */
 	return 0;
 }
 
@@ -328,7 +328,7 @@ start_with_kernel_stack(void *arg)
 	state.__pc = KERNEL_ADDRESS;
 	(void)thread_create_running(
 	    mach_task_self(), ARM_THREAD_STATE64, (thread_state_t)&state, ARM_THREAD_STATE64_COUNT, &thread);
-	usleep(50000);
+	sleep(20); /* a hang detector: it faults */
 	return 1;
 }
 

@@ -38,16 +38,6 @@ to_ticks(uint64_t ns)
 	return ns * ratio.denom / ratio.numer;
 }
 
-/* Only there is time that of the machine alone: an instruction takes a nanosecond. */
-static bool
-counts_instructions(void)
-{
-	int event = 0;
-	size_t size = sizeof(event);
-
-	return sysctlbyname("kpc.counter0_event", &event, &size, NULL, 0) == 0 && event != 0;
-}
-
 TEST(mach_wait_until_is_never_early_and_hardly_late)
 {
 	uint64_t late[WAKES];
@@ -62,7 +52,7 @@ TEST(mach_wait_until_is_never_early_and_hardly_late)
 	qsort(late, WAKES, sizeof(late[0]), compare);
 	printf("# late by %llu ns in the middle, %llu at most\n", (unsigned long long)to_ns(late[WAKES / 2]),
 	    (unsigned long long)to_ns(late[WAKES - 1]));
-	if (counts_instructions()) {
+	if (ktap_time_is_exact()) {
 		EXPECT(to_ns(late[WAKES / 2]) < 5000);
 		EXPECT(to_ns(late[WAKES - 1]) < 50000);
 	}

@@ -20,10 +20,13 @@ from .usage import ROOT
 HOST_LIMIT_S = 300
 GUEST_LIMIT_S = 120
 LONG_FACTOR = 10
+COUNT_FACTOR = 4
 GUEST_CPUS = (1, 2, 4)
 # The tests of tests/stress run on a machine of this size as well. More CPUs than the host has are slow, not stuck.
 STRESS_CPUS = 8
 STRESS_WORD = "stress"
+# Tests that real time tells run once more where it is exact: one CPU, and instructions make the time.
+EXACT_WORDS = "sched_,hardly_late"
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
@@ -101,8 +104,15 @@ def guest_suites(options, folder):
         where = f"guest/{variant}/cpus{STRESS_CPUS}/{STRESS_WORD}"
         if options.cpus == list(GUEST_CPUS):
             suites.append(_programs(where, options, folder, out, STRESS_CPUS, STRESS_WORD))
+            suites.append(_exact(variant, options, folder, out))
             suites += _many_cpus(variant, options, folder, out)
     return suites
+
+
+def _exact(variant, options, folder, out):
+    """In count mode, where ktap_shows() of the tests' library does not try twice."""
+    where = f"guest/{variant}/exact"
+    return _programs(where, options, folder, out, 1, EXACT_WORDS, mode="count")
 
 
 def _many_cpus(variant, options, folder, out):
@@ -120,14 +130,14 @@ def _slide():
     return f"kaslr={secrets.randbits(28):#x}"
 
 
-def _programs(where, options, folder, out, cpus, words):
+def _programs(where, options, folder, out, cpus, words, mode="time"):
     """A boot that runs the programs in /tests: those of which a name contains one of the words, or all."""
     argv = ["/bin/ktap_run"] + ([words] if words else [])
     disk = os.path.join(folder, f"{where.replace('/', '-')}.cpio")
     environment = LONG_ENVIRONMENT if options.long else ()
     overlay.ramdisk(out, overlay.run_files(argv, out, environment), disk)
     # With counters: theirs are among the tests.
-    machine = qemu.Machine(out=out, cpus=cpus, ramdisk=disk, pmu=True, append=(_slide(),))
+    machine = qemu.Machine(out=out, cpus=cpus, mode=mode, ramdisk=disk, pmu=True, append=(_slide(),))
     return _boot(f"{where}/programs", options, folder, machine)
 
 
@@ -146,8 +156,13 @@ def _boot(name, options, folder, machine):
     machine.monitor = os.path.join(folder, f"{short}.mon")
     logs = os.path.join(ROOT, "out", "test")
     machine.log = os.path.join(logs, f"{short}.log")
-    limit = GUEST_LIMIT_S * (LONG_FACTOR if options.long else 1)
+    limit = GUEST_LIMIT_S * _slowness(machine) * (LONG_FACTOR if options.long else 1)
     return Suite(name, qemu.command(machine), limit, machine=machine, filter=options.filter, log=machine.log)
+
+
+def _slowness(machine):
+    """A machine of more CPUs than the host is slow, not stuck; so is one that counts."""
+    return COUNT_FACTOR if machine.mode == "count" else max(1, machine.cpus // STRESS_CPUS)
 
 
 # ---- running one ----
