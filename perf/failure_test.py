@@ -42,7 +42,9 @@ class Failing(unittest.TestCase):
     def disturbed(self, disturb):
         """(status, output, errors) of a run that `disturb(process)` meets when it has its second row."""
         said = []
-        with subprocess.Popen(command(self.folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        # A shell starts background jobs with SIGINT ignored, and that is inherited.
+        with subprocess.Popen(command(self.folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as run:
             self.addCleanup(run.kill)
             for line in run.stderr:
                 said.append(line)

@@ -163,20 +163,20 @@ TEST(clock_alarms)
 {
 	mach_port_t clock = clock_port(SYSTEM_CLOCK), calendar = clock_port(CALENDAR_CLOCK),
 		    port = own_port();
-	uint64_t start = clock_ns(clock), later = start + 30 * NSEC_PER_MSEC;
-	mach_timespec_t soon = { 0, 10 * NSEC_PER_MSEC }, past = { 0, 1 }, wrong = { 0, -1 };
+	uint64_t start = clock_ns(clock), later = start + 900 * NSEC_PER_MSEC;
+	mach_timespec_t soon = { 0, 600 * NSEC_PER_MSEC }, past = { 0, 1 }, wrong = { 0, -1 };
 	mach_timespec_t absolute = { (unsigned)(later / NSEC_PER_SEC), (int)(later % NSEC_PER_SEC) };
 	uint32_t words[] = { TIME_RELATIVE, 0, 5 * NSEC_PER_MSEC };
 	struct frame m;
 
-	/* Later ones first: they come in the order of their times. */
+	/* Later ones first: they come in the order of their times, between which a host may stall. */
 	EXPECT_EQ(clock_alarm(clock, TIME_ABSOLUTE, absolute, port), KERN_SUCCESS);
 	EXPECT_EQ(clock_alarm(clock, TIME_RELATIVE, soon, port), KERN_SUCCESS);
 	EXPECT_EQ(call(clock, 1002, words, 3, port, MACH_MSG_TYPE_MAKE_SEND_ONCE, &m), KERN_SUCCESS);
 	EXPECT_EQ(clock_alarm(clock, TIME_ABSOLUTE, past, port), KERN_SUCCESS);
 	expect_alarm(port, clock, TIME_ABSOLUTE, start);
 	expect_alarm(port, clock, TIME_RELATIVE, start + 5 * NSEC_PER_MSEC);
-	expect_alarm(port, clock, TIME_RELATIVE, start + 10 * NSEC_PER_MSEC);
+	expect_alarm(port, clock, TIME_RELATIVE, start + 600 * NSEC_PER_MSEC);
 	expect_alarm(port, clock, TIME_ABSOLUTE, later);
 	EXPECT_EQ(clock_alarm(clock, TIME_RELATIVE, wrong, port), KERN_INVALID_VALUE);
 	EXPECT_EQ(clock_alarm(clock, 2, soon, port), KERN_INVALID_VALUE);

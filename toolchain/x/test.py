@@ -17,8 +17,8 @@ import time
 from . import build, hang, junit, ktap, overlay, qemu, setup, symbols, usage
 from .usage import ROOT
 
-HOST_LIMIT_S = 300
-GUEST_LIMIT_S = 120
+HOST_LIMIT_S = 900
+GUEST_LIMIT_S = 400
 LONG_FACTOR = 10
 COUNT_FACTOR = 4
 GUEST_CPUS = (1, 2, 4)
