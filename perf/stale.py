@@ -15,8 +15,10 @@ from perf import plugin_report
 from perf.console import Console
 
 PROGRAM = "/tests/vm_stress"
-_SILENCE_S = 120
-_LIMIT_S = 900
+# A program that fills memory first has less to fill, and every page of it is looked at many times over.
+_MEMORY = "256M"
+_SILENCE_S = 600
+_LIMIT_S = 1800
 _ABOUT = {
     "moved": "the CPU's translation leads to another page than the tables",
     "unmapped": "the tables hold nothing there any more",
@@ -68,7 +70,7 @@ def check(out, cpus, program, append=(), echo=None):
     kernel_lines = []
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
         report = os.path.join(folder, "report.txt")
-        machine = qemu.Machine(out=out, cpus=cpus, mode="count", append=tuple(append),
+        machine = qemu.Machine(out=out, cpus=cpus, mode="count", append=tuple(append), memory=_MEMORY,
                                extra=plugin_report.words(out, "stale", report))
         machine.ramdisk = overlay.ramdisk(out, overlay.run_files(program, out), os.path.join(folder, "ramdisk.cpio"))
         console = Console(qemu.command(machine), os.path.join(folder, "console.log"), _SILENCE_S, _LIMIT_S)
@@ -79,6 +81,9 @@ def check(out, cpus, program, append=(), echo=None):
                     echo(line)
         finally:
             console.close()
+        if console.how != "exit":
+            raise plugin_report.ReportError(f"no verdict: the program did not end ({console.how}: no line for {_SILENCE_S} s, "
+                                            f"or {_LIMIT_S} s in all)")
         with open(report, encoding="utf-8") as text:
             found, uses, tlbis = findings(text.read())
     return qemu.status_of_console("\n".join(kernel_lines), console.status), found, uses, tlbis

@@ -65,6 +65,23 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 	return ok;
 }
 
+/* The commpage, which no entry describes, is there to be read; nobody ever takes it away. */
+static kern_return_t
+commpage_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t access)
+{
+	vm_prot_t prot;
+	ppnum_t pn;
+
+	if (!pmap_lookup(map->vmm_pmap, va, &pn, &prot)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	if (access != VM_PROT_READ) {
+		return KERN_PROTECTION_FAILURE;
+	}
+	memcpy(kaddr, (char *)phystoptr(ptoa((pmap_paddr_t)pn)) + (va & PAGE_MASK), len);
+	return KERN_SUCCESS;
+}
+
 static kern_return_t
 map_access(vm_map_t map, vm_map_offset_t va, char *kaddr, vm_size_t len, vm_prot_t access)
 {
@@ -78,12 +95,16 @@ map_access(vm_map_t map, vm_map_offset_t va, char *kaddr, vm_size_t len, vm_prot
 		done = page_access(owner, va, kaddr, part, access);
 		smr_leave();
 		if (!done) {
-			kern_return_t kr = vm_fault(owner, va, access);
+			bool reserved = vm_map_reserved(map, va, va + part);
+			kern_return_t kr = reserved ? commpage_access(map, va, kaddr, part, access)
+						    : vm_fault(owner, va, access);
 
 			if (kr != KERN_SUCCESS) {
 				return kr;
 			}
-			continue;
+			if (!reserved) {
+				continue;
+			}
 		}
 		va += part;
 		kaddr += part;

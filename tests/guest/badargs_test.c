@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 #include <mach/mach.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,7 +84,10 @@ hostile_call(int64_t number)
 	    : "memory", "cc");
 }
 
-/* Calls that would end, stop or fork the child, wait for ever, or take its memory away. */
+/*
+ * Calls that would end, stop or fork the child, wait for ever, or take its memory away: those that wait are below, those on
+ * memory in vm_badargs_test.c.
+ */
 static bool
 is_left_out(int64_t number)
 {
@@ -154,6 +159,66 @@ TEST(every_mach_trap_survives_hostile_arguments)
 {
 	for (int64_t number = 1; number < 128; number++) {
 		hammer_in_child(-number, -number);
+	}
+}
+
+/*
+ * Calls that may wait: they are made while another thread aborts every wait. Without the calls that end the process or
+ * the thread, or write to the console.
+ */
+static const int16_t waiting_calls[] = { SYS_wait4, SYS_wait4_nocancel, SYS_read, SYS_read_nocancel,
+	SYS_readv, SYS_readv_nocancel, SYS_select, SYS_select_nocancel, SYS_poll, SYS_poll_nocancel,
+	SYS_sigsuspend, SYS_sigsuspend_nocancel, SYS___semwait_signal, SYS___semwait_signal_nocancel,
+	SYS_sem_wait, SYS_sem_wait_nocancel, SYS_ulock_wait, SYS_ulock_wait2, -36, -37, -38, -39, -61, -62,
+	-90 };
+#define WAITING_CALLS (sizeof(waiting_calls) / sizeof(waiting_calls[0]))
+
+struct waiting {
+	uint32_t call; /* of the list */
+	atomic_bool over;
+	mach_port_t caller;
+};
+
+static void *
+end_waits(void *arg)
+{
+	struct waiting *w = arg;
+
+	while (!w->over) {
+		(void)thread_abort(w->caller);
+		usleep(500);
+	}
+	return NULL;
+}
+
+static int
+hammer_waiting(void *arg)
+{
+	struct waiting *w = arg;
+	pthread_t ender;
+
+	w->caller = mach_thread_self();
+	w->over = false;
+	if (!EXPECT_EQ(pthread_create(&ender, NULL, end_waits, w), 0)) {
+		return 1;
+	}
+	for (unsigned round = 0; round < 20; round++) {
+		hostile_call(waiting_calls[w->call]);
+	}
+	w->over = true;
+	EXPECT_EQ(pthread_join(ender, NULL), 0);
+	return 0;
+}
+
+TEST(calls_that_wait_survive_hostile_arguments)
+{
+	for (unsigned call = 0; call < WAITING_CALLS; call++) {
+		struct waiting w = { .call = call };
+		int status;
+
+		random_state = 0x9e3779b97f4a7c15 ^ call;
+		status = ktap_in_child(hammer_waiting, &w);
+		EXPECT(status == 0 || status == 128 + 12 || status == 128 + 11 || status == 128 + 10);
 	}
 }
 
