@@ -107,12 +107,13 @@ vm_map_t vm_map_fork(vm_map_t old);
 
 /*
  * Maps [src_addr, src_addr + size) of `src` in `target` as well: shared, or with `copy` a copy-on-write
- * copy of it. Placed like vm_map_enter does. *cur and *max: what the new range allows, the least of what
- * the source does. Page-aligned.
+ * copy of it. Placed like vm_map_enter does. *cur and *max: the most that the new range is to allow; then what it does
+ * allow, which is no more than the source does, and no less than asked with `exact` (KERN_PROTECTION_FAILURE).
+ * Page-aligned.
  */
 OS_WARN_RESULT kern_return_t vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size,
-    vm_map_offset_t mask, int flags, vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur,
-    vm_prot_t *max, vm_inherit_t inherit);
+    vm_map_offset_t mask, int flags, vm_map_t src, vm_map_offset_t src_addr, bool copy, bool exact,
+    vm_prot_t *cur, vm_prot_t *max, vm_inherit_t inherit);
 
 /*
  * Wires the pages of the range, all of which must be mapped and allow `access`, once more; unwires once what is

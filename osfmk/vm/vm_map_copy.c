@@ -108,6 +108,22 @@ copy_read(vm_map_copy_t copy, vm_map_size_t at, char *buffer, size_t len)
 	return KERN_SUCCESS;
 }
 
+kern_return_t
+vm_map_copy_read(vm_map_copy_t copy, void *data, vm_map_size_t size)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	assert(size <= copy->vmc_size);
+	for (vm_map_size_t done = 0; done < size && kr == KERN_SUCCESS;) {
+		vm_map_size_t room = PAGE_SIZE - ((copy->vmc_offset + done) & PAGE_MASK);
+		vm_map_size_t part = os_min(room, size - done);
+
+		kr = copy_read(copy, done, (char *)data + done, part);
+		done += part;
+	}
+	return kr;
+}
+
 #define OVERWRITE_BUFFER 4096 /* bytes at a time; a zone element, and a divisor of a page */
 
 kern_return_t

@@ -46,6 +46,9 @@ OS_WARN_RESULT kern_return_t vm_map_copyout(vm_map_t map, vm_map_offset_t *addr,
 OS_WARN_RESULT kern_return_t vm_map_copy_place(vm_map_t map, vm_map_offset_t *addr, vm_map_offset_t mask,
     int flags, vm_map_copy_t copy, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit);
 
+/* The copy's first `size` bytes, as many as there are at least, for the kernel. May block. */
+OS_WARN_RESULT kern_return_t vm_map_copy_read(vm_map_copy_t copy, void *data, vm_map_size_t size);
+
 void vm_map_copy_discard(vm_map_copy_t copy);
 
 vm_map_size_t vm_map_copy_size(vm_map_copy_t copy); /* bytes */

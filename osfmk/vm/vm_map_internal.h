@@ -215,8 +215,9 @@ struct vm_map_taken {
  * reference to its object. Begins with no entries and all rights. vm_map_remap.c.
  */
 struct vm_map_pieces {
-	vm_map_entry_t first, last; /* through vme_link */
-	vm_prot_t cur, max;         /* what all sources allow */
+	vm_map_entry_t first, last;   /* through vme_link */
+	vm_prot_t cur, max;           /* what all sources allow */
+	vm_prot_t need_cur, need_max; /* what they must allow: vm_map_remap's `exact`, else nothing */
 };
 
 /* One piece more: object pages from `first` on, at [start, end). */

@@ -179,6 +179,9 @@ remap_shared(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_
 {
 	kern_return_t kr = vm_map_pieces_collect(pieces, src, src_addr, src_addr + size);
 
+	if (kr == KERN_SUCCESS && ((pieces->need_cur & ~pieces->cur) || (pieces->need_max & ~pieces->max))) {
+		kr = KERN_PROTECTION_FAILURE;
+	}
 	if (kr != KERN_SUCCESS) {
 		vm_map_pieces_free(pieces);
 		return kr;
@@ -211,6 +214,9 @@ remap_copy(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_of
 
 	if (kr == KERN_SUCCESS) {
 		kr = vm_map_copyin(src, src_addr, size, false, &copy);
+		/* What can be read may be copied, and with a copy one may do what one likes. */
+		pieces->cur |= pieces->need_cur;
+		pieces->max |= pieces->need_max;
 	}
 	if (kr != KERN_SUCCESS) {
 		return kr;
@@ -224,9 +230,13 @@ remap_copy(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_of
 
 kern_return_t
 vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
-    vm_map_t src, vm_map_offset_t src_addr, bool copy, vm_prot_t *cur, vm_prot_t *max, vm_inherit_t inherit)
+    vm_map_t src, vm_map_offset_t src_addr, bool copy, bool exact, vm_prot_t *cur, vm_prot_t *max,
+    vm_inherit_t inherit)
 {
-	struct vm_map_pieces pieces = { .cur = VM_PROT_ALL, .max = VM_PROT_ALL };
+	struct vm_map_pieces pieces = { .cur = *cur,
+		.max = *max,
+		.need_cur = exact ? *cur : VM_PROT_NONE,
+		.need_max = exact ? *max : VM_PROT_NONE };
 	kern_return_t kr;
 
 	if (size == 0 || !page_aligned(size | src_addr) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {

@@ -3,6 +3,7 @@
  */
 #include <vm/vm_user.h>
 
+#include <ipc/ipc_kobject.h>
 #include <ipc/port.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
@@ -153,25 +154,54 @@ mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_o
 	return kr;
 }
 
-kern_return_t
-mach_vm_remap(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
-    vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot, vm_prot_t *max_prot,
-    vm_inherit_t inherit)
+static kern_return_t
+remap_user(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, bool exact, vm_prot_t *cur_prot,
+    vm_prot_t *max_prot, vm_inherit_t inherit)
 {
 	vm_map_offset_t start, end;
 	kern_return_t kr;
 
-	*cur_prot = VM_PROT_NONE;
-	*max_prot = VM_PROT_NONE;
 	if (src == NULL || size == 0 ||
 	    ((unsigned)flags & ~(unsigned)(VM_FLAGS_USER_REMAP | VM_FLAGS_ALIAS_MASK)) ||
 	    !page_range(src_addr, size, &start, &end)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	kr = vm_map_remap(map, addr, end - start, mask | PAGE_MASK, flags, src, start, copy != 0, cur_prot,
-	    max_prot, inherit);
+	kr = vm_map_remap(map, addr, end - start, mask | PAGE_MASK, flags, src, start, copy != 0, exact,
+	    cur_prot, max_prot, inherit);
 	if (kr == KERN_SUCCESS && (flags & VM_FLAGS_RETURN_DATA_ADDR)) {
 		*addr += src_addr - start;
+	}
+	return kr;
+}
+
+kern_return_t
+mach_vm_remap(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot, vm_prot_t *max_prot,
+    vm_inherit_t inherit)
+{
+	*cur_prot = VM_PROT_ALL;
+	*max_prot = VM_PROT_ALL;
+	return remap_user(
+	    map, addr, size, mask, flags, src, src_addr, copy, false, cur_prot, max_prot, inherit);
+}
+
+kern_return_t
+mach_vm_remap_new(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    ipc_port_t src_task, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot, vm_prot_t *max_prot,
+    vm_inherit_t inherit)
+{
+	bool writes = !copy && (*max_prot & VM_PROT_WRITE) != 0;
+	vm_map_t src;
+	kern_return_t kr;
+
+	if ((*max_prot & ~VM_PROT_ALL) || (*cur_prot & ~*max_prot)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	src = writes ? convert_port_to_map(src_task) : convert_port_to_map_read(src_task);
+	kr = remap_user(map, addr, size, mask, flags, src, src_addr, copy, true, cur_prot, max_prot, inherit);
+	if (src != NULL) {
+		vm_map_deallocate(src);
 	}
 	return kr;
 }

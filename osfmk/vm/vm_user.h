@@ -34,6 +34,14 @@ kern_return_t mach_vm_remap(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t
     int flags, vm_map_t src, mach_vm_offset_t src_addr, boolean_t copy, vm_prot_t *cur_prot,
     vm_prot_t *max_prot, vm_inherit_t inherit);
 
+/*
+ * The same with exactly the rights that are asked for, or KERN_PROTECTION_FAILURE. The source is a task's port: its read
+ * port will do if the memory cannot be written through the new range.
+ */
+kern_return_t mach_vm_remap_new(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size,
+    mach_vm_offset_t mask, int flags, ipc_port_t src_task, mach_vm_offset_t src_addr, boolean_t copy,
+    vm_prot_t *cur_prot, vm_prot_t *max_prot, vm_inherit_t inherit);
+
 /* Copies, through the kernel: inside the map, and from the map to the caller's. */
 kern_return_t mach_vm_copy(vm_map_t map, mach_vm_address_t src, mach_vm_size_t size, mach_vm_address_t dst);
 kern_return_t mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size,
