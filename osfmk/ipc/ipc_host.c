@@ -4,6 +4,7 @@
 #include <ipc/ipc.h>
 
 #include <arm64/cpu_data.h>
+#include <arm64/panic.h>
 #include <ipc/ipc_clock.h>
 #include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
@@ -21,6 +22,7 @@
 #include <kern/zalloc.h>
 #include <mach/host_info.h>
 #include <mach/host_notify.h>
+#include <mach/host_reboot.h>
 #include <mach/host_special_ports.h>
 #include <mach/machine.h>
 #include <string.h>
@@ -432,4 +434,24 @@ host_notify_calendar_set(void)
 {
 	host_notify_all(HOST_NOTIFY_CALENDAR_CHANGE, HOST_CALENDAR_CHANGED_REPLYID);
 	host_notify_all(HOST_NOTIFY_CALENDAR_SET, HOST_CALENDAR_SET_REPLYID);
+}
+
+/* --- the machine --- */
+
+kern_return_t
+host_reboot(host_t host, int options)
+{
+	(void)host;
+	if (options & HOST_REBOOT_DEBUGGER) {
+		return KERN_NOT_SUPPORTED;
+	}
+	machine_halt(0);
+}
+
+kern_return_t
+thread_wire(host_t host, thread_t thread, boolean_t wired)
+{
+	(void)host;
+	(void)wired;
+	return thread == current_thread() ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
 }

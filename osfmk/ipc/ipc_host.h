@@ -32,6 +32,12 @@ kern_return_t host_get_special_port(host_t host, int node, int which, ipc_port_t
 kern_return_t host_set_special_port(host_t host, int which, ipc_port_t port);
 kern_return_t host_request_notification(host_t host, host_flavor_t type, ipc_port_t port);
 
+/* Whatever else is asked for, the machine stops. There is no debugger to be called instead (HOST_REBOOT_DEBUGGER). */
+kern_return_t host_reboot(host_t host, int options);
+
+/* Threads are wired always; one may say so about itself alone. */
+kern_return_t thread_wire(host_t host, thread_t thread, boolean_t wired);
+
 /* The wall-clock time was set: tells those who asked. May be called wherever a message may be sent. */
 void host_notify_calendar_set(void);
 

@@ -197,6 +197,33 @@ mig_address_reply(ipc_kmsg_t request, ipc_kmsg_t reply)
 	request->ikm_local = IP_NULL;
 }
 
+/*
+ * Without memory for a reply the request's own frame carries the error, so that the client hears of it: a frame has
+ * room for that, with a trailer.
+ */
+static OS_COLD ipc_kmsg_t
+mig_refuse(ipc_kmsg_t request, kern_return_t retcode)
+{
+	mach_msg_header_t *header = ikm_header(request);
+	mach_msg_type_name_t type = MACH_MSGH_BITS_LOCAL(request->ikm_bits);
+
+	static_assert(MIG_SIMPLE_DATA + MAX_TRAILER_SIZE <= IKM_INLINE, "an error fits any frame");
+	if (!IP_VALID(request->ikm_local)) {
+		ipc_kmsg_destroy(request);
+		return IKM_NULL;
+	}
+	ipc_kmsg_strip(request);
+	ipc_right_destroy_naked(request->ikm_remote, MACH_MSGH_BITS_REMOTE(request->ikm_bits));
+	request->ikm_remote = request->ikm_local;
+	request->ikm_local = IP_NULL;
+	request->ikm_bits = MACH_MSGH_BITS(type, 0);
+	request->ikm_sender = (security_token_t){ { 0, 1 } };
+	request->ikm_audit = (audit_token_t){ { 0 } };
+	*header = (mach_msg_header_t){ .msgh_id = header->msgh_id + 100 };
+	mig_frame_error(request, retcode);
+	return request;
+}
+
 void
 ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *out)
 {
@@ -213,7 +240,7 @@ ipc_kobject_server(ipc_kmsg_t request, ipc_kmsg_t *out)
 	}
 	reply = ipc_kmsg_alloc(size, ndesc);
 	if (reply == IKM_NULL) {
-		ipc_kmsg_destroy(request);
+		*out = mig_refuse(request, KERN_RESOURCE_SHORTAGE);
 		return;
 	}
 	if (routine != NULL) {

@@ -452,10 +452,11 @@ processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, pro
 }
 
 kern_return_t
-processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_number_t *count)
+processor_set_tasks_with_flavor(
+    processor_set_t set, mach_task_flavor_t flavor, ipc_port_t **tasks, mach_msg_type_number_t *count)
 {
 	struct task_list members;
-	kern_return_t kr = task_list_take(&members);
+	kern_return_t kr = flavor <= TASK_FLAVOR_NAME ? task_list_take(&members) : KERN_INVALID_ARGUMENT;
 
 	(void)set;
 	if (kr != KERN_SUCCESS) {
@@ -464,11 +465,17 @@ processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_numbe
 	*tasks = port_array(members.count);
 	for (uint32_t i = 0; *tasks != NULL && i < members.count; i++) {
 		task_reference(members.tasks[i]);
-		(*tasks)[i] = convert_task_to_port(members.tasks[i]);
+		(*tasks)[i] = convert_task_to_flavor(members.tasks[i], flavor);
 	}
 	*count = members.count;
 	task_list_release(&members);
 	return *tasks != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+}
+
+kern_return_t
+processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_number_t *count)
+{
+	return processor_set_tasks_with_flavor(set, TASK_FLAVOR_CONTROL, tasks, count);
 }
 
 /* Appends the ports of a task's threads, those that there is room for. */

@@ -54,6 +54,8 @@ kern_return_t processor_set_max_priority(processor_set_t set, int priority, bool
 kern_return_t processor_set_policy_enable(processor_set_t set, int policy);
 kern_return_t processor_set_policy_disable(processor_set_t set, int policy, boolean_t change_threads);
 /* The tasks of all processes, and all their threads. The kernel's own are not handed out. */
+kern_return_t processor_set_tasks_with_flavor(
+    processor_set_t set, mach_task_flavor_t flavor, ipc_port_t **tasks, mach_msg_type_number_t *count);
 kern_return_t processor_set_tasks(processor_set_t set, ipc_port_t **tasks, mach_msg_type_number_t *count);
 kern_return_t processor_set_threads(processor_set_t set, ipc_port_t **threads, mach_msg_type_number_t *count);
 

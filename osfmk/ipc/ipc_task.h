@@ -24,6 +24,7 @@ struct ipc_task_state {
 	lck_spin_t lock;
 	ipc_port_t
 	    flavor[TASK_FLAVOR_COUNT]; /* (a) the task's own ports, by TASK_FLAVOR_*; made when asked for */
+	ipc_port_t suspension;         /* (a) where suspension tokens lead to; made when first asked for */
 	ipc_port_t host;               /* (l) what host_self answers */
 	ipc_port_t bootstrap;          /* (l) inherited */
 	ipc_port_t access;             /* (l) inherited */

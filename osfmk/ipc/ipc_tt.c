@@ -33,23 +33,59 @@ static LCK_CLASS_DECLARE(ipc_task_lock_class, "ipc task ports", LCK_RANK_IPC_MIS
 
 /* --- objects to ports --- */
 
+/*
+ * The port in *slot with a reference, made if there is none yet. The object may be ending, and the port with it: its
+ * memory is looked at inside an SMR section only, and IP_DEAD is the answer once it is gone.
+ */
+static ipc_port_t
+ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+{
+	ipc_port_t port, made;
+
+	smr_enter();
+	port = os_atomic_load(slot, acquire); /* pairs with the exchange below */
+	if (IP_VALID(port) && !ip_try_reference(port)) {
+		port = IP_DEAD;
+	}
+	smr_leave();
+	if (port != IP_NULL) {
+		return port;
+	}
+	made = ipc_kobject_alloc_port(kobject, type);
+	if (made == IP_NULL) {
+		return IP_NULL;
+	}
+	ip_reference(made); /* the caller's */
+	if (os_atomic_cmpxchg(slot, IP_NULL, made, acq_rel)) {
+		return made;
+	}
+	ip_release(made);
+	ipc_kobject_dealloc_port(made);
+	return ipc_self_port_reference(slot, kobject, type);
+}
+
 ipc_port_t
 ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
 {
-	ipc_port_t port = os_atomic_load(slot, acquire), made; /* pairs with the exchange below */
+	ipc_port_t port = ipc_self_port_reference(slot, kobject, type), right = port;
 
-	if (port == IP_NULL) {
-		made = ipc_kobject_alloc_port(kobject, type);
-		if (made == IP_NULL) {
-			return IP_NULL;
-		}
-		if (os_atomic_cmpxchgv(slot, IP_NULL, made, &port, acq_rel)) {
-			port = made;
-		} else {
-			ipc_kobject_dealloc_port(made);
-		}
+	if (IP_VALID(port)) {
+		right = ipc_port_make_send(port);
+		ip_release(port);
 	}
-	return ipc_port_make_send(port);
+	return right;
+}
+
+ipc_port_t
+ipc_self_port_sonce(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+{
+	ipc_port_t port = ipc_self_port_reference(slot, kobject, type), right = port;
+
+	if (IP_VALID(port)) {
+		right = ipc_port_make_sonce(port);
+		ip_release(port);
+	}
+	return right;
 }
 
 /* The object ends: nobody finds it through this port any more, and none will be made. */
@@ -278,25 +314,25 @@ convert_port_to_map_read(ipc_port_t port)
 
 /* --- names to objects --- */
 
-/* The port that a send right of the current task denotes. Inside an SMR section. */
-static ipc_port_t
-ipc_name_to_port(mach_port_name_t name)
+/* Whether `name` is a send right of the current task; its word. Inside an SMR section. */
+OS_INLINE bool
+ipc_name_is_send(mach_port_name_t name, uint64_t *word)
 {
-	uint64_t word = 0;
-
-	if (nt_lookup(&current_task()->ipc.space->is_table, name, &word) == NULL ||
-	    !(nt_rights(word) & NT_SEND)) {
-		return IP_NULL;
-	}
-	return nt_object(word);
+	return nt_lookup(&current_task()->ipc.space->is_table, name, word) != NULL &&
+	       (nt_rights(*word) & NT_SEND) != 0;
 }
 
 ipc_port_t
 ipc_name_to_kobject_port(mach_port_name_t name, ipc_kobject_type_t type)
 {
-	ipc_port_t port = ipc_name_to_port(name);
+	uint64_t word = 0;
+	ipc_port_t port;
 
-	return port != IP_NULL && port->ip_kotype == type ? port : IP_NULL;
+	if (!ipc_name_is_send(name, &word)) {
+		return IP_NULL;
+	}
+	port = nt_object(word);
+	return port->ip_kotype == type ? port : IP_NULL;
 }
 
 /*
@@ -329,10 +365,13 @@ port_name_to_task(mach_port_name_t name)
 task_t
 port_name_to_task_name(mach_port_name_t name)
 {
-	task_t task;
+	task_t task = TASK_NULL;
+	uint64_t word = 0;
 
 	smr_enter();
-	task = convert_port_to_task_name(ipc_name_to_port(name));
+	if (ipc_name_is_send(name, &word)) {
+		task = convert_port_to_task_name(nt_object(word));
+	}
 	smr_leave();
 	return task;
 }
@@ -435,6 +474,7 @@ ipc_task_disable(task_t task)
 	for (unsigned flavor = 0; flavor < TASK_FLAVOR_COUNT; flavor++) {
 		ipc_kobject_dealloc_port(ipc_self_port_disable(&task->ipc.flavor[flavor]));
 	}
+	ipc_kobject_dealloc_port(ipc_self_port_disable(&task->ipc.suspension));
 	ipc_space_terminate(task->ipc.space);
 }
 

@@ -28,5 +28,6 @@ typedef enum ipc_kobject_type {
 	IKOT_IOKIT_CONNECT,
 	IKOT_VOUCHER,
 	IKOT_TASK_ID_TOKEN,
+	IKOT_TASK_RESUME,
 	IKOT_MAX,
 } ipc_kobject_type_t;

@@ -566,6 +566,22 @@ mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64_t guard)
 	return mach_port_replace_guard(space, name, guard, NULL);
 }
 
+kern_return_t
+mach_port_assert_attributes(ipc_space_t space, mach_port_name_t name, mach_port_flavor_t flavor,
+    mach_port_info_t info, mach_msg_type_number_t count)
+{
+	uint64_t guard;
+
+	if (flavor != MACH_PORT_GUARD_INFO) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (count < MACH_PORT_GUARD_INFO_COUNT) {
+		return KERN_FAILURE;
+	}
+	memcpy(&guard, info, sizeof(guard));
+	return mach_port_replace_guard(space, name, guard, &guard);
+}
+
 /* Links of special reply ports are not kept beyond a call: none is ever lost. */
 kern_return_t
 mach_port_special_reply_port_reset_link(ipc_space_t space, mach_port_name_t name, boolean_t *lost)

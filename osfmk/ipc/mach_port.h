@@ -41,6 +41,8 @@ kern_return_t mach_port_get_attributes(ipc_space_t space, mach_port_name_t name,
     mach_port_info_t info, mach_msg_type_number_t *count);
 kern_return_t mach_port_set_attributes(ipc_space_t space, mach_port_name_t name, mach_port_flavor_t flavor,
     mach_port_info_t info, mach_msg_type_number_t count);
+kern_return_t mach_port_assert_attributes(ipc_space_t space, mach_port_name_t name, mach_port_flavor_t flavor,
+    mach_port_info_t info, mach_msg_type_number_t count);
 kern_return_t mach_port_get_srights(ipc_space_t space, mach_port_name_t name, mach_port_rights_t *srights);
 kern_return_t mach_port_get_context(ipc_space_t space, mach_port_name_t name, mach_port_context_t *context);
 kern_return_t mach_port_set_context(ipc_space_t space, mach_port_name_t name, mach_port_context_t context);
@@ -60,6 +62,10 @@ kern_return_t mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64
 /* mach_port_info.c: for tools. */
 kern_return_t mach_port_kobject(
     ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address);
+/* `description` has room for KOBJECT_DESCRIPTION_MAX characters. */
+#define KOBJECT_DESCRIPTION_MAX 512
+kern_return_t mach_port_kobject_description(
+    ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address, char *description);
 kern_return_t mach_port_kernel_object(
     ipc_space_t space, mach_port_name_t name, unsigned *type, unsigned *address);
 kern_return_t mach_port_space_info(ipc_space_t space, ipc_info_space_t *info, struct vm_map_copy **table,

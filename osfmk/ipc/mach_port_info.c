@@ -10,8 +10,10 @@
 #include <ipc/right.h>
 #include <ipc/space.h>
 #include <kern/smr.h>
+#include <kern/upcalls.h>
 #include <kern/zalloc.h>
 #include <mach_debug/ipc_info.h>
+#include <stdio.h>
 #include <string.h>
 #include <vm/vm_map_copy.h>
 
@@ -55,6 +57,80 @@ mach_port_kernel_object(ipc_space_t space, mach_port_name_t name, unsigned *type
 {
 	*address = 0;
 	return name_object_type(space, name, type);
+}
+
+static const char *const kind_names[IKOT_MAX] = {
+	[IKOT_NONE] = "",
+	[IKOT_HOST] = "host",
+	[IKOT_HOST_PRIV] = "host-priv",
+	[IKOT_TASK_CONTROL] = "task-control",
+	[IKOT_TASK_READ] = "task-read",
+	[IKOT_TASK_INSPECT] = "task-inspect",
+	[IKOT_TASK_NAME] = "task-name",
+	[IKOT_THREAD_CONTROL] = "thread-control",
+	[IKOT_THREAD_READ] = "thread-read",
+	[IKOT_THREAD_INSPECT] = "thread-inspect",
+	[IKOT_SEMAPHORE] = "semaphore",
+	[IKOT_CLOCK] = "clock",
+	[IKOT_CLOCK_CTRL] = "clock-control",
+	[IKOT_PROCESSOR] = "processor",
+	[IKOT_PSET] = "processor-set",
+	[IKOT_PSET_NAME] = "processor-set-name",
+	[IKOT_TIMER] = "timer",
+	[IKOT_NAMED_ENTRY] = "memory-entry",
+	[IKOT_MAIN_DEVICE] = "main-device",
+	[IKOT_IOKIT_OBJECT] = "iokit-object",
+	[IKOT_IOKIT_CONNECT] = "iokit-connect",
+	[IKOT_VOUCHER] = "voucher",
+	[IKOT_TASK_ID_TOKEN] = "task-identity-token",
+	[IKOT_TASK_RESUME] = "task-suspension-token",
+};
+
+/* The task or thread that a right denotes, with a reference; both NULL: something else. */
+static void
+name_to_owner(ipc_space_t space, mach_port_name_t name, task_t *task, thread_t *thread)
+{
+	uint64_t word = 0;
+	ipc_port_t port = IP_NULL;
+
+	smr_enter();
+	if (nt_lookup(&space->is_table, name, &word) != NULL &&
+	    (nt_rights(word) & (NT_SEND | NT_SEND_ONCE)) != 0) {
+		port = nt_object(word);
+	}
+	*task = convert_port_to_task_name(port);
+	if (*task == TASK_NULL && port != IP_NULL) {
+		*task = ipc_port_to_task(port, IKOT_TASK_ID_TOKEN);
+	}
+	*thread = convert_port_to_thread_inspect(port);
+	smr_leave();
+}
+
+/* The kind, and of tasks and threads which one. */
+kern_return_t
+mach_port_kobject_description(
+    ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address, char *description)
+{
+	task_t task;
+	thread_t thread;
+	kern_return_t kr = mach_port_kobject(space, name, type, address);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	name_to_owner(space, name, &task, &thread);
+	if (task != TASK_NULL) {
+		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s (pid %d)", kind_names[*type],
+		    bsd_task_pid(task));
+		task_deallocate(task);
+	} else if (thread != THREAD_NULL) {
+		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s (thread %llu)", kind_names[*type],
+		    (unsigned long long)thread->thread_id);
+		thread_deallocate(thread);
+	} else {
+		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s", kind_names[*type]);
+	}
+	return KERN_SUCCESS;
 }
 
 /* --- the table of a space --- */

@@ -90,6 +90,13 @@ mig_put_word(struct mig_reply *rp, uint32_t word)
 	rp->data_len += sizeof(word);
 }
 
+OS_INLINE void
+mig_put_long(struct mig_reply *rp, uint64_t value)
+{
+	memcpy(rp->data + rp->data_len, &value, sizeof(value));
+	rp->data_len += sizeof(value);
+}
+
 /* The bytes lie behind the count already; their padding is cleared. */
 OS_INLINE void
 mig_put_chars(struct mig_reply *rp, uint32_t count)

@@ -21,9 +21,11 @@
 #include <ipc/mach_port.h>
 #include <ipc/port.h>
 #include <ipc/space.h>
+#include <ipc/task_suspension.h>
 #include <ipc/task_token.h>
 #include <kern/kern_types.h>
 #include <kern/processor.h>
+#include <kern/restartable.h>
 #include <kern/sched_prim.h>
 #include <kern/semaphore.h>
 #include <kern/task.h>
@@ -82,6 +84,10 @@ MIG_CUSTOM(host_get_exception_ports);
 MIG_CUSTOM(host_swap_exception_ports);
 MIG_CUSTOM(mach_port_peek);
 MIG_CUSTOM(mach_vm_read_list);
+MIG_CUSTOM(vm_read_list);
+MIG_CUSTOM(mach_port_construct);
+MIG_CUSTOM(thread_convert_thread_state);
+MIG_CUSTOM(task_restartable_ranges_register);
 
 extern const struct mig_routine mig_routines[]; /* sorted by id */
 extern const uint32_t mig_routine_count;

@@ -13,6 +13,7 @@
 #include <ipc/notify.h>
 #include <ipc/pset.h>
 #include <ipc/space.h>
+#include <ipc/task_suspension.h>
 #include <ipc/task_token.h>
 #include <kern/assert.h>
 #include <kern/thread.h>
@@ -192,7 +193,10 @@ ipc_port_release_sonce(ipc_port_t port)
 	if (!IP_VALID(port)) {
 		return;
 	}
-	if (ip_active(port)) {
+	if (os_unlikely(port->ip_kotype == IKOT_TASK_RESUME)) {
+		task_suspension_token_gone(port);
+		ipc_port_discard_sonce(port);
+	} else if (ip_active(port)) {
 		ipc_notify_send_once(port);
 	} else {
 		ipc_port_discard_sonce(port);

@@ -6,7 +6,9 @@
 #include <arm64/machine_routines.h>
 #include <kern/exception.h>
 #include <kern/processor.h>
+#include <kern/restartable.h>
 #include <kern/rpc_push.h>
+#include <kern/task.h>
 #include <kern/thread.h>
 #include <kern/upcalls.h>
 #include <kern/waitq.h>
@@ -61,6 +63,9 @@ ast_taken_user(void)
 
 	if (os_unlikely(flags & AST_TERMINATE)) {
 		thread_terminate_self();
+	}
+	if (os_unlikely(self->task->restartable != NULL)) {
+		restartable_ranges_ast(self); /* before anything else looks at the pc */
 	}
 	if (os_unlikely(flags & AST_ABORT)) {
 		thread_ast_clear(AST_ABORT);

@@ -26,6 +26,8 @@
 #define AST_KDEBUG    0x0200U /* machine layer: the end of the system call is to be traced */
 #define AST_PUSH      0x0400U /* <kern/rpc_push.h>: look again before waiting for a message */
 
+#define AST_RESTART 0x1000U /* <kern/restartable.h>: its pc may have to move */
+
 #define AST_USAGE 0x0800U /* thread_usage_begin(): somebody wants to know how its time splits */
 
 /* Bits that interrupt a THREAD_ABORTSAFE wait, also when they are set before the wait begins. */

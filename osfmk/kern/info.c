@@ -308,3 +308,53 @@ task_info(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_numb
 		return KERN_INVALID_ARGUMENT;
 	}
 }
+
+kern_return_t
+task_set_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t count)
+{
+	(void)task;
+	(void)info;
+	(void)count;
+	/* What can be told cannot be set; a trace buffer could, where there is one. */
+	return flavor == TASK_TRACE_MEMORY_INFO ? KERN_NOT_SUPPORTED : KERN_INVALID_ARGUMENT;
+}
+
+/* Register state that all threads of a task share is debug registers; this kernel gives programs none. */
+kern_return_t
+task_get_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t *count)
+{
+	(void)task;
+	(void)flavor;
+	(void)state;
+	(void)count;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+task_set_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count)
+{
+	(void)task;
+	(void)flavor;
+	(void)state;
+	(void)count;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+thread_convert_thread_state(thread_t thread, int direction, int flavor, const uint32_t *in,
+    mach_msg_type_number_t in_count, uint32_t *out, mach_msg_type_number_t *out_count)
+{
+	uint32_t need = machine_thread_state_words(flavor);
+
+	(void)thread;
+	if (direction != THREAD_CONVERT_THREAD_STATE_TO_SELF &&
+	    direction != THREAD_CONVERT_THREAD_STATE_FROM_SELF) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (need == 0 || in_count < need || *out_count < need) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	memcpy(out, in, need * sizeof(*out));
+	*out_count = need;
+	return KERN_SUCCESS;
+}

@@ -429,6 +429,39 @@ semaphore_timedwait(semaphore_t semaphore, mach_timespec_t time)
 	return kr == KERN_SUCCESS ? semaphore_wait_deadline(semaphore, deadline) : kr;
 }
 
+/* One is signalled, the other waited for; if the signal fails nothing is waited for. */
+static kern_return_t
+semaphore_wait_signal_until(semaphore_t wait, semaphore_t signal, uint64_t deadline)
+{
+	thread_t waiter = THREAD_NULL;
+	bool interrupts = ml_set_interrupts_enabled(false), over = true;
+	kern_return_t kr = semaphore_signal_claim(signal, &waiter);
+
+	if (kr == KERN_SUCCESS) {
+		over = semaphore_wait_begin(wait, deadline, &kr);
+	}
+	if (waiter != THREAD_NULL) {
+		thread_make_runnable_masked(waiter);
+	}
+	ml_set_interrupts_enabled(interrupts);
+	return over ? kr : semaphore_wait_result(thread_block(THREAD_CONTINUE_NULL));
+}
+
+kern_return_t
+semaphore_wait_signal(semaphore_t wait, semaphore_t signal)
+{
+	return semaphore_wait_signal_until(wait, signal, 0);
+}
+
+kern_return_t
+semaphore_timedwait_signal(semaphore_t wait, semaphore_t signal, mach_timespec_t time)
+{
+	uint64_t deadline;
+	kern_return_t kr = semaphore_deadline(time.tv_sec, time.tv_nsec, &deadline);
+
+	return kr == KERN_SUCCESS ? semaphore_wait_signal_until(wait, signal, deadline) : kr;
+}
+
 /* --- traps; all enter with interrupts masked --- */
 
 static void

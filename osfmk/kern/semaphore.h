@@ -54,6 +54,8 @@ kern_return_t semaphore_wait_deadline(semaphore_t semaphore, uint64_t deadline);
 kern_return_t semaphore_wait(semaphore_t semaphore);
 /* From now; zero is a poll. */
 kern_return_t semaphore_timedwait(semaphore_t semaphore, mach_timespec_t time);
+kern_return_t semaphore_wait_signal(semaphore_t wait, semaphore_t signal);
+kern_return_t semaphore_timedwait_signal(semaphore_t wait, semaphore_t signal, mach_timespec_t time);
 
 void semaphore_reference(semaphore_t semaphore);
 void semaphore_dereference(semaphore_t semaphore);

@@ -7,6 +7,7 @@
 
 #include <arm64/machine_routines.h>
 #include <ipc/ipc.h>
+#include <kern/restartable.h>
 #include <kern/sched.h>
 #include <kern/semaphore.h>
 #include <kern/upcalls.h>
@@ -145,6 +146,8 @@ task_create_internal(task_t parent, bool inherit_memory, task_t *out)
 	kr = task_create_with_map(parent, map, out);
 	if (kr != KERN_SUCCESS) {
 		vm_map_deallocate(map);
+	} else if (inherit_memory) {
+		restartable_ranges_inherit(*out, parent);
 	}
 	return kr;
 }
@@ -188,6 +191,7 @@ task_finish(task_t task, struct vm_map *map)
 	assert(task != kernel_task);
 	semaphore_destroy_all(task);
 	ipc_task_terminate(task);
+	restartable_ranges_drop(task);
 	vm_map_deallocate(map);
 	task_deallocate(task);
 }
@@ -449,8 +453,8 @@ task_wait_stopped(task_t task)
 	return KERN_SUCCESS;
 }
 
-kern_return_t
-task_suspend(task_t task)
+static kern_return_t
+task_suspend_user(task_t task, bool token)
 {
 	bool first;
 
@@ -463,11 +467,37 @@ task_suspend(task_t task)
 		return KERN_TERMINATED;
 	}
 	first = task->user_stop_count++ == 0;
+	task->token_stop_count += token;
 	if (first) {
 		task_hold_locked(task);
 	}
 	lck_mtx_unlock(&task->lock);
 	return first ? task_wait_stopped(task) : KERN_SUCCESS;
+}
+
+kern_return_t
+task_suspend(task_t task)
+{
+	return task_suspend_user(task, false);
+}
+
+kern_return_t
+task_suspend_token(task_t task)
+{
+	kern_return_t kr = task_suspend_user(task, true);
+
+	if (kr == KERN_RESOURCE_SHORTAGE) {
+		task_resume_token(task); /* held, but it could not be waited for */
+	}
+	return kr;
+}
+
+static void
+task_resume_user_locked(task_t task) REQUIRES(task->lock)
+{
+	if (--task->user_stop_count == 0) {
+		task_release_locked(task);
+	}
 }
 
 kern_return_t
@@ -481,14 +511,22 @@ task_resume(task_t task)
 	lck_mtx_lock(&task->lock);
 	if (!task->active) {
 		kr = KERN_TERMINATED;
-	} else if (task->user_stop_count > 0) {
-		if (--task->user_stop_count == 0) {
-			task_release_locked(task);
-		}
+	} else if (task->user_stop_count > task->token_stop_count) {
+		task_resume_user_locked(task);
 		kr = KERN_SUCCESS;
 	}
 	lck_mtx_unlock(&task->lock);
 	return kr;
+}
+
+void
+task_resume_token(task_t task)
+{
+	lck_mtx_lock(&task->lock);
+	assert(task->token_stop_count > 0);
+	task->token_stop_count--;
+	task_resume_user_locked(task);
+	lck_mtx_unlock(&task->lock);
 }
 
 /* --- exec --- */
@@ -506,5 +544,6 @@ task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 	}
 	enable_preemption();
 	exc_actions_thread_exec(thread);
+	restartable_ranges_drop(task);
 	return old;
 }

@@ -22,16 +22,19 @@
 
 struct vm_map;
 struct proc;
+struct restartable_ranges;
 
 struct task {
 	/* read by every trap */
 	struct vm_map *map; /* (c) until the last thread is gone; exec replaces it while single-threaded */
 	void *bsd_info;     /* (c) struct proc; NULL for kernel_task before bsd_init */
 	bool active;        /* (t) false once terminating; may be looked at without the lock */
+	struct restartable_ranges *restartable; /* (a) <kern/restartable.h>; NULL: none */
 
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
 	uint32_t suspend_count;              /* (t) holds every thread */
 	uint32_t user_stop_count;            /* (t) task_suspend by programs */
+	uint32_t token_stop_count;           /* (t) how many of these a token takes back */
 	uint32_t thread_count;               /* (t) */
 	struct list_node threads;            /* (t) thread.task_link */
 	lck_mtx_t lock;
@@ -80,6 +83,13 @@ void task_deallocate(task_t task);
 kern_return_t task_suspend(task_t task);
 kern_return_t task_resume(task_t task);
 
+/*
+ * task_suspend that task_resume does not take back but task_resume_token, which is to be called once for each success
+ * (<ipc/task_suspension.h>). Nothing happens to a task that has ended.
+ */
+kern_return_t task_suspend_token(task_t task);
+void task_resume_token(task_t task);
+
 /* The threads of a task at one moment, each with a reference. */
 struct task_threads {
 	thread_t *threads;
@@ -115,6 +125,12 @@ kern_return_t task_terminate(task_t task);
 
 /* MIG routine 3405. KERN_TERMINATED when the task has no address space any more. */
 kern_return_t task_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t *count);
+
+/* MIG routines 3406, 3433 and 3434. */
+kern_return_t task_set_info(
+    task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t count);
+kern_return_t task_get_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t *count);
+kern_return_t task_set_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count);
 
 /* Start-up: kernel_task, before its first thread; its ports are made by ipc_init. */
 void task_init(void);

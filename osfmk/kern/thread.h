@@ -251,6 +251,13 @@ kern_return_t thread_info(
 kern_return_t thread_get_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t *count);
 kern_return_t thread_set_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_number_t count);
 
+/*
+ * MIG routine 3628: a state as the thread would store it, or (the other way) as it would load it. Addresses carry no
+ * signature here, so both are the same words. KERN_INVALID_ARGUMENT for what is no such state, or no such direction.
+ */
+kern_return_t thread_convert_thread_state(thread_t thread, int direction, int flavor, const uint32_t *in,
+    mach_msg_type_number_t in_count, uint32_t *out, mach_msg_type_number_t *out_count);
+
 /* --- continuations --- */
 
 OS_INLINE void

@@ -14,6 +14,7 @@
 #include <mach/message.h>
 #include <mach/port.h>
 #include <mach/processor_info.h>
+#include <mach/restartable.h>
 #include <mach/task_info.h>
 #include <mach/task_policy.h>
 #include <mach/thread_info.h>
@@ -58,6 +59,7 @@ typedef mach_port_t clock_serv_t;
 typedef mach_port_t clock_ctrl_t;
 typedef mach_port_t clock_reply_t;
 typedef mach_port_t task_id_token_t;
+typedef mach_port_t task_suspension_token_t;
 typedef mach_port_t mem_entry_name_port_t;
 typedef mach_port_t mem_entry_t; /* ... as the target of the calls on entries */
 typedef mach_port_t memory_object_name_t;

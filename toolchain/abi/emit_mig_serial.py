@@ -50,7 +50,7 @@ def _call_routine(routine):
             lines.append(f"char *{arg.name} = (char *)rp->data + {offset + (8 if arg.type.is_string else 4)};")
             args += [arg.name] + (["&" + count_of(arg)] if arg.type.is_chars else [])
     return lines + [
-        "rp->retcode = KERN_INVALID_ARGUMENT;", "if (object != NULL) {",
+        f"rp->retcode = {keys.get('null', 'KERN_INVALID_ARGUMENT')};", "if (object != NULL) {",
         f"\trp->retcode = {routine.entry.handler}({', '.join(args)});",
         *([f"\t{keys['release']}(object);"] if "release" in keys else []), "}",
         "if (rp->retcode != KERN_SUCCESS) {", "\treturn;", "}"]
@@ -71,7 +71,8 @@ def _put_reply(routine):
         elif arg.type.is_chars:
             lines.append(f"mig_put_chars(rp, {count_of(arg)});")
         else:
-            lines.append(f"mig_put_word(rp, (uint32_t){arg.name});")
+            lines.append(f"mig_put_long(rp, {arg.name});" if arg.type.bytes == 8
+                         else f"mig_put_word(rp, (uint32_t){arg.name});")
     return lines
 
 
@@ -140,6 +141,7 @@ def _take_reply(routine):
         elif arg.type.is_chars:
             lines += [f"if (!mig_get_chars(&get, end, {arg.name}, {count_of(arg)})) {{", "\treturn MIG_TYPE_ERROR;", "}"]
         else:
-            lines.append(f"*{arg.name} = ({arg.ctype})mig_get_word(&get);")
+            width = "long" if arg.type.bytes == 8 else "word"
+            lines.append(f"*{arg.name} = ({arg.ctype})mig_get_{width}(&get);")
     return ["const uint8_t *get = m.out.data;", "const uint8_t *end = (uint8_t *)&m + m.out.head.msgh_size;",
             "(void)end;"] + lines if lines else []

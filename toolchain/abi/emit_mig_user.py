@@ -165,6 +165,7 @@ def _call(routine):
         f"\t.target = target, .id = {routine.id}, .send_bytes = (mach_msg_size_t)({send}),",
         f"\t.rcv_bytes = sizeof(m.out), .reply_bytes = {reply},",
         f"\t.request_ports = {len(routine.descriptors_in)}, .reply_descriptors = {len(routine.descriptors_out)},",
+        *([f"\t.target_disposition = MACH_MSG_TYPE_{routine.port.keys['send']},"] if "send" in routine.port.keys else []),
         "};",
         "kern_return_t kr = mig_client_call(&m.in.head, &call);",
         "if (kr != KERN_SUCCESS) {", "\treturn kr;", "}"]

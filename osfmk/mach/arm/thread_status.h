@@ -35,6 +35,10 @@
 #define ARM_THREAD_STATE_MAX           1296
 #define THREAD_STATE_MAX               1296
 
+/* Directions of thread_convert_thread_state. */
+#define THREAD_CONVERT_THREAD_STATE_TO_SELF   1
+#define THREAD_CONVERT_THREAD_STATE_FROM_SELF 2
+
 /* Programs know the members with two underscores in front: they are not POSIX's. The kernel does without. */
 #ifdef KERNEL
 #define ARM_STATE(member) member

@@ -22,13 +22,16 @@ kern_return_t vm_map(vm_map_t task, vm_address_t *address, vm_size_t size, vm_ad
     mem_entry_name_port_t object, vm_offset_t offset, boolean_t copy, vm_prot_t cur_protection,
     vm_prot_t max_protection, vm_inherit_t inheritance);
 kern_return_t vm_remap(vm_map_t task, vm_address_t *address, vm_size_t size, vm_address_t mask, int flags,
+    vm_map_t source, vm_address_t source_address, boolean_t copy, vm_prot_t *cur_protection,
+    vm_prot_t *max_protection, vm_inherit_t inheritance);
+kern_return_t vm_remap_new(vm_map_t task, vm_address_t *address, vm_size_t size, vm_address_t mask, int flags,
     vm_map_read_t source, vm_address_t source_address, boolean_t copy, vm_prot_t *cur_protection,
     vm_prot_t *max_protection, vm_inherit_t inheritance);
+kern_return_t vm_read_list(vm_map_read_t task, vm_read_entry_t data_list, natural_t count);
 kern_return_t vm_region_64(vm_map_t task, vm_address_t *address, vm_size_t *size, vm_region_flavor_t flavor,
     vm_region_info_t info, mach_msg_type_number_t *count, mach_port_t *object_name);
 kern_return_t vm_region_recurse_64(vm_map_t task, vm_address_t *address, vm_size_t *size, natural_t *depth,
     vm_region_recurse_info_t info, mach_msg_type_number_t *count);
 kern_return_t vm_purgable_control(vm_map_t task, vm_address_t address, vm_purgable_t control, int *state);
-kern_return_t vm_read_list(vm_map_t task, vm_read_entry_t data_list, natural_t count);
 #define vm_region         vm_region_64
 #define vm_region_recurse vm_region_recurse_64

@@ -176,12 +176,12 @@ mach_port_request_notification(ipc_space_t target, mach_port_name_t name, mach_m
 	    (target, name, msgid, sync, notify, notifyPoly, previous));
 }
 
-/* No trap has an out-of-line argument but this one, and no message is needed: it is for the caller alone. */
 kern_return_t
 mach_port_construct(
     ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name)
 {
-	return _kernelrpc_mach_port_construct_trap(target, options, context, name);
+	TRAP_OR_MESSAGE(_kernelrpc_mach_port_construct, (target, options, context, name),
+	    (target, options, context, name));
 }
 
 kern_return_t

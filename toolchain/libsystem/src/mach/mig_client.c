@@ -59,10 +59,12 @@ kern_return_t
 mig_client_call(mach_msg_header_t *head, const struct mig_call *call)
 {
 	mach_port_t reply_port = mig_get_reply_port();
+	mach_msg_type_name_t remote =
+	    call->target_disposition != 0 ? call->target_disposition : MACH_MSG_TYPE_COPY_SEND;
 	mach_msg_return_t mr;
 
 	*head = (mach_msg_header_t){
-		.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
+		.msgh_bits = MACH_MSGH_BITS(remote, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
 			     (call->request_ports != 0 ? MACH_MSGH_BITS_COMPLEX : 0),
 		.msgh_size = call->send_bytes,
 		.msgh_remote_port = call->target,

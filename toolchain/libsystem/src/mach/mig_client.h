@@ -8,11 +8,12 @@ struct mig_call {
 	mach_port_t target;
 	mach_msg_id_t id;
 	mach_msg_size_t send_bytes;
-	mach_msg_size_t rcv_bytes;   /* of the buffer, with the trailer */
-	mach_msg_size_t reply_bytes; /* the least a successful reply has */
-	uint32_t request_ports;      /* not 0: the request is complex */
-	uint32_t reply_descriptors;  /* not 0: so is the reply */
-	bool is_server;              /* the target is a program's port, not a kernel object */
+	mach_msg_size_t rcv_bytes;               /* of the buffer, with the trailer */
+	mach_msg_size_t reply_bytes;             /* the least a successful reply has */
+	uint32_t request_ports;                  /* not 0: the request is complex */
+	uint32_t reply_descriptors;              /* not 0: so is the reply */
+	bool is_server;                          /* the target is a program's port, not a kernel object */
+	mach_msg_type_name_t target_disposition; /* 0: MACH_MSG_TYPE_COPY_SEND */
 };
 
 /* A reply that carries a result alone, as received. */

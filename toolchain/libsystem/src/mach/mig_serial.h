@@ -43,6 +43,16 @@ mig_get_word(const uint8_t **get)
 	return word;
 }
 
+static inline uint64_t
+mig_get_long(const uint8_t **get)
+{
+	uint64_t value;
+
+	memcpy(&value, *get, sizeof(value));
+	*get += sizeof(value);
+	return value;
+}
+
 /* False when the reply, which ends at `end`, does not hold what it says, or more than *count. */
 static inline bool
 mig_get_chars(const uint8_t **get, const uint8_t *end, char *bytes, mach_msg_type_number_t *count)

@@ -23,13 +23,13 @@ union read_list_call {
 };
 #pragma pack(pop)
 
-kern_return_t
-mach_vm_read_list(vm_map_t target, mach_vm_read_entry_t data_list, natural_t count)
+static kern_return_t
+read_list(mach_msg_id_t id, vm_map_t target, mach_vm_read_entry_t data_list, natural_t count)
 {
 	union read_list_call m;
 	const struct mig_call call = {
 		.target = target,
-		.id = 4805,
+		.id = id,
 		.send_bytes = sizeof(m.in),
 		.rcv_bytes = sizeof(m.out),
 		.reply_bytes = sizeof(m.out) - sizeof(m.out.trailer),
@@ -51,7 +51,13 @@ mach_vm_read_list(vm_map_t target, mach_vm_read_entry_t data_list, natural_t cou
 }
 
 kern_return_t
-vm_read_list(vm_map_t task, vm_read_entry_t data_list, natural_t count)
+mach_vm_read_list(vm_map_read_t target, mach_vm_read_entry_t data_list, natural_t count)
 {
-	return mach_vm_read_list(task, (struct mach_vm_read_entry *)(void *)data_list, count);
+	return read_list(4805, target, data_list, count);
+}
+
+kern_return_t
+vm_read_list(vm_map_read_t task, vm_read_entry_t data_list, natural_t count)
+{
+	return read_list(3806, task, (struct mach_vm_read_entry *)(void *)data_list, count);
 }
