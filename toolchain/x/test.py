@@ -26,7 +26,7 @@ GUEST_CPUS = (1, 2, 4)
 STRESS_CPUS = 8
 STRESS_WORD = "stress"
 # Tests that real time tells run once more where it is exact: one CPU, and instructions make the time.
-EXACT_WORDS = "sched_,hardly_late"
+EXACT_WORDS = "sched_,hardly_late,usage"
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
