@@ -323,6 +323,7 @@ TEST(readers_do_not_starve_a_writer)
 	pthread_t threads[THREADS];
 
 	atomic_store(&stop, 0);
+	atomic_store(&writes, 0);
 	for (unsigned i = 0; i < THREADS; i++) {
 		REQUIRE(pthread_create(&threads[i], NULL, read_without_end, NULL) == 0);
 	}
@@ -336,6 +337,123 @@ TEST(readers_do_not_starve_a_writer)
 		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
 	}
 	EXPECT_EQ(atomic_load(&writes), 200);
+}
+
+/* The word of a reader-writer lock, as far as this file must know it: one more waits to read, to write; a phase. */
+#define RW_WAITER 0x0000000001000000ULL
+#define RW_WANT   0x0000080000000000ULL
+#define RW_PHASE  0x4000000000000000ULL
+
+static void
+wait_for_state(uint64_t bits)
+{
+	while ((__atomic_load_n(&rwlock.impl.state, __ATOMIC_ACQUIRE) & bits) != bits) {
+		sched_yield();
+	}
+}
+
+static void *
+read_first(void *arg)
+{
+	EXPECT_EQ(pthread_rwlock_rdlock(&rwlock), 0);
+	EXPECT_EQ(atomic_load(&writes), 0);
+	usleep(2000);
+	atomic_fetch_add(&reads, 1);
+	EXPECT_EQ(pthread_rwlock_unlock(&rwlock), 0);
+	return NULL;
+}
+
+static void *
+write_then(void *arg)
+{
+	EXPECT_EQ(pthread_rwlock_wrlock(&rwlock), 0);
+	EXPECT_EQ(atomic_load(&reads), 2);
+	atomic_fetch_add(&writes, 1);
+	EXPECT_EQ(pthread_rwlock_unlock(&rwlock), 0);
+	return NULL;
+}
+
+/* A writer leaves to the readers that wait, though another writer waits as well; readers that come then wait for that. */
+TEST(readers_and_writers_take_turns)
+{
+	pthread_t readers[2], writer;
+
+	atomic_store(&reads, 0);
+	atomic_store(&writes, 0);
+	EXPECT_EQ(pthread_rwlock_wrlock(&rwlock), 0);
+	REQUIRE(pthread_create(&writer, NULL, write_then, NULL) == 0);
+	wait_for_state(RW_WANT);
+	for (unsigned i = 0; i < 2; i++) {
+		REQUIRE(pthread_create(&readers[i], NULL, read_first, NULL) == 0);
+		wait_for_state((i + 1) * RW_WAITER); /* one, two */
+	}
+	EXPECT_EQ(pthread_rwlock_unlock(&rwlock), 0);
+	EXPECT_EQ(pthread_join(writer, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		EXPECT_EQ(pthread_join(readers[i], NULL), 0);
+	}
+	EXPECT_EQ(atomic_load(&writes), 1);
+}
+
+static _Atomic int inside_readers, inside_writers;
+
+/* Locks with time limits that often pass: whoever gives up leaves the others their turn. */
+static void *
+lock_in_time(void *arg)
+{
+	uint32_t seed = (uint32_t)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < 400; i++) {
+		struct timespec soon;
+
+		seed = seed * 1664525 + 1013904223;
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += (seed >> 8) % 200000;
+		if (soon.tv_nsec >= 1000000000) {
+			soon.tv_sec++;
+			soon.tv_nsec -= 1000000000;
+		}
+		if ((seed >> 28) % 4 == 0) {
+			int error = (seed >> 27) % 2 ? pthread_rwlock_wrlock(&rwlock)
+						     : pthread_rwlock_timedwrlock(&rwlock, &soon);
+
+			if (error != 0) {
+				EXPECT_EQ(error, ETIMEDOUT);
+				continue;
+			}
+			EXPECT_EQ(atomic_fetch_add(&inside_writers, 1), 0);
+			EXPECT_EQ(atomic_load(&inside_readers), 0);
+			sched_yield();
+			atomic_fetch_sub(&inside_writers, 1);
+		} else {
+			int error = (seed >> 27) % 2 ? pthread_rwlock_rdlock(&rwlock)
+						     : pthread_rwlock_timedrdlock(&rwlock, &soon);
+
+			if (error != 0) {
+				EXPECT_EQ(error, ETIMEDOUT);
+				continue;
+			}
+			atomic_fetch_add(&inside_readers, 1);
+			EXPECT_EQ(atomic_load(&inside_writers), 0);
+			sched_yield();
+			atomic_fetch_sub(&inside_readers, 1);
+		}
+		EXPECT_EQ(pthread_rwlock_unlock(&rwlock), 0);
+	}
+	return NULL;
+}
+
+TEST(reader_writer_locks_with_time_limits)
+{
+	pthread_t threads[THREADS];
+
+	for (uintptr_t i = 0; i < THREADS; i++) {
+		REQUIRE(pthread_create(&threads[i], NULL, lock_in_time, (void *)(i + 1)) == 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+	}
+	EXPECT_EQ(rwlock.impl.state & ~RW_PHASE, 0);
 }
 
 static pthread_barrier_t barrier;

@@ -70,12 +70,11 @@ typedef struct {
 	union {
 		char opaque[192];
 		struct {
-			unsigned int state; /* readers, a writer, a writer waits: see rwlock.c */
+			unsigned long long state; /* who has it, who waits: see rwlock.c */
 			unsigned int pshared;
-			unsigned int read_turn; /* what readers sleep on */
-			unsigned int readers_waiting;
+			unsigned int read_turn;  /* what readers sleep on */
 			unsigned int write_turn; /* what writers sleep on */
-			unsigned int writers_waiting;
+			unsigned int pad;
 			void *writer;
 		} impl;
 	};

@@ -1,18 +1,19 @@
 /*
- * Reader-writer locks.
+ * Reader-writer locks: phases of readers and writers take turns.
  *
- * The state counts readers, or says that a writer holds the lock, or that one wants it. While one does, readers that
- * come wait behind it, so that readers who follow each other cannot keep writers out; a reader that holds a read lock
- * already, of whatever lock, may pass, or it could wait for a writer that waits for it. Writers who leave let the
- * readers go first that came meanwhile; so both get their turn.
+ * One word tells how many read, how many wait to read, how many writers want the lock, and whether one has it. While a
+ * writer wants it, readers that come wait, so that readers who follow each other cannot keep writers out; a reader
+ * that holds a read lock already, of whatever lock, may pass, or it could wait for a writer that waits for it. A writer
+ * that leaves gives the lock to all readers that wait at that moment, in the same step, so writers who follow each
+ * other cannot keep readers out. It tells them by PHASE, which cannot change back unseen: while they have the lock no
+ * other writer leaves. Writers are not given the lock but woken, the first to come takes it.
  *
- * WANTED keeps readers out. Whoever sets it takes the lock in the end, and its unlock lets them in, or it gives up and
- * does the same.
+ * Readers sleep on one number and writers on another. Who changes the word in their favour changes the number after it;
+ * who is to sleep reads the number before it looks at the word. [R1] Both sequentially consistent: then the number has
+ * changed or the word tells. A writer that gives up waiting may have been the one that was woken, or the last one that
+ * kept readers out: it looks at the word it leaves behind as who unlocks does. [R2]
  *
- * Readers sleep on one number and writers on another. Who makes the lock free changes a number and then looks at the
- * count of those who sleep on it; they announce themselves and then look at the lock and the number again. [R1] Both
- * sequentially consistent: one of the two sees the other. A thread that gives up waiting may have been the one that was
- * woken: if it leaves the lock free it passes the wake-up on. [R2]
+ * tests/models/pthread_rwlock.pml is this algorithm for Spin.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,9 +25,17 @@
 #define RWLOCK_SIGNATURE     0x52574c4bL /* "RWLK" */
 #define RWLOCKATTR_SIGNATURE 0x52574c41L /* "RWLA" */
 
-#define WRITER  0x80000000u
-#define WANTED  0x40000000u /* by a writer that sleeps, or is about to */
-#define READERS 0x3fffffffu
+/* The word. Counts of threads; the system has not nearly as many. */
+#define READER       1ULL
+#define READERS      0x0000000000ffffffULL
+#define READERS_MAX  0x7fffffULL /* of locks that are held: those who wait can be added */
+#define WAITER       0x0000000001000000ULL
+#define WAITERS      0x000007ffff000000ULL /* that wait to read */
+#define WAITER_SHIFT 24
+#define WANT         0x0000080000000000ULL
+#define WANTS        0x3ffff80000000000ULL /* writers that wait */
+#define PHASE        0x4000000000000000ULL /* changes when a writer leaves the lock to readers */
+#define WRITER       0x8000000000000000ULL
 
 struct rwlockattr_impl {
 	long sig;
@@ -64,132 +73,202 @@ word_flags(const pthread_rwlock_t *lock)
 	return lock->impl.pshared == PTHREAD_PROCESS_SHARED ? WORD_SHARED : 0;
 }
 
-/* What keeps the calling thread from reading. */
-static uint32_t
-keeps_out_reader(void)
+static uint64_t
+load_state(const pthread_rwlock_t *lock)
 {
-	return thread_self_fast()->read_locks != 0 ? WRITER : WRITER | WANTED;
+	return __atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST); /* [R1] */
 }
 
+/* seq_cst: acquire and release for who gets or gives the lock, and [R1]. */
 static bool
-try_read(pthread_rwlock_t *lock)
+change_state(pthread_rwlock_t *lock, uint64_t *old, uint64_t new)
 {
-	uint32_t keep_out = keeps_out_reader();
-	uint32_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
-
-	while ((state & keep_out) == 0 && (state & READERS) != READERS) {
-		/* acquire: pairs with the release in the last unlock */
-		if (__atomic_compare_exchange_n(
-			&lock->impl.state, &state, state + 1, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-			thread_self_fast()->read_locks++;
-			return true;
-		}
-	}
-	return false;
+	return __atomic_compare_exchange_n(
+	    &lock->impl.state, old, new, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-static bool
-try_write(pthread_rwlock_t *lock)
-{
-	uint32_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
+/* ---- Whom a change of the word concerns ---- */
 
-	while ((state & ~WANTED) == 0) {
-		if (__atomic_compare_exchange_n(&lock->impl.state, &state, state | WRITER, true,
-			__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-			__atomic_store_n(&lock->impl.writer, thread_self_fast(), __ATOMIC_RELAXED);
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool
-wake_side(pthread_rwlock_t *lock, uint32_t *turn, const uint32_t *waiting, bool all)
+static void
+wake(pthread_rwlock_t *lock, uint32_t *turn, bool all)
 {
 	__atomic_fetch_add(turn, 1, __ATOMIC_SEQ_CST); /* [R1] */
-	if (__atomic_load_n(waiting, __ATOMIC_SEQ_CST) == 0) {
-		return false;
-	}
 	_word_wake(turn, word_flags(lock), all);
+}
+
+/* A writer that gave up left the word as `state`: who can go on now? */
+static void __attribute__((noinline))
+wake_next(pthread_rwlock_t *lock, uint64_t state)
+{
+	if ((state & WRITER) != 0) {
+		return;
+	}
+	if ((state & WANTS) == 0) {
+		if ((state & WAITERS) != 0) {
+			wake(lock, &lock->impl.read_turn, true);
+		}
+	} else if ((state & READERS) == 0) {
+		wake(lock, &lock->impl.write_turn, false);
+	}
+}
+
+/* ---- Readers ---- */
+
+/* What keeps the calling thread from reading. */
+static uint64_t
+keeps_out_reader(void)
+{
+	return thread_self_fast()->read_locks != 0 ? WRITER : WRITER | WANTS;
+}
+
+/* 0, EBUSY, EAGAIN. */
+static int
+try_read(pthread_rwlock_t *lock)
+{
+	uint64_t keep_out = keeps_out_reader();
+	uint64_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
+
+	do {
+		if ((state & keep_out) != 0) {
+			return EBUSY;
+		}
+		if ((state & READERS) >= READERS_MAX) {
+			return EAGAIN;
+		}
+	} while (!change_state(lock, &state, state + READER));
+	thread_self_fast()->read_locks++;
+	return 0;
+}
+
+/* Takes the lock, or counts the caller among those that wait: *phase is the one in which it began. */
+static int
+read_or_join(pthread_rwlock_t *lock, uint64_t *phase)
+{
+	uint64_t keep_out = keeps_out_reader();
+	uint64_t state = load_state(lock);
+	bool wait;
+
+	do {
+		wait = (state & keep_out) != 0;
+		if (!wait && (state & READERS) >= READERS_MAX) {
+			return EAGAIN;
+		}
+	} while (!change_state(lock, &state, state + (wait ? WAITER : READER)));
+	*phase = state & PHASE;
+	return wait ? EBUSY : 0;
+}
+
+/* One that waits: a writer that left has given it the lock, or nobody keeps it out and it takes it. */
+static bool
+look_again(pthread_rwlock_t *lock, uint64_t phase)
+{
+	uint64_t keep_out = keeps_out_reader();
+	uint64_t state = load_state(lock);
+
+	do {
+		if ((state & PHASE) != phase) {
+			return true;
+		}
+		if ((state & keep_out) != 0) {
+			return false;
+		}
+	} while (!change_state(lock, &state, state - WAITER + READER));
 	return true;
 }
 
-/* The lock has become free: after a writer the readers, else a writer. */
-static void __attribute__((noinline))
-wake_next(pthread_rwlock_t *lock, bool readers_first)
+/* True: it has the lock after all. */
+static bool
+stop_waiting(pthread_rwlock_t *lock, uint64_t phase)
 {
-	if (readers_first && wake_side(lock, &lock->impl.read_turn, &lock->impl.readers_waiting, true)) {
-		return;
-	}
-	if (!wake_side(lock, &lock->impl.write_turn, &lock->impl.writers_waiting, false)) {
-		(void)wake_side(lock, &lock->impl.read_turn, &lock->impl.readers_waiting, true);
-	}
+	uint64_t state = load_state(lock);
+
+	do {
+		if ((state & PHASE) != phase) {
+			return true;
+		}
+	} while (!change_state(lock, &state, state - WAITER));
+	return false;
 }
 
-struct side {
-	bool (*try)(pthread_rwlock_t *);
-	uint32_t *turn;
-	uint32_t *waiting;
-	uint32_t kept_out_by; /* bits of the state */
-	uint32_t wants;       /* what it adds to the state while it waits */
-};
-
-/* One sleep; 0 or ETIMEDOUT. `turn` was read before the lock was found taken. */
+/* One sleep unless the number has changed from `turn`, which was read before the word was. 0 or ETIMEDOUT, EINVAL. */
 static int
-sleep_once(pthread_rwlock_t *lock, const struct side *side, const struct timespec *deadline)
+sleep_on(pthread_rwlock_t *lock, const uint32_t *turn, uint32_t was, const struct timespec *deadline)
 {
-	uint32_t turn = __atomic_load_n(side->turn, __ATOMIC_SEQ_CST);
 	uint64_t ns = 0;
-	int error = 0;
+	int error = deadline != NULL ? _time_left(CLOCK_REALTIME, deadline, &ns) : 0;
 
-	if (deadline != NULL) {
-		error = _time_left(CLOCK_REALTIME, deadline, &ns);
-	}
 	if (error != 0) {
 		return error;
 	}
-	__atomic_fetch_add(side->waiting, 1, __ATOMIC_SEQ_CST); /* [R1] */
-	if (side->wants != 0) {
-		__atomic_fetch_or(&lock->impl.state, side->wants, __ATOMIC_SEQ_CST);
-	}
-	/*
-	 * [R1] Kept out still, and nobody has changed the number? Then who keeps it out will see this one waiting: a writer, when
-	 * it unlocks. That others read is no reason for a reader to sleep; they would leave without a look at readers.
-	 */
-	if ((__atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST) & side->kept_out_by) != 0) {
-		error = _word_wait(side->turn, turn, word_flags(lock), ns);
-	}
-	__atomic_fetch_sub(side->waiting, 1, __ATOMIC_SEQ_CST);
-	return error == ETIMEDOUT ? ETIMEDOUT : 0;
-}
-
-/* [R2] The last writer that wanted it is gone, and what it kept out or was to be woken must go on. */
-static void
-give_up(pthread_rwlock_t *lock)
-{
-	if (__atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST) == 0) {
-		__atomic_fetch_and(&lock->impl.state, ~WANTED, __ATOMIC_SEQ_CST);
-	}
-	if ((__atomic_load_n(&lock->impl.state, __ATOMIC_SEQ_CST) & WRITER) == 0) {
-		wake_next(lock, false); /* readers would find that another writer wants it */
-	}
+	return _word_wait(turn, was, word_flags(lock), ns) == ETIMEDOUT ? ETIMEDOUT : 0;
 }
 
 static int __attribute__((noinline))
-wait_for(pthread_rwlock_t *lock, const struct side *side, const struct timespec *deadline)
+read_slowly(pthread_rwlock_t *lock, const struct timespec *deadline)
 {
-	do {
-		int error = sleep_once(lock, side, deadline);
+	uint64_t phase;
+	int error = read_or_join(lock, &phase);
 
+	if (error == EAGAIN) {
+		return error;
+	}
+	while (error != 0) {
+		uint32_t turn = __atomic_load_n(&lock->impl.read_turn, __ATOMIC_SEQ_CST); /* [R1] */
+
+		if (look_again(lock, phase)) {
+			break;
+		}
+		error = sleep_on(lock, &lock->impl.read_turn, turn, deadline);
 		if (error != 0) {
-			if (side->try(lock)) {
-				return 0;
+			if (!stop_waiting(lock, phase)) {
+				return error;
 			}
-			give_up(lock);
+			break;
+		}
+		error = EBUSY;
+	}
+	thread_self_fast()->read_locks++;
+	return 0;
+}
+
+/* ---- Writers ---- */
+
+/* count: WANT of a writer that waits, which goes with it; else 0. */
+static bool
+try_write(pthread_rwlock_t *lock, uint64_t count)
+{
+	uint64_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
+
+	do {
+		if ((state & (WRITER | READERS)) != 0) {
+			return false;
+		}
+	} while (!change_state(lock, &state, (state | WRITER) - count));
+	__atomic_store_n(&lock->impl.writer, thread_self_fast(), __ATOMIC_RELAXED);
+	return true;
+}
+
+static int __attribute__((noinline))
+write_slowly(pthread_rwlock_t *lock, const struct timespec *deadline)
+{
+	__atomic_fetch_add(&lock->impl.state, WANT, __ATOMIC_SEQ_CST);
+	for (;;) {
+		uint32_t turn = __atomic_load_n(&lock->impl.write_turn, __ATOMIC_SEQ_CST); /* [R1] */
+		int error;
+
+		if (try_write(lock, WANT)) {
+			return 0;
+		}
+		error = sleep_on(lock, &lock->impl.write_turn, turn, deadline);
+		if (error != 0 && !try_write(lock, WANT)) {
+			wake_next(
+			    lock, __atomic_sub_fetch(&lock->impl.state, WANT, __ATOMIC_SEQ_CST)); /* [R2] */
 			return error;
 		}
-	} while (!side->try(lock));
-	return 0;
+		if (error != 0) {
+			return 0;
+		}
+	}
 }
 
 static bool
@@ -199,28 +278,26 @@ is_own_writer(const pthread_rwlock_t *lock)
 	       __atomic_load_n(&lock->impl.writer, __ATOMIC_RELAXED) == thread_self_fast();
 }
 
+/* ---- The calls ---- */
+
 static int
 lock_read(pthread_rwlock_t *lock, const struct timespec *deadline)
 {
-	const struct side side = { try_read, &lock->impl.read_turn, &lock->impl.readers_waiting,
-		keeps_out_reader(), 0 };
+	int error = try_read(lock);
 
-	if (try_read(lock)) {
-		return 0;
+	if (__builtin_expect(error != EBUSY, 1)) {
+		return error;
 	}
-	return is_own_writer(lock) ? EDEADLK : wait_for(lock, &side, deadline);
+	return is_own_writer(lock) ? EDEADLK : read_slowly(lock, deadline);
 }
 
 static int
 lock_write(pthread_rwlock_t *lock, const struct timespec *deadline)
 {
-	const struct side side = { try_write, &lock->impl.write_turn, &lock->impl.writers_waiting,
-		WRITER | READERS, WANTED };
-
-	if (try_write(lock)) {
+	if (__builtin_expect(try_write(lock, 0), 1)) {
 		return 0;
 	}
-	return is_own_writer(lock) ? EDEADLK : wait_for(lock, &side, deadline);
+	return is_own_writer(lock) ? EDEADLK : write_slowly(lock, deadline);
 }
 
 int
@@ -238,7 +315,7 @@ pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *deadli
 int
 pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
 {
-	return try_read(lock) ? 0 : EBUSY;
+	return try_read(lock);
 }
 
 int
@@ -256,21 +333,28 @@ pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *deadli
 int
 pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 {
-	return try_write(lock) ? 0 : EBUSY;
+	return try_write(lock, 0) ? 0 : EBUSY;
 }
 
 static int
-unlock_write(pthread_rwlock_t *lock)
+unlock_write(pthread_rwlock_t *lock, uint64_t state)
 {
+	uint64_t next;
+
 	if (lock->impl.pshared != PTHREAD_PROCESS_SHARED && !is_own_writer(lock)) {
 		return EPERM;
 	}
 	__atomic_store_n(&lock->impl.writer, NULL, __ATOMIC_RELAXED);
-	/* those who want it say so again when they find it taken */
-	__atomic_store_n(&lock->impl.state, 0, __ATOMIC_SEQ_CST);
-	if ((__atomic_load_n(&lock->impl.readers_waiting, __ATOMIC_SEQ_CST) |
-		__atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST)) != 0) { /* [R1] */
-		wake_next(lock, true);
+	do {
+		next = state & (WAITERS | WANTS | PHASE);
+		if ((state & WAITERS) != 0) { /* they are the readers now; there were none */
+			next = ((state & (WANTS | PHASE)) ^ PHASE) | (state & WAITERS) >> WAITER_SHIFT;
+		}
+	} while (!change_state(lock, &state, next));
+	if ((state & WAITERS) != 0) {
+		wake(lock, &lock->impl.read_turn, true);
+	} else if ((state & WANTS) != 0) {
+		wake(lock, &lock->impl.write_turn, false);
 	}
 	return 0;
 }
@@ -278,22 +362,19 @@ unlock_write(pthread_rwlock_t *lock)
 int
 pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
-	uint32_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
+	uint64_t state = __atomic_load_n(&lock->impl.state, __ATOMIC_RELAXED);
 
 	if ((state & WRITER) != 0) {
-		return unlock_write(lock);
+		return unlock_write(lock, state);
 	}
 	do {
 		if ((state & READERS) == 0) {
 			return EPERM;
 		}
-	} while (!__atomic_compare_exchange_n(
-	    &lock->impl.state, &state, state - 1, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	} while (!change_state(lock, &state, state - READER));
 	thread_self_fast()->read_locks--;
-	/* WANTED stays, or this thread could be back before the writer that it wakes. */
-	if ((state & READERS) == 1 &&
-	    __atomic_load_n(&lock->impl.writers_waiting, __ATOMIC_SEQ_CST) != 0) { /* [R1] */
-		wake_next(lock, false);
+	if ((state & READERS) == READER && (state & WANTS) != 0) {
+		wake(lock, &lock->impl.write_turn, false);
 	}
 	return 0;
 }
