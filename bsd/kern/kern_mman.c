@@ -234,8 +234,8 @@ sys_minherit(user_addr_t addr, size_t len, int inherit)
 }
 
 /*
- * Mappings and reads of a file see the same pages at any time, and no file system here has anything behind
- * them: what is to be done is the errors.
+ * Mappings and reads of a file see the same pages at any time; what is to be done is the errors, and what the file's
+ * pager has yet to see.
  */
 sysret_t
 sys_msync(user_addr_t addr, size_t len, int flags)
@@ -250,6 +250,9 @@ sys_msync(user_addr_t addr, size_t len, int flags)
 	if (!user_pages(addr, len, &start, &end) ||
 	    (start != end && !vm_map_is_mapped(current_task()->map, start, end))) {
 		return (sysret_t){ .error = ENOMEM };
+	}
+	if (start != end && vm_map_sync(current_task()->map, start, end) == KERN_MEMORY_ERROR) {
+		return (sysret_t){ .error = EIO };
 	}
 	return (sysret_t){ .error = 0 };
 }

@@ -31,6 +31,7 @@
 #include <vm/vm_kern.h>
 #include <vm/vm_map.h>
 #include <vm/vm_page.h>
+#include <vm/vm_launder.h>
 #include <vm/vm_pageout.h>
 
 enum startup_phase startup_phase = STARTUP_MACHINE;
@@ -114,6 +115,7 @@ kernel_bootstrap_thread(void *param, wait_result_t result)
 	startup_phase = STARTUP_THREADS;
 	kstack_thread_start();
 	smr_thread_start();
+	vm_launder_start();
 	mk_timer_init();
 	ipc_clock_start_alarms();
 	start_cpus();

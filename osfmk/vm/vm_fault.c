@@ -141,6 +141,20 @@ fault_decompress(vm_page_t compressed)
 }
 
 /*
+ * A page that was last mapped to be executed, or that is as its pager has it: what changes if it is mapped to be written.
+ * Returns the protection it is mapped with.
+ */
+static OS_NOINLINE vm_prot_t
+fault_write_marks(vm_page_t page, vm_prot_t access, vm_prot_t prot)
+{
+	if ((page->vmp_flags & VM_PAGE_CLEAN) && !(access & VM_PROT_WRITE)) {
+		return prot & ~VM_PROT_WRITE; /* the first write is another fault */
+	}
+	os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_WRITE_MARKS, relaxed);
+	return prot;
+}
+
+/*
  * With the slot locked: page and translation. *page is what the slot holds, and will hold.
  */
 OS_INLINE int
@@ -184,9 +198,8 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 			} else {
 				prot &= ~VM_PROT_WRITE;
 			}
-		} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_ICACHE_SYNCED) &&
-			   (prot & VM_PROT_WRITE)) {
-			os_atomic_and(&(*page)->vmp_flags, (uint16_t)~VM_PAGE_ICACHE_SYNCED, relaxed);
+		} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_WRITE_MARKS) && (prot & VM_PROT_WRITE)) {
+			prot = fault_write_marks(*page, access, prot);
 		}
 	}
 	return pmap_enter(map->vmm_pmap, va, vm_page_ppnum(*page), prot, flags);

@@ -86,6 +86,12 @@ OS_WARN_RESULT kern_return_t vm_map_enter_file(vm_map_t map, vm_map_offset_t *ad
     vm_inherit_t inherit);
 
 /*
+ * What was written to files through shared mappings in the range is what their pagers have, too. KERN_INVALID_ADDRESS:
+ * something is not mapped; else the first error of a pager. May block.
+ */
+kern_return_t vm_map_sync(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/*
  * Maps a part of an object that belongs to this map alone (and to what is forked from it); several entries may
  * have parts of one object that do not overlap. The entry takes a reference of its own.
  */

@@ -54,8 +54,8 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 		     ((object->vo_flags & VO_FILE) || os_atomic_load(&page->vmp_refs, acquire) == 1);
 		if (ok) {
 			memcpy((char *)vm_page_kva(page) + (va & PAGE_MASK), kaddr, len);
-			if (page->vmp_flags & VM_PAGE_ICACHE_SYNCED) {
-				pmap_sync_instructions(page); /* a debugger's breakpoint */
+			if (page->vmp_flags & VM_PAGE_WRITE_MARKS) {
+				vm_object_page_written(page); /* a debugger's breakpoint, or a file */
 			}
 		}
 	} else if (ok) {

@@ -76,3 +76,35 @@ vm_map_enter_file(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, int f
 	vm_object_deallocate(shadow); /* the entry has its own reference */
 	return kr;
 }
+
+kern_return_t
+vm_map_sync(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	kern_return_t result = KERN_SUCCESS;
+
+	while (start < end) {
+		uintptr_t *slot;
+		vm_map_entry_t entry = vm_map_lock_entry_at(map, start, &slot);
+		vm_object_t object;
+		uint64_t first, last;
+		kern_return_t kr;
+
+		if (entry == NULL) {
+			return KERN_INVALID_ADDRESS;
+		}
+		object = os_atomic_load(&entry->vme_object, acquire);
+		first = vme_object_page(entry->vme_bias, start);
+		start = os_min(end, entry->vme_end);
+		last = vme_object_page(entry->vme_bias, start);
+		if (object == NULL || !(object->vo_flags & VO_FILE)) {
+			vm_index_unlock_slot(slot, entry);
+			continue;
+		}
+		vm_object_reference(object);
+		vm_index_unlock_slot(slot, entry);
+		kr = vm_object_clean(object, first, last);
+		vm_object_deallocate(object);
+		result = result == KERN_SUCCESS ? kr : result;
+	}
+	return result;
+}

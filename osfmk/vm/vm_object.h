@@ -213,5 +213,8 @@ vm_page_t vm_object_file_page(vm_object_t shadow, uint64_t index);
 /* The object's own page, if there is one. */
 vm_page_t vm_object_hold_resident(vm_object_t object, uint64_t index);
 
-/* The holder has written to the page: instruction fetch sees it, too. */
+/* The page, which has VM_PAGE_WRITE_MARKS, was written to by the kernel: instruction fetch sees it, and it is dirty. */
+void vm_object_page_written(vm_page_t page);
+
+/* The holder has written to the page, the same. */
 void vm_object_release_written_page(vm_page_t page);

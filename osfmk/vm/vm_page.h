@@ -42,7 +42,10 @@ enum vm_page_state {
 
 #define VM_PAGE_ICACHE_SYNCED  0x0001 /* instruction cache has seen the present contents */
 #define VM_PAGE_INCOMPRESSIBLE 0x0002 /* the compressor refused it, and it was not used since */
-#define VM_PAGE_DIRTY          0x0004 /* of a file with vpo_data_return: not what the pager has; atomic */
+#define VM_PAGE_CLEAN          0x0004 /* of a file with vpo_data_return: as the pager has it, and mapped to be read */
+
+/* Whoever writes to a page looks for these first: vm_object_page_written. */
+#define VM_PAGE_WRITE_MARKS (VM_PAGE_ICACHE_SYNCED | VM_PAGE_CLEAN)
 
 /* Array over the page frames, biased: page of frame pn is vm_page_bias + pn. Set at boot, then read-only. */
 extern struct vm_page *vm_page_bias;

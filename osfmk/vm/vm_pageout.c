@@ -13,6 +13,7 @@
 #include <kern/waitq.h>
 #include <os/atomic.h>
 #include <os/panic.h>
+#include <vm/vm_launder.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_reclaim.h>
@@ -71,8 +72,8 @@ vm_pageout_wake(void)
 	}
 }
 
-static bool
-self_must_die(void)
+bool
+vm_thread_must_end(void)
 {
 	return (os_atomic_load(&current_thread()->machine.slow_flags, relaxed) & AST_TERMINATE) != 0;
 }
@@ -81,7 +82,7 @@ static bool
 may_wait(void)
 {
 	assert(preemption_enabled());
-	return os_atomic_load(&pageout_started, acquire) && !self_must_die();
+	return os_atomic_load(&pageout_started, acquire) && !vm_thread_must_end();
 }
 
 /* While the pool is as low as that: until the thread has freed something, or a while has passed. */
@@ -107,7 +108,7 @@ vm_page_wait(void)
 	os_atomic_inc(&waiters, seq_cst);
 	wait_for_pages(VM_PAGE_POOL_RESERVE);
 	os_atomic_dec(&waiters, relaxed);
-	return !self_must_die();
+	return !vm_thread_must_end();
 }
 
 bool
@@ -153,7 +154,7 @@ reclaim_once(bool force)
 		want -= freed;
 		freed += files_first ? vm_reclaim_sweep(want, force) : vm_reclaim_sweep_shared(want, force);
 	}
-	return freed;
+	return freed != 0 || !vm_launder_wait() ? freed : want;
 }
 
 static void

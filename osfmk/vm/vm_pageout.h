@@ -37,4 +37,7 @@ OS_WARN_RESULT bool vm_page_wait(void);
  */
 OS_WARN_RESULT bool vm_page_wait_for_room(void);
 
+/* The current thread is to end: it waits for nothing more. */
+bool vm_thread_must_end(void);
+
 enum vm_pressure vm_pageout_pressure(void);

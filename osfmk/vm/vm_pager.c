@@ -13,6 +13,8 @@
 #include <vm/vm_map_internal.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
+#include <vm/vm_transit.h>
 
 /* Pages that a file of so many bytes has. */
 OS_INLINE uint64_t
@@ -26,18 +28,22 @@ file_pages(uint64_t size)
 /*
  * Puts a page into the slot unless somebody was faster or the file has become shorter: the size is read under
  * the slot lock, and vm_object_resize stores it before it passes over the slots. False: the page is the
- * caller's still.
+ * caller's still. `transit`: NULL for an immediate pager.
  */
 static bool
-slot_fill(vm_object_t file, uint64_t index, uintptr_t *slot, vm_page_t page)
+slot_fill(vm_object_t file, uint64_t index, uintptr_t *slot, vm_page_t page, const struct vm_transit *transit)
 {
 	vm_page_t found;
 	bool fill;
 
 	disable_preemption();
 	found = vm_slot_lock(slot);
-	fill = found == NULL && index < file_pages(os_atomic_load(&file->vo_size, relaxed));
+	fill = found == NULL && index < file_pages(os_atomic_load(&file->vo_size, relaxed)) &&
+	       (transit == NULL || !os_atomic_load(&transit->vt_stale, relaxed));
 	vm_page_mark_used(page);
+	if (file->vo_pager->vp_ops->vpo_data_return != NULL) {
+		os_atomic_or(&page->vmp_flags, VM_PAGE_CLEAN, relaxed);
+	}
 	vm_slot_unlock(slot, fill ? page : found);
 	enable_preemption();
 	return fill;
@@ -62,13 +68,44 @@ slot_revive(vm_object_t file, uint64_t index, uintptr_t word)
 	return KERN_SUCCESS;
 }
 
+static kern_return_t
+slot_request(vm_object_t file, uint64_t index, uintptr_t *slot, const struct vm_transit *transit)
+{
+	struct vm_pager *pager = file->vo_pager;
+	vm_page_t page;
+	kern_return_t kr = pager->vp_ops->vpo_data_request(pager, index, &page);
+
+	if (kr == KERN_SUCCESS && !slot_fill(file, index, slot, page, transit)) {
+		vm_object_release_page(page);
+	}
+	return kr;
+}
+
+/* The pager may block: one thread asks it. KERN_SUCCESS: look again. */
+static OS_NOINLINE kern_return_t
+slot_request_blocking(vm_object_t file, uint64_t index, uintptr_t *slot)
+{
+	struct vm_transit transit;
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (vm_transit_begin(&transit, file, index)) {
+		/* acquire: whoever had the last transit has filled the slot before he ended it. */
+		if (os_atomic_load(slot, acquire) == 0) {
+			kr = slot_request(file, index, slot, &transit);
+		}
+		vm_transit_end(&transit);
+	}
+	if (kr == KERN_ABORTED) {
+		kr = KERN_SUCCESS;
+	}
+	/* What vm_page_wait says to such a thread. */
+	return kr == KERN_SUCCESS && vm_thread_must_end() ? KERN_RESOURCE_SHORTAGE : kr;
+}
+
 kern_return_t
 vm_object_page_in(vm_object_t file, uint64_t index)
 {
-	struct vm_pager *pager = file->vo_pager;
 	uintptr_t *slot, word;
-	vm_page_t page;
-	kern_return_t kr;
 
 	if (index >= file_pages(os_atomic_load(&file->vo_size, relaxed))) {
 		return KERN_MEMORY_ERROR;
@@ -82,11 +119,10 @@ vm_object_page_in(vm_object_t file, uint64_t index)
 		return slot_revive(file, index, word);
 	}
 	vm_object_list_add(file);
-	kr = pager->vp_ops->vpo_data_request(pager, index, &page);
-	if (kr == KERN_SUCCESS && !slot_fill(file, index, slot, page)) {
-		vm_object_release_page(page);
+	if (!file->vo_pager->vp_ops->vpo_immediate) {
+		return slot_request_blocking(file, index, slot);
 	}
-	return kr;
+	return slot_request(file, index, slot, NULL);
 }
 
 vm_page_t
@@ -168,10 +204,19 @@ vm_object_hold_page(vm_object_t object, uint64_t index, vm_page_t *page)
 void
 vm_object_release_written_page(vm_page_t page)
 {
-	if (os_unlikely(page->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
-		pmap_sync_instructions(page);
+	if (os_unlikely(page->vmp_flags & VM_PAGE_WRITE_MARKS)) {
+		vm_object_page_written(page);
 	}
 	vm_object_release_page(page);
+}
+
+void
+vm_object_page_written(vm_page_t page)
+{
+	if (page->vmp_flags & VM_PAGE_ICACHE_SYNCED) {
+		pmap_sync_instructions(page);
+	}
+	os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_CLEAN, relaxed);
 }
 
 /* --- taking pages out --- */
@@ -180,6 +225,7 @@ vm_object_release_written_page(vm_page_t page)
 struct unmap {
 	vm_object_t file;
 	uint64_t start, end;
+	bool protect; /* only the right to write */
 	vm_map_t map;
 };
 
@@ -210,7 +256,9 @@ unmap_page(const struct unmap *u, vm_object_t object, uint64_t index, vm_map_off
 	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page == NULL || object == u->file) {
+	if (u->protect && object == u->file) {
+		pmap_protect(u->map->vmm_pmap, va, va + PAGE_SIZE, VM_PROT_READ | VM_PROT_EXECUTE);
+	} else if (!u->protect && (page == NULL || object == u->file)) {
 		pmap_remove(u->map->vmm_pmap, va, va + PAGE_SIZE);
 	}
 	vm_slot_unlock(slot, page);
@@ -299,6 +347,9 @@ vm_object_resize(vm_object_t file, uint64_t size)
 	/* seq_cst: a fault that locks a slot after our pass sees the new size; see slot_fill. */
 	os_atomic_store(&file->vo_size, size, seq_cst);
 	if (file_pages(size) < file_pages(old)) {
+		if (!file->vo_pager->vp_ops->vpo_immediate) {
+			vm_transit_truncate(file, file_pages(size));
+		}
 		file_drop_pages(file, file_pages(size), file_pages(old));
 	}
 	if (size < old) {
@@ -311,4 +362,85 @@ vm_object_evict(vm_object_t file, uint64_t start, uint64_t end)
 {
 	assert((file->vo_flags & VO_FILE) && start <= end && end <= file->vo_npages);
 	file_drop_pages(file, start, end);
+}
+
+/* --- writing back --- */
+
+/* The page of a slot if it is dirty, held, and clean from now on; NULL otherwise. */
+static vm_page_t
+slot_begin_clean(uintptr_t *slot)
+{
+	vm_page_t page, dirty = NULL;
+
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page != NULL && !vm_page_is_compressed(page) && !(page->vmp_flags & VM_PAGE_CLEAN)) {
+		os_atomic_or(&page->vmp_flags, VM_PAGE_CLEAN, relaxed);
+		vm_page_ref(page);
+		dirty = page;
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	return dirty;
+}
+
+static kern_return_t
+page_clean(vm_object_t file, uint64_t index, uintptr_t *slot)
+{
+	struct vm_pager *pager = file->vo_pager;
+	struct unmap protect = { .file = file, .start = index, .end = index + 1, .protect = true };
+	struct vm_transit transit;
+	kern_return_t kr = KERN_SUCCESS;
+	vm_page_t page;
+
+	while (!vm_transit_begin(&transit, file, index)) {
+		if (vm_thread_must_end()) {
+			return KERN_ABORTED;
+		}
+	}
+	page = slot_begin_clean(slot);
+	if (page != NULL) {
+		vm_map_foreach(unmap_in_map, &protect);
+		kr = pager->vp_ops->vpo_data_return(pager, index, page);
+		if (kr != KERN_SUCCESS) {
+			os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_CLEAN, relaxed);
+		}
+		vm_object_release_page(page);
+	}
+	vm_transit_end(&transit);
+	return kr;
+}
+
+/* Does the slot look as if it had to be written? */
+static bool
+slot_is_dirty(const uintptr_t *slot)
+{
+	vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed));
+
+	return page != NULL && !vm_page_is_compressed(page) &&
+	       !(os_atomic_load(&page->vmp_flags, relaxed) & VM_PAGE_CLEAN);
+}
+
+kern_return_t
+vm_object_clean(vm_object_t file, uint64_t start, uint64_t end)
+{
+	kern_return_t result = KERN_SUCCESS;
+
+	if (file->vo_pager->vp_ops->vpo_data_return == NULL) {
+		return KERN_SUCCESS;
+	}
+	end = os_min(end, file->vo_npages);
+	for (uint64_t run; start < end; start += run) {
+		uintptr_t *slot = vm_tree_run(&file->vo_tree, file->vo_height, start, &run);
+
+		run = os_min(run, end - start);
+		for (uint64_t i = 0; slot != NULL && i < run; i++) {
+			if (slot_is_dirty(&slot[i])) {
+				kern_return_t kr = page_clean(file, start + i, &slot[i]);
+
+				result = result == KERN_SUCCESS ? kr : result;
+			}
+		}
+	}
+	return result;
 }

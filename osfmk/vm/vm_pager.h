@@ -24,6 +24,10 @@
  * once a fault, and not at all when the file lives as long as the machine (VO_PERMANENT: the programs of the
  * ramdisk). Forks share the shadow and do not touch the file object.
  *
+ * Dirty pages. A page that data_request has brought is VM_PAGE_CLEAN and is mapped without the right to write; the first
+ * write, a fault or a holder's, takes the mark away. vm_object_clean gives it back: under the slot lock the page is marked,
+ * then the maps lose the right to write, then its contents go to the pager. Whoever writes between makes it dirty again.
+ *
  * Size. A page that begins at or behind the end of the file cannot be mapped: KERN_MEMORY_ERROR, the signal
  * SIGBUS. Bytes of the last page behind the end are zero when a page is filled; what a mapping writes there is
  * not part of the file, and is zeroed when the file grows over it.
@@ -40,10 +44,19 @@ struct vm_pager_ops {
 	const char *vpo_name;
 	/*
 	 * A page with the contents of page `index` of the file, zero behind its end, and a reference for the
-	 * caller. KERN_RESOURCE_SHORTAGE; KERN_MEMORY_ERROR when it cannot be read. No locks held; may block
-	 * unless vpo_immediate. Asked several times for the same page by racing faults: one answer is kept.
+	 * caller. KERN_RESOURCE_SHORTAGE; KERN_MEMORY_ERROR when it cannot be read; KERN_ABORTED if it gave up
+	 * because the thread was interrupted, which asks again unless it is to end. No locks held; may block, but not
+	 * for memory that programs get, unless vpo_immediate. A pager that blocks is asked for a page by one thread at a
+	 * time (vm_transit.h); an immediate one by all that want it, and one answer is kept.
 	 */
 	kern_return_t (*vpo_data_request)(struct vm_pager *pager, uint64_t index, vm_page_t *page);
+	/*
+	 * Writes the page's contents, which may change meanwhile, to the file: to be what data_request brings from then
+	 * on. What is behind the file's end is not part of it. KERN_SUCCESS, or KERN_MEMORY_ERROR: the page stays as it
+	 * is, and is tried again some time. No locks held; may block, but not for memory that programs get. One call
+	 * for a page at a time, and none while it is requested. NULL: the file cannot change, or vpo_only_copy.
+	 */
+	kern_return_t (*vpo_data_return)(struct vm_pager *pager, uint64_t index, vm_page_t page);
 	/* The last reference to the object is gone; its pages are freed. NULL: nothing to do. May block. */
 	void (*vpo_terminate)(struct vm_pager *pager);
 	bool vpo_immediate; /* data_request never blocks and is called with preemption off */
@@ -70,6 +83,12 @@ void vm_object_destroy_file(vm_object_t file);
  * on the caller's own memory needs.
  */
 void vm_object_resize(vm_object_t file, uint64_t size);
+
+/*
+ * Has the pager write the pages of [start, end) that were written to since it has seen them. The first error; pages with
+ * errors remain to be written. May block; no locks held.
+ */
+kern_return_t vm_object_clean(vm_object_t file, uint64_t start, uint64_t end);
 
 /*
  * Drops the pages of [start, end) from the cache, in every mapping. They must be such that the pager can bring

@@ -9,6 +9,7 @@
 #include <kern/smr.h>
 #include <vm/pmap.h>
 #include <vm/vm_compressor.h>
+#include <vm/vm_launder.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
@@ -30,7 +31,7 @@ static unsigned leaving_count;
 static unsigned hand_cpu;       /* whose list of objects */
 static vm_object_t hand_object; /* the first of it, looked at as far as hand_index; only compared */
 static uint64_t hand_index;
-static uint64_t dropped, returned; /* atomic for readers */
+static uint64_t dropped; /* atomic for readers */
 
 OS_INLINE uintptr_t
 word_leaving(vm_page_t page)
@@ -291,13 +292,20 @@ stay(uintptr_t *slot, struct leaving *l)
 	}
 }
 
+static bool
+page_is_clean(const struct leaving *l)
+{
+	return l->object->vo_pager->vp_ops->vpo_data_return == NULL ||
+	       (os_atomic_load(&l->page->vmp_flags, relaxed) & VM_PAGE_CLEAN) != 0;
+}
+
 /* What the slot is to hold instead of its page. False: the page has to stay. */
 static bool
 replacement(struct leaving *l, vm_page_t *stored)
 {
 	*stored = NULL;
 	if (object_is_file(l->object) && !l->object->vo_pager->vp_ops->vpo_only_copy) {
-		return !(os_atomic_load(&l->page->vmp_flags, relaxed) & VM_PAGE_DIRTY);
+		return page_is_clean(l);
 	}
 	*stored = vm_compressor_store(l->page);
 	if (*stored == NULL) {
@@ -332,6 +340,9 @@ leave(struct leaving *l, uint64_t *compressed)
 			vm_compressor_release(stored);
 		}
 		stay(slot, l);
+		if (object_is_file(l->object) && !page_is_clean(l)) {
+			(void)vm_launder_page(l->object, l->index);
+		}
 		return false;
 	}
 	vm_page_release(l->page);
@@ -391,7 +402,7 @@ vm_reclaim_shared_count(struct vm_shared_counts *out)
 {
 	*out = (struct vm_shared_counts){
 		.dropped = os_atomic_load(&dropped, relaxed),
-		.returned = os_atomic_load(&returned, relaxed),
+		.returned = vm_launder_count(),
 	};
 	vm_object_list_foreach(count_object, out);
 }

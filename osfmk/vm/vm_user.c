@@ -334,13 +334,43 @@ range_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
 	return vm_map_is_mapped(map, start, end) ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
+/* Holes do not matter. */
+static kern_return_t
+sync_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
+{
+	vm_map_offset_t start, end;
+	struct vm_map_region region;
+
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	if (!page_range(addr, size, &start, &end)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	while (start < end && vm_map_region(map, start, &region) == KERN_SUCCESS && region.start < end) {
+		kern_return_t kr = vm_map_sync(map, os_max(start, region.start), os_min(end, region.end));
+
+		if (kr != KERN_SUCCESS && kr != KERN_INVALID_ADDRESS) {
+			return kr;
+		}
+		start = region.end;
+	}
+	return KERN_SUCCESS;
+}
+
 kern_return_t
 mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags)
 {
+	kern_return_t kr;
+
 	if ((flags & VM_SYNC_ASYNCHRONOUS) && (flags & VM_SYNC_SYNCHRONOUS)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	return (flags & VM_SYNC_CONTIGUOUS) ? range_mapped(map, addr, size) : KERN_SUCCESS;
+	kr = (flags & VM_SYNC_CONTIGUOUS) ? range_mapped(map, addr, size) : KERN_SUCCESS;
+	if (kr == KERN_SUCCESS && (flags & (VM_SYNC_SYNCHRONOUS | VM_SYNC_ASYNCHRONOUS))) {
+		kr = sync_mapped(map, addr, size);
+	}
+	return kr;
 }
 
 kern_return_t
