@@ -144,7 +144,7 @@ fault_decompress(vm_page_t compressed)
  * A page that was last mapped to be executed, or that is as its pager has it: what changes if it is mapped to be written.
  * Returns the protection it is mapped with.
  */
-static OS_NOINLINE vm_prot_t
+__attribute__((preserve_most)) static OS_NOINLINE vm_prot_t
 fault_write_marks(vm_page_t page, vm_prot_t access, vm_prot_t prot)
 {
 	if ((page->vmp_flags & VM_PAGE_CLEAN) && !(access & VM_PROT_WRITE)) {

@@ -88,7 +88,7 @@ slot_request_blocking(vm_object_t file, uint64_t index, uintptr_t *slot)
 	struct vm_transit transit;
 	kern_return_t kr = KERN_SUCCESS;
 
-	if (vm_transit_begin(&transit, file, index)) {
+	if (vm_transit_begin(&transit, file, index, false)) {
 		/* acquire: whoever had the last transit has filled the slot before he ended it. */
 		if (os_atomic_load(slot, acquire) == 0) {
 			kr = slot_request(file, index, slot, &transit);
@@ -393,7 +393,7 @@ page_clean(vm_object_t file, uint64_t index, uintptr_t *slot)
 	kern_return_t kr = KERN_SUCCESS;
 	vm_page_t page;
 
-	while (!vm_transit_begin(&transit, file, index)) {
+	while (!vm_transit_begin(&transit, file, index, true)) {
 		if (vm_thread_must_end()) {
 			return KERN_ABORTED;
 		}
@@ -421,15 +421,12 @@ slot_is_dirty(const uintptr_t *slot)
 	       !(os_atomic_load(&page->vmp_flags, relaxed) & VM_PAGE_CLEAN);
 }
 
-kern_return_t
-vm_object_clean(vm_object_t file, uint64_t start, uint64_t end)
+/* The first error. */
+static kern_return_t
+range_clean(vm_object_t file, uint64_t start, uint64_t end)
 {
 	kern_return_t result = KERN_SUCCESS;
 
-	if (file->vo_pager->vp_ops->vpo_data_return == NULL) {
-		return KERN_SUCCESS;
-	}
-	end = os_min(end, file->vo_npages);
 	for (uint64_t run; start < end; start += run) {
 		uintptr_t *slot = vm_tree_run(&file->vo_tree, file->vo_height, start, &run);
 
@@ -443,4 +440,20 @@ vm_object_clean(vm_object_t file, uint64_t start, uint64_t end)
 		}
 	}
 	return result;
+}
+
+/* A page that others are just writing back looks clean already, and is dirty again if they fail: a second look. */
+kern_return_t
+vm_object_clean(vm_object_t file, uint64_t start, uint64_t end)
+{
+	kern_return_t kr;
+
+	if (file->vo_pager->vp_ops->vpo_data_return == NULL) {
+		return KERN_SUCCESS;
+	}
+	end = os_min(end, file->vo_npages);
+	do {
+		kr = range_clean(file, start, end);
+	} while (kr == KERN_SUCCESS && vm_transit_wait_returns(file, start, end) && !vm_thread_must_end());
+	return kr;
 }

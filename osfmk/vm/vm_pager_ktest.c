@@ -266,8 +266,9 @@ KTEST(vm_pager_file_shrinks_meanwhile)
 	vm_object_resize(file, ptoa((uint64_t)PAGES));
 	readers_join();
 	for (unsigned i = 0; i < READERS; i++) {
-		EXPECT_EQ(readers.values[i], 77);
+		EXPECT(readers.values[i] == 77 || readers.values[i] == ~0ULL); /* while it was short */
 	}
+	EXPECT_EQ(get(map, 40, 0), 77);
 	EXPECT(store.s_requests >= 2);
 	vm_map_deallocate(map);
 	vm_object_deallocate(file);

@@ -18,13 +18,23 @@ LCK_CLASS_DECLARE(transit_class, "vm transit", LCK_RANK_VM_PAGE_BUSY);
 static LCK_SPIN_DECLARE(transit_lock, &transit_class);
 static struct list_node transits GUARDED_BY(transit_lock) = { &transits, &transits };
 
+/* Its address names the event; nothing else is known of it behind the lock. */
+static void
+transit_wait_prepare(const struct vm_transit *transit) REQUIRES(transit_lock)
+{
+	assert_wait_deadline(
+	    transit, THREAD_UNINT, mach_absolute_time() + nanoseconds_to_absolutetime(LOOK_NS));
+}
+
+/* A transit of the pages [start, end). */
 static struct vm_transit *
-transit_find(vm_object_t file, uint64_t index) REQUIRES(transit_lock)
+transit_find(vm_object_t file, uint64_t start, uint64_t end, bool only_returns) REQUIRES(transit_lock)
 {
 	for (struct list_node *n = transits.next; n != &transits; n = n->next) {
 		struct vm_transit *t = list_entry(n, struct vm_transit, vt_link);
 
-		if (t->vt_file == file && t->vt_index == index) {
+		if (t->vt_file == file && t->vt_index >= start && t->vt_index < end &&
+		    (t->vt_returns || !only_returns)) {
 			return t;
 		}
 	}
@@ -32,26 +42,41 @@ transit_find(vm_object_t file, uint64_t index) REQUIRES(transit_lock)
 }
 
 bool
-vm_transit_begin(struct vm_transit *transit, vm_object_t file, uint64_t index)
+vm_transit_begin(struct vm_transit *transit, vm_object_t file, uint64_t index, bool returns)
 {
 	struct vm_transit *other;
 
 	assert(preemption_enabled());
-	*transit = (struct vm_transit){ .vt_file = file, .vt_index = index };
+	*transit = (struct vm_transit){ .vt_file = file, .vt_index = index, .vt_returns = returns };
 	lck_spin_lock(&transit_lock);
-	other = transit_find(file, index);
+	other = transit_find(file, index, index + 1, false);
 	if (other == NULL) {
 		list_push_back(&transits, &transit->vt_link);
 	} else {
-		/* Its address names the event; nothing else is known of it behind the lock. */
-		assert_wait_deadline(
-		    other, THREAD_UNINT, mach_absolute_time() + nanoseconds_to_absolutetime(LOOK_NS));
+		transit_wait_prepare(other);
 	}
 	lck_spin_unlock(&transit_lock);
 	if (other != NULL) {
 		thread_block(NULL);
 	}
 	return other == NULL;
+}
+
+bool
+vm_transit_wait_returns(vm_object_t file, uint64_t start, uint64_t end)
+{
+	struct vm_transit *other;
+
+	lck_spin_lock(&transit_lock);
+	other = transit_find(file, start, end, true);
+	if (other != NULL) {
+		transit_wait_prepare(other);
+	}
+	lck_spin_unlock(&transit_lock);
+	if (other != NULL) {
+		thread_block(NULL);
+	}
+	return other != NULL;
 }
 
 void

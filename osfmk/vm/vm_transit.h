@@ -18,6 +18,7 @@ struct vm_transit {
 	struct list_node vt_link; /* transit lock */
 	vm_object_t vt_file;      /* const */
 	uint64_t vt_index;        /* const */
+	bool vt_returns;          /* const: to the pager */
 	bool vt_stale;            /* atomic: the file has been shorter meanwhile */
 };
 
@@ -25,8 +26,12 @@ struct vm_transit {
  * False: there was another transit of the page, and it is over, or the caller's thread is to end. Look again. No locks
  * held; may block.
  */
-OS_WARN_RESULT bool vm_transit_begin(struct vm_transit *transit, vm_object_t file, uint64_t index);
+OS_WARN_RESULT bool vm_transit_begin(
+    struct vm_transit *transit, vm_object_t file, uint64_t index, bool returns);
 void vm_transit_end(struct vm_transit *transit);
+
+/* Waits for a page of [start, end) that is on its way to the pager. False: there was none. May block. */
+bool vm_transit_wait_returns(vm_object_t file, uint64_t start, uint64_t end);
 
 /* The file ends before page `end` now. A full barrier: who fills a slot later sees it under the slot's lock. */
 void vm_transit_truncate(vm_object_t file, uint64_t end);
