@@ -62,8 +62,7 @@ kern_return_t mach_port_unguard(ipc_space_t space, mach_port_name_t name, uint64
 /* mach_port_info.c: for tools. */
 kern_return_t mach_port_kobject(
     ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address);
-/* `description` has room for KOBJECT_DESCRIPTION_MAX characters. */
-#define KOBJECT_DESCRIPTION_MAX 512
+/* `description` has room for KOBJECT_DESCRIPTION_LENGTH characters. */
 kern_return_t mach_port_kobject_description(
     ipc_space_t space, mach_port_name_t name, natural_t *type, mach_vm_address_t *address, char *description);
 kern_return_t mach_port_kernel_object(

@@ -120,15 +120,15 @@ mach_port_kobject_description(
 	}
 	name_to_owner(space, name, &task, &thread);
 	if (task != TASK_NULL) {
-		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s (pid %d)", kind_names[*type],
+		snprintf(description, KOBJECT_DESCRIPTION_LENGTH, "%s (pid %d)", kind_names[*type],
 		    bsd_task_pid(task));
 		task_deallocate(task);
 	} else if (thread != THREAD_NULL) {
-		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s (thread %llu)", kind_names[*type],
+		snprintf(description, KOBJECT_DESCRIPTION_LENGTH, "%s (thread %llu)", kind_names[*type],
 		    (unsigned long long)thread->thread_id);
 		thread_deallocate(thread);
 	} else {
-		snprintf(description, KOBJECT_DESCRIPTION_MAX, "%s", kind_names[*type]);
+		snprintf(description, KOBJECT_DESCRIPTION_LENGTH, "%s", kind_names[*type]);
 	}
 	return KERN_SUCCESS;
 }

@@ -204,13 +204,29 @@ thread_set_state(thread_t thread, int flavor, uint32_t *state, mach_msg_type_num
 struct task_usage {
 	uint64_t virtual_bytes;
 	uint64_t resident_bytes;
+	uint64_t footprint_bytes;
+	uint32_t regions;
 	struct cpu_usage dead, live; /* threads */
 	integer_t suspend_count;
 };
 
-/* KERN_TERMINATED when the address space is gone. */
+static uint32_t
+count_regions(vm_map_t map)
+{
+	struct vm_map_region region;
+	vm_map_offset_t at = 0;
+	uint32_t n = 0;
+
+	while (vm_map_region(map, at, &region) == KERN_SUCCESS) {
+		at = region.end;
+		n++;
+	}
+	return n;
+}
+
+/* KERN_TERMINATED when the address space is gone. `memory`: also what takes a walk through the map. */
 static kern_return_t
-task_measure(task_t task, struct task_usage *usage)
+task_measure(task_t task, bool memory, struct task_usage *usage)
 {
 	struct vm_map *map;
 
@@ -227,6 +243,10 @@ task_measure(task_t task, struct task_usage *usage)
 	task_usage_want(task);
 	task_usage_get(task, &usage->dead, &usage->live);
 	vm_map_sizes(map, &usage->virtual_bytes, &usage->resident_bytes);
+	if (memory) {
+		usage->footprint_bytes = vm_map_footprint(map);
+		usage->regions = count_regions(map);
+	}
 	vm_map_deallocate(map);
 	return KERN_SUCCESS;
 }
@@ -286,11 +306,66 @@ task_info_absolutetime(const struct task_usage *usage, task_info_t out, mach_msg
 	return info_put(&info, TASK_ABSOLUTETIME_INFO_COUNT, out, count);
 }
 
+/* Up to revision 2: what the later ones tell is not counted here. */
+static kern_return_t
+task_info_vm(const struct task_usage *usage, task_info_t out, mach_msg_type_number_t *count)
+{
+	uint32_t words = *count >= TASK_VM_INFO_REV2_COUNT   ? TASK_VM_INFO_REV2_COUNT
+			 : *count >= TASK_VM_INFO_REV1_COUNT ? TASK_VM_INFO_REV1_COUNT
+							     : TASK_VM_INFO_REV0_COUNT;
+	task_vm_info_data_t info = {
+		.virtual_size = usage->virtual_bytes,
+		.region_count = (integer_t)usage->regions,
+		.page_size = PAGE_SIZE,
+		.resident_size = usage->resident_bytes,
+		.resident_size_peak = usage->resident_bytes, /* no high-water mark is kept */
+		.phys_footprint = usage->footprint_bytes,
+		.min_address = MACH_VM_MIN_ADDRESS,
+		.max_address = MACH_VM_MAX_ADDRESS,
+	};
+
+	return info_put(&info, words, out, count);
+}
+
+static kern_return_t
+task_info_flags(task_info_t out, mach_msg_type_number_t *count)
+{
+	task_flags_info_data_t info = { .flags = TF_LP64 };
+
+	return info_put(&info, TASK_FLAGS_INFO_COUNT, out, count);
+}
+
+/* What the task's messages say of their sender. */
+static kern_return_t
+task_info_token(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_number_t *count)
+{
+	security_token_t sec;
+	audit_token_t audit;
+
+	lck_spin_lock(&task->ipc.lock);
+	sec = task->ipc.sec_token;
+	audit = task->ipc.audit_token;
+	lck_spin_unlock(&task->ipc.lock);
+	return flavor == TASK_SECURITY_TOKEN ? info_put(&sec, TASK_SECURITY_TOKEN_COUNT, out, count)
+					     : info_put(&audit, TASK_AUDIT_TOKEN_COUNT, out, count);
+}
+
 kern_return_t
 task_info(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_number_t *count)
 {
 	struct task_usage usage;
-	kern_return_t kr = task_measure(task, &usage);
+	kern_return_t kr;
+
+	switch (flavor) {
+	case TASK_SECURITY_TOKEN:
+	case TASK_AUDIT_TOKEN:
+		return task_info_token(task, flavor, out, count);
+	case TASK_FLAGS_INFO:
+		return task_info_flags(out, count);
+	default:
+		kr = task_measure(task, flavor == TASK_VM_INFO, &usage);
+		break;
+	}
 
 	if (kr != KERN_SUCCESS) {
 		return kr;
@@ -304,6 +379,8 @@ task_info(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_numb
 		return task_info_thread_times(&usage, out, count);
 	case TASK_ABSOLUTETIME_INFO:
 		return task_info_absolutetime(&usage, out, count);
+	case TASK_VM_INFO:
+		return task_info_vm(&usage, out, count);
 	default:
 		return KERN_INVALID_ARGUMENT;
 	}

@@ -69,7 +69,18 @@ typedef integer_t *task_info_t;
 #define TASK_BASIC_INFO_COUNT        10
 #define MACH_TASK_BASIC_INFO_COUNT   12
 #define TASK_POWER_INFO_COUNT        12
+#define TASK_FLAGS_INFO_COUNT        1
 #define TASK_VM_INFO_COUNT           93
+
+/* TASK_VM_INFO has grown: the count that comes back says up to where the structure was filled. */
+#define TASK_VM_INFO_REV0_COUNT 36
+#define TASK_VM_INFO_REV1_COUNT 38 /* phys_footprint */
+#define TASK_VM_INFO_REV2_COUNT 42 /* min_address, max_address */
+#define TASK_VM_INFO_REV3_COUNT 84
+#define TASK_VM_INFO_REV4_COUNT 86
+#define TASK_VM_INFO_REV5_COUNT 87
+#define TASK_VM_INFO_REV6_COUNT 89
+#define TASK_VM_INFO_REV7_COUNT 93
 
 #pragma pack(push, 4)
 
@@ -121,7 +132,71 @@ typedef struct task_dyld_info {
 	integer_t all_image_info_format;
 } task_dyld_info_data_t;
 
+typedef struct task_flags_info {
+	uint32_t flags; /* TF_* */
+} task_flags_info_data_t;
+
+#define TF_LP64 0x1 /* addresses have 64 bits */
+
+typedef struct task_vm_info {
+	mach_vm_size_t virtual_size;
+	integer_t region_count;
+	integer_t page_size;
+	mach_vm_size_t resident_size;
+	mach_vm_size_t resident_size_peak;
+	mach_vm_size_t device;
+	mach_vm_size_t device_peak;
+	mach_vm_size_t internal;
+	mach_vm_size_t internal_peak;
+	mach_vm_size_t external;
+	mach_vm_size_t external_peak;
+	mach_vm_size_t reusable;
+	mach_vm_size_t reusable_peak;
+	mach_vm_size_t purgeable_volatile_pmap;
+	mach_vm_size_t purgeable_volatile_resident;
+	mach_vm_size_t purgeable_volatile_virtual;
+	mach_vm_size_t compressed;
+	mach_vm_size_t compressed_peak;
+	mach_vm_size_t compressed_lifetime;
+	mach_vm_size_t phys_footprint;
+	mach_vm_address_t min_address;
+	mach_vm_address_t max_address;
+	int64_t ledger_phys_footprint_peak;
+	int64_t ledger_purgeable_nonvolatile;
+	int64_t ledger_purgeable_novolatile_compressed;
+	int64_t ledger_purgeable_volatile;
+	int64_t ledger_purgeable_volatile_compressed;
+	int64_t ledger_tag_network_nonvolatile;
+	int64_t ledger_tag_network_nonvolatile_compressed;
+	int64_t ledger_tag_network_volatile;
+	int64_t ledger_tag_network_volatile_compressed;
+	int64_t ledger_tag_media_footprint;
+	int64_t ledger_tag_media_footprint_compressed;
+	int64_t ledger_tag_media_nofootprint;
+	int64_t ledger_tag_media_nofootprint_compressed;
+	int64_t ledger_tag_graphics_footprint;
+	int64_t ledger_tag_graphics_footprint_compressed;
+	int64_t ledger_tag_graphics_nofootprint;
+	int64_t ledger_tag_graphics_nofootprint_compressed;
+	int64_t ledger_tag_neural_footprint;
+	int64_t ledger_tag_neural_footprint_compressed;
+	int64_t ledger_tag_neural_nofootprint;
+	int64_t ledger_tag_neural_nofootprint_compressed;
+	uint64_t limit_bytes_remaining;
+	integer_t decompressions;
+	int64_t ledger_swapins;
+	int64_t ledger_tag_neural_nofootprint_total;
+	int64_t ledger_tag_neural_nofootprint_peak;
+} task_vm_info_data_t;
+
+typedef task_vm_info_data_t *task_vm_info_t;
+
 #pragma pack(pop)
+
+_Static_assert(sizeof(task_vm_info_data_t) == 4 * TASK_VM_INFO_COUNT, "task_vm_info");
+_Static_assert(
+    __builtin_offsetof(task_vm_info_data_t, ledger_phys_footprint_peak) == 4 * TASK_VM_INFO_REV2_COUNT,
+    "task_vm_info, revision 2");
 
 _Static_assert(sizeof(mach_task_basic_info_data_t) == 48, "mach_task_basic_info");
 _Static_assert(sizeof(task_basic_info_64_data_t) == 40, "task_basic_info_64");

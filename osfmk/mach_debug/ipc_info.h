@@ -40,3 +40,7 @@ typedef struct ipc_info_tree_name {
 } ipc_info_tree_name_t;
 
 typedef ipc_info_tree_name_t *ipc_info_tree_name_array_t;
+
+/* What mach_port_kobject_description says of an object, with its NUL. */
+#define KOBJECT_DESCRIPTION_LENGTH 512
+typedef char kobject_description_t[KOBJECT_DESCRIPTION_LENGTH];

@@ -3,9 +3,10 @@
  *
  *	lsmp [-v] -p PID | -a
  *
- * One line a name: the name, its rights, user references, and what is behind it: the kind of a kernel object; for a
- * receive right the queue (messages waiting, limit, send rights, make-send count, requests); for a set its members
- * with -v. -a walks through all processes that may be looked at.
+ * One line a name: the name, its rights, user references, and what is behind it: a kernel object, with the flavor and
+ * the owner of the ports of tasks and threads; for a receive right the queue (messages waiting, limit, send rights,
+ * make-send count, requests) and its guard; for a set its members with -v. -a walks through all processes that may be
+ * looked at. The read port of a process is enough for all that.
  */
 #include <mach/mach.h>
 #include <mach_debug/ipc_info.h>
@@ -17,19 +18,7 @@
 
 #define PID_LIMIT 100000
 
-/* By number: kinds of kernel objects. */
-static const char *const kinds[] = { "", "host", "host-priv", "task-control", "task-read", "task-inspect",
-	"task-name", "thread-control", "thread-read", "thread-inspect", "semaphore", "clock", "clock-control",
-	"processor", "processor-set", "processor-set-name", "timer", "memory-entry", "main-device",
-	"iokit-object", "iokit-connect", "voucher" };
-
 static bool verbose;
-
-static const char *
-kind_name(natural_t kind)
-{
-	return kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : "object";
-}
 
 static const char *
 rights_name(mach_port_type_t type)
@@ -52,8 +41,36 @@ rights_name(mach_port_type_t type)
 	}
 }
 
+/* A strict guard is a secret. */
 static void
-show_receive(task_t task, const ipc_info_name_t *name)
+show_guard(task_read_t task, mach_port_name_t name, natural_t flags)
+{
+	mach_vm_address_t context = 0;
+
+	if (flags & MACH_PORT_STATUS_FLAG_STRICT_GUARD) {
+		printf(", strict guard");
+	} else if (mach_port_get_context(task, name, &context) == KERN_SUCCESS &&
+		   (context != 0 || (flags & MACH_PORT_STATUS_FLAG_GUARDED))) {
+		printf(", %s 0x%llx", flags & MACH_PORT_STATUS_FLAG_GUARDED ? "guard" : "context",
+		    (unsigned long long)context);
+	}
+	printf("%s", flags & MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE ? ", immovable" : "");
+}
+
+static void
+show_object(task_read_t task, mach_port_name_t name)
+{
+	kobject_description_t text;
+	natural_t kind;
+	mach_vm_address_t address;
+
+	if (mach_port_kobject_description(task, name, &kind, &address, text) == KERN_SUCCESS) {
+		printf(" %s", text);
+	}
+}
+
+static void
+show_receive(task_read_t task, const ipc_info_name_t *name)
 {
 	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
 	mach_port_status_t status;
@@ -64,13 +81,13 @@ show_receive(task_t task, const ipc_info_name_t *name)
 	}
 	printf(" %u/%u msgs, %s, mscount %u", status.mps_msgcount, status.mps_qlimit,
 	    status.mps_srights ? "has senders" : "no senders", status.mps_mscount);
-	printf("%s%s%s%s", status.mps_sorights ? ", send-once" : "", status.mps_nsrequest ? ", N" : "",
-	    status.mps_pdrequest ? ", P" : "",
-	    status.mps_flags & MACH_PORT_STATUS_FLAG_GUARDED ? ", guarded" : "");
+	printf("%s%s%s", status.mps_sorights ? ", send-once" : "", status.mps_nsrequest ? ", N" : "",
+	    status.mps_pdrequest ? ", P" : "");
+	show_guard(task, name->iin_name, status.mps_flags);
 }
 
 static void
-show_set(task_t task, const ipc_info_name_t *name)
+show_set(task_read_t task, const ipc_info_name_t *name)
 {
 	mach_port_name_array_t members = NULL;
 	mach_msg_type_number_t count = 0;
@@ -88,7 +105,7 @@ show_set(task_t task, const ipc_info_name_t *name)
 }
 
 static void
-show_name(task_t task, const ipc_info_name_t *name)
+show_name(task_read_t task, const ipc_info_name_t *name)
 {
 	printf("0x%08x  %-10s %5u ", name->iin_name, rights_name(name->iin_type), name->iin_urefs);
 	if (name->iin_type & MACH_PORT_TYPE_DNREQUEST) {
@@ -98,7 +115,7 @@ show_name(task_t task, const ipc_info_name_t *name)
 		printf(" S");
 	}
 	if (name->iin_object != 0) {
-		printf(" %s", kind_name(name->iin_object));
+		show_object(task, name->iin_name);
 	}
 	if (name->iin_type & MACH_PORT_TYPE_RECEIVE) {
 		show_receive(task, name);
@@ -109,7 +126,7 @@ show_name(task_t task, const ipc_info_name_t *name)
 }
 
 static bool
-show_task(task_t task, int pid)
+show_task(task_read_t task, int pid)
 {
 	mach_msg_type_number_t count = 0, tree_count = 0;
 	ipc_info_name_array_t names = NULL;
@@ -135,11 +152,10 @@ show_task(task_t task, int pid)
 static bool
 show_process(int pid)
 {
-	task_t task = MACH_PORT_NULL;
-	kern_return_t kr = task_for_pid(mach_task_self(), pid, &task);
+	task_read_t task = MACH_PORT_NULL;
 	bool ok;
 
-	if (kr != KERN_SUCCESS) {
+	if (task_read_for_pid(mach_task_self(), pid, &task) != 0) {
 		fprintf(stderr, "lsmp: there is no process %d, or it is somebody else's\n", pid);
 		return false;
 	}
@@ -153,9 +169,9 @@ static bool
 show_all(void)
 {
 	for (int pid = 1; pid < PID_LIMIT; pid++) {
-		task_t task = MACH_PORT_NULL;
+		task_read_t task = MACH_PORT_NULL;
 
-		if (task_for_pid(mach_task_self(), pid, &task) == KERN_SUCCESS) {
+		if (task_read_for_pid(mach_task_self(), pid, &task) == 0) {
 			(void)show_task(task, pid);
 			(void)mach_port_deallocate(mach_task_self(), task);
 			printf("\n");

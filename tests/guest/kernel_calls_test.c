@@ -536,6 +536,45 @@ TEST(calls_with_little_to_do)
 	EXPECT_EQ(mach_port_deallocate(SELF, thread), KERN_SUCCESS);
 }
 
+TEST(what_a_task_tells_of_itself)
+{
+	task_vm_info_data_t vm;
+	security_token_t sec = { { 99, 99 } };
+	audit_token_t audit;
+	uint32_t flags = 0;
+	mach_msg_type_number_t count;
+	vm_address_t memory = 0;
+	mach_vm_size_t before;
+
+	EXPECT_EQ((count = TASK_SECURITY_TOKEN_COUNT,
+		      task_info(SELF, TASK_SECURITY_TOKEN, (task_info_t)&sec, &count)),
+	    KERN_SUCCESS);
+	EXPECT(sec.val[0] == geteuid() && sec.val[1] == getegid());
+	EXPECT_EQ(
+	    (count = TASK_AUDIT_TOKEN_COUNT, task_info(SELF, TASK_AUDIT_TOKEN, (task_info_t)&audit, &count)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(audit.val[5], getpid());
+	EXPECT_EQ((count = 1, task_info(SELF, TASK_FLAGS_INFO, (task_info_t)&flags, &count)), KERN_SUCCESS);
+	EXPECT_EQ(flags, TF_LP64);
+	EXPECT_EQ((count = 1, task_info(SELF, TASK_SECURITY_TOKEN, (task_info_t)&sec, &count)),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ((count = TASK_VM_INFO_COUNT, task_info(SELF, TASK_VM_INFO, (task_info_t)&vm, &count)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(count, TASK_VM_INFO_REV2_COUNT);
+	EXPECT_EQ((vm_size_t)vm.page_size, vm_page_size);
+	EXPECT(vm.region_count > 2 && vm.virtual_size >= vm.resident_size && vm.max_address > vm.min_address);
+	before = vm.phys_footprint;
+	EXPECT_EQ(vm_allocate(SELF, &memory, 64 * vm_page_size, VM_FLAGS_ANYWHERE), KERN_SUCCESS);
+	memset((void *)memory, 1, 64 * vm_page_size);
+	EXPECT_EQ((count = TASK_VM_INFO_REV1_COUNT, task_info(SELF, TASK_VM_INFO, (task_info_t)&vm, &count)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(count, TASK_VM_INFO_REV1_COUNT);
+	EXPECT(vm.phys_footprint >= before + 64 * vm_page_size);
+	EXPECT_EQ(
+	    (count = 35, task_info(SELF, TASK_VM_INFO, (task_info_t)&vm, &count)), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(vm_deallocate(SELF, memory, 64 * vm_page_size), KERN_SUCCESS);
+}
+
 /* Every task of the machine, as the ports that are asked for. */
 TEST(tasks_of_the_set_by_flavor)
 {
