@@ -13,8 +13,10 @@
  *	mach_msg     the traps, receive with its continuation; mach_msg_fastpath  the RPC fast path
  *	notify       messages the kernel sends about rights
  *	mach_port    the mach_port_* calls; mach_port_traps  their _kernelrpc_ short cuts
- *	ipc_kobject  kernel objects and the MIG server; kobject_call  the same without a message
- *	ipc_tt       ports of tasks and threads; task_pid  tasks by process number
+ *	ipc_kobject  kernel objects and the MIG server; mig_codecs  what the table of routines cannot say;
+ *	             kobject_call  a call without a message
+ *	ipc_tt       ports of tasks and threads, of every flavor; task_pid  tasks by process number;
+ *	             task_suspension  stops that end with their token
  *	exc_actions  who hears of an exception; exc_message  asking and waiting, exc_direct  straight to a
  *	             handler that waits on this CPU, exc_wire  layouts (<kern/exception.h> has the search)
  *	ipc_host, ipc_clock, ipc_processor  the host's objects; task_token  a task's name without power
