@@ -294,6 +294,7 @@ is_harmless(mach_msg_id_t id)
 	case 3401 ... 3404:
 	case 3407 ... 3417:
 	case 3434:
+	case 3436: /* task_suspend2: the fuzzer itself */
 	case 3600 ... 3609:
 	case 3612 ... 3615:
 	case 617202 ... 617206:
