@@ -11,6 +11,7 @@
 #include <kdebug/kdebug.h>
 #include <kern/assert.h>
 #include <kern/clock.h>
+#include <kern/task.h>
 #include <kern/zalloc.h>
 #include <string.h>
 
@@ -257,6 +258,18 @@ proc_take_number(struct proc *p, unsigned cpu)
 	}
 }
 
+/* Who sends the messages of this process (trailers, task_info). Before its first thread runs. */
+static void
+proc_sign_task(struct proc *p)
+{
+	const struct ucred *cred = &p->p_ucred;
+	struct ipc_task_state *ipc = &p->p_task->ipc;
+
+	ipc->sec_token = (security_token_t){ { cred->cr_uid, cred->cr_gid } };
+	ipc->audit_token = (audit_token_t){ { cred->cr_ruid, cred->cr_uid, cred->cr_gid, cred->cr_ruid,
+	    cred->cr_rgid, (uint32_t)p->p_pid, 0, (uint32_t)p->p_task->unique_id } };
+}
+
 /* Complete before it has its number: from then on it can be found. */
 void
 proc_publish(struct proc *p, struct proc *parent)
@@ -273,6 +286,7 @@ proc_publish(struct proc *p, struct proc *parent)
 	p->p_session = parent->p_session;
 	proc_take_number(
 	    p, parent == kernproc ? 0 : ml_get_cpu_number()); /* launchd's is 1 wherever it is made */
+	proc_sign_task(p);
 	list_push_back(&parent->p_children, &p->p_sibling);
 	proc_children_unlock(parent);
 }

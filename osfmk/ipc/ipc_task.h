@@ -17,9 +17,10 @@
 struct ipc_task_state {
 	ipc_space_t space;
 
-	security_token_t
-	    sec_token;             /* for trailers: {uid, gid}; bsd writes whole words, racy reads are fine */
-	audit_token_t audit_token; /* the same: auid, euid, egid, ruid, rgid, pid, asid, pidversion */
+	/* For trailers; bsd writes them before the first thread runs. */
+	security_token_t sec_token; /* effective uid, gid; the kernel is { 0, 1 } */
+	audit_token_t
+	    audit_token; /* auid, euid, egid, ruid, rgid, pid, asid (0), pidversion: unique_id's low word */
 
 	lck_spin_t lock;
 	ipc_port_t

@@ -339,15 +339,9 @@ task_info_flags(task_info_t out, mach_msg_type_number_t *count)
 static kern_return_t
 task_info_token(task_t task, task_flavor_t flavor, task_info_t out, mach_msg_type_number_t *count)
 {
-	security_token_t sec;
-	audit_token_t audit;
-
-	lck_spin_lock(&task->ipc.lock);
-	sec = task->ipc.sec_token;
-	audit = task->ipc.audit_token;
-	lck_spin_unlock(&task->ipc.lock);
-	return flavor == TASK_SECURITY_TOKEN ? info_put(&sec, TASK_SECURITY_TOKEN_COUNT, out, count)
-					     : info_put(&audit, TASK_AUDIT_TOKEN_COUNT, out, count);
+	return flavor == TASK_SECURITY_TOKEN
+		   ? info_put(&task->ipc.sec_token, TASK_SECURITY_TOKEN_COUNT, out, count)
+		   : info_put(&task->ipc.audit_token, TASK_AUDIT_TOKEN_COUNT, out, count);
 }
 
 kern_return_t

@@ -122,8 +122,6 @@ task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	task_setup(task, parent, map);
-	task->sec_token = parent->sec_token;
-	task->audit_token = parent->audit_token;
 	task->usage_wanted = os_atomic_load(&parent->usage_wanted, relaxed);
 	if (ipc_task_init(task, parent) != KERN_SUCCESS) {
 		lck_mtx_destroy(&task->lock);
@@ -157,8 +155,6 @@ task_init(void)
 {
 	task_setup(kernel_task, TASK_NULL, kernel_map);
 	kernel_task->priority = BASEPRI_KERNEL;
-	kernel_task->sec_token = (security_token_t){ .val = { 0, 1 } };
-	kernel_task->audit_token = (audit_token_t){ .val = { [1] = 0 } };
 }
 
 /* --- threads come and go --- */

@@ -40,8 +40,6 @@ struct task {
 	lck_mtx_t lock;
 	struct list_node semaphores;     /* (t) semaphore.ss_link */
 	struct ipc_task_state ipc;       /* (i) name space; special, registered and exception ports */
-	security_token_t sec_token;      /* (t) sender identity in message trailers; set by bsd */
-	audit_token_t audit_token;       /* (t) the same */
 	struct cpu_usage dead_usage;     /* (t) of threads that have exited */
 	uint64_t unique_id;              /* (c) */
 	int16_t priority;                /* (t) base of new threads */

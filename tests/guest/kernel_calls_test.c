@@ -575,6 +575,63 @@ TEST(what_a_task_tells_of_itself)
 	EXPECT_EQ(vm_deallocate(SELF, memory, 64 * vm_page_size), KERN_SUCCESS);
 }
 
+/* --- who sent a message --- */
+
+struct signed_message {
+	mach_msg_header_t head;
+	mach_msg_audit_trailer_t trailer;
+};
+
+static int
+send_to_parent(void *arg)
+{
+	mach_msg_header_t head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(head),
+		.msgh_id = 77 };
+	mach_port_t *ports = NULL;
+	mach_msg_type_number_t count = 0;
+
+	(void)arg;
+	EXPECT_EQ(mach_ports_lookup(SELF, &ports, &count), KERN_SUCCESS);
+	head.msgh_remote_port = ports[0];
+	EXPECT_EQ(mach_msg(&head, MACH_SEND_MSG, sizeof(head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	return getpid() & 0x7f;
+}
+
+TEST(trailers_tell_the_sender)
+{
+	struct signed_message m;
+	mach_port_t port = MACH_PORT_NULL;
+	uint32_t own_version;
+	int status;
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_right(SELF, port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+	EXPECT_EQ(mach_ports_register(SELF, &port, 1), KERN_SUCCESS);
+	m.head = (mach_msg_header_t){ .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(m.head),
+		.msgh_remote_port = port };
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT), 0,
+		      sizeof(m), port, 0, 0),
+	    MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.trailer.msgh_trailer_size, sizeof(m.trailer));
+	EXPECT(m.trailer.msgh_sender.val[0] == geteuid() && m.trailer.msgh_sender.val[1] == getegid());
+	EXPECT_EQ(m.trailer.msgh_audit.val[1], geteuid());
+	EXPECT_EQ(m.trailer.msgh_audit.val[5], getpid());
+	own_version = m.trailer.msgh_audit.val[7];
+	status = ktap_in_child(send_to_parent, NULL);
+	EXPECT_EQ(mach_msg(&m.head, MACH_RCV_MSG | MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT), 0,
+		      sizeof(m), port, 0, 0),
+	    MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.head.msgh_id, 77);
+	EXPECT_EQ(m.trailer.msgh_audit.val[5] & 0x7f, status);
+	EXPECT(m.trailer.msgh_audit.val[5] != (uint32_t)getpid());
+	EXPECT(m.trailer.msgh_audit.val[7] != own_version);
+	EXPECT_EQ(mach_ports_register(SELF, NULL, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
 /* Every task of the machine, as the ports that are asked for. */
 TEST(tasks_of_the_set_by_flavor)
 {
