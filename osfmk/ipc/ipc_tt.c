@@ -67,25 +67,28 @@ ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type
 ipc_port_t
 ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
 {
-	ipc_port_t port = ipc_self_port_reference(slot, kobject, type), right = port;
+	ipc_port_t port = ipc_self_port_reference(slot, kobject, type);
 
-	if (IP_VALID(port)) {
-		right = ipc_port_make_send(port);
-		ip_release(port);
+	if (!IP_VALID(port)) {
+		return port;
 	}
-	return right;
+	if (os_unlikely(!ip_active(port))) {
+		ip_release(port);
+		return IP_DEAD;
+	}
+	os_atomic_add(&port->ip_rights, IP_SRIGHT + IP_MSCOUNT, relaxed); /* the reference goes along */
+	return port;
 }
 
 ipc_port_t
 ipc_self_port_sonce(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
 {
-	ipc_port_t port = ipc_self_port_reference(slot, kobject, type), right = port;
+	ipc_port_t port = ipc_self_port_reference(slot, kobject, type);
 
 	if (IP_VALID(port)) {
-		right = ipc_port_make_sonce(port);
-		ip_release(port);
+		os_atomic_add(&port->ip_refs, IP_SORIGHT, relaxed); /* the reference goes along */
 	}
-	return right;
+	return port;
 }
 
 /* The object ends: nobody finds it through this port any more, and none will be made. */
