@@ -210,7 +210,7 @@ TEST(sched_background_waits_and_does_not_starve)
 	}
 }
 
-/* More than half as much again: equals would not differ so much twelve times in a row, or once. */
+/* More than half as much again, which equals would not differ by. */
 static bool
 important_gets_more(void)
 {

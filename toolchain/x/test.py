@@ -25,8 +25,9 @@ GUEST_CPUS = (1, 2, 4)
 # The tests of tests/stress run on a machine of this size as well. More CPUs than the host has are slow, not stuck.
 STRESS_CPUS = 8
 STRESS_WORD = "stress"
-# Tests that real time tells run once more where it is exact: one CPU, and instructions make the time.
+# Tests that real time tells run once more where it is exact, made by instructions, and decide there.
 EXACT_WORDS = "sched_,hardly_late,usage"
+EXACT_CPUS = (1,)
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
@@ -104,15 +105,15 @@ def guest_suites(options, folder):
         where = f"guest/{variant}/cpus{STRESS_CPUS}/{STRESS_WORD}"
         if options.cpus == list(GUEST_CPUS):
             suites.append(_programs(where, options, folder, out, STRESS_CPUS, STRESS_WORD))
-            suites.append(_exact(variant, options, folder, out))
+            suites += [_exact(variant, options, folder, out, cpus) for cpus in EXACT_CPUS]
             suites += _many_cpus(variant, options, folder, out)
     return suites
 
 
-def _exact(variant, options, folder, out):
-    """In count mode, where ktap_shows() of the tests' library does not try twice."""
-    where = f"guest/{variant}/exact"
-    return _programs(where, options, folder, out, 1, EXACT_WORDS, mode="count")
+def _exact(variant, options, folder, out, cpus):
+    """In count mode, where ktap_shows() of the tests' library decides."""
+    where = f"guest/{variant}/exact{cpus}"
+    return _programs(where, options, folder, out, cpus, EXACT_WORDS, mode="count")
 
 
 def _many_cpus(variant, options, folder, out):
