@@ -206,15 +206,6 @@ slot_run(vm_object_t object, uint64_t index, uint64_t end, uint64_t *run)
 	return slot;
 }
 
-__attribute__((preserve_most)) void
-vm_slot_wait(uintptr_t *slot, uintptr_t word)
-{
-	if ((word & VM_SLOT_BITS) != VM_SLOT_LEAVING ||
-	    !os_atomic_cmpxchg(slot, word, word & ~VM_SLOT_BITS, relaxed)) {
-		cpu_relax();
-	}
-}
-
 /* What a locked or populated slot holds, taken out of it. NULL when it is empty. */
 OS_INLINE vm_page_t
 slot_empty(uintptr_t *slot)

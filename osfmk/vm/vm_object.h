@@ -95,11 +95,15 @@ vm_slot_is_locked(uintptr_t word)
 	return (word & VM_SLOT_LOCKED) && (word & VM_SLOT_BITS) != VM_SLOT_LEAVING;
 }
 
-/*
- * The slot was seen locked: a little time passes, or the page that was leaving stays. It saves the registers it uses, so
- * that those who never come here need not.
- */
-__attribute__((preserve_most)) void vm_slot_wait(uintptr_t *slot, uintptr_t word);
+/* The slot was seen locked: a little time passes, or the page that was leaving stays. */
+OS_INLINE void
+vm_slot_wait(uintptr_t *slot, uintptr_t word)
+{
+	if ((word & VM_SLOT_BITS) != VM_SLOT_LEAVING ||
+	    !os_atomic_cmpxchg(slot, word, word & ~VM_SLOT_BITS, relaxed)) {
+		cpu_relax();
+	}
+}
 
 /*
  * Slot lock. The caller has preemption off until the unlock, which stores what the slot now holds.

@@ -262,11 +262,24 @@ vm_reclaim_age_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 
 struct census {
 	vm_map_t map;
-	uint64_t active, inactive, external; /* in 1/SHARE pages */
+	uint64_t active, inactive; /* in 1/SHARE pages */
 };
 
+/* A page of a file is counted with the file; here it is told what this map has used. */
 static void
-census_page(struct census *census, vm_object_t object, uintptr_t *slot, vm_map_offset_t va, uint64_t share)
+census_file_page(const struct census *census, vm_map_offset_t va)
+{
+	pmap_t pmap = census->map->vmm_pmap;
+	vm_prot_t prot;
+	ppnum_t pn;
+
+	if (pmap_is_referenced(pmap, va) && pmap_lookup(pmap, va, &pn, &prot)) {
+		vm_page_mark_used(vm_page_from_ppnum(pn));
+	}
+}
+
+static void
+census_page(struct census *census, uintptr_t *slot, vm_map_offset_t va, uint64_t share)
 {
 	vm_page_t page;
 
@@ -279,7 +292,6 @@ census_page(struct census *census, vm_object_t object, uintptr_t *slot, vm_map_o
 		} else {
 			census->inactive += share;
 		}
-		census->external += (object->vo_flags & VO_FILE) ? share : 0;
 	}
 	vm_slot_unlock(slot, page);
 	enable_preemption();
@@ -303,8 +315,10 @@ census_visit(vm_map_entry_t entry, uint64_t page, void *context)
 	for (vm_map_offset_t va = entry->vme_start; va < entry->vme_end; va += PAGE_SIZE) {
 		uintptr_t *slot = vm_object_slot(object, vme_object_page(entry->vme_bias, va));
 
-		if (slot != NULL && os_atomic_load(slot, relaxed) != 0) {
-			census_page(census, object, slot, va, share);
+		if (slot != NULL && ((object->vo_flags & VO_FILE) || os_atomic_load(slot, relaxed) == 0)) {
+			census_file_page(census, va);
+		} else if (slot != NULL) {
+			census_page(census, slot, va, share);
 		}
 	}
 	return vm_map_page(census->map, entry->vme_end);
@@ -324,12 +338,16 @@ void
 vm_reclaim_count(struct vm_reclaim_counts *out)
 {
 	struct census census = { .map = NULL };
+	struct vm_shared_counts files;
 
 	vm_map_foreach(census_map, &census);
+	vm_reclaim_shared_count(&files);
 	*out = (struct vm_reclaim_counts){
-		.active = census.active / SHARE,
-		.inactive = census.inactive / SHARE,
-		.external = census.external / SHARE,
+		.active = census.active / SHARE + files.used,
+		.inactive = census.inactive / SHARE + files.resident - files.used,
+		.external = files.resident,
+		.dropped = files.dropped,
+		.returned = files.returned,
 		.evicted = os_atomic_load(&evicted, relaxed),
 	};
 }

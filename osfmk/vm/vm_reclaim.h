@@ -17,9 +17,11 @@
 #include <vm/vm_types.h>
 
 struct vm_reclaim_counts {
-	uint64_t active;   /* pages mapped and used since they were aged; shared ones by their share */
+	uint64_t active;   /* pages used since they were aged: anonymous ones that are mapped, and of files */
 	uint64_t inactive; /* pages resident, and not */
-	uint64_t external; /* of both: pages of files */
+	uint64_t external; /* of both: pages of files, mapped or not; not those that lie in the ramdisk */
+	uint64_t dropped;  /* pages of files that left memory since boot, to be brought again */
+	uint64_t returned; /* pages of files written back by page-out since boot */
 	uint64_t evicted;  /* pages compressed since boot */
 };
 

@@ -459,6 +459,7 @@ mach_vm_machine_attribute(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t s
 	}
 }
 
+/* Nothing is read ahead of its use, so speculative_count is 0. */
 void
 vm_statistics64_get(struct vm_statistics64 *out)
 {
@@ -482,6 +483,7 @@ vm_statistics64_get(struct vm_statistics64 *out)
 									reclaim.inactive + compressor_pages)),
 		.internal_page_count = (natural_t)(reclaim.active + reclaim.inactive - reclaim.external),
 		.external_page_count = (natural_t)reclaim.external,
+		.pageouts = reclaim.returned,
 		.zero_fill_count = counts.zero_filled,
 		.faults = counts.faults,
 		.cow_faults = counts.copied,
