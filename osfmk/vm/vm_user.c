@@ -91,12 +91,31 @@ mach_vm_deallocate(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size)
 	return vm_map_remove(map, start, end);
 }
 
+/*
+ * VM_PROT_COPY: a private copy of the range takes its place, and may be given any protection; so a debugger writes into
+ * text that it may not write, and nobody else sees it. What cannot be read, or not be replaced, stays itself.
+ */
+static kern_return_t
+protect_copy(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot)
+{
+	vm_map_copy_t copy;
+
+	if (vm_map_copyin(map, start, end - start, false, &copy) == KERN_SUCCESS) {
+		if (vm_map_copy_place(map, &start, 0, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE, copy, prot,
+			VM_PROT_ALL, VM_INHERIT_DEFAULT) == KERN_SUCCESS) {
+			return KERN_SUCCESS;
+		}
+		vm_map_copy_discard(copy);
+	}
+	return vm_map_protect(map, start, end, prot, false);
+}
+
 kern_return_t
 mach_vm_protect(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size, bool set_maximum, vm_prot_t prot)
 {
+	bool copy = (prot & VM_PROT_COPY) && !set_maximum;
 	vm_map_offset_t start, end;
 
-	/* Private memory already is what VM_PROT_COPY asks for. */
 	prot &= ~VM_PROT_COPY;
 	if (prot & ~VM_PROT_ALL) {
 		return KERN_INVALID_ARGUMENT;
@@ -107,7 +126,8 @@ mach_vm_protect(vm_map_t map, mach_vm_offset_t addr, mach_vm_size_t size, bool s
 	if (!page_range(addr, size, &start, &end)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	return vm_map_protect(map, start, end, prot, set_maximum);
+	return copy ? protect_copy(map, start, end, prot)
+		    : vm_map_protect(map, start, end, prot, set_maximum);
 }
 
 kern_return_t
