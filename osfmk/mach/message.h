@@ -163,6 +163,60 @@ typedef struct {
 	mach_port_name_t name;
 } mach_msg_guarded_port_descriptor_t;
 
+/* As tasks with pointers of 64 bits lay them out, whatever this one's are. */
+typedef struct {
+	uint64_t address;
+	boolean_t deallocate : 8;
+	mach_msg_copy_options_t copy : 8;
+	unsigned int pad1 : 8;
+	mach_msg_descriptor_type_t type : 8;
+	mach_msg_size_t size;
+} mach_msg_ool_descriptor64_t;
+
+typedef struct {
+	uint64_t address;
+	boolean_t deallocate : 8;
+	mach_msg_copy_options_t copy : 8;
+	mach_msg_type_name_t disposition : 8;
+	mach_msg_descriptor_type_t type : 8;
+	mach_msg_size_t count;
+} mach_msg_ool_ports_descriptor64_t;
+
+typedef struct {
+	mach_port_context_t context;
+	mach_msg_guard_flags_t flags : 16;
+	mach_msg_type_name_t disposition : 8;
+	mach_msg_descriptor_type_t type : 8;
+	mach_port_name_t name;
+} mach_msg_guarded_port_descriptor64_t;
+
+/* And of 32 bits. */
+typedef struct {
+	uint32_t address;
+	mach_msg_size_t size;
+	boolean_t deallocate : 8;
+	mach_msg_copy_options_t copy : 8;
+	unsigned int pad1 : 8;
+	mach_msg_descriptor_type_t type : 8;
+} mach_msg_ool_descriptor32_t;
+
+typedef struct {
+	uint32_t address;
+	mach_msg_size_t count;
+	boolean_t deallocate : 8;
+	mach_msg_copy_options_t copy : 8;
+	mach_msg_type_name_t disposition : 8;
+	mach_msg_descriptor_type_t type : 8;
+} mach_msg_ool_ports_descriptor32_t;
+
+typedef struct {
+	uint32_t context;
+	mach_port_name_t name;
+	mach_msg_guard_flags_t flags : 16;
+	mach_msg_type_name_t disposition : 8;
+	mach_msg_descriptor_type_t type : 8;
+} mach_msg_guarded_port_descriptor32_t;
+
 typedef union {
 	mach_msg_port_descriptor_t port;
 	mach_msg_ool_descriptor_t out_of_line;

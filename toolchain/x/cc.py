@@ -12,10 +12,14 @@ from . import build, usage
 SDK = "toolchain/libsystem:sdk"
 
 
+def command(out, argv):
+    """What compiles and links with the sysroot of the build in `out`."""
+    return ["clang-19", f"--config={os.path.join(out, 'sysroot', 'pluot.cfg')}", *argv]
+
+
 def main(argv):
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: ./x cc FILE.c... -o PROGRAM [clang options]")
         return 0 if argv else usage.EX_USAGE
     out = build.build("release", [SDK], quiet=True)
-    config = os.path.join(out, "sysroot", "pluot.cfg")
-    return subprocess.run(["clang-19", f"--config={config}", *argv], check=False).returncode
+    return subprocess.run(command(out, argv), check=False).returncode

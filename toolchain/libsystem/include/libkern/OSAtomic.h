@@ -132,3 +132,14 @@ typedef volatile struct __attribute__((aligned(16))) {
 
 void OSAtomicEnqueue(OSQueueHead *list, void *element, size_t offset);
 void *OSAtomicDequeue(OSQueueHead *list, size_t offset);
+
+/* The same, first in, first out. */
+typedef volatile struct __attribute__((aligned(16))) {
+	void *opaque1;
+	void *opaque2;
+	int opaque3;
+} OSFifoQueueHead;
+#define OS_ATOMIC_FIFO_QUEUE_INIT { (void *)0, (void *)0, 0 }
+
+void OSAtomicFifoEnqueue(OSFifoQueueHead *list, void *element, size_t offset);
+void *OSAtomicFifoDequeue(OSFifoQueueHead *list, size_t offset);

@@ -1,8 +1,10 @@
 /*
- * OSAtomicEnqueue and OSAtomicDequeue: a stack whose head is {first element, number of changes}, replaced as one
+ * OSAtomicEnqueue and OSAtomicDequeue, without a lock: a stack whose head is {first element, number of changes}, replaced as one
  * 16-byte word. The number tells a head that came back from one that stayed. A reader may load the link of an element
  * that another thread has taken meanwhile: what it loads is thrown away then, but the memory must still be mapped,
  * which is the interface's rule.
+ *
+ * OSAtomicFifoEnqueue and OSAtomicFifoDequeue: {first, last} under a spin lock, opaque3.
  */
 #include <libkern/OSAtomic.h>
 #include <stddef.h>
@@ -61,5 +63,35 @@ OSAtomicDequeue(OSQueueHead *list, size_t offset)
 			return NULL;
 		}
 	} while (!replace(list, &old, __atomic_load_n(link_of(element, offset), __ATOMIC_RELAXED)));
+	return element;
+}
+
+/* --- first in, first out --- */
+
+void
+OSAtomicFifoEnqueue(OSFifoQueueHead *list, void *element, size_t offset)
+{
+	*link_of(element, offset) = NULL;
+	OSSpinLockLock(&list->opaque3);
+	if (list->opaque1 == NULL) {
+		list->opaque1 = element;
+	} else {
+		*link_of(list->opaque2, offset) = element;
+	}
+	list->opaque2 = element;
+	OSSpinLockUnlock(&list->opaque3);
+}
+
+void *
+OSAtomicFifoDequeue(OSFifoQueueHead *list, size_t offset)
+{
+	void *element;
+
+	OSSpinLockLock(&list->opaque3);
+	element = list->opaque1;
+	if (element != NULL) {
+		list->opaque1 = *link_of(element, offset);
+	}
+	OSSpinLockUnlock(&list->opaque3);
 	return element;
 }

@@ -1,0 +1,4 @@
+/* The queues of <libkern/OSAtomic.h>. */
+#pragma once
+
+#include <libkern/OSAtomic.h>

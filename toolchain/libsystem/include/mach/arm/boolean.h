@@ -1,0 +1,4 @@
+/* As for every machine. */
+#pragma once
+
+#include <mach/machine/boolean.h>

@@ -1,0 +1,4 @@
+/* Routine descriptors, by their older name. */
+#pragma once
+
+#include <mach/mig.h>
