@@ -1,0 +1,19 @@
+#!/usr/bin/python3
+"""build_program.py SOURCE PROGRAM OUT: what `x cc SOURCE -o PROGRAM` does, with the sysroot of the build in OUT."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "toolchain"))
+
+from x import cc  # noqa: E402  the folder is known only now
+
+
+def main():
+    source, program, out = sys.argv[1:]
+    words = [source, "-o", program, "-MD", "-MF", f"{program}.d", "-MT", program]
+    return subprocess.run(cc.command(out, words), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
