@@ -341,6 +341,23 @@ sysctl_ipc_fast_leaves(const struct sysctl_row *row, struct sysctl_request *req)
 	return leaves != NULL ? sysctl_out(req, leaves, count * sizeof(*leaves)) : ENOENT;
 }
 
+/* A reason, for the calling thread's next message call. Debug builds. */
+static int
+sysctl_ipc_fast_lose(const struct sysctl_row *row, struct sysctl_request *req)
+{
+	uint32_t reason;
+	int error;
+
+	if (!MACH_ASSERT) {
+		return ENOENT;
+	}
+	if (req->new_size != sizeof(reason)) {
+		return EINVAL;
+	}
+	error = copyin(req->new, &reason, sizeof(reason));
+	return error != 0 || ipc_fast_lose(reason) ? error : EINVAL;
+}
+
 #define STRING(name, ctl, id, text) { name, ctl, id, SYSCTL_RD, sysctl_string, text }
 #define INT(name, ctl, id, value) \
 	{ name, ctl, id, SYSCTL_RD, sysctl_constant, (const void *)(intptr_t)(value) }
@@ -351,6 +368,7 @@ static const struct sysctl_row sysctl_rows[] = {
 	SET("debug.alloc_fail", sysctl_alloc_fail, 0),
 	PROC("debug.locks_taken", 0, 0, sysctl_locks_taken),
 	PROC("debug.ipc_fast_leaves", 0, 0, sysctl_ipc_fast_leaves),
+	SET("debug.ipc_fast_lose", sysctl_ipc_fast_lose, 0),
 	STRING("kern.ostype", CTL_KERN, KERN_OSTYPE, "Darwin"),
 	STRING("kern.osrelease", CTL_KERN, KERN_OSRELEASE, kernel_osrelease),
 	INT("kern.osrevision", CTL_KERN, KERN_OSREV, 199506),

@@ -58,5 +58,11 @@ void ipc_thread_terminate(thread_t thread);
  */
 const uint64_t *ipc_fast_leaves(unsigned *count);
 
+/*
+ * The calling thread's next call finds that another CPU was there first: for FAST_LEAVE_NO_TRANSIT and the races. Of
+ * several callers the last counts. False: no such reason, or a release build.
+ */
+bool ipc_fast_lose(uint32_t reason);
+
 /* Puts a send right into a space. Consumes it; MACH_PORT_NULL or MACH_PORT_DEAD when there is none. */
 mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);

@@ -138,9 +138,46 @@ static uint64_t mach_msg_fast_leaves[FAST_LEAVE_COUNT]; /* atomic */
 		os_atomic_add(&mach_msg_fast_leaves[FAST_LEAVE_##reason], 1, relaxed); \
 		return false;                                                          \
 	} while (0)
+
+/*
+ * The next call of one thread may be asked to lose a race (ipc_fast_lose): a word that it has read is then taken for
+ * another, as if it had changed since.
+ */
+static struct {
+	thread_t thread; /* atomic; THREAD_NULL: nobody */
+	uint32_t reason; /* written before; only `thread` reads it */
+} fast_loser;
+
+#define FAST_STALE_BIT (1ULL << 62) /* a count, a generation or a sequence number wherever it is used */
+
+static OS_NOINLINE uint64_t
+fast_stale(uint32_t reason)
+{
+	if (os_atomic_load(&fast_loser.thread, relaxed) != current_thread() || fast_loser.reason != reason) {
+		return 0;
+	}
+	os_atomic_store(&fast_loser.thread, THREAD_NULL, relaxed);
+	return FAST_STALE_BIT;
+}
+#define FAST_STALE(reason) fast_stale(FAST_LEAVE_##reason)
 #else
 #define FAST_LEAVE(reason) return false
+#define FAST_STALE(reason) 0ULL
 #endif
+
+bool
+ipc_fast_lose(uint32_t reason)
+{
+#if MACH_ASSERT
+	os_atomic_store(&fast_loser.thread, THREAD_NULL, relaxed);
+	fast_loser.reason = reason;
+	os_atomic_store(&fast_loser.thread, current_thread(), release);
+	return reason < FAST_LEAVE_COUNT;
+#else
+	(void)reason;
+	return false;
+#endif
+}
 
 const uint64_t *
 ipc_fast_leaves(unsigned *count)
@@ -360,7 +397,7 @@ OS_INLINE bool
 fast_copy_ready(struct fast_call *call)
 {
 	call->transit = PERCPU_LOAD_POINTER(mach_msg_transit, call->percpu);
-	if (os_unlikely(call->transit == IKM_NULL)) {
+	if (os_unlikely(call->transit == IKM_NULL || FAST_STALE(NO_TRANSIT) != 0)) {
 		FAST_LEAVE(NO_TRANSIT);
 	}
 	return true;
@@ -390,13 +427,14 @@ fast_commit_right(bool is_call, const struct fast_call *call)
 	uint64_t refs;
 
 	if (!is_call) {
-		if (os_unlikely(!os_atomic_cmpxchg(&call->dest_entry->ie_word, call->dest_word,
-			nt_next_gen(call->dest_word), relaxed))) { /* [N2] */
+		if (os_unlikely(!os_atomic_cmpxchg(&call->dest_entry->ie_word,
+			call->dest_word ^ FAST_STALE(RIGHT_RACE), nt_next_gen(call->dest_word),
+			relaxed))) { /* [N2] */
 			FAST_LEAVE(RIGHT_RACE);
 		}
 		return true;
 	}
-	refs = os_atomic_load(&call->rcv->ip_refs, relaxed);
+	refs = os_atomic_load(&call->rcv->ip_refs, relaxed) ^ FAST_STALE(RIGHT_RACE);
 	if (os_unlikely(refs == 0 || !os_atomic_cmpxchg(&call->rcv->ip_refs, refs,
 					 refs + IP_REF_ONE + IP_SORIGHT, relaxed))) {
 		FAST_LEAVE(RIGHT_RACE);
@@ -420,14 +458,15 @@ fast_commit_target(bool via_set, const struct fast_call *call)
 {
 	struct mqueue *mq = via_set ? &call->link->psl_set->ips_mqueue : &call->dest->ip_mqueue;
 
-	if (os_unlikely(!mq_take_receiver(mq, call->dest_queue))) {
+	if (os_unlikely(!mq_take_receiver(mq, call->dest_queue ^ FAST_STALE(RECEIVER_RACE)))) {
 		FAST_LEAVE(RECEIVER_RACE);
 	}
 	if (via_set && os_unlikely(os_atomic_load(&call->dest->ip_link, relaxed) != call->link)) { /* [P7] */
 		(void)ipc_wait_restart(call->target);
 		FAST_LEAVE(RECEIVER_RACE);
 	}
-	if (os_unlikely(!wait_word_claim_seen(&call->target->wait_word, call->target_wait))) { /* [F1] */
+	if (os_unlikely(!wait_word_claim_seen(
+		&call->target->wait_word, call->target_wait ^ FAST_STALE(CLAIM_RACE)))) { /* [F1] */
 		(void)ipc_wait_restart(call->target);
 		FAST_LEAVE(CLAIM_RACE);
 	}
