@@ -19,6 +19,6 @@ typedef struct fd_set {
 _Static_assert(sizeof(struct fd_set) == 128, "fd_set");
 
 #ifndef KERNEL
-int select(
-    int nfds, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e, struct timeval *restrict timeout);
+int select(int nfds, fd_set *__restrict r, fd_set *__restrict w, fd_set *__restrict e,
+    struct timeval *__restrict timeout);
 #endif

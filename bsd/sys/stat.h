@@ -71,8 +71,8 @@ _Static_assert(__builtin_offsetof(struct stat, st_size) == 96, "stat.st_size");
 #define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
 
 #ifndef KERNEL
-int stat(const char *restrict path, struct stat *restrict st);
-int lstat(const char *restrict path, struct stat *restrict st);
+int stat(const char *__restrict path, struct stat *__restrict st);
+int lstat(const char *__restrict path, struct stat *__restrict st);
 int fstat(int fd, struct stat *st);
 int fstatat(int fd, const char *path, struct stat *st, int flag);
 int mkdir(const char *path, mode_t mode);

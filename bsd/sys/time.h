@@ -21,7 +21,7 @@ struct itimerval {
 _Static_assert(sizeof(struct itimerval) == 32, "itimerval");
 
 #ifndef KERNEL
-int gettimeofday(struct timeval *restrict tp, void *restrict tzp);
+int gettimeofday(struct timeval *__restrict tp, void *__restrict tzp);
 int settimeofday(const struct timeval *tp, const struct timezone *tzp);
 int getitimer(int which, struct itimerval *value);
 int setitimer(int which, const struct itimerval *value, struct itimerval *old);

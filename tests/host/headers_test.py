@@ -32,6 +32,44 @@ def _alone(command, header, folder):
     return f"{header}: {text.strip()}" if status else ""
 
 
+def _sdk_command(driver, *options):
+    config = os.path.join(tree.release(), "sysroot", "pluot.cfg")
+    return [driver, f"--config={config}", *options, "-Wall", "-Werror", "-Wno-unused-command-line-argument"]
+
+
+def _sdk_headers():
+    include = os.path.join(tree.release(), "sysroot", "usr/include")
+    return sorted(os.path.relpath(path, include)
+                  for path in glob.glob(os.path.join(include, "**/*.h"), recursive=True))
+
+
+# What sources written for Mach elsewhere include; a folder's names stand without it.
+MACH_NAMES = {
+    "": "Availability AvailabilityMacros TargetConditionals bootstrap",
+    "bsm/": "audit libbsm",
+    "libkern/": "OSAtomic OSAtomicDeprecated OSAtomicQueue OSByteOrder OSCacheControl OSReturn OSSpinLockDeprecated"
+                " OSTypes",
+    "mach/": "boolean clock clock_priv clock_types error exc exception exception_types host_info host_notify host_priv"
+             " host_reboot host_special_ports kern_return mach mach_error mach_exc mach_host mach_init mach_interface"
+             " mach_param mach_port mach_syscalls mach_time mach_traps mach_types mach_vm mach_voucher"
+             " mach_voucher_types machine memory_entry memory_object_types message mig mig_errors mk_timer ndr notify"
+             " policy port processor processor_info processor_set rpc semaphore shared_memory_server shared_region"
+             " std_types sync_policy task task_info task_policy task_special_ports thread_act thread_info thread_policy"
+             " thread_special_ports thread_state thread_status thread_switch time_value vm_attributes vm_behavior"
+             " vm_inherit vm_map vm_page_size vm_param vm_prot vm_purgable vm_region vm_statistics vm_sync vm_task"
+             " vm_types",
+    "mach/arm/": "boolean exception kern_return processor_info thread_state thread_status vm_param vm_types",
+    "mach/machine/": "boolean exception kern_return processor_info thread_state thread_status vm_param vm_types",
+    "mach_debug/": "hash_info ipc_info mach_debug mach_debug_types zone_info",
+    "os/": "availability base lock overflow",
+    "servers/": "bootstrap bootstrap_defs",
+}
+
+
+def _mach_names():
+    return [f"{folder}{name}.h" for folder, names in MACH_NAMES.items() for name in names.split()]
+
+
 class Headers(unittest.TestCase):
     def compile_each(self, command, headers):
         self.assertTrue(headers)
@@ -47,11 +85,22 @@ class Headers(unittest.TestCase):
         self.compile_each(command, headers)
 
     def test_sdk(self):
-        sysroot = os.path.join(tree.release(), "sysroot")
-        headers = glob.glob(os.path.join(sysroot, "usr/include/**/*.h"), recursive=True)
-        command = ["clang-19", f"--config={sysroot}/pluot.cfg", "-std=c17", "-Wall", "-Werror",
-                   "-Wno-unused-command-line-argument"]
-        self.compile_each(command, sorted(os.path.relpath(path, f"{sysroot}/usr/include") for path in headers))
+        self.compile_each(_sdk_command("clang-19", "-std=c17"), _sdk_headers())
+
+    def test_sdk_in_other_languages(self):
+        """All in one source: that each stands alone is the same in every language."""
+        with tempfile.TemporaryDirectory() as folder:
+            for driver, language, suffix in (("clang-19", "c11", ".c"), ("clang++-19", "c++17", ".cpp")):
+                source = os.path.join(folder, f"all{suffix}")
+                with open(source, "w", encoding="utf-8") as file:
+                    file.writelines(f"#include <{header}>\n" for header in _sdk_headers())
+                text, status = tree.said([*_sdk_command(driver, f"-std={language}"), "-fsyntax-only", source],
+                                         folder=tree.release())
+                self.assertEqual(status, 0, f"{language}: {text}")
+
+    def test_names_that_mach_programs_include(self):
+        have = set(_sdk_headers())
+        tree.none(self, [name for name in _mach_names() if name not in have], "headers that are missing:")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <strings.h>
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t len);
+void *memcpy(void *__restrict dst, const void *__restrict src, size_t len);
 void *memmove(void *dst, const void *src, size_t len);
 void *memset(void *dst, int c, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
@@ -13,13 +13,13 @@ void *memmem(const void *hay, size_t haylen, const void *needle, size_t len);
 
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
-char *strcpy(char *restrict dst, const char *restrict src);
-char *strncpy(char *restrict dst, const char *restrict src, size_t len);
-char *stpcpy(char *restrict dst, const char *restrict src);
-size_t strlcpy(char *restrict dst, const char *restrict src, size_t size);
-size_t strlcat(char *restrict dst, const char *restrict src, size_t size);
-char *strcat(char *restrict dst, const char *restrict src);
-char *strncat(char *restrict dst, const char *restrict src, size_t len);
+char *strcpy(char *__restrict dst, const char *__restrict src);
+char *strncpy(char *__restrict dst, const char *__restrict src, size_t len);
+char *stpcpy(char *__restrict dst, const char *__restrict src);
+size_t strlcpy(char *__restrict dst, const char *__restrict src, size_t size);
+size_t strlcat(char *__restrict dst, const char *__restrict src, size_t size);
+char *strcat(char *__restrict dst, const char *__restrict src);
+char *strncat(char *__restrict dst, const char *__restrict src, size_t len);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t len);
 int strcoll(const char *a, const char *b);
@@ -29,8 +29,8 @@ char *strstr(const char *hay, const char *needle);
 char *strpbrk(const char *s, const char *set);
 size_t strspn(const char *s, const char *set);
 size_t strcspn(const char *s, const char *set);
-char *strtok(char *restrict s, const char *restrict sep);
-char *strtok_r(char *restrict s, const char *restrict sep, char **restrict last);
+char *strtok(char *__restrict s, const char *__restrict sep);
+char *strtok_r(char *__restrict s, const char *__restrict sep, char **__restrict last);
 char *strsep(char **s, const char *sep);
 char *strdup(const char *s);
 char *strndup(const char *s, size_t len);

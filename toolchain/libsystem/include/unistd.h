@@ -37,7 +37,7 @@ int fchdir(int fd);
 char *getcwd(char *buf, size_t size);
 int link(const char *from, const char *to);
 int symlink(const char *from, const char *to);
-ssize_t readlink(const char *restrict path, char *restrict buf, size_t len);
+ssize_t readlink(const char *__restrict path, char *__restrict buf, size_t len);
 int unlink(const char *path);
 int rmdir(const char *path);
 int unlinkat(int fd, const char *path, int flag);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <pthread/qos.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/cdefs.h>
@@ -33,7 +34,7 @@ int _pthread_workqueue_supported(void); /* feature bits of the kernel */
 int _pthread_workqueue_init(pthread_workqueue_function_t function, int offset, int flags);
 int _pthread_workqueue_addthreads(int count, pthread_priority_t priority);
 /* In the function: true if it should return soon, since the CPUs are busy with its like. */
-_Bool _pthread_workqueue_should_narrow(pthread_priority_t priority);
+bool _pthread_workqueue_should_narrow(pthread_priority_t priority);
 
 /* ---- Queues of items ---- */
 
