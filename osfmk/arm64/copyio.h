@@ -74,8 +74,10 @@ copyout_nofault(const void *kaddr, user_addr_t uaddr, size_t len)
 		return x0 == 0;                                                                           \
 	}
 
+#if !defined(PLUOT_HOST_TEST)
 COPYIO_MESSAGE(copyin_message, void *, user_addr_t)
 COPYIO_MESSAGE(copyout_message, user_addr_t, const void *)
+#endif
 
 struct copyio_fixup {
 	int32_t start;   /* first instruction, relative to this field */

@@ -178,6 +178,9 @@ ipc_ool_ports_copyout(struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_oo
 			desc->ikd_ports[i] = IP_NULL;
 		}
 		bits |= ipc_ool_place_bytes(names, count * (uint32_t)sizeof(*names), &addr);
+		for (uint32_t i = 0; addr == 0 && i < count; i++) { /* names that nobody can be told */
+			ipc_right_forget(space, names[i], desc->ikd_disposition, 0);
+		}
 	}
 	if (names != NULL) {
 		kfree(names, count * sizeof(*names));
