@@ -46,14 +46,56 @@ flush_tlb(void)
 	isb();
 }
 
+/* Entries of an aligned run that the contiguous hint is about, with this granule: 1 GiB of blocks, 2 MiB of pages. */
+#define CONT_BLOCKS 32U
+#define CONT_PAGES  128U
+#define CONT_GROUP  (CONT_BLOCKS * BLOCK_SIZE)
+
+/* The group from pa on is all RAM, and no block of it is mapped yet: what is in use may not become contiguous. */
+static bool
+group_is_new(const struct boot_range *ram, uint64_t pa)
+{
+	uint64_t va = PHYSMAP_BASE + pa;
+	const uint64_t *l2 =
+	    &table_below(kernel_root, table_index(va, ARM_L1_SHIFT))[table_index(va, ARM_L2_SHIFT)];
+
+	for (unsigned i = 0; i < CONT_BLOCKS; i++) {
+		if (l2[i] != 0) {
+			return false;
+		}
+	}
+	return pa >= ram->start && pa + CONT_GROUP <= ram->end;
+}
+
 static void
 physmap_map_ram(const struct boot_range *ram)
 {
+	uint64_t cont = 0;
+
 	for (uint64_t pa = os_round_down(ram->start, BLOCK_SIZE); pa < ram->end; pa += BLOCK_SIZE) {
 		uint64_t va = PHYSMAP_BASE + pa;
 		uint64_t *l2 = table_below(kernel_root, table_index(va, ARM_L1_SHIFT));
 
-		l2[table_index(va, ARM_L2_SHIFT)] = pa | PTE_NORMAL | ARM_PTE_BLOCK;
+		if (pa % CONT_GROUP == 0) {
+			cont = group_is_new(ram, pa) ? ARM_PTE_CONT : 0;
+		}
+		l2[table_index(va, ARM_L2_SHIFT)] = pa | PTE_NORMAL | ARM_PTE_BLOCK | cont;
+	}
+}
+
+/* Runs of pages in the image's block that have the same rights, and will keep them. The table is not in use yet. */
+static void
+image_mark_contiguous(void)
+{
+	for (unsigned first = 0; first < ARM_PTE_COUNT; first += CONT_PAGES) {
+		bool writable = true;
+
+		for (unsigned i = 0; i < CONT_PAGES; i++) {
+			writable &= !(physmap_image_l3[first + i] & ARM_PTE_AP_RO);
+		}
+		for (unsigned i = 0; i < CONT_PAGES && writable; i++) {
+			physmap_image_l3[first + i] |= ARM_PTE_CONT;
+		}
 	}
 }
 
@@ -75,6 +117,7 @@ physmap_protect_image(void)
 
 		physmap_image_l3[i] = pa | PTE_NORMAL | ro | ARM_PTE_PAGE;
 	}
+	image_mark_contiguous();
 	*entry = 0;
 	flush_tlb();
 	*entry = static_vtop((uintptr_t)physmap_image_l3) | ARM_PTE_TABLE;

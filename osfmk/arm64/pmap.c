@@ -5,7 +5,7 @@
  * sees the link sees zeros; pairs with the address dependency of the walk). The loser of a race gives its
  * page back. Freeing a level 3 table: only by pmap_remove of a range that covers all of it, whose caller
  * keeps everybody else out of that range; the link is cleared, cached walks are invalidated, then the page
- * is free. Levels 1 and 2 live until pmap_destroy.
+ * is free. A table that emptied piece by piece is found by vm_map_collect_tables. Levels 1 and 2 live until pmap_destroy.
  */
 #include <arm64/pmap_internal.h>
 
@@ -464,6 +464,22 @@ pmap_resident_count(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end)
 
 	pmap_foreach_leaf(pmap, start, end, count_leaf, &total);
 	return total;
+}
+
+bool
+pmap_next_table(pmap_t pmap, vm_map_offset_t *va, vm_map_offset_t end)
+{
+	for (vm_map_offset_t at = *va; at < end;) {
+		pte_t *l2 = pmap_level2(pmap, at);
+		pte_t entry = l2 == NULL ? 0 : os_atomic_load(l2, relaxed);
+
+		if (pte_valid(entry) && !(entry & ARM_PTE_NESTED)) {
+			*va = at & ~((1ULL << ARM_L2_SHIFT) - 1);
+			return true;
+		}
+		at = table_span_end(at, end, l2 == NULL ? ARM_L1_SHIFT : ARM_L2_SHIFT);
+	}
+	return false;
 }
 
 bool

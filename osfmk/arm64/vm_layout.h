@@ -46,6 +46,7 @@
 #define ARM_PTE_SH_INNER  0x300
 #define ARM_PTE_AF        0x400
 #define ARM_PTE_NG        0x800
+#define ARM_PTE_CONT      (1ULL << 52) /* one of an aligned run of entries that one TLB entry may hold */
 #define ARM_PTE_PXN       (1ULL << 53)
 #define ARM_PTE_UXN       (1ULL << 54)
 #define ARM_PTE_ADDR_MASK 0x0000ffffffffc000ULL

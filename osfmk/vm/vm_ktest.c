@@ -127,6 +127,51 @@ KTEST(vm_allocate_errors)
 	vm_map_deallocate(map);
 }
 
+#define TABLES 12
+#define SPAN   (32ULL << 20) /* of a page table */
+
+static mach_vm_offset_t
+in_span(unsigned i)
+{
+	return FIXED + i * SPAN + 17 * PAGE_SIZE;
+}
+
+/* Two pages in each of several tables, given back one by one; one page stays. */
+static void
+collect_body(void)
+{
+	vm_map_t map = map_create();
+	mach_vm_offset_t a;
+
+	for (unsigned i = 0; i < TABLES; i++) {
+		a = in_span(i);
+		EXPECT_EQ(mach_vm_allocate(map, &a, 2 * PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+		EXPECT_EQ(vm_fault(map, a, VM_PROT_WRITE), KERN_SUCCESS);
+		EXPECT_EQ(vm_fault(map, a + PAGE_SIZE, VM_PROT_WRITE), KERN_SUCCESS);
+	}
+	EXPECT_EQ(vm_map_collect_tables(map), 0);
+	for (unsigned i = 0; i < TABLES; i++) {
+		EXPECT_EQ(mach_vm_deallocate(map, in_span(i), PAGE_SIZE), KERN_SUCCESS);
+		if (i != 3) {
+			EXPECT_EQ(mach_vm_deallocate(map, in_span(i) + PAGE_SIZE, PAGE_SIZE), KERN_SUCCESS);
+		}
+	}
+	EXPECT_EQ(put(map, in_span(3) + PAGE_SIZE, 33), KERN_SUCCESS);
+	EXPECT_EQ(vm_map_collect_tables(map), TABLES - 1);
+	EXPECT_EQ(vm_map_collect_tables(map), 0);
+	EXPECT_EQ(get(map, in_span(3) + PAGE_SIZE), 33);
+	a = in_span(5);
+	EXPECT_EQ(mach_vm_allocate(map, &a, PAGE_SIZE, VM_FLAGS_FIXED), KERN_SUCCESS);
+	EXPECT_EQ(vm_fault(map, a, VM_PROT_WRITE), KERN_SUCCESS);
+	EXPECT_EQ(get(map, a), 0);
+	vm_map_deallocate(map);
+}
+
+KTEST(vm_map_collects_tables)
+{
+	expect_no_leak(collect_body);
+}
+
 KTEST(vm_protect)
 {
 	vm_map_t map = map_create();

@@ -136,6 +136,13 @@ kern_return_t vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t
  */
 void vm_map_set_wire_future(vm_map_t map, bool wire);
 
+/*
+ * Frees page tables of the map, or of all maps, that nothing is mapped by any more; how many. Thread context, no locks;
+ * may block.
+ */
+uint64_t vm_map_collect_tables(vm_map_t map);
+uint64_t vm_map_collect_all_tables(void);
+
 /* Pages that all maps together have wired. */
 uint64_t vm_map_wired_pages(void);
 

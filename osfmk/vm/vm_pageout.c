@@ -14,6 +14,7 @@
 #include <os/atomic.h>
 #include <os/panic.h>
 #include <vm/vm_launder.h>
+#include <vm/vm_map.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_reclaim.h>
@@ -191,7 +192,9 @@ make_room(void)
 		if (reclaim_once(rounds >= ROUNDS_FORCE) >= os_min((uint64_t)PROGRESS_PAGES, missing)) {
 			rounds = 0;
 			thread_wakeup(&waiters);
-		} else if (++rounds > ROUNDS_KILL) {
+		} else if (++rounds == 1) {
+			(void)vm_map_collect_all_tables();
+		} else if (rounds > ROUNDS_KILL) {
 			os_atomic_store(&fruitless, fruitless + 1, relaxed);
 			if (!tight || os_atomic_load(&waiters, relaxed) == 0) {
 				/* Short, but nobody waits. Not at every batch again: what there is stays for now. */
