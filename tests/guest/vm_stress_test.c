@@ -5,7 +5,6 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -177,66 +176,4 @@ TEST(copies_over_fork_stay_apart)
 		EXPECT(holds(memory, 700));
 	}
 	EXPECT_EQ(munmap(memory, PAGES * PAGE), 0);
-}
-
-/* --- address spaces that end while they are used --- */
-
-#define TOUCHERS 3
-
-static char *torn;
-static atomic_uint touched;
-
-/* Faults all over the range, for ever; what another thread has unmapped ends the process, which is one way out. */
-static void *
-touch_on(void *arg)
-{
-	unsigned seed = (unsigned)(uintptr_t)arg;
-
-	for (;;) {
-		seed = seed * 1103515245 + 12345;
-		torn[(seed >> 8) % 512 * PAGE]++;
-		atomic_fetch_add_explicit(&touched, 1, memory_order_relaxed);
-	}
-	return NULL;
-}
-
-static int
-end_while_touched(void *arg)
-{
-	unsigned how = (unsigned)(uintptr_t)arg;
-	pthread_t thread;
-
-	torn = mmap(NULL, 512 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-	for (uintptr_t i = 0; i < TOUCHERS; i++) {
-		EXPECT_EQ(pthread_create(&thread, NULL, touch_on, (void *)(i + how)), 0);
-	}
-	while (touched < 100 + how) {
-		hand_over();
-	}
-	switch (how % 4) {
-	case 0:
-		_exit(0);
-	case 1:
-		(void)kill(getpid(), SIGKILL);
-		break;
-	case 2:
-		execve("/bin/true", (char *[]){ "true", NULL }, (char *[]){ NULL });
-		break;
-	default:
-		EXPECT_EQ(munmap(torn, 512 * PAGE), 0);
-		break;
-	}
-	for (;;) {
-		hand_over();
-	}
-}
-
-TEST(spaces_end_while_others_fault_in_them)
-{
-	for (uintptr_t round = 0; round < 40; round++) {
-		int status = ktap_in_child(end_while_touched, (void *)round);
-		static const int ends[] = { 0, 128 + SIGKILL, 0, 128 + SIGSEGV };
-
-		EXPECT_EQ(status, ends[round % 4]);
-	}
 }
