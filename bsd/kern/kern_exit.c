@@ -226,11 +226,9 @@ wait_copyout(const struct wait_request *wr, user_addr_t status, user_addr_t rusa
 		error = copyout(&wr->wr_status, status, sizeof(wr->wr_status));
 	}
 	if (error == 0 && rusage != 0) {
-		struct rusage ru = {
-			.ru_utime = timeval_from_ticks(wr->wr_usage.cu_user),
-			.ru_stime = timeval_from_ticks(wr->wr_usage.cu_system),
-		};
+		struct rusage ru;
 
+		rusage_set(&ru, &wr->wr_usage);
 		error = copyout(&ru, rusage, sizeof(ru));
 	}
 	return error;

@@ -588,15 +588,14 @@ sysret_t
 sys_sigaltstack(user_addr_t new, user_addr_t old)
 {
 	struct uthread *uth = current_uthread();
-	struct sigaltstack ss = {
-		.ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base,
-		.ss_size = uth->uu_sigstk_size,
-		.ss_flags = uth->uu_sigstk_size == 0 ? SS_DISABLE
-			    : uth->uu_on_sigstk      ? SS_ONSTACK
-						     : 0,
-	};
-	int error = old != 0 ? copyout(&ss, old, sizeof(ss)) : 0;
+	struct sigaltstack ss;
+	int error;
 
+	memset(&ss, 0, sizeof(ss)); /* what lies between members goes out too */
+	ss.ss_sp = (void *)(uintptr_t)uth->uu_sigstk_base;
+	ss.ss_size = uth->uu_sigstk_size;
+	ss.ss_flags = uth->uu_sigstk_size == 0 ? SS_DISABLE : uth->uu_on_sigstk ? SS_ONSTACK : 0;
+	error = old != 0 ? copyout(&ss, old, sizeof(ss)) : 0;
 	if (error != 0 || new == 0) {
 		return (sysret_t){ .error = error };
 	}

@@ -248,9 +248,9 @@ static int
 sysctl_boottime(const struct sysctl_row *row, struct sysctl_request *req)
 {
 	uint64_t ns = clock_calendar_offset_ns();
-	struct timeval tv = { .tv_sec = (int64_t)(ns / NSEC_PER_SEC),
-		.tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+	struct timeval tv;
 
+	timeval_set(&tv, ns);
 	return sysctl_out(req, &tv, sizeof(tv));
 }
 

@@ -10,10 +10,19 @@
 #include <ipc/ipc_kobject.h>
 #include <kern/clock.h>
 #include <kern/semaphore.h>
+#include <string.h>
 #include <sys/errno.h>
 #include <sys/resource.h>
 #include <sys/sysproto.h>
 #include <sys/time.h>
+
+void
+timeval_set(struct timeval *tv, uint64_t ns)
+{
+	memset(tv, 0, sizeof(*tv));
+	tv->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
+	tv->tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
+}
 
 sysret_t
 sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
@@ -26,6 +35,7 @@ sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
 
 	clock_publish_time_of_day();
 	clock_get_calendar_ns(&seconds, &nanoseconds);
+	memset(&tv, 0, sizeof(tv)); /* what lies between members goes out too */
 	tv.tv_sec = (int64_t)seconds;
 	tv.tv_usec = (int32_t)(nanoseconds / NSEC_PER_USEC);
 	if (tp != 0) {
@@ -119,13 +129,12 @@ sys___semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int
 	return (sysret_t){ .error = error };
 }
 
-struct timeval
-timeval_from_ticks(uint64_t ticks)
+void
+rusage_set(struct rusage *ru, const struct cpu_usage *usage)
 {
-	uint64_t ns = absolutetime_to_nanoseconds(ticks);
-
-	return (struct timeval){ .tv_sec = (int64_t)(ns / NSEC_PER_SEC),
-		.tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+	memset(ru, 0, sizeof(*ru));
+	timeval_set(&ru->ru_utime, absolutetime_to_nanoseconds(usage->cu_user));
+	timeval_set(&ru->ru_stime, absolutetime_to_nanoseconds(usage->cu_system));
 }
 
 void
@@ -140,7 +149,7 @@ proc_self_usage(struct cpu_usage *usage)
 sysret_t
 sys_getrusage(int who, user_addr_t rusage)
 {
-	struct rusage ru = { 0 };
+	struct rusage ru;
 	struct cpu_usage usage;
 
 	if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN) {
@@ -154,7 +163,6 @@ sys_getrusage(int who, user_addr_t rusage)
 		usage = current_proc()->p_children_usage;
 		lck_mtx_unlock(&current_proc()->p_child_lock);
 	}
-	ru.ru_utime = timeval_from_ticks(usage.cu_user);
-	ru.ru_stime = timeval_from_ticks(usage.cu_system);
+	rusage_set(&ru, &usage);
 	return (sysret_t){ .error = copyout(&ru, rusage, sizeof(ru)) };
 }

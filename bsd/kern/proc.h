@@ -212,7 +212,10 @@ OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);
 
 /* CPU time of the calling process: its threads that ended, and the calling one; kern_time.c. */
 void proc_self_usage(struct cpu_usage *usage);
-struct timeval timeval_from_ticks(uint64_t ticks);
+/* Every byte of what goes out to programs. */
+void timeval_set(struct timeval *tv, uint64_t ns);
+struct rusage;
+void rusage_set(struct rusage *ru, const struct cpu_usage *usage);
 
 /* kern_exit.c. The calling thread does not come back. */
 _Noreturn void exit1(int status);

@@ -6,8 +6,11 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sysctl.h>
+#include <sys/time.h>
 #include <sys/times.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -277,4 +280,27 @@ TEST(wrong_questions)
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(getrusage(RUSAGE_SELF, (struct rusage *)8), -1);
 	EXPECT_EQ(errno, EFAULT);
+}
+
+/* What lies between the members of a struct is cleared, whatever the kernel's stack held before. */
+TEST(bytes_between_members)
+{
+	struct {
+		struct rusage usage;
+		struct timeval boot;
+	} out;
+	size_t size = sizeof(out.boot);
+	uint64_t words[2];
+
+	for (unsigned i = 0; i < 50; i++) {
+		memset(&out, 0xff, sizeof(out));
+		EXPECT_EQ(getrusage(RUSAGE_SELF, &out.usage), 0);
+		EXPECT_EQ(sysctlbyname("kern.boottime", &out.boot, &size, NULL, 0), 0);
+		memcpy(words, &out.usage.ru_utime, sizeof(words));
+		EXPECT_EQ(words[1] >> 32, 0);
+		memcpy(words, &out.usage.ru_stime, sizeof(words));
+		EXPECT_EQ(words[1] >> 32, 0);
+		memcpy(words, &out.boot, sizeof(words));
+		EXPECT_EQ(words[1] >> 32, 0);
+	}
 }
