@@ -29,9 +29,9 @@
 #include <pexpert/pexpert.h>
 #include <vm/pmap.h>
 #include <vm/vm_kern.h>
+#include <vm/vm_launder.h>
 #include <vm/vm_map.h>
 #include <vm/vm_page.h>
-#include <vm/vm_launder.h>
 #include <vm/vm_pageout.h>
 
 enum startup_phase startup_phase = STARTUP_MACHINE;
