@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""build_program.py SOURCE PROGRAM OUT: what `x cc SOURCE -o PROGRAM` does, with the sysroot of the build in OUT."""
+"""build_program.py SOURCE PROGRAM OUT: what `x cc SOURCE -o PROGRAM` does, with the sysroot of the build in OUT.
+
+Paths of objects in the debug map are those below the working folder, so that the program is the same wherever it was built.
+"""
 import os
 import subprocess
 import sys
@@ -11,7 +14,7 @@ from x import cc  # noqa: E402  the folder is known only now
 
 def main():
     source, program, out = sys.argv[1:]
-    words = [source, "-o", program, "-MD", "-MF", f"{program}.d", "-MT", program]
+    words = [source, "-o", program, "-MD", "-MF", f"{program}.d", "-MT", program, "-Wl,-oso_prefix,."]
     return subprocess.run(cc.command(out, words), check=False).returncode
 
 
