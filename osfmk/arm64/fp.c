@@ -130,22 +130,22 @@ fp_flush(struct thread *thread)
 }
 
 void
-fp_get_state(struct thread *thread, arm_neon_state64_t *state)
+fp_get_state(struct thread *thread, void *words)
 {
 	struct machine_thread *machine = thread_machine(thread);
 	bool irq = ml_set_interrupts_enabled(false);
 
 	fp_flush(thread);
 	if (machine->neon != NULL) {
-		*state = *machine->neon;
+		memcpy(words, machine->neon, sizeof(*machine->neon));
 	} else {
-		memset(state, 0, sizeof(*state));
+		memset(words, 0, sizeof(*machine->neon));
 	}
 	ml_set_interrupts_enabled(irq);
 }
 
 bool
-fp_set_state(struct thread *thread, const arm_neon_state64_t *state)
+fp_set_state(struct thread *thread, const void *words)
 {
 	struct machine_thread *machine = thread_machine(thread);
 	bool irq;
@@ -155,7 +155,7 @@ fp_set_state(struct thread *thread, const arm_neon_state64_t *state)
 	}
 	irq = ml_set_interrupts_enabled(false);
 	fp_flush(thread);
-	*machine->neon = *state;
+	memcpy(machine->neon, words, sizeof(*machine->neon));
 	ml_set_interrupts_enabled(irq);
 	return true;
 }

@@ -26,10 +26,13 @@ __attribute__((preserve_most)) void machine_switch_watched(
 /* EL0 trapped: gives the current thread its registers. Interrupts on; may block for memory. */
 void fp_trap(void);
 
-/* The state of a thread that is stopped or current; zeroes if it never used FP. */
-void fp_get_state(struct thread *thread, arm_neon_state64_t *state);
+/*
+ * The state of a thread that is stopped or current; zeroes if it never used FP. The words are an arm_neon_state64_t
+ * that need not be aligned: messages keep states at multiples of 4.
+ */
+void fp_get_state(struct thread *thread, void *words);
 /* False when memory is short. */
-bool fp_set_state(struct thread *thread, const arm_neon_state64_t *state);
+bool fp_set_state(struct thread *thread, const void *words);
 /* exec: all registers are 0. Their place stays: somebody may be reading the thread's state. */
 void fp_reset(struct thread *thread);
 /* The end of a thread that nobody refers to: forgets the state. */

@@ -61,12 +61,13 @@ get_thread_state64(struct thread *thread, arm_thread_state64_t *state)
 static void
 set_thread_state64(struct thread *thread, const void *words)
 {
+	const size_t cpsr_offset = offsetof(arm_thread_state64_t, cpsr);
 	struct arm_saved_state *frame = thread_frame(thread);
-	arm_thread_state64_t state;
+	uint32_t cpsr;
 
-	memcpy(&state, words, sizeof(state)); /* words need not be aligned */
-	memcpy(frame, &state, offsetof(arm_thread_state64_t, cpsr));
-	frame->cpsr = (state.cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
+	memcpy(&cpsr, (const char *)words + cpsr_offset, sizeof(cpsr)); /* words need not be aligned */
+	memcpy(frame, words, cpsr_offset);
+	frame->cpsr = (cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
 	machine_thread_frame_changed(thread);
 }
 
@@ -133,13 +134,9 @@ machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uin
 	case ARM_EXCEPTION_STATE64_V2:
 		get_exception_state64_v2(thread, words);
 		break;
-	case ARM_NEON_STATE64: {
-		arm_neon_state64_t state; /* the caller's words may be less aligned */
-
-		fp_get_state(thread, &state);
-		memcpy(words, &state, sizeof(state));
+	case ARM_NEON_STATE64:
+		fp_get_state(thread, words);
 		break;
-	}
 	default:
 		break;
 	}
@@ -168,12 +165,8 @@ machine_thread_set_state(struct thread *thread, int flavor, const uint32_t *word
 	case ARM_THREAD_STATE64:
 		set_thread_state64(thread, words);
 		return KERN_SUCCESS;
-	case ARM_NEON_STATE64: {
-		arm_neon_state64_t state;
-
-		memcpy(&state, words, sizeof(state));
-		return fp_set_state(thread, &state) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
-	}
+	case ARM_NEON_STATE64:
+		return fp_set_state(thread, words) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 	default: /* the exception state tells what happened; it cannot be set */
 		return KERN_INVALID_ARGUMENT;
 	}
