@@ -535,23 +535,33 @@ ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space)
 	return name;
 }
 
+/* One more send right to a port of the caller's own: mostly one that its space has already. */
+static mach_port_name_t
+ipc_self_port_copyout(ipc_space_t space, ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+{
+	mach_port_name_t name = ipc_right_copyout_known(space, slot);
+
+	return os_likely(name != MACH_PORT_NULL)
+		   ? name
+		   : ipc_port_copyout_send(ipc_self_port_send(slot, kobject, type), space);
+}
+
 mach_port_name_t
 task_self_trap(void)
 {
 	task_t task = current_task();
 
-	task_reference(task);
-	return ipc_port_copyout_send(convert_task_to_port(task), task->ipc.space);
+	return ipc_self_port_copyout(
+	    task->ipc.space, &task->ipc.flavor[TASK_FLAVOR_CONTROL], task, IKOT_TASK_CONTROL);
 }
 
 mach_port_name_t
 thread_self_trap(void)
 {
 	thread_t self = current_thread();
-	ipc_port_t port =
-	    ipc_self_port_send(&self->ipc.ith_flavor[THREAD_FLAVOR_CONTROL], self, IKOT_THREAD_CONTROL);
 
-	return ipc_port_copyout_send(port, self->task->ipc.space);
+	return ipc_self_port_copyout(
+	    self->task->ipc.space, &self->ipc.ith_flavor[THREAD_FLAVOR_CONTROL], self, IKOT_THREAD_CONTROL);
 }
 
 mach_port_name_t

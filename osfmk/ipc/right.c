@@ -490,6 +490,29 @@ ipc_right_copyout_send(ipc_space_t space, ipc_port_t port, mach_port_name_t *nam
 	return KERN_SUCCESS;
 }
 
+/*
+ * The slot is read with the lock held. If the port it names has gone, its memory may be another port by now, but one
+ * that came into this space before we took the lock: then we would have read IP_DEAD. So the entry is the port's, and
+ * its reference keeps the port.
+ */
+mach_port_name_t
+ipc_right_copyout_known(ipc_space_t space, const ipc_port_t *slot)
+{
+	mach_port_name_t name = MACH_PORT_NULL;
+	ipc_entry_t entry;
+	ipc_port_t port;
+
+	is_write_lock(space);
+	port = os_atomic_load(slot, relaxed);
+	entry = IP_VALID(port) ? ipc_hash_lookup(space, port) : NULL;
+	if (entry != NULL && os_likely(ip_active(port))) {
+		os_atomic_add(&port->ip_rights, IP_MSCOUNT, relaxed); /* the entry has its send right */
+		name = ipc_right_merge_send_locked(space, entry);
+	}
+	is_write_unlock(space);
+	return name;
+}
+
 static kern_return_t
 ipc_right_copyout_sonce(ipc_space_t space, ipc_port_t port, mach_port_name_t *name)
 {

@@ -43,7 +43,14 @@ mach_msg_type_name_t ipc_object_copyin_type(mach_msg_type_name_t type);
 OS_WARN_RESULT kern_return_t ipc_right_copyout(
     ipc_space_t space, ipc_port_t port, mach_msg_type_name_t type, mach_port_name_t *name);
 
-/* The same under a name of the caller's choice. KERN_NAME_EXISTS, KERN_RIGHT_EXISTS. */
+/*
+ * One more send right to the port in *slot, if the space has one already: its name, or MACH_PORT_NULL when that is for
+ * ipc_right_copyout. The slot is an object's own port: termination puts IP_DEAD there before the port may go. No locks
+ * held.
+ */
+OS_WARN_RESULT mach_port_name_t ipc_right_copyout_known(ipc_space_t space, const ipc_port_t *slot);
+
+/* ipc_right_copyout under a name of the caller's choice. KERN_NAME_EXISTS, KERN_RIGHT_EXISTS. */
 OS_WARN_RESULT kern_return_t ipc_right_copyout_name(
     ipc_space_t space, mach_port_name_t name, ipc_port_t port, mach_msg_type_name_t type);
 

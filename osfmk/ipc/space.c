@@ -287,14 +287,11 @@ ipc_hash_remove(ipc_space_t space, ipc_entry_t entry)
 }
 
 ipc_entry_t
-ipc_entry_of_port(ipc_space_t space, ipc_port_t port)
+ipc_hash_lookup(ipc_space_t space, const void *port)
 {
 	uint32_t index = *ipc_hash_bucket(space->is_hash, space->is_hash_mask, port);
 	ipc_entry_t entry;
 
-	if (port->ip_receiver == space) {
-		return nt_entry(&space->is_table, port->ip_receiver_name >> 8);
-	}
 	for (; index != 0; index = entry->ie_next) {
 		entry = nt_entry(&space->is_table, index);
 		if (nt_object(entry->ie_word) == port) {
@@ -302,4 +299,13 @@ ipc_entry_of_port(ipc_space_t space, ipc_port_t port)
 		}
 	}
 	return NULL;
+}
+
+ipc_entry_t
+ipc_entry_of_port(ipc_space_t space, ipc_port_t port)
+{
+	if (port->ip_receiver == space) {
+		return nt_entry(&space->is_table, port->ip_receiver_name >> 8);
+	}
+	return ipc_hash_lookup(space, port);
 }

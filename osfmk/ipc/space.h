@@ -94,6 +94,8 @@ ipc_entry_lookup(ipc_space_t space, mach_port_name_t name, uint64_t *word) REQUI
 /* The reverse hash; only entries whose rights are exactly NT_SEND. */
 void ipc_hash_insert(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);
 void ipc_hash_remove(ipc_space_t space, ipc_entry_t entry) REQUIRES(space->is_lock);
+/* The address is compared, not looked behind. An entry that is found holds its reference while the lock is held. */
+ipc_entry_t ipc_hash_lookup(ipc_space_t space, const void *port) REQUIRES(space->is_lock);
 
 /* Under which name `port` is known here as send or receive right; NULL if it is not. */
 ipc_entry_t ipc_entry_of_port(ipc_space_t space, ipc_port_t port) REQUIRES(space->is_lock);
