@@ -34,13 +34,13 @@ static LCK_CLASS_DECLARE(ipc_task_lock_class, "ipc task ports", LCK_RANK_IPC_MIS
 /* --- objects to ports --- */
 
 /*
- * The port in *slot with a reference, made if there is none yet. The object may be ending, and the port with it: its
- * memory is looked at inside an SMR section only, and IP_DEAD is the answer once it is gone.
+ * The port in *slot, which is not IP_NULL, with a reference. The object may be ending, and the port with it: its memory
+ * is looked at inside an SMR section only, and IP_DEAD is the answer once it is gone.
  */
 static ipc_port_t
-ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+ipc_self_port_found(ipc_port_t *slot)
 {
-	ipc_port_t port, made;
+	ipc_port_t port;
 
 	smr_enter();
 	port = os_atomic_load(slot, acquire); /* pairs with the exchange below */
@@ -48,8 +48,17 @@ ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type
 		port = IP_DEAD;
 	}
 	smr_leave();
-	if (port != IP_NULL) {
-		return port;
+	return port;
+}
+
+/* The port in *slot with a reference, made if there is none yet. */
+static ipc_port_t
+ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
+{
+	ipc_port_t made;
+
+	if (os_atomic_load(slot, relaxed) != IP_NULL) {
+		return ipc_self_port_found(slot);
 	}
 	made = ipc_kobject_alloc_port(kobject, type);
 	if (made == IP_NULL) {
@@ -61,7 +70,7 @@ ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type
 	}
 	ip_release(made);
 	ipc_kobject_dealloc_port(made);
-	return ipc_self_port_reference(slot, kobject, type);
+	return ipc_self_port_found(slot);
 }
 
 ipc_port_t
@@ -91,17 +100,18 @@ ipc_self_port_sonce(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
 	return port;
 }
 
-/* The object ends: nobody finds it through this port any more, and none will be made. */
-static ipc_port_t
-ipc_self_port_disable(ipc_port_t *slot)
+/* The object ends: nobody finds it through these ports any more, and none will be made. */
+OS_INLINE void
+ipc_self_ports_end(ipc_port_t *slots, unsigned count)
 {
-	ipc_port_t port = os_atomic_xchg(slot, IP_DEAD, acq_rel);
+	for (unsigned i = 0; i < count; i++) {
+		ipc_port_t port = os_atomic_xchg(&slots[i], IP_DEAD, acq_rel);
 
-	if (IP_VALID(port)) {
-		ipc_kobject_disable(port);
-		return port;
+		if (IP_VALID(port)) {
+			ipc_kobject_disable(port);
+			ipc_kobject_dealloc_port(port);
+		}
 	}
-	return IP_NULL;
 }
 
 ipc_port_t
@@ -474,10 +484,8 @@ ipc_task_release_ports(struct ipc_task_state *ipc)
 void
 ipc_task_disable(task_t task)
 {
-	for (unsigned flavor = 0; flavor < TASK_FLAVOR_COUNT; flavor++) {
-		ipc_kobject_dealloc_port(ipc_self_port_disable(&task->ipc.flavor[flavor]));
-	}
-	ipc_kobject_dealloc_port(ipc_self_port_disable(&task->ipc.suspension));
+	ipc_self_ports_end(task->ipc.flavor, TASK_FLAVOR_COUNT);
+	ipc_self_ports_end(&task->ipc.suspension, 1);
 	ipc_space_terminate(task->ipc.space);
 }
 
@@ -495,8 +503,7 @@ ipc_task_terminate(task_t task)
 kern_return_t
 ipc_thread_init(thread_t thread)
 {
-	thread->ipc = (struct ipc_thread_state){ 0 };
-	list_init(&thread->ipc.ith_link);
+	list_init(&thread->ipc.ith_link); /* all else begins as 0 */
 	thread->ipc.ith_entries = thread->task->ipc.space->is_table.nt_chunk[0];
 	return KERN_SUCCESS;
 }
@@ -504,9 +511,7 @@ ipc_thread_init(thread_t thread)
 void
 ipc_thread_disable(thread_t thread)
 {
-	for (unsigned flavor = 0; flavor < THREAD_FLAVOR_COUNT; flavor++) {
-		ipc_kobject_dealloc_port(ipc_self_port_disable(&thread->ipc.ith_flavor[flavor]));
-	}
+	ipc_self_ports_end(thread->ipc.ith_flavor, THREAD_FLAVOR_COUNT);
 }
 
 void
