@@ -61,16 +61,19 @@ mach_trap_invalid(void)
 /* --- faults from EL0 --- */
 
 /* A thread that is to end does not wait for memory (KERN_RESOURCE_SHORTAGE): it ends on its way back. */
-static void
-user_abort(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
+static OS_NOINLINE void
+user_abort(uint64_t esr, uint64_t far)
 {
-	kern_return_t kr = vm_fault_user(current_thread(), far, (uint32_t)esr);
+	kern_return_t kr;
 
+	ml_set_interrupts_enabled(true);
+	kr = vm_fault_user(current_thread(), far, (uint32_t)esr);
 	if (kr == KERN_INVALID_ARGUMENT) {
 		exception_triage(EXC_BAD_ACCESS, EXC_ARM_DA_ALIGN, far);
 	} else if (kr != KERN_SUCCESS && kr != KERN_RESOURCE_SHORTAGE) {
 		exception_triage(EXC_BAD_ACCESS, (uint64_t)kr, far);
 	}
+	ml_set_interrupts_enabled(false);
 }
 
 static void
@@ -84,33 +87,20 @@ user_undefined(struct arm_saved_state *frame)
 	exception_triage(EXC_BAD_INSTRUCTION, EXC_ARM_UNDEFINED, insn);
 }
 
-/* Exceptions that come with an address; for others FAR_EL1 holds the last one, which may be another program's. */
-static bool
-tells_address(uint64_t esr)
+/*
+ * All but aborts. Only a watchpoint and a misaligned pc come with an address; for others FAR_EL1 holds the last one, which
+ * may be another program's.
+ */
+static OS_NOINLINE void
+user_exception(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 {
-	switch (ESR_EC(esr)) {
-	case ESR_EC_DABORT_EL0:
-	case ESR_EC_IABORT_EL0:
-	case ESR_EC_PC_ALIGN:
-	case ESR_EC_WATCH_EL0:
-		return true;
-	default:
-		return false;
-	}
-}
+	uint64_t class = ESR_EC(esr);
 
-void
-sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
-{
-	if (os_unlikely(!tells_address(esr))) {
+	if (class != ESR_EC_PC_ALIGN && class != ESR_EC_WATCH_EL0) {
 		frame->far = 0;
 	}
 	ml_set_interrupts_enabled(true);
-	switch (ESR_EC(esr)) {
-	case ESR_EC_DABORT_EL0:
-	case ESR_EC_IABORT_EL0:
-		user_abort(frame, esr, far);
-		break;
+	switch (class) {
 	case ESR_EC_FP_TRAP:
 		fp_trap();
 		break;
@@ -136,6 +126,16 @@ sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 		break;
 	}
 	ml_set_interrupts_enabled(false);
+}
+
+void
+sleh_el0_sync(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
+{
+	if (os_likely(ESR_EC(esr) == ESR_EC_DABORT_EL0 || ESR_EC(esr) == ESR_EC_IABORT_EL0)) {
+		user_abort(esr, far);
+	} else {
+		user_exception(frame, esr, far);
+	}
 }
 
 void

@@ -28,6 +28,12 @@ pmap_t kernel_pmap = &kernel_pmap_store;
 /* --- descriptors --- */
 
 OS_INLINE pte_t
+pte_read_only(vm_prot_t prot)
+{
+	return (prot & VM_PROT_WRITE) ? 0 : ARM_PTE_AP_RO;
+}
+
+OS_INLINE pte_t
 pte_make(pmap_t pmap, ppnum_t pn, vm_prot_t prot, unsigned flags)
 {
 	pte_t pte = ptoa((pte_t)pn);
@@ -39,7 +45,7 @@ pte_make(pmap_t pmap, ppnum_t pn, vm_prot_t prot, unsigned flags)
 		pte |= PTE_COMMON | ARM_PTE_UXN;
 		pte |= (prot & VM_PROT_EXECUTE) ? 0 : ARM_PTE_PXN;
 	}
-	pte |= (prot & VM_PROT_WRITE) ? 0 : ARM_PTE_AP_RO;
+	pte |= pte_read_only(prot);
 	if (os_unlikely(flags & (PMAP_ENTER_DEVICE | PMAP_ENTER_NOCACHE))) {
 		pte |= ARM_PTE_ATTR((flags & PMAP_ENTER_DEVICE) ? MAIR_DEVICE : MAIR_NORMAL_NC);
 	}
@@ -182,7 +188,7 @@ pmap_publish(pmap_t pmap)
 }
 
 /* The entry is valid: rights change, another page comes, or a fault had nothing to do. */
-static OS_NOINLINE void
+static OS_NOINLINE kern_return_t
 pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t new)
 {
 	if (pte_paddr(old) != pte_paddr(new)) {
@@ -191,7 +197,7 @@ pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t 
 		pmap_tlb_invalidate(pmap, va, va + PAGE_SIZE, false);
 		os_atomic_store(ptep, new, release);
 		pmap_publish(pmap);
-		return;
+		return KERN_SUCCESS;
 	}
 	os_atomic_store(ptep, new, release);
 	if ((new & ~old &PTE_PROTECTION) != 0) {
@@ -203,38 +209,62 @@ pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t 
 		 */
 		pmap_tlb_invalidate_local(pmap, va);
 	}
+	return KERN_SUCCESS;
+}
+
+/* Of the kernel's half: kernel_pmap translates nothing else, and no other pmap does. */
+OS_INLINE bool
+va_is_kernel(vm_map_offset_t va)
+{
+	return va >> 63;
+}
+
+/* What pmap_enter leaves: kernel memory, code, devices, and spans that have no table yet (ptep is NULL). */
+static OS_NOINLINE kern_return_t
+pmap_enter_slow(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, ppnum_t pn, vm_prot_t prot, unsigned flags)
+{
+	pte_t old, new = pte_make(pmap, pn, prot, flags);
+
+	if (ptep == NULL) {
+		ptep = pmap_pte_alloc(pmap, va);
+		if (ptep == NULL) {
+			return KERN_RESOURCE_SHORTAGE;
+		}
+	}
+	if ((prot & VM_PROT_EXECUTE) && !(vm_page_from_ppnum(pn)->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
+		pmap_sync_instructions(vm_page_from_ppnum(pn));
+	}
+	old = os_atomic_load(ptep, relaxed);
+	if (os_likely(old == 0)) {
+		os_atomic_store(ptep, new, release); /* as in pmap_enter */
+		pmap_publish(pmap);
+		return KERN_SUCCESS;
+	}
+	assert((flags & PMAP_ENTER_REPLACE) || pte_paddr(old) == pte_paddr(new));
+	return pmap_enter_valid(pmap, va, ptep, old, new);
 }
 
 kern_return_t
 pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t prot, unsigned flags)
 {
 	pte_t *ptep = pmap_pte(pmap, va);
-	pte_t old, new = pte_make(pmap, pn, prot, flags);
+	pte_t old, new = ptoa((pte_t)pn) | PTE_USER | ARM_PTE_UXN | pte_read_only(prot);
 
 	assert(va >= pmap->pm_min && va < pmap->pm_max && !pmap_links_table(pmap, va));
-	if (os_unlikely(ptep == NULL)) {
-		ptep = pmap_pte_alloc(pmap, va);
-		if (ptep == NULL) {
-			return KERN_RESOURCE_SHORTAGE;
-		}
-	}
-	if (os_unlikely(prot & VM_PROT_EXECUTE) &&
-	    !(vm_page_from_ppnum(pn)->vmp_flags & VM_PAGE_ICACHE_SYNCED)) {
-		pmap_sync_instructions(vm_page_from_ppnum(pn));
+	if (os_unlikely(ptep == NULL || va_is_kernel(va) || (prot & VM_PROT_EXECUTE) ||
+			(flags & (PMAP_ENTER_DEVICE | PMAP_ENTER_NOCACHE)))) {
+		return pmap_enter_slow(pmap, va, ptep, pn, prot, flags);
 	}
 	old = os_atomic_load(ptep, relaxed);
-	if (os_likely(old == 0)) {
-		/*
-		 * Release: the page's contents are there before another CPU can reach them through this
-		 * entry. User code gets to it by an exception return; a walk that still misses it only
-		 * faults again.
-		 */
-		os_atomic_store(ptep, new, release);
-		pmap_publish(pmap);
-		return KERN_SUCCESS;
+	if (os_unlikely(old != 0)) {
+		assert((flags & PMAP_ENTER_REPLACE) || pte_paddr(old) == pte_paddr(new));
+		return pmap_enter_valid(pmap, va, ptep, old, new);
 	}
-	assert((flags & PMAP_ENTER_REPLACE) || pte_paddr(old) == pte_paddr(new));
-	pmap_enter_valid(pmap, va, ptep, old, new);
+	/*
+	 * Release: the page's contents are there before another CPU can reach them through this entry. User code
+	 * gets to it by an exception return; a walk that still misses it only faults again.
+	 */
+	os_atomic_store(ptep, new, release);
 	return KERN_SUCCESS;
 }
 
@@ -299,7 +329,11 @@ pmap_foreach_leaf(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, pmap_
 		next = table_span_end(va, end, ARM_L2_SHIFT);
 		l2p = &pte_table(l1)[pte_index(va, ARM_L2_SHIFT)];
 		l2 = os_atomic_load(l2p, relaxed);
-		if (pte_valid(l2) && os_likely(!(l2 & ARM_PTE_NESTED))) {
+		if (!pte_valid(l2)) {
+			continue;
+		}
+		__asm__("" : "+r"(l2)); /* keeps two tests of a bit, which are shorter than one of a mask */
+		if (os_likely(!(l2 & ARM_PTE_NESTED))) {
 			fn(l2p, &pte_table(l2)[pte_index(va, ARM_L3_SHIFT)], (unsigned)atop(next - va), va,
 			    context);
 		}
@@ -344,7 +378,7 @@ batch_finish(struct pmap_batch *batch)
 static void
 batch_retire_table(struct pmap_batch *batch, pte_t *l2, pte_t *table, vm_map_offset_t va)
 {
-	os_atomic_store(l2, pte_retired(va), relaxed);
+	os_atomic_store(l2, (pte_t)ARM_PTE_UNNESTED, relaxed); /* matters in the shared region alone */
 	*table = (pte_t)batch->dead_tables;
 	batch->dead_tables = table;
 	batch_note(batch, va);
@@ -511,6 +545,7 @@ void
 pmap_bootstrap(void)
 {
 	pmap_tlb_init();
+	pmap_cpu_init();
 	*kernel_pmap = (struct pmap){
 		.pm_table = boot_info.kernel_root,
 		.pm_root = static_vtop((uintptr_t)boot_info.kernel_root),

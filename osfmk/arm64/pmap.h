@@ -61,6 +61,7 @@ struct pmap_cpu {
 	uint64_t pc_tlbi_local OS_CACHE_ALIGNED;
 	uint64_t pc_tlbi_broadcast;
 	uint64_t pc_tlbi_none;
+	uint64_t pc_bit; /* its bit in pm_cpus; const once the CPU is up */
 } OS_CACHE_ALIGNED;
 
 PERCPU_DECLARE(struct pmap_cpu, pmap_cpu);

@@ -264,7 +264,10 @@ pmap_retire(pmap_t pmap)
 void
 pmap_cpu_init(void)
 {
-	assert(active_pmap(PERCPU_GET(pmap_cpu)->pc_active) == NULL);
+	struct pmap_cpu *pc = PERCPU_GET(pmap_cpu);
+
+	assert(active_pmap(pc->pc_active) == NULL);
+	pc->pc_bit = BIT(ml_get_cpu_number());
 }
 
 /* This CPU goes: it holds no pmap any more. Interrupts masked; a user pmap is loaded or none. */

@@ -83,13 +83,6 @@ pmap_links_table(pmap_t pmap, vm_map_offset_t va)
 	return l2 != NULL && (os_atomic_load(l2, relaxed) & ARM_PTE_NESTED) != 0;
 }
 
-/* What takes the place of a link to a table of the pmap's own that is freed. */
-OS_INLINE pte_t
-pte_retired(vm_map_offset_t va)
-{
-	return va - SHARED_REGION_BASE_ARM64 < SHARED_REGION_SIZE_ARM64 ? ARM_PTE_UNNESTED : 0;
-}
-
 void pmap_drop_links(pmap_t pmap, uint32_t count);
 
 /* The pmap is being destroyed. */

@@ -121,10 +121,17 @@ tlbi_many_broadcast(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool 
 	}
 }
 
+/* One page, and no cached walks: npages == 1 && !tables in one comparison. */
+OS_INLINE bool
+one_leaf(uint64_t npages, bool tables)
+{
+	return ((npages ^ 1) | tables) == 0;
+}
+
 OS_INLINE void
 tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
-	if (os_likely(npages == 1 && !tables)) {
+	if (os_likely(one_leaf(npages, tables))) {
 		tlbi(vale1, tlbi_va(asid, start));
 	} else {
 		tlbi_many_local(asid, start, npages, tables);
@@ -136,7 +143,7 @@ tlb_local(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 OS_INLINE void
 tlb_broadcast(uint64_t asid, vm_map_offset_t start, uint64_t npages, bool tables)
 {
-	if (os_likely(npages == 1 && !tables)) {
+	if (os_likely(one_leaf(npages, tables))) {
 		tlbi(vale1is, tlbi_va(asid, start));
 	} else {
 		tlbi_many_broadcast(asid, start, npages, tables);
@@ -204,7 +211,7 @@ pmap_tlb_invalidate(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end, boo
 	} else if (MACH_ASSERT && skip_on_purpose()) {
 		kprintf("pmap: an invalidation of %llu pages from %#llx was left out on purpose\n",
 		    (unsigned long long)npages, (unsigned long long)start);
-	} else if (cpus == BIT(ml_get_cpu_number())) {
+	} else if (cpus == pc->pc_bit) {
 		os_counter_add(&pc->pc_tlbi_local, 1);
 		tlb_local(asid, start, npages, tables);
 	} else {

@@ -109,7 +109,7 @@ void pmap_unnest(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 /* Links to tables of nested pmaps at the moment, and those tables. */
 void pmap_nest_counts(uint64_t *links, uint64_t *tables);
 
-/* A secondary CPU has come up. */
+/* This CPU has come up; the boot CPU: pmap_bootstrap does it. */
 void pmap_cpu_init(void);
 void pmap_cpu_leave(void);
 

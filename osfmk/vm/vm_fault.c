@@ -617,6 +617,47 @@ fault_end(kern_return_t kr)
 	return kr;
 }
 
+OS_INLINE int
+fault_attempt(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages)
+{
+	struct vm_page_cpu *cpu;
+	int result;
+
+	smr_enter();
+	cpu = PERCPU_GET(vm_page_cpu);
+	result = fault_try(map, va, access, pages, cpu);
+	os_counter_add(&cpu->vpc_faults, 1);
+	smr_leave();
+	return result;
+}
+
+/* The first attempt did not do: until one does, or nothing helps. */
+static OS_NOINLINE int
+fault_again(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages, int result)
+{
+	do {
+		result = fault_retry(map, va, result);
+		if (result != KERN_SUCCESS) {
+			break;
+		}
+		result = fault_attempt(map, va, access, pages);
+	} while (result != KERN_SUCCESS);
+	return result;
+}
+
+/* The first attempt left something to do: it failed, or pages are left. */
+static OS_NOINLINE kern_return_t
+fault_finish(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages, int result)
+{
+	if (result < 0 || result == KERN_RESOURCE_SHORTAGE) {
+		result = fault_again(map, va, access, pages, result);
+	}
+	if (pages->fresh != NULL || pages->old != NULL) {
+		fault_release(pages);
+	}
+	return result == KERN_SUCCESS ? KERN_SUCCESS : fault_error(map, va, access, result);
+}
+
 kern_return_t
 vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 {
@@ -629,27 +670,11 @@ vm_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 	if (os_unlikely(va >= map->vmm_max)) {
 		return fault_end(KERN_INVALID_ADDRESS);
 	}
-	for (;;) {
-		struct vm_page_cpu *cpu;
-
-		smr_enter();
-		cpu = PERCPU_GET(vm_page_cpu);
-		result = fault_try(map, va, access, &pages, cpu);
-		os_counter_add(&cpu->vpc_faults, 1);
-		smr_leave();
-		if (os_likely(result == KERN_SUCCESS)) {
-			break;
-		}
-		result = fault_retry(map, va, result);
-		if (result != KERN_SUCCESS) {
-			break;
-		}
+	result = fault_attempt(map, va, access, &pages);
+	if (os_unlikely(result != KERN_SUCCESS || pages.fresh != NULL || pages.old != NULL)) {
+		result = fault_finish(map, va, access, &pages, result);
 	}
-	if (os_unlikely(pages.fresh != NULL || pages.old != NULL)) {
-		fault_release(&pages);
-	}
-	return fault_end(
-	    os_likely(result == KERN_SUCCESS) ? KERN_SUCCESS : fault_error(map, va, access, result));
+	return fault_end(result);
 }
 
 /* --- aborts --- */

@@ -20,6 +20,20 @@
 ZONE_DEFINE(vm_object_zone, "vm objects", sizeof(struct vm_object), ZC_NONE);
 ZONE_DEFINE(vm_object_node_zone, "vm object nodes", sizeof(struct vm_object_node), ZC_NONE);
 
+vm_page_t
+vm_slot_lock_slow(uintptr_t *slot)
+{
+	for (;;) {
+		uintptr_t word = os_atomic_load(slot, relaxed);
+
+		if (!(word & VM_SLOT_LOCKED) &&
+		    os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst)) {
+			return (vm_page_t)word;
+		}
+		vm_slot_wait(slot, word);
+	}
+}
+
 struct vm_object_node *
 vm_tree_node_alloc(void)
 {

@@ -105,6 +105,9 @@ vm_slot_wait(uintptr_t *slot, uintptr_t word)
 	}
 }
 
+/* vm_slot_lock, for whoever found it locked. */
+vm_page_t vm_slot_lock_slow(uintptr_t *slot);
+
 /*
  * Slot lock. The caller has preemption off until the unlock, which stores what the slot now holds.
  * seq_cst: [F1] of vm_fault.c; otherwise acquire, which pairs with the release of the unlock.
@@ -112,15 +115,13 @@ vm_slot_wait(uintptr_t *slot, uintptr_t word)
 OS_INLINE vm_page_t
 vm_slot_lock(uintptr_t *slot)
 {
-	for (;;) {
-		uintptr_t word = os_atomic_load(slot, relaxed);
+	uintptr_t word = os_atomic_load(slot, relaxed);
 
-		if (os_likely(!(word & VM_SLOT_LOCKED)) &&
-		    os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst)) {
-			return (vm_page_t)word;
-		}
-		vm_slot_wait(slot, word);
+	if (os_likely(
+		!(word & VM_SLOT_LOCKED) && os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst))) {
+		return (vm_page_t)word;
 	}
+	return vm_slot_lock_slow(slot);
 }
 
 OS_INLINE void
