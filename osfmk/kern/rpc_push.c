@@ -69,7 +69,7 @@ static bool
 may_push_locked(thread_t client, thread_t worker) NO_THREAD_SAFETY
 {
 	return client->push.tp_on == THREAD_NULL && client->push.tp_turnstile == NULL &&
-	       !worker->push.tp_dead;
+	       !worker->push.tp_dead && !client->push.tp_dead;
 }
 
 static bool
@@ -299,16 +299,57 @@ rpc_push_worker_lowered(thread_t worker)
 
 /* --- the end of threads --- */
 
+/* `worker` ends: nobody works for its light client any longer. */
+static void
+light_link_end(thread_t client, thread_t worker, struct turnstile_chain *chain)
+{
+	lock_pair(client, worker);
+	os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
+	if (os_atomic_load(&client->ipc.ith_worker, relaxed) == worker) {
+		push_remove_locked(client, worker, chain);
+		os_atomic_store(&client->ipc.ith_worker, THREAD_NULL, relaxed);
+	}
+	unlock_pair(client, worker);
+}
+
 void
 rpc_push_thread_exit(thread_t thread)
 {
+	struct turnstile_chain chain;
 	thread_t client = os_atomic_load(&thread->ipc.ith_client, relaxed);
 
-	if (os_atomic_load(&thread->ipc.ith_worker, relaxed) != THREAD_NULL) {
-		rpc_push_end(thread);
+	if (os_likely(
+		client == THREAD_NULL && os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL)) {
+		return;
 	}
+	chain = (struct turnstile_chain)TURNSTILE_CHAIN_INIT;
+	rpc_push_end_chain(thread, &chain);
 	if (client != THREAD_NULL) {
-		os_atomic_store(&thread->ipc.ith_client, THREAD_NULL, relaxed);
-		os_atomic_cmpxchg(&client->ipc.ith_worker, thread, THREAD_NULL, relaxed);
+		light_link_end(client, thread, &chain);
 	}
+	turnstile_propagate(&chain);
+}
+
+/*
+ * With tp_dead, so that no new push begins. A link is taken back by plain stores and settled afterwards: who did that, or a
+ * worker that ends itself, may not have come to the push yet, when the client has long been woken for another reason.
+ */
+void
+rpc_push_thread_dead(thread_t thread)
+{
+	struct turnstile_chain chain;
+	thread_t worker;
+
+	if (os_likely(os_atomic_load(&thread->push.tp_on, relaxed) == THREAD_NULL &&
+		      os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL)) {
+		return;
+	}
+	chain = (struct turnstile_chain)TURNSTILE_CHAIN_INIT;
+	rpc_push_end_chain(thread, &chain);
+	while (os_unlikely((worker = os_atomic_load(&thread->push.tp_on, relaxed)) != THREAD_NULL)) {
+		lock_pair(thread, worker);
+		push_remove_locked(thread, worker, &chain);
+		unlock_pair(thread, worker);
+	}
+	turnstile_propagate(&chain);
 }

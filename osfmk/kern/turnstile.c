@@ -338,9 +338,7 @@ turnstile_thread_exit(thread_t thread)
 	}
 	tp->tp_promoted = -1;
 	lck_spin_unlock_nopreempt(&tp->tp_lock);
-	if (os_unlikely(os_atomic_load(&thread->ipc.ith_worker, relaxed) != THREAD_NULL)) {
-		rpc_push_end(thread);
-	}
+	rpc_push_thread_dead(thread);
 }
 
 void
