@@ -312,36 +312,19 @@ light_link_end(thread_t client, thread_t worker, struct turnstile_chain *chain)
 	unlock_pair(client, worker);
 }
 
-void
-rpc_push_thread_exit(thread_t thread)
-{
-	struct turnstile_chain chain;
-	thread_t client = os_atomic_load(&thread->ipc.ith_client, relaxed);
-
-	if (os_likely(
-		client == THREAD_NULL && os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL)) {
-		return;
-	}
-	chain = (struct turnstile_chain)TURNSTILE_CHAIN_INIT;
-	rpc_push_end_chain(thread, &chain);
-	if (client != THREAD_NULL) {
-		light_link_end(client, thread, &chain);
-	}
-	turnstile_propagate(&chain);
-}
-
 /*
- * With tp_dead, so that no new push begins. A link is taken back by plain stores and settled afterwards: who did that, or a
- * worker that ends itself, may not have come to the push yet, when the client has long been woken for another reason.
+ * A link is taken back by plain stores and its push settled afterwards: who did that, or a worker that ends itself, may not
+ * have come to the push yet, when the client has long been woken for another reason. So what it pushes on is asked, too.
  */
 void
 rpc_push_thread_dead(thread_t thread)
 {
 	struct turnstile_chain chain;
-	thread_t worker;
+	thread_t client = os_atomic_load(&thread->ipc.ith_client, relaxed), worker;
 
-	if (os_likely(os_atomic_load(&thread->push.tp_on, relaxed) == THREAD_NULL &&
-		      os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL)) {
+	if (os_likely(client == THREAD_NULL &&
+		      os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL &&
+		      os_atomic_load(&thread->push.tp_on, relaxed) == THREAD_NULL)) {
 		return;
 	}
 	chain = (struct turnstile_chain)TURNSTILE_CHAIN_INIT;
@@ -350,6 +333,9 @@ rpc_push_thread_dead(thread_t thread)
 		lock_pair(thread, worker);
 		push_remove_locked(thread, worker, &chain);
 		unlock_pair(thread, worker);
+	}
+	if (client != THREAD_NULL) {
+		light_link_end(client, thread, &chain);
 	}
 	turnstile_propagate(&chain);
 }

@@ -24,7 +24,8 @@
  *
  * Writers. ith_client: the worker while it runs in a receive or a reply; a client that has claimed it; anybody by a
  * compare-exchange from a client to NULL, with both tp_locks. ith_worker: the client before it waits; whoever has claimed the
- * client to reply; anybody with both tp_locks, taken by address.
+ * client to reply; anybody with both tp_locks, taken by address; the worker at its end, with its own, of those that push
+ * on it.
  *
  * Against the plain stores of the fast path, which takes no lock:
  * [R1] the fast path links or unlinks, waits (a full barrier), then reads slow_flags;
@@ -59,8 +60,7 @@ void rpc_push_ast(thread_t self);
 /* The worker's own priority has fallen: its light link may matter now. */
 void rpc_push_worker_lowered(thread_t worker);
 
-/* A thread ends: its links go; and, with tp_dead set, whatever came or stayed meanwhile. Interrupts masked. */
-void rpc_push_thread_exit(thread_t thread);
+/* A thread ends, with tp_dead set, so that nothing new comes: its links and its push go. Interrupts masked. */
 void rpc_push_thread_dead(thread_t thread);
 
 /* The running thread decayed. Interrupts masked, no lock of the scheduler. */

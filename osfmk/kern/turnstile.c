@@ -324,7 +324,6 @@ turnstile_thread_exit(thread_t thread)
 	struct thread_push *tp = &thread->push;
 	struct pri_node *push;
 
-	rpc_push_thread_exit(thread);
 	lck_spin_lock_nopreempt(&tp->tp_lock);
 	tp->tp_dead = true;
 	while (os_unlikely((push = pri_list_first(&tp->tp_pushes)) != NULL)) {
