@@ -35,9 +35,7 @@ sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
 
 	clock_publish_time_of_day();
 	clock_get_calendar_ns(&seconds, &nanoseconds);
-	memset(&tv, 0, sizeof(tv)); /* what lies between members goes out too */
-	tv.tv_sec = (int64_t)seconds;
-	tv.tv_usec = (int32_t)(nanoseconds / NSEC_PER_USEC);
+	timeval_set(&tv, seconds * NSEC_PER_SEC + nanoseconds);
 	if (tp != 0) {
 		error = copyout(&tv, tp, sizeof(tv));
 	}

@@ -514,8 +514,8 @@ fast_wait_flags(thread_t self, thread_t target)
 	if (flags & AST_PUSH) { /* [R1] of rpc_push.h */
 		rpc_push_settle(self, target);
 	}
-	if (flags &
-	    AST_PREEMPT) { /* the end of a push looked at the inbox: somebody there may outrank target, too */
+	/* The end of a push looked at the inbox: somebody there may outrank target, too. */
+	if (flags & AST_PREEMPT) {
 		os_atomic_or(&target->machine.slow_flags, AST_PREEMPT, relaxed);
 	}
 	if (flags & AST_ABORT_MASK) {

@@ -115,8 +115,8 @@ restartable_ranges_drop(task_t task)
 		return;
 	}
 	os_atomic_store(&task->restartable, NULL, relaxed);
-	if (os_atomic_dec(&ranges->refs, acq_rel) ==
-	    0) { /* the last of several tasks frees it after all uses */
+	/* acq_rel: the last of several tasks frees it after all uses. */
+	if (os_atomic_dec(&ranges->refs, acq_rel) == 0) {
 		kfree(ranges, ranges_bytes(ranges->count));
 	}
 }

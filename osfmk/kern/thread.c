@@ -332,8 +332,8 @@ thread_resume(thread_t thread)
 	lck_mtx_unlock(&thread->mutex);
 	if (last) {
 		thread_release(thread);
-		thread_start_from(
-		    thread, THREAD_MADE); /* thread_create + thread_resume is how Mach starts a thread */
+		/* thread_create + thread_resume is how Mach starts a thread. */
+		thread_start_from(thread, THREAD_MADE);
 	}
 	return kr;
 }

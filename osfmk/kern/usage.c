@@ -111,8 +111,10 @@ usage_enter(thread_t new)
 	timer_need_by(current_processor(), ml_get_timebase_raw() + left);
 }
 
-/* A sample speaks for two periods at most. One that comes later does so because the host had taken the CPU away, wherever
- * the thread was: such time is split like the rest of the thread's. */
+/*
+ * A sample speaks for two periods at most. One that comes later does so because the host had taken the CPU away, wherever
+ * the thread was: such time is split like the rest of the thread's.
+ */
 static void
 tell_by_sample(struct thread_usage *us, uint64_t ticks, uint64_t period, bool user)
 {
