@@ -18,8 +18,12 @@
 /* A slot word: code | VM_SLOT_COMPRESSED. */
 #define VM_SLOT_COMPRESSED 8UL
 
-/* What is not a page that may be used without the lock. */
-#define VM_SLOT_BUSY ((VM_SLOT_BITS & ~VM_SLOT_LOCKED) | VM_SLOT_COMPRESSED)
+/* The slot has a page, but not one that may be used without its lock: it is leaving, or compressed. */
+OS_INLINE bool
+vm_slot_is_busy(uintptr_t word)
+{
+	return (word & ((VM_SLOT_BITS & ~VM_SLOT_LOCKED) | VM_SLOT_COMPRESSED)) != 0;
+}
 
 OS_INLINE bool
 vm_page_is_compressed(vm_page_t page)

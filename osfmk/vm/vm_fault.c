@@ -287,13 +287,6 @@ around_bound(struct fault_around *a, uint64_t index, uint64_t file_index, vm_map
 	a->locked = 0;
 }
 
-/* The slot of a file has a page, but not one that may be used without its lock. */
-OS_INLINE bool
-word_is_busy(uintptr_t word)
-{
-	return (word & VM_SLOT_BUSY) != 0;
-}
-
 OS_INLINE void
 around_unlock(const struct fault_around *a)
 {
@@ -319,7 +312,7 @@ around_lock(struct fault_around *a)
 			busy |= word;
 		}
 	}
-	if (os_unlikely(word_is_busy(busy))) {
+	if (os_unlikely(vm_slot_is_busy(busy))) {
 		around_unlock(a);
 		a->locked = 0;
 	}
@@ -407,7 +400,7 @@ fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t i
 	/* acquire: the contents; pairs with the unlock that put the page there. */
 	word = file_slot == NULL ? 0 : os_atomic_load(file_slot, acquire);
 	page = vm_slot_page(word);
-	if (page == NULL || word_is_busy(word)) {
+	if (page == NULL || vm_slot_is_busy(word)) {
 		return fault_fetch(file, file_index);
 	}
 	if (file == object) {

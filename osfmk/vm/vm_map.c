@@ -197,12 +197,6 @@ vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end)
 
 /* --- locking and cutting --- */
 
-static bool
-index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
-{
-	return vm_index_lock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
-}
-
 void
 vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
@@ -299,17 +293,14 @@ kern_return_t
 vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	vm_map_offset_t low, high, low_now, high_now;
-	kern_return_t kr = KERN_SUCCESS;
+	kern_return_t kr = vm_map_own_range(map, start, end);
 
-	if (vm_map_in_region(map, start, end)) {
-		kr = vm_shared_region_leave(map);
-		if (kr != KERN_SUCCESS) {
-			return kr;
-		}
+	if (kr != KERN_SUCCESS) {
+		return kr;
 	}
 	for (;;) {
 		range_widen(map, start, end, &low, &high);
-		if (!index_lock(map, low, high)) {
+		if (!vm_map_index_lock(map, low, high)) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
 		range_widen(map, start, end, &low_now, &high_now);
@@ -412,7 +403,7 @@ space_search(vm_map_t map, vm_map_offset_t from, vm_map_offset_t to, vm_map_size
 			smr_leave();
 		}
 		if (next == 0) {
-			if (!index_lock(map, at, at + size)) {
+			if (!vm_map_index_lock(map, at, at + size)) {
 				return KERN_RESOURCE_SHORTAGE;
 			}
 			entry = vm_map_next_entry(map, at, at + size);
@@ -565,7 +556,7 @@ enter_fixed(vm_map_t map, vm_map_offset_t start, vm_map_size_t size, bool overwr
 		}
 	}
 	if (!overwrite) {
-		if (!index_lock(map, start, end)) {
+		if (!vm_map_index_lock(map, start, end)) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
 		kr = vm_map_next_entry(map, start, end) == NULL ? KERN_SUCCESS : KERN_NO_SPACE;
@@ -633,7 +624,7 @@ static kern_return_t
 enter_wired(vm_map_t map, vm_map_entry_t entry)
 {
 	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
-	kern_return_t kr = vm_map_wire_new(entry);
+	kern_return_t kr = vm_map_entry_wire(entry);
 
 	if (kr != KERN_SUCCESS) {
 		vm_map_unlock_range(map, start, end);

@@ -31,10 +31,10 @@ collect_span(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	bool empty;
 
 	if (start < map->vmm_min || end > map->vmm_max || !span_is_empty(map, start, end) ||
-	    !vm_index_lock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end))) {
+	    !vm_map_index_lock(map, start, end)) {
 		return false;
 	}
-	empty = vm_map_next_entry(map, start, end) == NULL;
+	empty = span_is_empty(map, start, end);
 	if (empty) {
 		pmap_remove(map->vmm_pmap, start, end);
 	}

@@ -158,6 +158,13 @@ void vm_map_list_remove(vm_map_t map);
 OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
+/* Locks just these slots of the index, and cuts no entry. False: no memory. */
+OS_INLINE OS_WARN_RESULT bool
+vm_map_index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	return vm_index_lock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
+}
+
 /*
  * Locks the range if one entry covers exactly that and the index has it in a run that nobody else has
  * locked; else NULL, with nothing locked. Unlock with vm_index_unlock_run. Does not sleep.
@@ -267,11 +274,11 @@ vm_map_wires_future(const struct vm_map *map)
 }
 
 /*
- * Wires an entry that has its place and whose range is locked, but which is not in the map yet: vm_map_wire_fill follows
- * when it is, to bring its pages. KERN_RESOURCE_SHORTAGE: nothing has changed.
+ * One wiring more, or less, of an entry whose range is locked. KERN_RESOURCE_SHORTAGE, KERN_FAILURE: nothing has changed.
+ * Of one that is not in the map yet, vm_map_wire_fill brings the pages when it is.
  */
-OS_WARN_RESULT kern_return_t vm_map_wire_new(vm_map_entry_t entry);
-void vm_map_unwire_new(vm_map_entry_t entry);
+OS_WARN_RESULT kern_return_t vm_map_entry_wire(vm_map_entry_t entry);
+void vm_map_entry_unwire(vm_map_entry_t entry);
 void vm_map_wire_fill(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
 /* Free space for `size` bytes, locked. Reserves addresses only: the caller enters something or unlocks. */

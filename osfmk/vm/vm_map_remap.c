@@ -136,9 +136,9 @@ static bool
 pieces_wire(const struct vm_map_pieces *pieces)
 {
 	for (vm_map_entry_t piece = pieces->first; piece != NULL; piece = piece->vme_link) {
-		if (vm_map_wire_new(piece) != KERN_SUCCESS) {
+		if (vm_map_entry_wire(piece) != KERN_SUCCESS) {
 			for (vm_map_entry_t done = pieces->first; done != piece; done = done->vme_link) {
-				vm_map_unwire_new(done);
+				vm_map_entry_unwire(done);
 			}
 			return false;
 		}
@@ -246,11 +246,9 @@ vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_
 	    vm_map_reserved(src, src_addr, src_addr + size)) {
 		return KERN_INVALID_ADDRESS;
 	}
-	if (vm_map_in_region(src, src_addr, src_addr + size)) {
-		kr = vm_shared_region_leave(src);
-		if (kr != KERN_SUCCESS) {
-			return kr;
-		}
+	kr = vm_map_own_range(src, src_addr, src_addr + size);
+	if (kr != KERN_SUCCESS) {
+		return kr;
 	}
 	kr = (copy ? remap_copy : remap_shared)(
 	    target, addr, size, mask, flags, src, src_addr, &pieces, inherit);

@@ -53,9 +53,8 @@ vm_map_entry_forget(vm_map_entry_t entry, vm_object_t object)
 	}
 }
 
-/* One wiring more of an entry whose range is locked. */
-static kern_return_t
-entry_wire(vm_map_entry_t entry)
+kern_return_t
+vm_map_entry_wire(vm_map_entry_t entry)
 {
 	kern_return_t kr;
 
@@ -77,8 +76,8 @@ entry_wire(vm_map_entry_t entry)
 	return KERN_SUCCESS;
 }
 
-static void
-entry_unwire(vm_map_entry_t entry)
+void
+vm_map_entry_unwire(vm_map_entry_t entry)
 {
 	if (entry->vme_wired == 0 || --entry->vme_wired != 0) {
 		return;
@@ -94,7 +93,7 @@ range_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	vm_map_entry_t entry;
 
 	while (start < end && (entry = vm_map_next_entry(map, start, end)) != NULL) {
-		entry_unwire(entry);
+		vm_map_entry_unwire(entry);
 		start = entry->vme_end;
 	}
 }
@@ -104,7 +103,7 @@ range_wire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	for (vm_map_offset_t at = start; at < end;) {
 		vm_map_entry_t entry = vm_map_lookup_entry(map, at);
-		kern_return_t kr = entry_wire(entry);
+		kern_return_t kr = vm_map_entry_wire(entry);
 
 		if (kr != KERN_SUCCESS) {
 			range_unwire(map, start, at);
@@ -141,18 +140,6 @@ void
 vm_map_set_wire_future(vm_map_t map, bool wire)
 {
 	os_atomic_store(&map->vmm_quick, wire ? 0 : map->vmm_min + PAGE_SIZE, relaxed);
-}
-
-kern_return_t
-vm_map_wire_new(vm_map_entry_t entry)
-{
-	return entry_wire(entry);
-}
-
-void
-vm_map_unwire_new(vm_map_entry_t entry)
-{
-	entry_unwire(entry);
 }
 
 void

@@ -190,8 +190,7 @@ fill_shared(struct vm_named_entry *entry, struct request *r)
 static kern_return_t
 fill_from_map(struct vm_named_entry *entry, struct request *r)
 {
-	kern_return_t kr =
-	    vm_map_in_region(r->map, r->start, r->end) ? vm_shared_region_leave(r->map) : KERN_SUCCESS;
+	kern_return_t kr = vm_map_own_range(r->map, r->start, r->end);
 
 	if (kr == KERN_SUCCESS) {
 		kr = (r->flags & MAP_MEM_VM_COPY) ? fill_copy(entry, r) : fill_shared(entry, r);

@@ -82,12 +82,6 @@ vm_slot_page(uintptr_t word)
 	return (vm_page_t)(word & ~VM_SLOT_BITS);
 }
 
-OS_INLINE bool
-vm_slot_is_leaving(uintptr_t word)
-{
-	return (word & VM_SLOT_LEAVING) == VM_SLOT_LEAVING;
-}
-
 /* Somebody has the lock and will unlock it without blocking. */
 OS_INLINE bool
 vm_slot_is_locked(uintptr_t word)

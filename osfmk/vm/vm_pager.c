@@ -55,7 +55,7 @@ slot_revive(vm_object_t file, uint64_t index, uintptr_t word)
 {
 	vm_page_t page;
 
-	if (!vm_slot_is_leaving(word) && !vm_page_is_compressed((vm_page_t)word)) {
+	if (!vm_slot_is_busy(word)) {
 		return KERN_SUCCESS;
 	}
 	page = vm_object_hold_resident(file, index);
@@ -136,9 +136,9 @@ vm_object_file_page(vm_object_t shadow, uint64_t index)
 	if (slot == NULL) {
 		return NULL;
 	}
-	word =
-	    os_atomic_load(slot, acquire); /* the contents; pairs with the unlock that put the page there */
-	return vm_slot_is_leaving(word) || vm_page_is_compressed((vm_page_t)word) ? NULL : vm_slot_page(word);
+	/* acquire: the contents; pairs with the unlock that put the page there. */
+	word = os_atomic_load(slot, acquire);
+	return vm_slot_is_busy(word) ? NULL : vm_slot_page(word);
 }
 
 /* --- holding --- */

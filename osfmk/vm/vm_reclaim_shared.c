@@ -39,12 +39,6 @@ word_leaving(vm_page_t page)
 	return (uintptr_t)page | VM_SLOT_LEAVING;
 }
 
-static bool
-object_is_file(vm_object_t object)
-{
-	return (object->vo_flags & VO_FILE) != 0;
-}
-
 /* --- [L1] --- */
 
 /* May the page go? Ages it if not. Without a lock: a first look, or under the slot's. */
@@ -304,7 +298,7 @@ static bool
 replacement(struct leaving *l, vm_page_t *stored)
 {
 	*stored = NULL;
-	if (object_is_file(l->object) && !l->object->vo_pager->vp_ops->vpo_only_copy) {
+	if (!l->object->vo_pager->vp_ops->vpo_only_copy) {
 		return page_is_clean(l);
 	}
 	*stored = vm_compressor_store(l->page);
@@ -340,7 +334,7 @@ leave(struct leaving *l, uint64_t *compressed)
 			vm_compressor_release(stored);
 		}
 		stay(slot, l);
-		if (object_is_file(l->object) && !page_is_clean(l)) {
+		if (!page_is_clean(l)) {
 			(void)vm_launder_page(l->object, l->index);
 		}
 		return false;

@@ -115,8 +115,7 @@ vm_shared_region_counts(uint64_t *links, uint64_t *tables)
 
 /* --- entries of maps --- */
 
-/*
- * The part of a mapping from `at` on whose spans are all nested, or all not, ends where? */
+/* The end of the part of a mapping from `at` on whose spans are all nested, or all not. */
 static vm_map_offset_t
 part_end(const struct vm_shared_region *region, const struct vm_shared_mapping *m, vm_map_offset_t at)
 {
@@ -185,12 +184,6 @@ parts_free(vm_map_entry_t parts)
 		part_free(parts);
 		parts = next;
 	}
-}
-
-static bool
-index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
-{
-	return vm_index_lock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
 }
 
 /* A locked, empty range gets its entry. */
@@ -287,7 +280,7 @@ vm_shared_region_leave(vm_map_t map)
 	if (!parts_of_all(region, &parts)) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (!index_lock(map, SHARED_REGION_BASE, SHARED_REGION_END)) {
+	if (!vm_map_index_lock(map, SHARED_REGION_BASE, SHARED_REGION_END)) {
 		parts_free(parts);
 		return KERN_RESOURCE_SHORTAGE;
 	}
@@ -331,7 +324,7 @@ enter_part(
 	if (entry == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	if (!index_lock(map, start, end)) {
+	if (!vm_map_index_lock(map, start, end)) {
 		part_free(entry);
 		return KERN_RESOURCE_SHORTAGE;
 	}

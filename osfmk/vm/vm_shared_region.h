@@ -44,6 +44,13 @@ vm_map_in_region(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_
 /* From now on the map's own entries say what is in the range. KERN_RESOURCE_SHORTAGE: nothing has changed. May sleep. */
 OS_WARN_RESULT kern_return_t vm_shared_region_leave(vm_map_t map);
 
+/* The same where the range touches the region. */
+OS_INLINE OS_WARN_RESULT kern_return_t
+vm_map_own_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	return vm_map_in_region(map, start, end) ? vm_shared_region_leave(map) : KERN_SUCCESS;
+}
+
 /*
  * A fault of a map, joined or not, that had no entry for va inside the region. KERN_SUCCESS: the access may be tried
  * again. May block.
