@@ -35,6 +35,9 @@ MANY_PROGRAM_WORDS = "processor,offline"
 # The environment of --long, for programs that can do more of the same.
 LONG_ENVIRONMENT = ("PATH=/bin:/sbin", "STRESS_LONG=1")
 TAIL_LINES = 60
+# A failure told once more at the end: a panic with where it was, or what was said last.
+REASON_LINES = 3
+PANIC_LINES = 12
 
 
 @dataclasses.dataclass
@@ -257,6 +260,20 @@ def _show(suite):
         print(f"  console: {os.path.relpath(suite.log)}", flush=True)
 
 
+def _reason(case):
+    lines = case.detail.splitlines()
+    return symbols.panic_lines([line.strip() for line in lines])[:PANIC_LINES] or lines[-REASON_LINES:]
+
+
+def _show_failures(suites):
+    """Again, and short: of a long run often only the end is kept."""
+    for suite in suites:
+        for case in suite.failed:
+            print(f"failed: {suite.name}/{case.name}")
+            for line in _reason(case):
+                print(f"    {line}")
+
+
 def _collect(args, folder):
     suites = []
     if args.host or args.both:
@@ -281,5 +298,6 @@ def main(argv):
     passed = sum(case.outcome == ktap.PASSED for suite in suites for case in suite.cases)
     if not passed + failed:
         print("no test ran")
+    _show_failures(suites)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

@@ -41,6 +41,13 @@ class Runs(unittest.TestCase):
         self.assertEqual(list(outcomes(ran(f"printf '{GOOD}'", filter="/b$"))), ["b"])
 
 
+    def test_the_end_tells_a_panic_by_its_first_lines(self):
+        said = ["noise"] * 20 + ["panic(cpu 3): no reason"] + [f"  frame {n}" for n in range(90)]
+        reason = test._reason(ktap.Case("whole", ktap.FAILED, "\n".join(said)))
+        self.assertEqual((reason[0], len(reason)), ("panic(cpu 3): no reason", test.PANIC_LINES))
+        self.assertEqual(test._reason(ktap.Case("a", ktap.FAILED, "1\n2\n3\n4")), ["2", "3", "4"])
+
+
 class Words(unittest.TestCase):
     def test_alternatives_become_words(self):
         self.assertEqual(test._guest_words("vm|ipc_port", "guest/debug/cpus2"), "vm,ipc_port")
