@@ -7,7 +7,7 @@
  * A deadline passes in interrupt context, where no port's lock may be taken. So the interrupt only puts the timer
  * on a list of the system and wakes the one thread that empties it, which sends in ordinary context:
  *
- *	armed: mkt_call set --interrupt--> on mk_timer_due (mkt_queued) --thread--> message, not armed
+ *	armed: mkt_call set --interrupt--> on mk_timer_due (MKT_QUEUED) --thread--> message, not armed
  *
  * Arming again or cancelling raises mkt_setting; the thread sends only for the setting that holds, so a cancelled
  * timer is silent even if its interrupt has come.
@@ -17,6 +17,11 @@
  *
  * [T1] The interrupt puts the timer on the list, then reads the thread's wait; the thread opens its wait, then looks
  * at the list; full fences between. So either the thread sees the timer or the interrupt sees the wait.
+ *
+ * [T2] The interrupt counts its reference and sets MKT_QUEUED in one step, and pushes if the bit was clear; else it
+ * does not touch the timer again, whose references may be the thread's already. The thread takes the counts and clears
+ * the bit in one step, and only of a timer that it has taken off the list. So one that is on the list, or about to be
+ * pushed, has a count that nobody drops.
  */
 #include <ipc/mk_timer.h>
 
@@ -39,17 +44,19 @@
 struct mk_timer {
 	struct timer_call mkt_call;
 	lck_spin_t mkt_lock;
-	uint32_t mkt_refs;         /* (a) */
-	uint32_t mkt_calls;        /* (a) calls that have come: so many references are the thread's to drop */
-	uint32_t mkt_queued;       /* (a) 1: on mk_timer_due */
-	uint32_t mkt_underway;     /* (a) 1: its message has not been received */
-	bool mkt_armed;            /* (l) */
-	uint64_t mkt_setting;      /* (l) raised by each arm and cancel */
-	uint64_t mkt_expired;      /* (a) the setting whose deadline has passed */
-	uint64_t mkt_deadline;     /* (l) */
-	ipc_port_t mkt_port;       /* (l) send right; IP_NULL once the port is dead */
+	uint32_t mkt_refs;     /* (a) */
+	uint32_t mkt_calls;    /* (a) [T2] MKT_QUEUED, and the calls that have come, in steps of MKT_CALL */
+	uint32_t mkt_underway; /* (a) 1: its message has not been received */
+	bool mkt_armed;        /* (l) */
+	uint64_t mkt_setting;  /* (l) raised by each arm and cancel */
+	uint64_t mkt_expired;  /* (a) the last setting whose deadline has passed */
+	uint64_t mkt_deadline; /* (l) */
+	ipc_port_t mkt_port;   /* (l) send right; IP_NULL once the port is dead */
 	struct mk_timer *mkt_next; /* of the list: the pusher, then the thread */
 };
+
+#define MKT_QUEUED 1U /* on mk_timer_due */
+#define MKT_CALL   2U /* a call has come: its reference is the thread's to drop */
 
 struct mk_timer_message {
 	mach_msg_header_t header;
@@ -91,18 +98,40 @@ mk_timer_release(struct mk_timer *timer)
 
 /* --- expiry --- */
 
-/*
- * Interrupt context. The call's reference is counted first: the thread clears mkt_queued before it takes the count, so
- * whoever finds the timer on the list still is in time.
- */
+/* [T2]. False: it is queued. */
+static bool
+mk_timer_count_call(struct mk_timer *timer)
+{
+	uint32_t calls = os_atomic_load(&timer->mkt_calls, relaxed);
+
+	/* release: pairs with the thread's exchange, for mkt_expired */
+	while (
+	    !os_atomic_cmpxchgv(&timer->mkt_calls, calls, (calls + MKT_CALL) | MKT_QUEUED, &calls, release)) {
+		cpu_relax();
+	}
+	return (calls & MKT_QUEUED) == 0;
+}
+
+/* Of two interrupts on different CPUs the later setting stays. */
+static void
+mk_timer_show_expired(struct mk_timer *timer, uint64_t setting)
+{
+	uint64_t expired = os_atomic_load(&timer->mkt_expired, relaxed);
+
+	while (setting > expired &&
+	       !os_atomic_cmpxchgv(&timer->mkt_expired, expired, setting, &expired, relaxed)) {
+		cpu_relax();
+	}
+}
+
+/* Interrupt context. */
 static void
 mk_timer_expired(void *param, uint64_t setting)
 {
 	struct mk_timer *timer = param, *head;
 
-	os_atomic_store(&timer->mkt_expired, setting, relaxed);
-	os_atomic_add(&timer->mkt_calls, 1, relaxed);
-	if (os_atomic_xchg(&timer->mkt_queued, 1, acq_rel) != 0) { /* pairs with the thread's store of 0 */
+	mk_timer_show_expired(timer, setting);
+	if (!mk_timer_count_call(timer)) {
 		return;
 	}
 	head = os_atomic_load(&mk_timer_due, relaxed);
@@ -176,15 +205,12 @@ mk_timer_send_due(struct mk_timer *list)
 		ipc_port_t port;
 
 		list = timer->mkt_next;
-		os_atomic_store(&timer->mkt_queued, 0, seq_cst); /* from here on it may be put on again */
-		calls = os_atomic_xchg(&timer->mkt_calls, 0, seq_cst);
+		calls = os_atomic_xchg(&timer->mkt_calls, 0, acquire); /* [T2]; it may be put on again */
 		port = mk_timer_take_due(timer);
 		if (IP_VALID(port)) {
 			mk_timer_send(timer, port);
 		}
-		if (calls != 0) {
-			mk_timer_release_many(timer, calls);
-		}
+		mk_timer_release_many(timer, calls / MKT_CALL);
 	}
 }
 
