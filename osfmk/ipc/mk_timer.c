@@ -7,21 +7,20 @@
  * A deadline passes in interrupt context, where no port's lock may be taken. So the interrupt only puts the timer
  * on a list of the system and wakes the one thread that empties it, which sends in ordinary context:
  *
- *	armed: mkt_call set --interrupt--> on mk_timer_due (MKT_QUEUED) --thread--> message, not armed
+ *	armed: mkt_call set --interrupt--> on mk_timer_due (mkt_calls) --thread--> message, not armed
  *
- * Arming again or cancelling raises mkt_setting; the thread sends only for the setting that holds, so a cancelled
- * timer is silent even if its interrupt has come.
+ * The thread sends if the timer is armed and its call is set no longer, so a cancelled timer is silent even if its
+ * interrupt has come, and one that was armed again waits for the new deadline.
  *
  * References: the port's (dropped by its death), one while the call is set, which the thread drops once it has come,
  * one by a message on its way. Lock: mkt_lock, for the fields marked (l); a leaf but for atomics on ports.
  *
+ * [T0] A call that has come is counted in mkt_calls, and whoever counts the first puts the timer on the list; to any
+ * other the timer may be gone as soon as he has counted, for the thread takes all that are counted, in one step, and
+ * with them their references. Interrupts of one timer, set on several CPUs, may overlap.
+ *
  * [T1] The interrupt puts the timer on the list, then reads the thread's wait; the thread opens its wait, then looks
  * at the list; full fences between. So either the thread sees the timer or the interrupt sees the wait.
- *
- * [T2] The interrupt counts its reference and sets MKT_QUEUED in one step, and pushes if the bit was clear; else it
- * does not touch the timer again, whose references may be the thread's already. The thread takes the counts and clears
- * the bit in one step, and only of a timer that it has taken off the list. So one that is on the list, or about to be
- * pushed, has a count that nobody drops.
  */
 #include <ipc/mk_timer.h>
 
@@ -44,19 +43,14 @@
 struct mk_timer {
 	struct timer_call mkt_call;
 	lck_spin_t mkt_lock;
-	uint32_t mkt_refs;     /* (a) */
-	uint32_t mkt_calls;    /* (a) [T2] MKT_QUEUED, and the calls that have come, in steps of MKT_CALL */
-	uint32_t mkt_underway; /* (a) 1: its message has not been received */
-	bool mkt_armed;        /* (l) */
-	uint64_t mkt_setting;  /* (l) raised by each arm and cancel */
-	uint64_t mkt_expired;  /* (a) the last setting whose deadline has passed */
-	uint64_t mkt_deadline; /* (l) */
-	ipc_port_t mkt_port;   /* (l) send right; IP_NULL once the port is dead */
+	uint32_t mkt_refs;         /* (a) */
+	uint32_t mkt_calls;        /* (a) calls that have come; not 0: on mk_timer_due, or about to be [T0] */
+	uint32_t mkt_underway;     /* (a) 1: its message has not been received */
+	bool mkt_armed;            /* (l) */
+	uint64_t mkt_deadline;     /* (l) */
+	ipc_port_t mkt_port;       /* (l) send right; IP_NULL once the port is dead */
 	struct mk_timer *mkt_next; /* of the list: the pusher, then the thread */
 };
-
-#define MKT_QUEUED 1U /* on mk_timer_due */
-#define MKT_CALL   2U /* a call has come: its reference is the thread's to drop */
 
 struct mk_timer_message {
 	mach_msg_header_t header;
@@ -98,40 +92,14 @@ mk_timer_release(struct mk_timer *timer)
 
 /* --- expiry --- */
 
-/* [T2]. False: it is queued. */
-static bool
-mk_timer_count_call(struct mk_timer *timer)
-{
-	uint32_t calls = os_atomic_load(&timer->mkt_calls, relaxed);
-
-	/* release: pairs with the thread's exchange, for mkt_expired */
-	while (
-	    !os_atomic_cmpxchgv(&timer->mkt_calls, calls, (calls + MKT_CALL) | MKT_QUEUED, &calls, release)) {
-		cpu_relax();
-	}
-	return (calls & MKT_QUEUED) == 0;
-}
-
-/* Of two interrupts on different CPUs the later setting stays. */
-static void
-mk_timer_show_expired(struct mk_timer *timer, uint64_t setting)
-{
-	uint64_t expired = os_atomic_load(&timer->mkt_expired, relaxed);
-
-	while (setting > expired &&
-	       !os_atomic_cmpxchgv(&timer->mkt_expired, expired, setting, &expired, relaxed)) {
-		cpu_relax();
-	}
-}
-
 /* Interrupt context. */
 static void
-mk_timer_expired(void *param, uint64_t setting)
+mk_timer_expired(void *param, uint64_t unused)
 {
 	struct mk_timer *timer = param, *head;
 
-	mk_timer_show_expired(timer, setting);
-	if (!mk_timer_count_call(timer)) {
+	(void)unused;
+	if (os_atomic_add(&timer->mkt_calls, 1, acq_rel) != 1) { /* [T0], pairs with the thread's exchange */
 		return;
 	}
 	head = os_atomic_load(&mk_timer_due, relaxed);
@@ -145,14 +113,14 @@ mk_timer_expired(void *param, uint64_t setting)
 	}
 }
 
-/* A send right if the deadline that has passed still holds. */
+/* A send right if the deadline that holds has passed. */
 static ipc_port_t
 mk_timer_take_due(struct mk_timer *timer)
 {
 	ipc_port_t port = IP_NULL;
 
 	lck_spin_lock(&timer->mkt_lock);
-	if (timer->mkt_armed && timer->mkt_setting == os_atomic_load(&timer->mkt_expired, relaxed)) {
+	if (timer->mkt_armed && !timer_call_is_set(&timer->mkt_call)) {
 		timer->mkt_armed = false;
 		port = ipc_port_copy_send(timer->mkt_port);
 	}
@@ -205,12 +173,13 @@ mk_timer_send_due(struct mk_timer *list)
 		ipc_port_t port;
 
 		list = timer->mkt_next;
-		calls = os_atomic_xchg(&timer->mkt_calls, 0, acquire); /* [T2]; it may be put on again */
+		/* [T0] From here on it may be put on again: with references of its own. */
+		calls = os_atomic_xchg(&timer->mkt_calls, 0, acq_rel);
 		port = mk_timer_take_due(timer);
 		if (IP_VALID(port)) {
 			mk_timer_send(timer, port);
 		}
-		mk_timer_release_many(timer, calls / MKT_CALL);
+		mk_timer_release_many(timer, calls);
 	}
 }
 
@@ -259,7 +228,6 @@ mk_timer_port_died(void *param)
 	port = timer->mkt_port;
 	timer->mkt_port = IP_NULL;
 	timer->mkt_armed = false;
-	timer->mkt_setting++;
 	lck_spin_unlock(&timer->mkt_lock);
 	if (timer_call_cancel(&timer->mkt_call)) {
 		mk_timer_release(timer);
@@ -366,12 +334,11 @@ mk_timer_set(mach_port_name_t name, uint64_t deadline, uint64_t leeway)
 	}
 	lck_spin_lock(&timer->mkt_lock);
 	mk_timer_disarm(timer);
-	timer->mkt_setting++;
 	timer->mkt_deadline = deadline;
 	timer->mkt_armed = timer->mkt_port != IP_NULL;
 	if (timer->mkt_armed) {
 		mk_timer_reference(timer);
-		timer_call_enter_leeway(&timer->mkt_call, deadline, leeway, timer->mkt_setting);
+		timer_call_enter_leeway(&timer->mkt_call, deadline, leeway, 0);
 	}
 	lck_spin_unlock(&timer->mkt_lock);
 	mk_timer_release(timer);
@@ -405,7 +372,6 @@ mk_timer_cancel(mach_port_name_t name, user_addr_t uresult)
 	}
 	lck_spin_lock(&timer->mkt_lock);
 	mk_timer_disarm(timer);
-	timer->mkt_setting++;
 	deadline = timer->mkt_armed ? timer->mkt_deadline : 0;
 	timer->mkt_armed = false;
 	lck_spin_unlock(&timer->mkt_lock);

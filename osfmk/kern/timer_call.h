@@ -14,6 +14,7 @@
 
 #include <kern/kern_types.h>
 #include <kern/timer_heap.h>
+#include <os/atomic.h>
 
 typedef void (*timer_call_fn_t)(void *param0, uint64_t param1);
 
@@ -43,6 +44,16 @@ void timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leew
 
 /* True if it was set and now is not; false if it was not set or its function has been or is being called. */
 bool timer_call_cancel(timer_call_t call);
+
+/*
+ * Set, and its function not about to be called. Against enter and cancel serialised by the caller; who has heard from the
+ * function knows that the setting it was called for is set no longer.
+ */
+OS_INLINE bool
+timer_call_is_set(timer_call_t call)
+{
+	return os_atomic_load(&call->tc_cpu, relaxed) != 0;
+}
 
 /* From the timer interrupt, interrupts masked: calls what is due and arms the next deadline. */
 void timer_interrupt(void);
