@@ -3,7 +3,7 @@
  *
  *	lck_spin_t  busy waiting; preemption is off while held. The _irq forms also mask interrupts and must
  *	            be used by everybody if one user is an interrupt handler.
- *	lck_mtx_t   blocking, adaptive: spins while the owner runs on a CPU, then sleeps.
+ *	lck_mtx_t   blocking, adaptive: spins, in a queue, while the owner runs on a CPU, then sleeps.
  *	lck_rw_t    blocking; many readers or one writer, writers first. Readers of a spread one write no common line.
  *
  * Every lock belongs to a class (LCK_CLASS_DECLARE): a name and a rank from <kern/lock_ranks.h>. Debug builds
@@ -21,6 +21,7 @@
 #include <kern/lock_ranks.h>
 #include <kern/preempt.h>
 #include <kern/qspin.h>
+#include <kern/spin_queue.h>
 #include <os/list.h>
 
 struct lck_class {
@@ -48,6 +49,8 @@ typedef struct CAPABILITY("spinlock") lck_spin {
 /* Where threads sleep: see <kern/waitq.h>. */
 struct waitq {
 	lck_spin_t wq_lock;
+	struct spin_queue
+	    wq_spinners;             /* of a mutex: who spins before it sleeps here; on no line of its own */
 	struct list_node wq_threads; /* thread.wait_link, oldest first; guarded by wq_lock */
 };
 
