@@ -5,10 +5,13 @@
  * Objects are plain C objects (no _Atomic), so a struct can be initialised before it is shared and read
  * without ceremony by its single owner. Arithmetic forms come in two flavours: os_atomic_add returns the
  * new value, os_atomic_add_orig the old one. arm64 is compiled with LSE: each is one instruction.
+ *
+ * All but loads have a stall point before them (<os/stall.h>): nothing, except in debug kernels.
  */
 #pragma once
 
 #include <os/base.h>
+#include <os/stall.h>
 
 #define os_mo_relaxed __ATOMIC_RELAXED
 #define os_mo_acquire __ATOMIC_ACQUIRE
@@ -24,18 +27,18 @@
 #define os_mo_fail_seq_cst __ATOMIC_SEQ_CST
 
 #define os_atomic_load(p, mo)     __atomic_load_n((p), os_mo_##mo)
-#define os_atomic_store(p, v, mo) __atomic_store_n((p), (v), os_mo_##mo)
-#define os_atomic_xchg(p, v, mo)  __atomic_exchange_n((p), (v), os_mo_##mo)
+#define os_atomic_store(p, v, mo) (os_stall_point(), __atomic_store_n((p), (v), os_mo_##mo))
+#define os_atomic_xchg(p, v, mo)  (os_stall_point(), __atomic_exchange_n((p), (v), os_mo_##mo))
 
-#define os_atomic_add(p, v, mo)      __atomic_add_fetch((p), (v), os_mo_##mo)
-#define os_atomic_add_orig(p, v, mo) __atomic_fetch_add((p), (v), os_mo_##mo)
-#define os_atomic_sub(p, v, mo)      __atomic_sub_fetch((p), (v), os_mo_##mo)
-#define os_atomic_sub_orig(p, v, mo) __atomic_fetch_sub((p), (v), os_mo_##mo)
-#define os_atomic_or(p, v, mo)       __atomic_or_fetch((p), (v), os_mo_##mo)
-#define os_atomic_or_orig(p, v, mo)  __atomic_fetch_or((p), (v), os_mo_##mo)
-#define os_atomic_and(p, v, mo)      __atomic_and_fetch((p), (v), os_mo_##mo)
-#define os_atomic_and_orig(p, v, mo) __atomic_fetch_and((p), (v), os_mo_##mo)
-#define os_atomic_xor(p, v, mo)      __atomic_xor_fetch((p), (v), os_mo_##mo)
+#define os_atomic_add(p, v, mo)      (os_stall_point(), __atomic_add_fetch((p), (v), os_mo_##mo))
+#define os_atomic_add_orig(p, v, mo) (os_stall_point(), __atomic_fetch_add((p), (v), os_mo_##mo))
+#define os_atomic_sub(p, v, mo)      (os_stall_point(), __atomic_sub_fetch((p), (v), os_mo_##mo))
+#define os_atomic_sub_orig(p, v, mo) (os_stall_point(), __atomic_fetch_sub((p), (v), os_mo_##mo))
+#define os_atomic_or(p, v, mo)       (os_stall_point(), __atomic_or_fetch((p), (v), os_mo_##mo))
+#define os_atomic_or_orig(p, v, mo)  (os_stall_point(), __atomic_fetch_or((p), (v), os_mo_##mo))
+#define os_atomic_and(p, v, mo)      (os_stall_point(), __atomic_and_fetch((p), (v), os_mo_##mo))
+#define os_atomic_and_orig(p, v, mo) (os_stall_point(), __atomic_fetch_and((p), (v), os_mo_##mo))
+#define os_atomic_xor(p, v, mo)      (os_stall_point(), __atomic_xor_fetch((p), (v), os_mo_##mo))
 #define os_atomic_inc(p, mo)         os_atomic_add(p, 1, mo)
 #define os_atomic_inc_orig(p, mo)    os_atomic_add_orig(p, 1, mo)
 #define os_atomic_dec(p, mo)         os_atomic_sub(p, 1, mo)
@@ -45,6 +48,7 @@
 #define os_atomic_cmpxchg(p, expected, desired, mo)                                                       \
 	({                                                                                                \
 		__typeof__(*(p)) _cas_e = (expected);                                                     \
+		os_stall_point();                                                                         \
 		__atomic_compare_exchange_n((p), &_cas_e, (desired), false, os_mo_##mo, os_mo_fail_##mo); \
 	})
 
@@ -52,6 +56,7 @@
 #define os_atomic_cmpxchgv(p, expected, desired, found, mo)                                               \
 	({                                                                                                \
 		*(found) = (expected);                                                                    \
+		os_stall_point();                                                                         \
 		__atomic_compare_exchange_n((p), (found), (desired), false, os_mo_##mo, os_mo_fail_##mo); \
 	})
 

@@ -26,6 +26,7 @@
 #include <kern/zalloc.h>
 #include <ktest/ktest.h>
 #include <os/panic.h>
+#include <os/stall.h>
 #include <pexpert/pexpert.h>
 #include <vm/pmap.h>
 #include <vm/vm_kern.h>
@@ -50,6 +51,7 @@ bootstrap_memory(void)
 	pmap_bootstrap();
 	zone_init();
 	alloc_fail_init();
+	os_stall_init();
 	vm_map_init();
 	kmem_init();
 	commpage_init();
