@@ -28,6 +28,10 @@ STRESS_WORD = "stress"
 # Tests that real time tells run once more where it is exact, made by instructions, and decide there.
 EXACT_WORDS = "sched_,hardly_late,usage"
 EXACT_CPUS = (1,)
+# Debug kernels that stop for a while before one in so many atomic operations: narrow windows become wide ones.
+STALL_VARIANT = "debug"
+STALL_ONE_IN = 30
+STALL_CPUS = (4,)
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
@@ -109,6 +113,8 @@ def guest_suites(options, folder):
         if options.cpus == list(GUEST_CPUS):
             suites.append(_programs(where, options, folder, out, STRESS_CPUS, STRESS_WORD))
             suites += [_exact(variant, options, folder, out, cpus) for cpus in EXACT_CPUS]
+            if variant == STALL_VARIANT:
+                suites += [_stalling(variant, options, folder, out, cpus) for cpus in STALL_CPUS]
             suites += _many_cpus(variant, options, folder, out)
     return suites
 
@@ -117,6 +123,13 @@ def _exact(variant, options, folder, out, cpus):
     """In count mode, where ktap_shows() of the tests' library decides."""
     where = f"guest/{variant}/exact{cpus}"
     return _programs(where, options, folder, out, cpus, EXACT_WORDS, mode="count")
+
+
+def _stalling(variant, options, folder, out, cpus):
+    """All programs, on CPUs that stall at the wrong moment: libkern/os/stall.h."""
+    where = f"guest/{variant}/stall{cpus}"
+    return _programs(where, options, folder, out, cpus, _guest_words(options.filter, where),
+                     append=(f"stall={STALL_ONE_IN}",))
 
 
 def _many_cpus(variant, options, folder, out):
@@ -134,14 +147,14 @@ def _slide():
     return f"kaslr={secrets.randbits(28):#x}"
 
 
-def _programs(where, options, folder, out, cpus, words, mode="time"):
+def _programs(where, options, folder, out, cpus, words, mode="time", append=()):
     """A boot that runs the programs in /tests: those of which a name contains one of the words, or all."""
     argv = ["/bin/ktap_run"] + ([words] if words else [])
     disk = os.path.join(folder, f"{where.replace('/', '-')}.cpio")
     environment = LONG_ENVIRONMENT if options.long else ()
     overlay.ramdisk(out, overlay.run_files(argv, out, environment), disk)
     # With counters: theirs are among the tests.
-    machine = qemu.Machine(out=out, cpus=cpus, mode=mode, ramdisk=disk, pmu=True, append=(_slide(),))
+    machine = qemu.Machine(out=out, cpus=cpus, mode=mode, ramdisk=disk, pmu=True, append=(_slide(), *append))
     return _boot(f"{where}/programs", options, folder, machine)
 
 
