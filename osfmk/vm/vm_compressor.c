@@ -65,10 +65,15 @@ vm_page_t
 vm_compressor_store(vm_page_t page)
 {
 	size_t length = wk_encode(vm_page_kva(page), code_buffer, sizeof(code_buffer), &scratch);
-	struct vm_compressed *compressed = length == 0 ? NULL : kalloc(compressed_size(length));
+	struct vm_compressed *compressed;
 
-	if (compressed == NULL) {
+	if (length == 0) {
+		os_atomic_or(&page->vmp_flags, VM_PAGE_INCOMPRESSIBLE, relaxed);
 		os_counter_add(&PERCPU_GET(compressor_cpu)->cc_refused, 1);
+		return NULL;
+	}
+	compressed = kalloc(compressed_size(length));
+	if (compressed == NULL) {
 		return NULL;
 	}
 	compressed->vc_refs = 1;

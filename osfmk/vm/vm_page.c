@@ -13,6 +13,8 @@
 #include <kern/assert.h>
 #include <kern/locks.h>
 #include <kern/percpu.h>
+#include <kern/task.h>
+#include <kern/thread.h>
 #include <pexpert/pexpert.h>
 #include <vm/vm_page_internal.h>
 #include <vm/vm_pageout.h>
@@ -23,6 +25,9 @@
  */
 #define VM_PAGE_BATCH_MIN 16
 #define VM_PAGE_BATCH_MAX 256
+
+/* The last pages, for those who free memory: one in so many of the reserve. */
+#define VM_PAGE_LAST_SHARE 4
 
 /* Runs of RAM never handed out: what boot leaves, plus what vm_page_free_boot_range gives. */
 #define VM_PAGE_EXTENTS_MAX (BOOT_RESERVED_MAX + 8)
@@ -109,24 +114,74 @@ pool_take_extent(uint32_t want, ppnum_t *next, ppnum_t *end) REQUIRES(vm_page_po
 	return false;
 }
 
+/* The first pages, at most so many, of the pool's first batch. */
+static void
+pool_take_batch(struct vm_page_cpu *cpu, uint64_t most) REQUIRES(vm_page_pool_lock)
+{
+	struct vm_page *first = pool_batches, *last = first;
+	uint32_t count = first->vmp_batch_count;
+
+	pool_batches = first->vmp_batch;
+	if (os_unlikely(count > most)) {
+		for (uint64_t i = 1; i < most; i++) {
+			last = last->vmp_next;
+		}
+		pool_batches = last->vmp_next;
+		pool_batches->vmp_batch_count = count - (uint32_t)most;
+		pool_batches->vmp_batch = first->vmp_batch;
+		last->vmp_next = NULL;
+		count = (uint32_t)most;
+	}
+	cpu->vpc_free = first;
+	cpu->vpc_count = count;
+	pool_pages_add(-(int64_t)count);
+}
+
+bool
+vm_page_privileged(void)
+{
+	thread_t self = current_thread();
+
+	return self->task == TASK_NULL || self->task == kernel_task || self->vm_privilege ||
+	       vm_thread_must_end();
+}
+
+bool
+vm_page_privilege(bool set)
+{
+	thread_t self = current_thread();
+	bool before = self->vm_privilege;
+
+	self->vm_privilege = set;
+	return before;
+}
+
+/* What the caller has to leave in the pool. */
+static uint64_t
+pool_floor(bool user)
+{
+	return user ? pool_reserve : vm_page_privileged() ? 0 : pool_reserve / VM_PAGE_LAST_SHARE;
+}
+
 /*
- * The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Interrupts masked.
+ * The CPU has no free page: a batch from the pool, or a reservation of never-used pages. Of the reserve just one page,
+ * since a program may take what is in the CPU's cache. Interrupts masked.
  */
 static OS_COLD bool
 vm_page_refill(struct vm_page_cpu *cpu, bool user)
 {
 	bool more = true, low;
+	uint64_t most;
 
 	lck_spin_lock_nopreempt(&vm_page_pool_lock);
-	if (user && pool_pages <= pool_reserve) {
+	most = pool_pages > pool_reserve ? pool_pages - pool_reserve : 1;
+	if (pool_pages <= pool_floor(user)) {
 		more = false;
 	} else if (pool_batches != NULL) {
-		cpu->vpc_free = pool_batches;
-		cpu->vpc_count = pool_batches->vmp_batch_count;
-		pool_batches = pool_batches->vmp_batch;
-		pool_pages_add(-(int64_t)cpu->vpc_count);
+		pool_take_batch(cpu, most);
 	} else {
-		more = pool_take_extent(reservation_size(), &cpu->vpc_new, &cpu->vpc_new_end);
+		more = pool_take_extent(
+		    (uint32_t)os_min(most, (uint64_t)reservation_size()), &cpu->vpc_new, &cpu->vpc_new_end);
 	}
 	low = pool_pages < pool_low;
 	lck_spin_unlock_nopreempt(&vm_page_pool_lock);

@@ -84,7 +84,10 @@ vm_page_from_kva(const void *kva)
 /* Takes over RAM from boot_info. Boot CPU, before anything allocates. */
 void vm_page_bootstrap(void);
 
-/* A free page with one reference, or NULL when memory is exhausted. Never blocks; any context. */
+/*
+ * A free page with one reference, or NULL when memory is exhausted: when only the last pages are left, which are for
+ * threads that free memory (vm_page_privileged). Never blocks; any context.
+ */
 vm_page_t vm_page_grab(void);
 vm_page_t vm_page_grab_zero(void);
 
@@ -128,8 +131,18 @@ void vm_page_adopt_boot_range(pmap_paddr_t start, pmap_paddr_t end);
 vm_page_t vm_page_grab_contiguous(unsigned npages);
 
 /*
+ * The current thread may take the last pages: one of the kernel's, one that is to end, or one that has vm_privilege set
+ * because what it does gives memory back.
+ */
+bool vm_page_privileged(void);
+
+/* vm_privilege of the current thread; returns what it was. */
+bool vm_page_privilege(bool set);
+
+/*
  * Marks of the pool, in pages, by the size of RAM and of a batch. A CPU that finds less than `low` wakes the pageout
- * thread (vm_pageout.h), which works until there are `target`; below `reserve` only the kernel gets pages.
+ * thread (vm_pageout.h), which works until there are `target`; below `reserve` only the kernel gets pages, one at a
+ * time, so that none of them gets into a CPU's cache, and of the last quarter only who is privileged.
  */
 enum vm_page_pool_level {
 	VM_PAGE_POOL_ENOUGH,

@@ -79,9 +79,6 @@ slot_evict(vm_map_t map, vm_map_offset_t va, uintptr_t *slot, bool force)
 		/* Nobody writes to it any more: the code is that of its last contents. */
 		pmap_remove(map->vmm_pmap, va, va + PAGE_SIZE);
 		stored = vm_compressor_store(page);
-		if (stored == NULL) {
-			os_atomic_or(&page->vmp_flags, VM_PAGE_INCOMPRESSIBLE, relaxed);
-		}
 	}
 	vm_slot_unlock(slot, stored != NULL ? stored : page);
 	enable_preemption();

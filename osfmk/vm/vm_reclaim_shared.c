@@ -302,9 +302,6 @@ replacement(struct leaving *l, vm_page_t *stored)
 		return page_is_clean(l);
 	}
 	*stored = vm_compressor_store(l->page);
-	if (*stored == NULL) {
-		os_atomic_or(&l->page->vmp_flags, VM_PAGE_INCOMPRESSIBLE, relaxed);
-	}
 	return *stored != NULL;
 }
 
