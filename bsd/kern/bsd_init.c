@@ -182,6 +182,7 @@ bsd_init(void)
 	psem_init();
 	sysctl_init();
 	proc_init();
+	memorystatus_init();
 	tty_init(&console_tty, pe_console_write);
 	console_attach();
 	if (!tty_start_signaller(&console_tty)) {

@@ -28,8 +28,6 @@
 #include <sys/sysproto.h>
 #include <sys/wait.h>
 
-#define XSTAT_NONE (-1)
-
 bool
 proc_request_exit(struct proc *p, int status)
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/errno.h>
 #include <sys/sysproto.h>
+#include <vm/vm_pageout.h>
 
 int
 proc_fork_state(struct proc *child, struct proc *parent)
@@ -102,20 +103,34 @@ fork_child_results(thread_t child, pid_t pid)
 	machine_thread_frame_changed(child);
 }
 
+/* All of the child that takes memory. On failure there is nothing. */
+static int
+fork_make(struct proc *parent, struct proc **child, thread_t *thread)
+{
+	int error = proc_make(parent, NULL, child, thread);
+
+	if (error == 0) {
+		error = fork_thread_state(*thread, current_thread());
+		if (error != 0) {
+			proc_unmake(*child, *thread);
+		}
+	}
+	return error;
+}
+
 sysret_t
 sys_fork(void)
 {
+	struct vm_shortage shortage = { .vs_begun = false };
 	struct proc *parent = current_proc(), *child;
 	thread_t thread;
 	int64_t pid;
-	int error = proc_make(parent, NULL, &child, &thread);
+	int error;
 
+	do {
+		error = fork_make(parent, &child, &thread);
+	} while (error == ENOMEM && vm_shortage_wait(&shortage, false));
 	if (error != 0) {
-		return (sysret_t){ .error = error };
-	}
-	error = fork_thread_state(thread, current_thread());
-	if (error != 0) {
-		proc_unmake(child, thread);
 		return (sysret_t){ .error = error };
 	}
 	proc_publish(child, parent);

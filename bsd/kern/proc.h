@@ -9,7 +9,7 @@
  *		      |        |        `- wait4 of the parent
  *		      |        `- the last thread of the task is gone (bsd_task_exit)
  *		      `- the main thread is started
- * exit and deadly signals only claim the exit status (P_WEXIT, once) and ask the task to end; everything
+ * exit and deadly signals only claim the exit status (p_xstat, once) and ask the task to end; everything
  * else happens in bsd_task_exit, where no thread of the process runs any more.
  *
  * Finding. A process is found by number through a hash table without a lock: readers are in an SMR section
@@ -55,9 +55,10 @@ struct vnode;
 enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 
 /* p_flag, atomic. */
-#define P_WEXIT  0x0001U /* the exit status is claimed: the process is ending */
 #define P_EXEC   0x0002U /* has called exec since fork */
 #define P_REPORT 0x0004U /* death by an exception: say so on the console */
+
+#define XSTAT_NONE (-1)
 
 /* Who the process is. Copied at fork, changed under p_lock. */
 struct ucred {
@@ -97,7 +98,7 @@ struct proc {
 	struct proc *p_parent;                     /* (t) lives as long as it has children */
 	struct list_node p_sibling;                /* (k) on p_parent->p_children */
 	uint32_t p_state;                          /* (a) enum proc_state, written under (k) */
-	int32_t p_xstat;                           /* who claimed P_WEXIT; wait status encoding */
+	int32_t p_xstat;                           /* (a) XSTAT_NONE until it ends; wait status encoding */
 	struct cpu_usage p_exit_usage;             /* (k) its own, once it is a zombie */
 
 	/* What it does with its own children. */
@@ -221,6 +222,9 @@ void rusage_set(struct rusage *ru, const struct cpu_usage *usage);
 _Noreturn void exit1(int status);
 /* Claims the exit status for the process and asks its task to end; false: it was ending already. */
 bool proc_request_exit(struct proc *p, int status);
+
+/* kern_memorystatus.c */
+void memorystatus_init(void);
 /* From bsd_task_exit: the last thread is gone. */
 void proc_exit(struct proc *p);
 

@@ -53,7 +53,11 @@ void bsd_exception_to_signal(thread_t thread, int exception, uint64_t code, uint
 
 /* EXC_CRASH has been told: the current process ends with a wait status. */
 OS_NORETURN void bsd_crash_exit(int status);
-/* Nothing else frees memory: ends the process that has the most. False: there is none. Thread context, no locks. */
+
+/*
+ * Nothing else frees memory: the process that has the most is to end, or one is about to. False: there was none the last
+ * time. Does not block.
+ */
 bool bsd_memory_kill(void);
 
 /* PE_init_iokit and StartIOKitMatching. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <vm/vm_kern.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 
 #define ZONE_TABLE_MAX 256
 
@@ -156,6 +157,18 @@ zalloc_flags(zone_t zone, unsigned flags)
 		return NULL;
 	}
 	return flags & Z_ZERO ? memset(elem, 0, zone->z_elem_size) : elem;
+}
+
+void *
+zalloc_wait(zone_t zone)
+{
+	struct vm_shortage shortage = { .vs_begun = false };
+	void *elem;
+
+	do {
+		elem = zalloc(zone);
+	} while (os_unlikely(elem == NULL) && vm_shortage_wait(&shortage, false));
+	return elem;
 }
 
 void

@@ -14,8 +14,13 @@
  * stale pointer points at a live or dead object of the type, forever.
  *
  * Elements are aligned to 16 bytes, and to 64 when their size is a multiple of 64. The largest element is
- * ZONE_MAX_SIZE. Allocation may be called with preemption off or interrupts masked with Z_NOWAIT; without it
- * the caller may be made to wait for memory in a later version. Never from interrupt handlers.
+ * ZONE_MAX_SIZE. Allocation may be called with preemption off or interrupts masked, and never waits; never from
+ * interrupt handlers. NULL: the machine has no page to spare at the moment, though it may have one soon.
+ *
+ * zalloc_wait waits for that moment, while page-out frees something or somebody is about to end, so that a short lack of
+ * memory is no error. It ends because page-out does: <vm/vm_pageout.h> says who waits for whom. Whoever calls it holds no
+ * lock of <vm/>; other mutexes may be held, since nobody who frees memory waits for one of these, and who is told to end
+ * lets go of them.
  *
  * Lock order: depot, then zone, then the page allocator's.
  */
@@ -54,6 +59,7 @@ struct zone_def {
 
 OS_WARN_RESULT void *zalloc(zone_t zone);
 OS_WARN_RESULT void *zalloc_flags(zone_t zone, unsigned flags);
+OS_WARN_RESULT void *zalloc_wait(zone_t zone);
 void zfree(zone_t zone, void *elem);
 
 /*

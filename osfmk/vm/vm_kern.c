@@ -96,7 +96,7 @@ static kern_return_t
 kmem_reserve(vm_offset_t *addr, vm_size_t size, vm_offset_t mask)
 {
 	uint32_t attr = vme_attr_make(VM_PROT_NONE, VM_PROT_NONE, VM_INHERIT_NONE, 0) | VME_KERNEL;
-	vm_map_entry_t entry = vm_map_entry_create(attr);
+	vm_map_entry_t entry = vm_map_entry_create_locked(attr);
 	vm_map_offset_t start = 0;
 	kern_return_t kr;
 

@@ -14,6 +14,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_shared_region.h>
 
@@ -167,11 +168,9 @@ vm_map_max(vm_map_t map)
 
 /* --- entries --- */
 
-vm_map_entry_t
-vm_map_entry_create(uint32_t attr)
+static vm_map_entry_t
+entry_init(vm_map_entry_t entry, uint32_t attr)
 {
-	vm_map_entry_t entry = zalloc(vm_map_entry_zone);
-
 	if (os_likely(entry != NULL)) {
 		entry->vme_object = NULL;
 		entry->vme_attr = attr;
@@ -179,6 +178,26 @@ vm_map_entry_create(uint32_t attr)
 		entry->vme_link = NULL;
 	}
 	return entry;
+}
+
+vm_map_entry_t
+vm_map_entry_create_locked(uint32_t attr)
+{
+	return entry_init(zalloc(vm_map_entry_zone), attr);
+}
+
+static OS_COLD vm_map_entry_t
+entry_create_wait(uint32_t attr)
+{
+	return entry_init(zalloc_wait(vm_map_entry_zone), attr);
+}
+
+vm_map_entry_t
+vm_map_entry_create(uint32_t attr)
+{
+	vm_map_entry_t entry = zalloc(vm_map_entry_zone);
+
+	return os_likely(entry != NULL) ? entry_init(entry, attr) : entry_create_wait(attr);
 }
 
 void
@@ -219,7 +238,7 @@ entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
 	if (!vm_index_split(&map->vmm_index, vm_map_page(map, at))) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	piece = vm_map_entry_create(entry->vme_attr);
+	piece = vm_map_entry_create_locked(entry->vme_attr);
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
@@ -289,8 +308,8 @@ range_cut_end(vm_map_t map, vm_map_offset_t end)
 	return entry_crosses(entry, end) ? entry_cut(map, entry, end) : KERN_SUCCESS;
 }
 
-kern_return_t
-vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+static kern_return_t
+lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	vm_map_offset_t low, high, low_now, high_now;
 	kern_return_t kr = vm_map_own_range(map, start, end);
@@ -320,6 +339,18 @@ vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		vm_map_unlock_range(map, end, high);
 	}
 	return KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	struct vm_shortage shortage = { .vs_begun = false };
+	kern_return_t kr;
+
+	do {
+		kr = lock_range(map, start, end);
+	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, false));
+	return kr;
 }
 
 /* The entry cannot go away between the look-up and the lock: an SMR section. */
@@ -601,8 +632,8 @@ place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_off
 	return true;
 }
 
-kern_return_t
-vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags)
+static kern_return_t
+reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags)
 {
 	*addr = trunc_page(*addr);
 	if (flags & VM_FLAGS_ANYWHERE) {
@@ -610,6 +641,18 @@ vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_o
 	}
 	return (*addr & mask) ? KERN_NO_SPACE
 			      : enter_fixed(map, *addr, size, (flags & VM_FLAGS_OVERWRITE) != 0);
+}
+
+kern_return_t
+vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags)
+{
+	struct vm_shortage shortage = { .vs_begun = false };
+	kern_return_t kr;
+
+	do {
+		kr = reserve(map, addr, size, mask, flags);
+	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, false));
+	return kr;
 }
 
 /* The entry has its place, which is locked. */
@@ -903,9 +946,30 @@ remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return true;
 }
 
+static kern_return_t
+remove_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	kern_return_t kr = lock_range(map, start, end);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (has_permanent(map, start, end)) {
+		kr = KERN_PROTECTION_FAILURE;
+	} else {
+		vm_map_clear_range(map, start, end);
+		arena_note_free(map, start, end);
+	}
+	vm_map_unlock_range(map, start, end);
+	return kr;
+}
+
+/* What is cut takes memory before the rest gives some back: privileged, and it does not fail for that. */
 kern_return_t
 vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
+	struct vm_shortage shortage = { .vs_begun = false };
+	bool privilege;
 	kern_return_t kr;
 
 	assert(page_aligned(start | end));
@@ -918,16 +982,10 @@ vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	if (start >= end) {
 		return KERN_SUCCESS;
 	}
-	kr = vm_map_lock_range(map, start, end);
-	if (kr != KERN_SUCCESS) {
-		return kr;
-	}
-	if (has_permanent(map, start, end)) {
-		kr = KERN_PROTECTION_FAILURE;
-	} else {
-		vm_map_clear_range(map, start, end);
-		arena_note_free(map, start, end);
-	}
-	vm_map_unlock_range(map, start, end);
+	do {
+		privilege = vm_page_privilege(true);
+		kr = remove_range(map, start, end);
+		(void)vm_page_privilege(privilege);
+	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, true));
 	return kr;
 }

@@ -10,6 +10,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 #include <vm/vm_shared_region.h>
 
 struct vm_map_copy {
@@ -308,6 +309,7 @@ copyin_source(vm_map_t *map, vm_map_offset_t addr, vm_map_offset_t end)
 kern_return_t
 vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *result)
 {
+	struct vm_shortage shortage = { .vs_begun = false };
 	vm_map_t source = map;
 	vm_map_copy_t copy;
 	kern_return_t kr;
@@ -315,7 +317,7 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 	if (size == 0 || size > map->vmm_max || addr > map->vmm_max - size) {
 		return size == 0 ? KERN_INVALID_ARGUMENT : KERN_INVALID_ADDRESS;
 	}
-	copy = zalloc(vm_map_copy_zone);
+	copy = zalloc_wait(vm_map_copy_zone);
 	if (copy == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
@@ -324,7 +326,9 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 	if (!destroy || !copyin_take(map, copy, addr)) {
 		kr = copyin_source(&source, addr, addr + size);
 		if (kr == KERN_SUCCESS) {
-			kr = copyin_pages(source, copy, addr);
+			do {
+				kr = copyin_pages(source, copy, addr);
+			} while (kr == KERN_RESOURCE_SHORTAGE && vm_shortage_wait(&shortage, false));
 		}
 		if (kr != KERN_SUCCESS) {
 			zfree(vm_map_copy_zone, copy);

@@ -184,7 +184,7 @@ static kern_return_t
 fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 {
 	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
-	vm_map_entry_t child = vm_map_entry_create(entry->vme_attr);
+	vm_map_entry_t child = vm_map_entry_create_locked(entry->vme_attr);
 
 	if (child == NULL) {
 		return KERN_RESOURCE_SHORTAGE;

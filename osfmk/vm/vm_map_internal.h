@@ -152,8 +152,8 @@ void vm_map_list_remove(vm_map_t map);
 
 /*
  * Locks [start, end), plus what entries reach beyond it, and cuts those at start and end; on return exactly
- * [start, end) is locked and no entry crosses its ends. KERN_RESOURCE_SHORTAGE with nothing locked. May
- * sleep.
+ * [start, end) is locked and no entry crosses its ends. KERN_RESOURCE_SHORTAGE with nothing locked, after a
+ * wait for memory. May sleep; no other lock of a map held.
  */
 OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
@@ -181,8 +181,12 @@ vm_map_entry_t vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t 
 /* First entry in [from, end) of a range the caller has locked (or inside an SMR section), or NULL. */
 vm_map_entry_t vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end);
 
-/* An entry without a place and without an object, not in the map. NULL when memory is exhausted. */
+/*
+ * An entry without a place and without an object, not in the map. NULL when memory is exhausted; the first one waits
+ * before it says so, and its caller has no lock.
+ */
 vm_map_entry_t vm_map_entry_create(uint32_t attr);
+vm_map_entry_t vm_map_entry_create_locked(uint32_t attr);
 
 /* The entry, not yet in the map, is for [start, end); its object, if any, shows page `first` at the start. */
 OS_INLINE void

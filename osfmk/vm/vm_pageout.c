@@ -4,6 +4,7 @@
 #include <vm/vm_pageout.h>
 
 #include <arm64/commpage.h>
+#include <arm64/machine_routines.h>
 #include <kern/assert.h>
 #include <kern/ast.h>
 #include <kern/clock.h>
@@ -13,6 +14,7 @@
 #include <kern/waitq.h>
 #include <os/atomic.h>
 #include <os/panic.h>
+#include <vm/vm_compressor.h>
 #include <vm/vm_launder.h>
 #include <vm/vm_map.h>
 #include <vm/vm_page.h>
@@ -26,7 +28,8 @@
 #define SWEEP_PAGES 256
 
 /*
- * What a round must free to be progress: less is what programs have just brought back, and would go on for ever.
+ * What a round must free, beyond what programs have brought back since the last one, to be progress, if it did not find
+ * as many pages as it was asked for: a few pages that everybody uses could go out and come back for ever.
  */
 #define PROGRESS_PAGES 32
 
@@ -34,14 +37,23 @@
 #define ROUNDS_FORCE 2
 #define ROUNDS_KILL  4
 
+/*
+ * Rounds that may go on finding something, but not much: the last pages that can still be compressed, while nobody gets
+ * anything done.
+ */
+#define ROUNDS_SCARCE 32
+
 /* How long nothing is tried after sweeps that freed nothing. */
 #define FRUITLESS_NS 100000000ULL
 
 /* Times that nothing could be freed until a write fails: the first may have begun before there was anything to free. */
 #define FRUITLESS_ENOUGH 2
 
-/* How long an ended process is given to free its memory. */
+/* Between two looks whether a process that was to end has given something back. */
 #define KILL_GRACE_NS 20000000ULL
+
+/* Tries of a call that lacked memory when there is enough: between its failure and the look, somebody freed some. */
+#define TRIES_ENOUGH 3
 
 static uint32_t pageout_wanted;  /* atomic: somebody found the pool low */
 static uint32_t pageout_started; /* atomic */
@@ -129,6 +141,38 @@ vm_page_wait_for_room(void)
 	return false;
 }
 
+/* Not under a spin lock, nor in the middle of a switch: whoever calls this there gets his error at once. */
+static bool
+shortage_may_wait(void)
+{
+	return preemption_enabled() && ml_get_interrupts_enabled() && may_wait();
+}
+
+bool
+vm_shortage_wait(struct vm_shortage *shortage, bool frees)
+{
+	uint32_t now = os_atomic_load(&fruitless, relaxed);
+
+	if (!shortage_may_wait()) {
+		return false;
+	}
+	if (!shortage->vs_begun) {
+		shortage->vs_begun = true;
+		shortage->vs_fruitless = now;
+	}
+	if (vm_page_pool_level() < VM_PAGE_POOL_RESERVE) {
+		return ++shortage->vs_tries <= TRIES_ENOUGH;
+	}
+	if (frees) {
+		return vm_page_wait();
+	}
+	if (now - shortage->vs_fruitless >= FRUITLESS_ENOUGH) {
+		return false;
+	}
+	wait_for_pages(VM_PAGE_POOL_RESERVE);
+	return !vm_thread_must_end();
+}
+
 /* --- the thread --- */
 
 static bool
@@ -165,44 +209,90 @@ pause_ns(uint64_t ns)
 	thread_block(NULL);
 }
 
-/* Nothing more can be freed, and programs wait for memory: one of them has to go. */
-static void
-give_up_something(void)
+/* How it goes since the pool was found short. */
+struct effort {
+	unsigned rounds; /* in a row without progress */
+	unsigned scarce; /* in a row that found less than they were asked for */
+	bool given;      /* programs have been given what there was, and it was not enough */
+};
+
+/* Pages that came back from the compressor since the last call. */
+static uint64_t
+brought_back(void)
 {
-	if (vm_page_pool_level() == VM_PAGE_POOL_RESERVE) {
-		(void)bsd_memory_kill();
+	static uint64_t before;
+	struct vm_compressor_counts counts;
+	uint64_t pages;
+
+	vm_compressor_get_counts(&counts);
+	pages = counts.decompressions - before;
+	before = counts.decompressions;
+	return pages;
+}
+
+/* One round. Was it progress? */
+static bool
+make_some_room(struct effort *effort)
+{
+	uint64_t missing = vm_page_pool_missing(), back = brought_back();
+	uint64_t freed = reclaim_once(effort->rounds >= ROUNDS_FORCE);
+
+	if (freed >= os_min((uint64_t)SWEEP_PAGES, missing)) {
+		*effort = (struct effort){ .rounds = 0 };
+		return true;
 	}
+	if (freed < back + os_min((uint64_t)PROGRESS_PAGES, missing) || ++effort->scarce > ROUNDS_SCARCE) {
+		return false;
+	}
+	effort->rounds = 0;
+	return true;
+}
+
+/*
+ * Nothing more can be freed. Programs that wait get what the last rounds have found; if they wait still, one of them has
+ * to go. False: nobody waits, or nobody can go.
+ */
+static bool
+give_up_something(struct effort *effort)
+{
+	if (os_atomic_load(&waiters, relaxed) == 0 || (effort->given && !bsd_memory_kill())) {
+		return false;
+	}
+	effort->given = true;
+	effort->rounds = ROUNDS_FORCE;
 	thread_wakeup(&waiters);
 	pause_ns(KILL_GRACE_NS);
+	return true;
+}
+
+/* Not at every batch again: what there is stays for now. */
+static void
+give_up_for_now(void)
+{
+	os_atomic_store(&fruitless, fruitless + 1, relaxed);
+	thread_wakeup(&waiters);
+	pause_ns(FRUITLESS_NS);
 }
 
 static void
 make_room(void)
 {
-	unsigned rounds = 0; /* without progress */
+	struct effort effort = { .rounds = 0 };
 
 	while (pool_short()) {
 		bool tight = vm_page_pool_level() == VM_PAGE_POOL_RESERVE;
-		uint64_t missing = vm_page_pool_missing();
 
 		pressure_set(tight ? VM_PRESSURE_CRITICAL : VM_PRESSURE_WARN);
-		if (tight || rounds != 0) {
+		if (tight || effort.rounds != 0) {
 			vm_page_drain_caches();
 		}
-		if (reclaim_once(rounds >= ROUNDS_FORCE) >= os_min((uint64_t)PROGRESS_PAGES, missing)) {
-			rounds = 0;
+		if (make_some_room(&effort)) {
 			thread_wakeup(&waiters);
-		} else if (++rounds == 1) {
+		} else if (++effort.rounds == 1) {
 			(void)vm_map_collect_all_tables();
-		} else if (rounds > ROUNDS_KILL) {
-			os_atomic_store(&fruitless, fruitless + 1, relaxed);
-			if (!tight || os_atomic_load(&waiters, relaxed) == 0) {
-				/* Short, but nobody waits. Not at every batch again: what there is stays for now. */
-				pause_ns(FRUITLESS_NS);
-				break;
-			}
-			give_up_something();
-			rounds = ROUNDS_FORCE;
+		} else if (effort.rounds > ROUNDS_KILL && !give_up_something(&effort)) {
+			give_up_for_now();
+			break;
 		}
 	}
 }

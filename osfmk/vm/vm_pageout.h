@@ -7,6 +7,21 @@
  * that it can finish what it is doing; a program's fault waits instead, holding nothing, until the thread has made
  * room. When it cannot, because what there is does not compress or is wired, the process with the most memory is
  * ended, and the machine goes on.
+ *
+ * Who waits for whom, and why it ends:
+ *	a fault			waits for pages in vm_page_wait, and holds no lock of vm; perhaps one of its caller, whose user
+ *				copy it is
+ *	a call that lacks memory for its own work (an entry, a table, a zone's element) has changed nothing, waits in
+ *				vm_shortage_wait in the same way, and does it all again
+ *	the pageout thread	waits for locks of maps, entries and pages alone. Their holders never wait for memory: what
+ *				they lack makes them let go first. It takes its own memory, for what it compresses, from
+ *				the last pages of the pool, which nobody gets who does not free any (vm_page_privileged)
+ *	who ends a process	is a thread of its own (bsd_memory_kill), since it needs locks whose holders may be waiting for
+ *				memory in a user copy. Page-out does not wait for it
+ *	the process that ends	may wait for such a lock, too. It is given a while; then the next one is ended. Who is
+ *				ended waits for memory no longer and lets go of what it holds
+ * So each waiter gets memory, or ends, or waits for one of the two. What a call cannot have because nothing can be freed
+ * and nobody can be ended is an error, unless it gives memory back.
  */
 #pragma once
 
@@ -36,6 +51,19 @@ OS_WARN_RESULT bool vm_page_wait(void);
  * meanwhile.
  */
 OS_WARN_RESULT bool vm_page_wait_for_room(void);
+
+/*
+ * For a call that failed for want of memory, has changed nothing and holds no locks: whether to try again, perhaps after
+ * a wait. Begins as zero, one for each call. `frees`: the call gives memory back, so it waits as long as a fault does.
+ * False: nothing is to be had, or memory is not what is short.
+ */
+struct vm_shortage {
+	uint32_t vs_fruitless; /* page-out's count when it began */
+	uint32_t vs_tries;     /* while there was enough */
+	bool vs_begun;
+};
+
+OS_WARN_RESULT bool vm_shortage_wait(struct vm_shortage *shortage, bool frees);
 
 /* The current thread is to end: it waits for nothing more. */
 bool vm_thread_must_end(void);

@@ -148,7 +148,7 @@ part_start(const struct vm_shared_region *region, const struct vm_shared_mapping
 static vm_map_entry_t
 part_entry(const struct vm_shared_mapping *m, vm_map_offset_t start, vm_map_offset_t end)
 {
-	vm_map_entry_t entry = vm_map_entry_create(
+	vm_map_entry_t entry = vm_map_entry_create_locked(
 	    vme_attr_make(m->prot, m->max_prot, VM_INHERIT_COPY, VM_MEMORY_SHARED_PMAP) | VME_PERMANENT);
 
 	if (entry == NULL) {
