@@ -30,7 +30,8 @@
 #define MPIDR_AFFINITY 0xff00ffffffULL
 
 /* PSCI's answer is not "the CPU runs": it gets this long to say so itself. */
-#define CPU_START_TIMEOUT_SECONDS 2
+/* A hang detector: under an emulator with more CPUs than its host has, a CPU may be seconds late. */
+#define CPU_START_TIMEOUT_SECONDS 60
 
 static struct cpu_data cpu_data_storage[MAX_CPUS];
 struct cpu_data *cpu_data_table[MAX_CPUS];
@@ -185,11 +186,25 @@ wait_until_running(struct cpu_data *cpu)
 	return true;
 }
 
+static int
+turn_on(struct cpu_data *cpu)
+{
+	int error;
+
+	os_atomic_store(&cpu->cpu_state, CPU_STARTING, relaxed);
+	dsb(sy); /* cpu_data before the CPU runs */
+	error = psci_cpu_on(cpu->mpidr, static_vtop((uintptr_t)start_secondary), (uintptr_t)cpu);
+	if (error != 0) {
+		os_atomic_store(&cpu->cpu_state, CPU_OFF, relaxed);
+	}
+	return error;
+}
+
 int
 machine_cpu_start(unsigned number)
 {
 	struct cpu_data *cpu = cpu_data_get(number);
-	int error;
+	int error = 0;
 
 	if (cpu->emergency_top == 0) {
 		uintptr_t stack = kernel_stack_alloc();
@@ -199,11 +214,12 @@ machine_cpu_start(unsigned number)
 		}
 		cpu->emergency_top = stack + KERNEL_STACK_SIZE;
 	}
-	os_atomic_store(&cpu->cpu_state, CPU_STARTING, relaxed);
-	dsb(sy); /* cpu_data before the CPU runs */
-	error = psci_cpu_on(cpu->mpidr, static_vtop((uintptr_t)start_secondary), (uintptr_t)cpu);
+	if (os_atomic_load(&cpu->cpu_state, relaxed) !=
+	    CPU_STARTING) { /* else it was given up, and may come yet */
+		error = turn_on(cpu);
+	}
 	if (error == 0 && !wait_until_running(cpu)) {
-		error = PSCI_INTERNAL_FAILURE;
+		error = PSCI_ON_PENDING;
 	}
 	if (error != 0) {
 		kprintf("cpu %u does not start: PSCI error %d\n", number, error);

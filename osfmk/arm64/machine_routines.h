@@ -93,7 +93,8 @@ void cpu_call_release(void);
 
 /*
  * Starts CPU `cpu` (PSCI), which must have its idle thread and boot stack in cpu_data. Returns 0 once the CPU
- * runs, or a negative PSCI error. Thread context; callers serialise.
+ * runs, or a negative PSCI error; PSCI_ON_PENDING if it did not come in a minute: called again, this waits again.
+ * Thread context; callers serialise.
  */
 int machine_cpu_start(unsigned cpu);
 

@@ -50,6 +50,7 @@
 #define PSCI_CPU_ON           0xc4000003
 #define PSCI_AFFINITY_INFO    0xc4000004
 #define PSCI_AFFINITY_OFF     1
+#define PSCI_ON_PENDING       (-5)
 #define PSCI_INTERNAL_FAILURE (-6)
 
 /* Exception classes, ESR_EL1[31:26]. */

@@ -34,8 +34,8 @@
 /* Between two looks at a CPU that is going or coming. */
 #define PROCESSOR_POLL_NS (20 * NSEC_PER_USEC)
 
-/* How often the caller looks before it gives a CPU up for lost: two seconds. */
-#define PROCESSOR_POLLS 100000U
+/* How often the caller looks before it gives a CPU up for lost: a minute at least, which an emulator on a busy host may need. */
+#define PROCESSOR_POLLS 3000000U
 
 struct processor_record processor_records[MAX_CPUS];
 
@@ -121,23 +121,35 @@ is_online(processor_t processor)
 }
 
 static bool
-start_locked(unsigned cpu)
+start_prepare(unsigned cpu)
 {
-	processor_t processor = processor_get(cpu);
-
 	if (cpu_data_get(cpu)->idle_thread == THREAD_NULL && !make_idle_thread(cpu)) {
 		return false;
 	}
-	processor_prepare(processor);
-	set_state(processor, PROCESSOR_STARTING);
+	processor_prepare(processor_get(cpu));
+	set_state(processor_get(cpu), PROCESSOR_STARTING);
 	processor_records[cpu].ps_since = ml_get_timebase();
 	processor_records[cpu].ps_user_cycles = processor_records[cpu].ps_cycles = 0;
-	if (machine_cpu_start(cpu) != 0) {
-		set_state(processor, PROCESSOR_OFF_LINE);
+	return true;
+}
+
+/* Off, or starting: a CPU that was waited for in vain may have come since. */
+static bool
+start_locked(unsigned cpu)
+{
+	processor_t processor = processor_get(cpu);
+	int error;
+
+	if (processor_records[cpu].ps_state != PROCESSOR_STARTING && !start_prepare(cpu)) {
 		return false;
 	}
-	set_state(processor, PROCESSOR_RUNNING);
-	return true;
+	error = machine_cpu_start(cpu);
+	if (error == 0) {
+		set_state(processor, PROCESSOR_RUNNING);
+	} else if (error != PSCI_ON_PENDING) {
+		set_state(processor, PROCESSOR_OFF_LINE);
+	}
+	return error == 0;
 }
 
 bool
@@ -150,9 +162,11 @@ kern_return_t
 processor_start(processor_t processor)
 {
 	kern_return_t kr = KERN_FAILURE;
+	enum processor_state state;
 
 	lck_mtx_lock(&processor_mutex);
-	if (processor_records[processor->pr_cpu].ps_state == PROCESSOR_OFF_LINE) {
+	state = processor_records[processor->pr_cpu].ps_state;
+	if (state == PROCESSOR_OFF_LINE || state == PROCESSOR_STARTING) {
 		cpu_call_hold();
 		if (start_locked(processor->pr_cpu) && poll_until(is_online, processor)) {
 			kr = KERN_SUCCESS;
