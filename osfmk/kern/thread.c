@@ -36,7 +36,6 @@ thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 	thread->task = task;
 	thread->pmap = task != TASK_NULL && task->map != NULL ? vm_map_pmap(task->map) : kernel_pmap;
 	runq_entry_init(&thread->runq_entry);
-	turnstile_thread_init(thread);
 	thread_sched_init(thread, mode, pri, task == kernel_task);
 	thread->bound_cpu = THREAD_CPU_ANY;
 	pri_node_init(&thread->wait_node);
@@ -48,6 +47,7 @@ thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 	disable_preemption();
 	thread->last_cpu = current_cpu_data()->cpu_number;
 	enable_preemption();
+	turnstile_thread_init(thread);
 }
 
 static thread_t

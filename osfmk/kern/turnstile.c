@@ -297,13 +297,15 @@ turnstile_waiter_priority_changed(thread_t thread)
 /* --- threads --- */
 
 /*
- * Memory that was never a thread is zero (ZC_FRESH_ZERO); what was one comes as turnstile_thread_exit left it: a walk that knew the earlier thread may have
- * the lock, and finds nothing.
+ * The last step of a thread's making. Memory that was never a thread is zero (ZC_FRESH_ZERO); what was one comes as
+ * turnstile_thread_exit left it: a walk that knew the earlier thread may have the lock, and finds nothing. A client of
+ * the earlier one may push at once.
  */
 void
 turnstile_thread_init(thread_t thread)
 {
 	struct thread_push *tp = &thread->push;
+	bool interrupts;
 
 	if (os_unlikely(tp->tp_pushes.next == NULL)) {
 		lck_spin_init(&tp->tp_lock, &lck_class_push);
@@ -311,7 +313,9 @@ turnstile_thread_init(thread_t thread)
 		pri_node_init(&tp->tp_push);
 		tp->tp_promoted = -1;
 	}
-	tp->tp_dead = false;
+	interrupts = lck_spin_lock_irq(&tp->tp_lock);
+	tp->tp_dead = false; /* who pushes from here on sees all that was set up before */
+	lck_spin_unlock_irq(&tp->tp_lock, interrupts);
 }
 
 /*
