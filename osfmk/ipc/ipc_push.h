@@ -49,8 +49,9 @@ OS_INLINE void
 ipc_push_done(thread_t self)
 {
 	os_atomic_store(&self->ipc.ith_call_reply, IP_NULL, seq_cst); /* [P1] before ith_worker is read */
-	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, seq_cst) != THREAD_NULL)) {
-		rpc_push_end(self);
+	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, seq_cst) != THREAD_NULL ||
+			os_atomic_load(&self->push.tp_on, relaxed) != THREAD_NULL)) {
+		rpc_push_over(self);
 	}
 }
 
@@ -67,7 +68,8 @@ ipc_push_take(thread_t worker, ipc_kmsg_t kmsg)
 			rpc_push_link(client, worker, true);
 			os_atomic_thread_fence(seq_cst); /* [P1] */
 			if (os_atomic_load(&client->ipc.ith_call_reply, relaxed) != reply) {
-				rpc_push_end(client); /* it gave up meanwhile */
+				rpc_push_unlink(
+				    client, worker); /* it gave up meanwhile, and may call others */
 			}
 		}
 	}

@@ -84,10 +84,10 @@ link_locked(thread_t client, thread_t worker, bool exclusive, struct turnstile_c
 {
 	int pri = thread_sched_priority(client);
 
-	if (worker->push.tp_dead || client->push.tp_dead) {
-		return;
+	if (worker->push.tp_dead || client->push.tp_dead ||
+	    !os_atomic_cmpxchg(&client->ipc.ith_worker, THREAD_NULL, worker, relaxed)) {
+		return; /* or it runs, and has called somebody else */
 	}
-	os_atomic_store(&client->ipc.ith_worker, worker, relaxed);
 	if (client->push.tp_on == worker) {
 		return; /* a walk saw what rpc_push_fast_call stored */
 	}
@@ -110,9 +110,9 @@ rpc_push_link(thread_t client, thread_t worker, bool exclusive)
 	}
 	if (present != THREAD_NULL) {
 		rpc_push_end(client);
-	} else if (exclusive && client == current_thread() && light_is_enough(client, worker)) {
+	} else if (exclusive && client == current_thread() && light_is_enough(client, worker) &&
+		   os_atomic_cmpxchg(&client->ipc.ith_worker, THREAD_NULL, worker, relaxed)) {
 		os_atomic_store(&worker->ipc.ith_client, client, relaxed);
-		os_atomic_store(&client->ipc.ith_worker, worker, relaxed);
 		return;
 	}
 	interrupts = ml_set_interrupts_enabled(false);
@@ -137,16 +137,69 @@ rpc_push_link_queued(thread_t client, thread_t server, const struct ipc_space *s
 	}
 }
 
+/* A client that runs may call again in the fast path: against the order of its stores, so that no half is left behind. */
+static void
+unlink_locked(thread_t client, thread_t worker, struct turnstile_chain *chain) NO_THREAD_SAFETY
+{
+	push_remove_locked(client, worker, chain);
+	os_atomic_cmpxchg(&client->ipc.ith_worker, worker, THREAD_NULL, relaxed);
+	os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, acq_rel);
+}
+
 void
 rpc_push_end_chain(thread_t client, struct turnstile_chain *chain)
 {
 	thread_t worker = lock_link(client);
 
 	if (worker != THREAD_NULL) {
-		os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
-		push_remove_locked(client, worker, chain);
-		os_atomic_store(&client->ipc.ith_worker, THREAD_NULL, relaxed);
+		unlink_locked(client, worker, chain);
 		unlock_pair(client, worker);
+	}
+}
+
+void
+rpc_push_leave(thread_t client, struct turnstile_chain *chain)
+{
+	thread_t worker;
+
+	rpc_push_end_chain(client, chain);
+	while (os_unlikely((worker = os_atomic_load(&client->push.tp_on, relaxed)) != THREAD_NULL)) {
+		lock_pair(client, worker);
+		push_remove_locked(client, worker, chain);
+		unlock_pair(client, worker);
+	}
+}
+
+void
+rpc_push_over(thread_t self)
+{
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
+	bool interrupts = ml_set_interrupts_enabled(false);
+
+	rpc_push_leave(self, &chain);
+	turnstile_propagate(&chain);
+	ml_set_interrupts_enabled(interrupts);
+}
+
+static void
+unlink_chain(thread_t client, thread_t worker, struct turnstile_chain *chain)
+{
+	lock_pair(client, worker);
+	unlink_locked(client, worker, chain);
+	unlock_pair(client, worker);
+}
+
+void
+rpc_push_unlink(thread_t client, thread_t worker)
+{
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
+	bool interrupts;
+
+	if (client != worker) {
+		interrupts = ml_set_interrupts_enabled(false);
+		unlink_chain(client, worker, &chain);
+		turnstile_propagate(&chain);
+		ml_set_interrupts_enabled(interrupts);
 	}
 }
 
@@ -178,24 +231,6 @@ rpc_push_answer(thread_t client)
 	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PUSH)) {
 		rpc_push_settle(self, client);
 	}
-}
-
-/* --- the fast path, when a light link will not do --- */
-
-/* The stores are taken back: the worker has another light link, or needs none. */
-__attribute__((preserve_most)) void
-rpc_push_fast_call_slow(thread_t client, thread_t worker, thread_t linked)
-{
-	os_atomic_store(&worker->ipc.ith_client, linked == RPC_PUSH_DONATES ? THREAD_NULL : linked, relaxed);
-	os_atomic_store(&client->ipc.ith_worker, THREAD_NULL, relaxed);
-	rpc_push_link(client, worker, true);
-}
-
-__attribute__((preserve_most)) void
-rpc_push_fast_reply_slow(thread_t client, thread_t worker, thread_t linked)
-{
-	os_atomic_store(&worker->ipc.ith_client, linked, relaxed);
-	rpc_push_replied(client);
 }
 
 /* --- changes of priority --- */
@@ -255,7 +290,10 @@ rpc_push_reorder(thread_t client, struct turnstile_chain *chain)
 	return true;
 }
 
-/* Under the lock, so that whoever has set it is done, and what he found is still what it was. */
+/*
+ * Under the lock, so that whoever has set it is done, and what he found is still what it was. A call that was answered
+ * twice may have lost its link without its push; in user mode it has none.
+ */
 void
 rpc_push_ast(thread_t self)
 {
@@ -263,6 +301,9 @@ rpc_push_ast(thread_t self)
 
 	thread_ast_clear(AST_PUSH);
 	lck_spin_unlock_irq(&self->push.tp_lock, interrupts);
+	if (os_unlikely(os_atomic_load(&self->push.tp_on, relaxed) != THREAD_NULL)) {
+		rpc_push_over(self);
+	}
 }
 
 void
@@ -297,30 +338,54 @@ rpc_push_worker_lowered(thread_t worker)
 	ml_set_interrupts_enabled(interrupts);
 }
 
-/* --- the end of threads --- */
-
-/* `worker` ends: nobody works for its light client any longer. */
-static void
-light_link_end(thread_t client, thread_t worker, struct turnstile_chain *chain)
-{
-	lock_pair(client, worker);
-	os_atomic_cmpxchg(&worker->ipc.ith_client, client, THREAD_NULL, relaxed);
-	if (os_atomic_load(&client->ipc.ith_worker, relaxed) == worker) {
-		push_remove_locked(client, worker, chain);
-		os_atomic_store(&client->ipc.ith_worker, THREAD_NULL, relaxed);
-	}
-	unlock_pair(client, worker);
-}
+/* --- the fast path, when a light link will not do; interrupts masked --- */
 
 /*
- * A link is taken back by plain stores and its push settled afterwards: who did that, or a worker that ends itself, may not
- * have come to the push yet, when the client has long been woken for another reason. So what it pushes on is asked, too.
+ * The light link that the stores of the fast path took off the worker. Its client may have ended it meanwhile, and found
+ * nothing to end; and who lowered the worker did not see it.
  */
+static void
+light_link_restore(thread_t client, thread_t worker)
+{
+	struct turnstile_chain chain = TURNSTILE_CHAIN_INIT;
+
+	lock_pair(client, worker);
+	if (os_atomic_load(&client->ipc.ith_worker, relaxed) == worker) {
+		os_atomic_store(&worker->ipc.ith_client, client, relaxed);
+		reorder_locked(client, worker, &chain);
+	}
+	unlock_pair(client, worker);
+	turnstile_propagate(&chain);
+}
+
+/* The stores are taken back: the worker has another light link, or needs none. */
+__attribute__((preserve_most)) void
+rpc_push_fast_call_slow(thread_t client, thread_t worker, thread_t linked)
+{
+	os_atomic_store(&worker->ipc.ith_client, THREAD_NULL, relaxed);
+	os_atomic_store(&client->ipc.ith_worker, THREAD_NULL, relaxed);
+	if (linked != RPC_PUSH_DONATES) {
+		light_link_restore(linked, worker);
+	}
+	rpc_push_link(client, worker, true);
+}
+
+__attribute__((preserve_most)) void
+rpc_push_fast_reply_slow(thread_t client, thread_t worker, thread_t linked)
+{
+	if (linked != THREAD_NULL) {
+		light_link_restore(linked, worker);
+	}
+	rpc_push_replied(client);
+}
+
+/* --- the end of threads --- */
+
 void
 rpc_push_thread_dead(thread_t thread)
 {
 	struct turnstile_chain chain;
-	thread_t client = os_atomic_load(&thread->ipc.ith_client, relaxed), worker;
+	thread_t client = os_atomic_load(&thread->ipc.ith_client, relaxed);
 
 	if (os_likely(client == THREAD_NULL &&
 		      os_atomic_load(&thread->ipc.ith_worker, relaxed) == THREAD_NULL &&
@@ -328,14 +393,9 @@ rpc_push_thread_dead(thread_t thread)
 		return;
 	}
 	chain = (struct turnstile_chain)TURNSTILE_CHAIN_INIT;
-	rpc_push_end_chain(thread, &chain);
-	while (os_unlikely((worker = os_atomic_load(&thread->push.tp_on, relaxed)) != THREAD_NULL)) {
-		lock_pair(thread, worker);
-		push_remove_locked(thread, worker, &chain);
-		unlock_pair(thread, worker);
-	}
+	rpc_push_leave(thread, &chain);
 	if (client != THREAD_NULL) {
-		light_link_end(client, thread, &chain);
+		unlink_chain(client, thread, &chain);
 	}
 	turnstile_propagate(&chain);
 }

@@ -23,9 +23,19 @@
  * lowered, a second client comes.
  *
  * Writers. ith_client: the worker while it runs in a receive or a reply; a client that has claimed it; anybody by a
- * compare-exchange from a client to NULL, with both tp_locks. ith_worker: the client before it waits; whoever has claimed the
- * client to reply; anybody with both tp_locks, taken by address; the worker at its end, with its own, of those that push
- * on it.
+ * compare-exchange from a client to NULL, with both tp_locks, taken by address. ith_worker: by a plain store, the client
+ * in the fast path, before it waits, and the worker of its light link, who has claimed it to reply; anybody by a
+ * compare-exchange with both tp_locks; the worker at its end, with its own, of those that push on it. tp_on: with both
+ * tp_locks for an RPC; it is set only while the client has neither tp_turnstile nor tp_dead.
+ *
+ * A worker that has taken a request looks at the client once more when it has linked it ([P1] of <ipc/ipc_push.h>). If the
+ * client has given up, it runs, may have called another thread, wait for a lock or end, all with this worker's push still
+ * on it. So the worker takes back its own link and no other; a client that is about to push elsewhere, or to end, first
+ * forbids new pushes, then removes what is there (rpc_push_leave). What it would have donated meanwhile is lost.
+ *
+ * A call that two threads work for, with two rights to its reply port, may lose the link of one by the plain store of the
+ * other, and keep the push: the end of the receive looks for it (ipc_push_done), or AST_PUSH on the way to user mode.
+ * Modelled in tests/models/rpc_push_end.pml.
  *
  * Against the plain stores of the fast path, which takes no lock:
  * [R1] the fast path links or unlinks, waits (a full barrier), then reads slow_flags;
@@ -50,6 +60,19 @@ void rpc_push_link_queued(thread_t client, thread_t server, const struct ipc_spa
 /* Nobody works for `client` any longer. The second form under an interlock, without the walk, interrupts masked. */
 void rpc_push_end(thread_t client);
 void rpc_push_end_chain(thread_t client, struct turnstile_chain *chain);
+
+/* The running thread waits for nobody any longer, nor has a push that lost its link. */
+void rpc_push_over(thread_t self);
+
+/* `worker` does not work for `client`; whoever else may, does. */
+void rpc_push_unlink(thread_t client, thread_t worker);
+
+/*
+ * `client`, the running thread, is going to push elsewhere, or to end: tp_turnstile or tp_dead is set, so that nothing new
+ * comes. Its push goes, too, if its link was taken back by somebody who has not come to the push yet. Interlock and
+ * interrupts as for rpc_push_end_chain.
+ */
+void rpc_push_leave(thread_t client, struct turnstile_chain *chain);
 
 /* [R1] The fast path has seen AST_PUSH: `self` has called or answered `peer`. */
 void rpc_push_settle(thread_t self, thread_t peer);

@@ -133,18 +133,23 @@ turnstile_wait_prepare_locked(struct waitq *wq, thread_t inheritor, wait_interru
 	if (os_unlikely(inheritor == self)) {
 		inheritor = THREAD_NULL; /* nobody can help it */
 	}
-	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, relaxed) != THREAD_NULL)) {
-		rpc_push_end_chain(self, chain); /* on its way into a receive: one push at a time */
-	}
 	wait_prepare(self, how, deadline);
 	self->wait_queue_cookie = wait_cookie(self);
 	self->push.tp_hashed = false;
 
-	/* From here on a walk finds this thread; what changed its priority before is seen by the load. */
+	/*
+	 * From here on a walk finds this thread, and no RPC pushes; what changed its priority before is seen by the
+	 * load.
+	 */
 	lck_spin_lock_nopreempt(&self->push.tp_lock);
 	self->push.tp_turnstile = wq;
 	pri = thread_sched_priority(self);
 	lck_spin_unlock_nopreempt(&self->push.tp_lock);
+	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, relaxed) != THREAD_NULL ||
+			os_atomic_load(&self->push.tp_on, relaxed) != THREAD_NULL)) {
+		/* On its way into a receive, or just out of one: one push at a time. */
+		rpc_push_leave(self, chain);
+	}
 
 	pri_list_insert(&wq->wq_threads, &self->wait_node, pri);
 	os_atomic_store(&self->waitq, wq, relaxed);
