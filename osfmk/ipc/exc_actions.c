@@ -11,6 +11,7 @@
 #include <kern/task.h>
 #include <kern/thread.h>
 #include <kern/zalloc.h>
+#include <mach_debug/ipc_info.h>
 #include <string.h>
 
 /* Handlers in one answer on the wire, whatever their number. */
@@ -294,6 +295,17 @@ struct exc_swap_request {
 };
 #pragma pack(pop)
 
+static void
+exc_put_forms(uint8_t **out, const struct exc_handlers *found)
+{
+	for (uint32_t i = 0; i < found->count; i++) {
+		mig_put(out, &found->handlers[i].behavior, sizeof(found->handlers[i].behavior));
+	}
+	for (uint32_t i = 0; i < found->count; i++) {
+		mig_put(out, &found->handlers[i].flavor, sizeof(found->handlers[i].flavor));
+	}
+}
+
 /* 32 port descriptors whatever the count; count, masks, behaviors, flavors in line. */
 static void
 exc_reply(struct mig_reply *rp, const struct exc_handlers *found)
@@ -307,12 +319,7 @@ exc_reply(struct mig_reply *rp, const struct exc_handlers *found)
 	}
 	mig_put(&out, &found->count, sizeof(found->count));
 	mig_put(&out, found->masks, found->count * (uint32_t)sizeof(found->masks[0]));
-	for (i = 0; i < found->count; i++) {
-		mig_put(&out, &found->handlers[i].behavior, sizeof(found->handlers[i].behavior));
-	}
-	for (i = 0; i < found->count; i++) {
-		mig_put(&out, &found->handlers[i].flavor, sizeof(found->handlers[i].flavor));
-	}
+	exc_put_forms(&out, found);
 	rp->ndesc = EXC_HANDLERS;
 	rp->data_len = (uint32_t)(out - rp->data);
 	rp->retcode = KERN_SUCCESS;
@@ -332,6 +339,64 @@ exc_get(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *
 		exc_collect(actions, in->mask, &found);
 	}
 	exc_reply(rp, &found);
+}
+
+/* A number that stands for an object of the kernel in what tools are told: the same each time, and not its address. */
+static natural_t
+exc_identity(const void *object)
+{
+	static uint32_t factor;
+
+	if (object == NULL) {
+		return 0;
+	}
+	if (os_atomic_load(&factor, relaxed) == 0) {
+		(void)os_atomic_cmpxchg(
+		    &factor, 0, (uint32_t)(ml_get_timebase() * 0x9e3779b1U) | 1U, relaxed);
+	}
+	/* relaxed: the number is all there is. An odd factor keeps objects apart. */
+	return (uint32_t)((uintptr_t)object / OS_CACHELINE) * os_atomic_load(&factor, relaxed);
+}
+
+static void
+exc_put_info(uint8_t **out, ipc_port_t port)
+{
+	ipc_info_port_t info = { exc_identity(port), 0 };
+
+	if (IP_VALID(port)) {
+		lck_spin_lock(&port->ip_lock);
+		info.iip_receiver_object = exc_identity(port->ip_receiver);
+		lck_spin_unlock(&port->ip_lock);
+	}
+	mig_put(out, &info, sizeof(info));
+}
+
+/* Like exc_get, but the ports are told of instead of given: a read port is enough for it. */
+static void
+exc_get_info(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions)
+{
+	const struct exc_get_request *in = (const void *)rq->data;
+	struct exc_handlers found = { 0 };
+	uint8_t *out = rp->data;
+	uint32_t i;
+
+	if (in->mask & ~(exception_mask_t)EXC_MASK_VALID) {
+		rp->retcode = KERN_INVALID_ARGUMENT;
+		return;
+	}
+	if (actions != NULL) {
+		exc_collect(actions, in->mask, &found);
+	}
+	mig_put(&out, &found.count, sizeof(found.count));
+	mig_put(&out, found.masks, found.count * (uint32_t)sizeof(found.masks[0]));
+	for (i = 0; i < found.count; i++) {
+		exc_put_info(&out, found.handlers[i].port);
+	}
+	exc_put_forms(&out, &found);
+	for (i = 0; i < found.count; i++) {
+		ipc_port_release_send(found.handlers[i].port);
+	}
+	rp->data_len = (uint32_t)(out - rp->data);
 }
 
 static void
@@ -449,4 +514,40 @@ _Xhost_swap_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 	if (exc_swap_valid(rq, rp)) {
 		exc_of_host(rq, rp, exc_swap);
 	}
+}
+
+/* --- what tools may know of handlers --- */
+
+void
+_Xtask_get_exception_ports_info(const struct mig_request *rq, struct mig_reply *rp)
+{
+	task_t task;
+
+	if (!exc_get_valid(rq, rp)) {
+		return;
+	}
+	task = convert_port_to_task_read(rq->target);
+	if (task == TASK_NULL) {
+		rp->retcode = KERN_INVALID_ARGUMENT;
+		return;
+	}
+	exc_get_info(rq, rp, &task->ipc.exc_actions);
+	task_deallocate(task);
+}
+
+void
+_Xthread_get_exception_ports_info(const struct mig_request *rq, struct mig_reply *rp)
+{
+	thread_t thread;
+
+	if (!exc_get_valid(rq, rp)) {
+		return;
+	}
+	thread = convert_port_to_thread_read(rq->target);
+	if (thread == THREAD_NULL) {
+		rp->retcode = KERN_INVALID_ARGUMENT;
+		return;
+	}
+	exc_get_info(rq, rp, thread->ipc.ith_exc_actions);
+	thread_deallocate(thread);
 }

@@ -73,6 +73,16 @@ mig_take_string(struct mig_cursor *cursor, uint32_t limit)
 	return (const char *)at;
 }
 
+/* The bytes, whose count has been taken, where they lie in the request. */
+OS_INLINE const uint8_t *
+mig_take_chars(struct mig_cursor *cursor, uint32_t count, uint32_t limit)
+{
+	if (count > limit) {
+		cursor->bad = true;
+	}
+	return mig_take(cursor, count);
+}
+
 /* False, with the reply's code set, unless everything was there and nothing is left. */
 OS_INLINE bool
 mig_cursor_end(const struct mig_cursor *cursor, const struct mig_request *rq, struct mig_reply *rp)

@@ -23,6 +23,7 @@
 #include <ipc/space.h>
 #include <ipc/task_suspension.h>
 #include <ipc/task_token.h>
+#include <ipc/voucher.h>
 #include <kern/kern_types.h>
 #include <kern/processor.h>
 #include <kern/restartable.h>
@@ -82,6 +83,8 @@ MIG_CUSTOM(task_get_exception_ports);
 MIG_CUSTOM(task_swap_exception_ports);
 MIG_CUSTOM(host_get_exception_ports);
 MIG_CUSTOM(host_swap_exception_ports);
+MIG_CUSTOM(task_get_exception_ports_info);
+MIG_CUSTOM(thread_get_exception_ports_info);
 MIG_CUSTOM(mach_port_peek);
 MIG_CUSTOM(mach_vm_read_list);
 MIG_CUSTOM(vm_read_list);

@@ -14,7 +14,10 @@
 #include <kern/mach_traps.h>
 #include <kern/smr.h>
 #include <kern/task.h>
+#include <kern/thread.h>
+#include <kern/zalloc.h>
 #include <mach/mig_errors.h>
+#include <string.h>
 
 #define RECIPES_MAX 5120 /* bytes of all recipes of one call */
 
@@ -52,7 +55,7 @@ ipc_voucher_name_is_valid(ipc_space_t space, mach_port_name_t name)
 
 /* Recipes that leave the voucher empty. */
 static kern_return_t
-check_recipes(user_addr_t urecipes, uint32_t size)
+check_recipes(const uint8_t *recipes, uint32_t size)
 {
 	struct recipe recipe;
 
@@ -60,9 +63,7 @@ check_recipes(user_addr_t urecipes, uint32_t size)
 		if (size - at < sizeof(recipe)) {
 			return KERN_INVALID_ARGUMENT;
 		}
-		if (copyin(urecipes + at, &recipe, sizeof(recipe)) != 0) {
-			return KERN_MEMORY_ERROR;
-		}
+		memcpy(&recipe, recipes + at, sizeof(recipe));
 		if (recipe.content_size > size - at - sizeof(recipe) || recipe.command > RECIPE_REMOVE) {
 			return KERN_INVALID_ARGUMENT;
 		}
@@ -72,6 +73,26 @@ check_recipes(user_addr_t urecipes, uint32_t size)
 		}
 	}
 	return KERN_SUCCESS;
+}
+
+static kern_return_t
+check_user_recipes(user_addr_t urecipes, uint32_t size)
+{
+	uint8_t *recipes;
+	kern_return_t kr = KERN_MEMORY_ERROR;
+
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	recipes = kalloc(size);
+	if (recipes == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	if (copyin(urecipes, recipes, size) == 0) {
+		kr = check_recipes(recipes, size);
+	}
+	kfree(recipes, size);
+	return kr;
 }
 
 static bool
@@ -100,7 +121,7 @@ host_create_mach_voucher_trap(
 	if (recipes_size < 0 || recipes_size > RECIPES_MAX) {
 		return MIG_ARRAY_TOO_LARGE;
 	}
-	kr = check_recipes(urecipes, (uint32_t)recipes_size);
+	kr = check_user_recipes(urecipes, (uint32_t)recipes_size);
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
@@ -134,4 +155,135 @@ mach_voucher_extract_attr_recipe_trap(
 	}
 	size = 0;
 	return copyout(&size, usize, sizeof(size)) == 0 ? KERN_SUCCESS : KERN_MEMORY_ERROR;
+}
+
+/* --- the same and more by message --- */
+
+ipc_port_t
+convert_port_to_voucher(ipc_port_t port)
+{
+	return IP_VALID(port) && port->ip_kotype == IKOT_VOUCHER ? port : IP_NULL;
+}
+
+ipc_port_t
+convert_voucher_to_port(ipc_port_t voucher)
+{
+	return ipc_port_make_send(voucher);
+}
+
+kern_return_t
+host_create_mach_voucher(host_t host, const uint8_t *recipes, uint32_t size, ipc_port_t *voucher)
+{
+	(void)host;
+	*voucher = empty_voucher;
+	return check_recipes(recipes, size);
+}
+
+kern_return_t
+mach_voucher_extract_attr_content(
+    ipc_port_t voucher, mach_voucher_attr_key_t key, uint8_t *content, mach_msg_type_number_t *size)
+{
+	(void)voucher;
+	(void)key;
+	(void)content;
+	*size = 0;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+mach_voucher_extract_attr_recipe(
+    ipc_port_t voucher, mach_voucher_attr_key_t key, uint8_t *recipe, mach_msg_type_number_t *size)
+{
+	return mach_voucher_extract_attr_content(voucher, key, recipe, size);
+}
+
+kern_return_t
+mach_voucher_extract_all_attr_recipes(ipc_port_t voucher, uint8_t *recipes, mach_msg_type_number_t *size)
+{
+	return mach_voucher_extract_attr_content(voucher, MACH_VOUCHER_ATTR_KEY_ALL, recipes, size);
+}
+
+kern_return_t
+mach_voucher_attr_command(ipc_port_t voucher, mach_voucher_attr_key_t key,
+    mach_voucher_attr_command_t command, const uint8_t *in, uint32_t in_size, uint8_t *out,
+    mach_msg_type_number_t *out_size)
+{
+	(void)voucher;
+	(void)key;
+	(void)command;
+	(void)in;
+	(void)in_size;
+	(void)out;
+	*out_size = 0;
+	return KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+mach_voucher_debug_info(
+    ipc_space_t space, mach_port_name_t name, uint8_t *recipes, mach_msg_type_number_t *size)
+{
+	(void)recipes;
+	*size = 0;
+	return ipc_voucher_name_is_valid(space, name) ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+}
+
+/* --- of tasks and threads --- */
+
+static kern_return_t
+set_voucher(ipc_port_t voucher)
+{
+	if (IP_VALID(voucher) && voucher->ip_kotype != IKOT_VOUCHER) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	ipc_port_release_send(voucher);
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_get_mach_voucher(task_t task, mach_voucher_selector_t which, ipc_port_t *voucher)
+{
+	(void)task;
+	(void)which;
+	*voucher = IP_NULL;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_set_mach_voucher(task_t task, ipc_port_t voucher)
+{
+	(void)task;
+	return set_voucher(voucher);
+}
+
+kern_return_t
+task_swap_mach_voucher(task_t task, ipc_port_t new_voucher, ipc_port_t *old_voucher)
+{
+	(void)task;
+	(void)new_voucher;
+	(void)old_voucher;
+	return KERN_NOT_SUPPORTED;
+}
+
+kern_return_t
+thread_get_mach_voucher(thread_t thread, mach_voucher_selector_t which, ipc_port_t *voucher)
+{
+	(void)thread;
+	(void)which;
+	*voucher = IP_NULL;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+thread_set_mach_voucher(thread_t thread, ipc_port_t voucher)
+{
+	return thread == current_thread() ? set_voucher(voucher) : KERN_INVALID_ARGUMENT;
+}
+
+kern_return_t
+thread_swap_mach_voucher(thread_t thread, ipc_port_t new_voucher, ipc_port_t *old_voucher)
+{
+	(void)thread;
+	(void)new_voucher;
+	(void)old_voucher;
+	return KERN_NOT_SUPPORTED;
 }

@@ -41,6 +41,14 @@ typedef struct ipc_info_tree_name {
 
 typedef ipc_info_tree_name_t *ipc_info_tree_name_array_t;
 
+/* A port by numbers that tell it from others: not 0, and no addresses. The receiver's is 0 if the port has none. */
+typedef struct ipc_info_port {
+	natural_t iip_port_object;
+	natural_t iip_receiver_object;
+} ipc_info_port_t;
+
+typedef ipc_info_port_t *exception_handler_info_array_t;
+
 /* What mach_port_kobject_description says of an object, with its NUL. */
 #define KOBJECT_DESCRIPTION_LENGTH 512
 typedef char kobject_description_t[KOBJECT_DESCRIPTION_LENGTH];

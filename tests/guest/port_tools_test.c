@@ -410,6 +410,83 @@ TEST(vouchers_are_empty)
 	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
 }
 
+TEST(vouchers_by_message)
+{
+	mach_voucher_attr_recipe_data_t recipe = { .key = MACH_VOUCHER_ATTR_KEY_BANK,
+		.command = MACH_VOUCHER_ATTR_REMOVE };
+	mach_port_t voucher = MACH_PORT_NULL, again = MACH_PORT_NULL, host = mach_host_self();
+	mach_port_t thread = mach_thread_self(), port = port_with_send();
+	mach_msg_type_number_t size;
+	uint8_t bytes[100];
+
+	EXPECT_EQ(_message_host_create_mach_voucher(host, NULL, 0, &voucher), KERN_SUCCESS);
+	EXPECT_EQ(host_create_mach_voucher(host, NULL, 0, &again), KERN_SUCCESS);
+	EXPECT_EQ(voucher, again);
+	recipe.previous_voucher = voucher;
+	EXPECT_EQ(_message_host_create_mach_voucher(host, (uint8_t *)&recipe, sizeof(recipe), &again),
+	    KERN_SUCCESS);
+	EXPECT_EQ(voucher, again);
+	recipe.previous_voucher = port;
+	EXPECT_EQ(_message_host_create_mach_voucher(host, (uint8_t *)&recipe, sizeof(recipe), &again),
+	    KERN_INVALID_CAPABILITY);
+	recipe.previous_voucher = MACH_PORT_NULL;
+	recipe.command = MACH_VOUCHER_ATTR_USER_DATA_STORE;
+	EXPECT_EQ(_message_host_create_mach_voucher(host, (uint8_t *)&recipe, sizeof(recipe), &again),
+	    KERN_INVALID_ARGUMENT);
+	/* Odd lengths travel padded. */
+	for (mach_msg_type_number_t odd = 1; odd < sizeof(recipe); odd++) {
+		EXPECT_EQ(_message_host_create_mach_voucher(host, (uint8_t *)&recipe, odd, &again),
+		    KERN_INVALID_ARGUMENT);
+	}
+	EXPECT_EQ(_message_host_create_mach_voucher(host, bytes, 5121, &again), MIG_ARRAY_TOO_LARGE);
+	EXPECT_EQ(_message_host_create_mach_voucher(SELF, NULL, 0, &again), KERN_INVALID_ARGUMENT);
+
+	/* No key has a value, and none knows a command. */
+	EXPECT_EQ((size = sizeof(bytes),
+		      mach_voucher_extract_attr_content(voucher, MACH_VOUCHER_ATTR_KEY_BANK, bytes, &size)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(size, 0);
+	EXPECT_EQ((size = sizeof(bytes), _message_mach_voucher_extract_attr_recipe(
+					     voucher, MACH_VOUCHER_ATTR_KEY_BANK, bytes, &size)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(size, 0);
+	EXPECT_EQ((size = sizeof(bytes), mach_voucher_extract_all_attr_recipes(voucher, bytes, &size)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(size, 0);
+	EXPECT_EQ((size = sizeof(bytes), mach_voucher_debug_info(SELF, voucher, bytes, &size)), KERN_SUCCESS);
+	EXPECT_EQ(size, 0);
+	EXPECT_EQ(
+	    (size = sizeof(bytes), mach_voucher_debug_info(SELF, port, bytes, &size)), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ((size = sizeof(bytes), mach_voucher_extract_all_attr_recipes(host, bytes, &size)),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ((size = sizeof(bytes), mach_voucher_attr_command(
+					     voucher, MACH_VOUCHER_ATTR_KEY_BANK, 1, bytes, 7, bytes, &size)),
+	    KERN_INVALID_ARGUMENT);
+
+	/* Tasks and threads: null, which is as good. */
+	again = 1;
+	EXPECT_EQ(task_get_mach_voucher(SELF, MACH_VOUCHER_SELECTOR_CURRENT, &again), KERN_SUCCESS);
+	EXPECT_EQ(again, MACH_PORT_NULL);
+	EXPECT_EQ(task_set_mach_voucher(SELF, voucher), KERN_SUCCESS);
+	EXPECT_EQ(task_set_mach_voucher(SELF, MACH_PORT_NULL), KERN_SUCCESS);
+	EXPECT_EQ(task_set_mach_voucher(SELF, port), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(task_swap_mach_voucher(SELF, voucher, &again), KERN_NOT_SUPPORTED);
+	again = 1;
+	EXPECT_EQ(thread_get_mach_voucher(thread, MACH_VOUCHER_SELECTOR_CURRENT, &again), KERN_SUCCESS);
+	EXPECT_EQ(again, MACH_PORT_NULL);
+	EXPECT_EQ(thread_set_mach_voucher(thread, voucher), KERN_SUCCESS);
+	EXPECT_EQ(thread_set_mach_voucher(thread, MACH_PORT_NULL), KERN_SUCCESS);
+	EXPECT_EQ(thread_set_mach_voucher(thread, port), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(thread_swap_mach_voucher(thread, voucher, &again), KERN_NOT_SUPPORTED);
+
+	/* Three references came in, and none of the calls took or left one. */
+	EXPECT_EQ(mach_port_mod_refs(SELF, voucher, MACH_PORT_RIGHT_SEND, -3), KERN_SUCCESS);
+	EXPECT_EQ(mach_voucher_deallocate(voucher), KERN_INVALID_NAME);
+	EXPECT_EQ(mach_port_deallocate(SELF, host), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, thread), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+}
+
 /* ---- tasks by process number ---- */
 
 TEST(tasks_have_numbers)

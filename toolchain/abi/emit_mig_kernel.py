@@ -94,6 +94,8 @@ class _Call:
             return [f"mach_msg_type_number_t {count_of(arg)} = 0;", f"ipc_port_t *{arg.name} = NULL;"]
         if arg.type.is_ool:
             return [f"mach_msg_type_number_t {count_of(arg)} = 0;", f"vm_map_copy_t {arg.name} = NULL;"]
+        if arg.type.is_port and arg.is_in:
+            return [f"ipc_port_t {arg.name} = rq->desc[{self.routine.descriptors_in.index(arg)}].ikd_port;"]
         if arg.type.is_port:
             ctype = arg.type.keys.get("kernel", arg.type.name) if "outtran" in arg.type.keys else "ipc_port_t"
             lines = [f"{ctype} {arg.name} = NULL;"]
@@ -125,7 +127,7 @@ class _Call:
             index = self.routine.descriptors_in.index(arg) if arg.is_in else 0
             return ["&" + arg.name, "&" + count_of(arg)] if arg.is_out else \
                 [f"rq->desc[{index}].ikd_copy_object", f"in->{count_of(arg)}"]
-        if arg.type.is_port and arg.is_in:
+        if arg.type.is_port and arg.is_in and not arg.is_out:
             index = self.routine.descriptors_in.index(arg)
             if "intran" in arg.type.keys:
                 return [arg.name]

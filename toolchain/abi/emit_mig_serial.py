@@ -1,6 +1,6 @@
 """MIG routines with strings or bytes of varying length: both sides take and put argument after argument.
 
-What is supported: requests of scalars, strings and counts of out bytes; replies of ports, or of scalars, strings
+What is supported: requests of scalars, strings, bytes and counts of out bytes; replies of ports, or of scalars, strings
 and bytes.
 """
 
@@ -27,7 +27,9 @@ def _take_request(routine):
         elif arg.type.is_scalar and arg.is_in:
             lines.append(f"{arg.ctype} {arg.name} = ({arg.ctype})mig_take_word(&cursor);")
         elif arg.type.is_chars:
-            raise ValueError(f"{routine.name}: {arg.name}: bytes in a request")
+            count = count_of(arg)
+            lines += [f"uint32_t {count} = mig_take_word(&cursor);",
+                      f"const uint8_t *{arg.name} = mig_take_chars(&cursor, {count}, {arg.type.limit});"]
     return lines + ["if (!mig_cursor_end(&cursor, rq, rp)) {", "\treturn;", "}"]
 
 
@@ -37,7 +39,7 @@ def _call_routine(routine):
     lines, offset, args = [f"{ctype} object = {keys['intran']}(rq->target);"], 0, ["object"]
     for arg in routine.args:
         if not arg.is_out:
-            args.append(arg.name)
+            args += [arg.name] + ([count_of(arg)] if arg.type.is_chars else [])
         elif arg.type.is_port:
             lines.append(f"{arg.type.keys.get('kernel', arg.type.name)} {arg.name} = NULL;")
             args.append("&" + arg.name)
@@ -47,7 +49,9 @@ def _call_routine(routine):
             offset += wire_limit(arg.type)
         else:
             # Written where it will lie: behind its count, and a string behind its offset as well.
-            lines.append(f"char *{arg.name} = (char *)rp->data + {offset + (8 if arg.type.is_string else 4)};")
+            offset += 8 if arg.type.is_string else 4
+            element = arg.type.element_ctype
+            lines.append(f"{element} *{arg.name} = ({element} *)rp->data + {offset};")
             args += [arg.name] + (["&" + count_of(arg)] if arg.type.is_chars else [])
     return lines + [
         f"rp->retcode = {keys.get('null', 'KERN_INVALID_ARGUMENT')};", "if (object != NULL) {",
@@ -83,7 +87,7 @@ def stub(routine):
 
 
 def _message(routine):
-    room = sum(4 if arg.type.is_chars else wire_limit(arg.type) for arg in routine.args
+    room = sum(4 if arg.type.is_chars and arg.is_out else wire_limit(arg.type) for arg in routine.args
                if arg.is_in or arg.type.is_chars)
     reply = ["mach_msg_header_t head;"]
     if routine.complex_reply:
@@ -106,8 +110,11 @@ def _fill(routine):
     for arg in routine.args:
         if arg.type.is_string and arg.is_in:
             lines += [f"if (!mig_put_string(&put, {arg.name}, {arg.type.limit})) {{", "\treturn MIG_ARRAY_TOO_LARGE;", "}"]
-        elif arg.type.is_chars:
+        elif arg.type.is_chars and arg.is_out:
             lines.append(f"mig_put_word(&put, *{count_of(arg)});")
+        elif arg.type.is_chars:
+            lines += [f"if (!mig_put_chars(&put, {arg.name}, {count_of(arg)}, {arg.type.limit})) {{",
+                      "\treturn MIG_ARRAY_TOO_LARGE;", "}"]
         elif arg.is_in:
             lines.append(f"mig_put_word(&put, (uint32_t){arg.name});")
     return ["uint8_t *put = m.in.data;", "m.in.ndr = NDR_record;"] + lines if lines else []
@@ -139,7 +146,7 @@ def _take_reply(routine):
         if arg.type.is_string:
             lines += [f"if (!mig_get_string(&get, end, {arg.name}, {arg.type.limit})) {{", "\treturn MIG_TYPE_ERROR;", "}"]
         elif arg.type.is_chars:
-            lines += [f"if (!mig_get_chars(&get, end, {arg.name}, {count_of(arg)})) {{", "\treturn MIG_TYPE_ERROR;", "}"]
+            lines += [f"if (!mig_get_chars(&get, end, (char *){arg.name}, {count_of(arg)})) {{", "\treturn MIG_TYPE_ERROR;", "}"]
         else:
             width = "long" if arg.type.bytes == 8 else "word"
             lines.append(f"*{arg.name} = ({arg.ctype})mig_get_{width}(&get);")

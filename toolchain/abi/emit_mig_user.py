@@ -7,7 +7,8 @@ SOURCE = "libsystem/mig_stubs.c"
 
 # Subsystems whose header is not simply <mach/SUBSYSTEM.h>.
 HEADERS = {"clock": "mach/clock_routines", "semaphore": "mach/semaphore_routines", "task_token": "mach/task",
-           "vm_map": "mach/vm_map_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
+           "vm_map": "mach/vm_map_routines", "mach_voucher": "mach/mach_voucher_routines",
+           "mach_voucher_debug": "mach/mach_voucher_routines", "iokit": "IOKit/iokitmig", "iokit_main": "IOKit/iokitmig_main"}
 
 
 def header_path(subsystem):
@@ -36,14 +37,18 @@ def _header(subsystems):
         protos += [text.prototype("kern_return_t", name, args) + ";\n" for name in names]
     return "".join([text.banner(["osfmk/mach/mig.abi"]),
                     f"/* The calls on a {subsystem.port.name}. */\n#pragma once\n\n",
-                    text.includes(*_types(subsystem), "mach/mach_types.h"), "\n", *protos])
+                    text.includes(*_types(subsystem), "mach/mach_types.h", "sys/cdefs.h"), "\n__BEGIN_DECLS\n",
+                    *protos, "__END_DECLS\n"])
 
 
 def _types(subsystem):
     """Headers of types that <mach/mach_types.h> does not have."""
-    debug = {"mach_port": "mach_debug/ipc_info.h", "mach_host": "mach_debug/zone_info.h"}
-    if subsystem.name in debug:
-        return [debug[subsystem.name]]
+    extra = {"mach_port": ["mach_debug/ipc_info.h"],
+             "mach_host": ["mach/mach_voucher_types.h", "mach_debug/zone_info.h"],
+             "mach_voucher": ["mach/mach_voucher_types.h"], "task": ["mach/mach_voucher_types.h", "mach_debug/ipc_info.h"],
+             "thread_act": ["mach/mach_voucher_types.h", "mach_debug/ipc_info.h"]}
+    if subsystem.name in extra:
+        return extra[subsystem.name]
     return ["IOKit/IOTypes.h"] if subsystem.name.startswith("iokit") else []
 
 
@@ -60,6 +65,7 @@ def _declare(arg):
         return [f"char {arg.name}[{kind.limit}]" if arg.is_out else f"const char *{arg.name}"]
     if kind.is_chars:
         pointer = f"char *{arg.name}" if arg.is_out else f"const char *{arg.name}"
+        pointer = f"{kind.keys['user']} {arg.name}" if "user" in kind.keys else pointer
         return [pointer, f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"]
     if kind.is_words:
         count = f"mach_msg_type_number_t {'*' if arg.is_out else ''}{count_of(arg)}"
@@ -130,7 +136,8 @@ def _fill(routine):
             continue
         kind = poly_of(arg) if arg.type.keys.get("poly") else \
             "MACH_MSG_TYPE_" + arg.type.keys.get("send", "COPY_SEND")
-        lines.append(f"m.in.{arg.name}Port = mig_port({arg.name}, {kind});")
+        name = f"*{arg.name}" if arg.is_out else arg.name
+        lines.append(f"m.in.{arg.name}Port = mig_port({name}, {kind});")
     if routine.has_request_data:
         lines.append("m.in.ndr = NDR_record;")
     for arg in routine.args:

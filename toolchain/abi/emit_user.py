@@ -23,10 +23,10 @@ def _traps_header(tables):
             "/* The traps as functions. Programs mostly want the calls of <mach/mach.h> above them. */\n",
             "#pragma once\n\n",
             text.includes("mach/clock_types.h", "mach/mach_time.h", "mach/mach_types.h", "mach/vm_purgable.h",
-                          "stdint.h"), "\n"]
+                          "stdint.h", "sys/cdefs.h"), "\n__BEGIN_DECLS\n"]
     protos = [text.prototype(e.result, e.stub, [a.declare() for a in e.args]) + ";\n"
               for e in tables.traps if e.stub]
-    return "".join(head + protos)
+    return "".join(head + protos + ["__END_DECLS\n"])
 
 
 def _numbers(tables):

@@ -65,6 +65,11 @@ class Type:
         return self.kind.startswith("chars:")
 
     @property
+    def element_ctype(self):
+        """What is_string and is_chars are arrays of: bytes if the library has a name for a pointer to them."""
+        return "uint8_t" if "user" in self.keys else "char"
+
+    @property
     def is_ool_ports(self):
         return self.kind == "ool_ports"
 

@@ -129,3 +129,78 @@ swap(mach_port_t target, mach_msg_id_t id, exception_mask_t mask, mach_port_t po
 EXCEPTION_PORTS(host, host_priv_t, 415, 416)
 EXCEPTION_PORTS(task, task_t, 3414, 3415)
 EXCEPTION_PORTS(thread, thread_act_t, 3614, 3615)
+
+/* --- what is told of handlers instead of the ports --- */
+
+#pragma pack(push, 4)
+union exception_info_call {
+	struct {
+		mach_msg_header_t head;
+		NDR_record_t ndr;
+		exception_mask_t mask;
+	} get;
+	struct {
+		mach_msg_header_t head;
+		NDR_record_t ndr;
+		kern_return_t retcode;
+		mach_msg_type_number_t count;
+		natural_t words[5 * HANDLERS];
+		mach_msg_max_trailer_t trailer;
+	} out;
+	struct mig_error error;
+};
+#pragma pack(pop)
+
+static kern_return_t
+get_info(mach_port_t target, mach_msg_id_t id, exception_mask_t mask, exception_mask_array_t masks,
+    mach_msg_type_number_t *count, exception_handler_info_array_t infos, exception_behavior_array_t behaviors,
+    exception_flavor_array_t flavors)
+{
+	union exception_info_call m;
+	const struct mig_call call = {
+		.target = target,
+		.id = id,
+		.send_bytes = sizeof(m.get),
+		.rcv_bytes = sizeof(m.out),
+		.reply_bytes = sizeof(m.out) - sizeof(m.out.trailer) - sizeof(m.out.words),
+	};
+	mach_msg_type_number_t n;
+	kern_return_t kr;
+
+	m.get.ndr = NDR_record;
+	m.get.mask = mask;
+	kr = mig_client_call(&m.get.head, &call);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	n = m.out.count;
+	if (n > HANDLERS || m.out.head.msgh_size != call.reply_bytes + 5 * n * sizeof(m.out.words[0])) {
+		return MIG_TYPE_ERROR;
+	}
+	memcpy(masks, m.out.words, n * sizeof(*masks));
+	memcpy(infos, m.out.words + n, n * sizeof(*infos));
+	memcpy(behaviors, m.out.words + 3 * n, n * sizeof(*behaviors));
+	memcpy(flavors, m.out.words + 4 * n, n * sizeof(*flavors));
+	*count = n;
+	return KERN_SUCCESS;
+}
+
+kern_return_t
+task_get_exception_ports_info(task_read_t target, exception_mask_t exception_mask,
+    exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+    exception_handler_info_array_t old_handlers_info, exception_behavior_array_t old_behaviors,
+    exception_flavor_array_t old_flavors)
+{
+	return get_info(
+	    target, 3460, exception_mask, masks, masksCnt, old_handlers_info, old_behaviors, old_flavors);
+}
+
+kern_return_t
+thread_get_exception_ports_info(thread_read_t target, exception_mask_t exception_mask,
+    exception_mask_array_t masks, mach_msg_type_number_t *masksCnt,
+    exception_handler_info_array_t old_handlers_info, exception_behavior_array_t old_behaviors,
+    exception_flavor_array_t old_flavors)
+{
+	return get_info(
+	    target, 3630, exception_mask, masks, masksCnt, old_handlers_info, old_behaviors, old_flavors);
+}

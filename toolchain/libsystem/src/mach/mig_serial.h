@@ -33,6 +33,22 @@ mig_put_string(uint8_t **put, const char *string, size_t limit)
 	return true;
 }
 
+/* False when there are more than `limit`. */
+static inline bool
+mig_put_chars(uint8_t **put, const void *bytes, uint32_t count, uint32_t limit)
+{
+	if (count > limit) {
+		return false;
+	}
+	mig_put_word(put, count);
+	if (count % 4 != 0) {
+		memset(*put + (count & ~3U), 0, 4);
+	}
+	memcpy(*put, bytes, count);
+	*put += (count + 3) & ~3U;
+	return true;
+}
+
 static inline uint32_t
 mig_get_word(const uint8_t **get)
 {

@@ -34,6 +34,12 @@ typedef uint32_t mach_voucher_attr_recipe_command_t;
 #define MACH_VOUCHER_IMPORTANCE_ATTR_SELF  ((mach_voucher_attr_recipe_command_t)200)
 #define MACH_VOUCHER_ATTR_USER_DATA_STORE  ((mach_voucher_attr_recipe_command_t)211)
 
+typedef uint32_t mach_voucher_attr_command_t;
+typedef uint32_t mach_voucher_selector_t;
+
+#define MACH_VOUCHER_SELECTOR_CURRENT   ((mach_voucher_selector_t)0)
+#define MACH_VOUCHER_SELECTOR_EFFECTIVE ((mach_voucher_selector_t)1)
+
 typedef uint32_t mach_voucher_attr_content_size_t;
 typedef uint8_t *mach_voucher_attr_content_t;
 
