@@ -256,6 +256,7 @@ cpu_setup_registers(struct thread *thread)
 	sysreg_write(vbar_el1, (uintptr_t)trap_vectors());
 	sysreg_write(cpacr_el1, CPACR_FP_TRAP_EL0);
 	sysreg_write(mdscr_el1, 0);
+	sysreg_write(oslar_el1, 0);                   /* debug exceptions are locked after a reset */
 	__asm__ volatile("msr pan, #1" ::: "memory"); /* exceptions set it; this is for before the first */
 	isb();
 	/* The identity map was not global: nothing of it may stay behind. */

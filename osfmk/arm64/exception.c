@@ -6,6 +6,7 @@
  * was interrupted.
  */
 #include <arm64/copyio.h>
+#include <arm64/debug_registers.h>
 #include <arm64/fp.h>
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
@@ -99,6 +100,9 @@ user_exception(struct arm_saved_state *frame, uint64_t esr, uint64_t far)
 	if (class != ESR_EC_PC_ALIGN && class != ESR_EC_WATCH_EL0) {
 		frame->far = 0;
 	}
+	if (class == ESR_EC_STEP_EL0) {
+		debug_step_taken();
+	}
 	ml_set_interrupts_enabled(true);
 	switch (class) {
 	case ESR_EC_FP_TRAP:
@@ -143,12 +147,15 @@ sleh_return_slow(void)
 {
 	struct machine_thread *self = thread_machine(current_thread());
 	/* The return that follows takes everything from the frame, which is what AST_APC asks for. */
-	uint32_t flags = os_atomic_and_orig(&self->slow_flags, ~AST_APC, relaxed);
+	uint32_t flags = os_atomic_and_orig(&self->slow_flags, ~(AST_APC | AST_DEBUG), relaxed);
 
 	if (flags & AST_KDEBUG) {
 		sleh_svc_end();
 	}
-	if ((flags & ~(AST_APC | AST_KDEBUG)) != 0) {
+	if (os_unlikely(flags & AST_DEBUG)) {
+		debug_ast();
+	}
+	if ((flags & ~(AST_APC | AST_KDEBUG | AST_DEBUG)) != 0) {
 		ml_set_interrupts_enabled(true);
 		ast_taken_user();
 		ml_set_interrupts_enabled(false);

@@ -2,9 +2,12 @@
  * Ownership of the FP registers, see fp.h.
  */
 #include <arm64/fp.h>
+
+#include <arm64/debug_registers.h>
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
 #include <kern/assert.h>
+#include <kern/thread.h>
 #include <kern/usage.h>
 #include <kern/zalloc.h>
 #include <string.h>
@@ -91,6 +94,24 @@ machine_thread_watch_switches(struct thread *thread)
 	machine->fp_credit |= SWITCH_WATCHED;
 }
 
+static void
+watched_leave(struct thread *old)
+{
+	if (old->usage.us_on) {
+		usage_leave(old);
+	}
+	debug_leave(old);
+}
+
+static void
+watched_enter(struct thread *new)
+{
+	debug_enter(new);
+	if (new->usage.us_on) {
+		usage_enter(new);
+	}
+}
+
 /* fp_switch when one of the two threads is watched. */
 void
 machine_switch_watched(struct machine_thread *old, struct machine_thread *new)
@@ -98,7 +119,7 @@ machine_switch_watched(struct machine_thread *old, struct machine_thread *new)
 	bool was_live = (old->fp_live & FP_LIVE) != 0, live = (new->fp_credit & ~SWITCH_WATCHED) != 0;
 
 	if (old->fp_live & SWITCH_WATCHED) {
-		usage_leave(machine_thread_owner(old));
+		watched_leave(machine_thread_owner(old));
 	}
 	if (was_live) {
 		fp_release(old);
@@ -110,7 +131,7 @@ machine_switch_watched(struct machine_thread *old, struct machine_thread *new)
 		fp_allow(false);
 	}
 	if (new->fp_credit & SWITCH_WATCHED) {
-		usage_enter(machine_thread_owner(new));
+		watched_enter(machine_thread_owner(new));
 	}
 }
 

@@ -188,7 +188,7 @@ void machine_thread_set_tsd_base(struct thread *thread, uint64_t base);
 
 /*
  * States by flavor (<mach/arm/thread_status.h>): ARM_THREAD_STATE, ARM_THREAD_STATE64, ARM_EXCEPTION_STATE64
- * and _V2 (get only), ARM_NEON_STATE64. Any value may be set: of cpsr only the condition flags count.
+ * and _V2 (get only), ARM_NEON_STATE64, ARM_DEBUG_STATE64 (<arm64/debug_registers.h>). Any value of the others may be set: of cpsr only the condition flags count.
  * KERN_INVALID_ARGUMENT: flavor, count, or a header that does not fit; KERN_RESOURCE_SHORTAGE.
  */
 kern_return_t machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uint32_t *count);
@@ -198,7 +198,7 @@ kern_return_t machine_thread_set_state(
 /* 32-bit words of the flavor's state; 0 for one that is not supported. */
 uint32_t machine_thread_state_words(int flavor);
 
-/* From now on usage_leave and usage_enter see each of its switches. The current thread with interrupts masked, or one that
+/* From now on machine_switch_watched sees each of its switches. The current thread with interrupts masked, or one that
  * never ran. */
 void machine_thread_watch_switches(struct thread *thread);
 

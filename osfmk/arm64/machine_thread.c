@@ -1,6 +1,7 @@
 /*
  * Machine-dependent thread operations: switching, and the register state that programs and debuggers see.
  */
+#include <arm64/debug_registers.h>
 #include <arm64/fp.h>
 #include <arm64/machine_routines.h>
 #include <arm64/sysregs.h>
@@ -67,7 +68,7 @@ set_thread_state64(struct thread *thread, const void *words)
 
 	memcpy(&cpsr, (const char *)words + cpsr_offset, sizeof(cpsr)); /* words need not be aligned */
 	memcpy(frame, words, cpsr_offset);
-	frame->cpsr = (cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT;
+	frame->cpsr = (cpsr & PSR64_USER_MASK) | PSR64_USER_DEFAULT | debug_step_bit(thread);
 	machine_thread_frame_changed(thread);
 }
 
@@ -103,6 +104,8 @@ machine_thread_state_words(int flavor)
 		return ARM_EXCEPTION_STATE64_V2_COUNT;
 	case ARM_NEON_STATE64:
 		return ARM_NEON_STATE64_COUNT;
+	case ARM_DEBUG_STATE64:
+		return ARM_DEBUG_STATE64_COUNT;
 	default:
 		return 0;
 	}
@@ -137,6 +140,9 @@ machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uin
 	case ARM_NEON_STATE64:
 		fp_get_state(thread, words);
 		break;
+	case ARM_DEBUG_STATE64:
+		debug_get_state(thread, words);
+		break;
 	default:
 		break;
 	}
@@ -167,6 +173,8 @@ machine_thread_set_state(struct thread *thread, int flavor, const uint32_t *word
 		return KERN_SUCCESS;
 	case ARM_NEON_STATE64:
 		return fp_set_state(thread, words) ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	case ARM_DEBUG_STATE64:
+		return debug_set_state(thread, words);
 	default: /* the exception state tells what happened; it cannot be set */
 		return KERN_INVALID_ARGUMENT;
 	}
@@ -180,6 +188,7 @@ machine_thread_init_user(struct thread *thread)
 	memset(frame, 0, sizeof(*frame));
 	frame->cpsr = PSR64_USER_DEFAULT;
 	fp_reset(thread);
+	debug_reset(thread);
 	machine_thread_set_tsd_base(thread, 0);
 	machine_thread_frame_changed(thread);
 }

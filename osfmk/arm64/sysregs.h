@@ -74,6 +74,10 @@
 #define ESR_EC_WATCH_EL0    0x34
 #define ESR_EC_BRK          0x3c
 
+/* MDSCR_EL1: exceptions of breakpoints and watchpoints, and of single steps. */
+#define MDSCR_SS  (1 << 0)
+#define MDSCR_MDE (1 << 15)
+
 /* Performance monitor. */
 #define PMU_EVENT_INST_RETIRED 0x08
 #define PMU_EVENT_CPU_CYCLES   0x11

@@ -20,7 +20,7 @@
 #define AST_ABORT     0x0008U /* thread_abort: the current or next abortable wait is interrupted */
 #define AST_BSD       0x0010U /* bsd_ast(): signals and the like */
 #define AST_APC       0x0020U /* frame was changed by somebody else: reload every register */
-#define AST_FP        0x0040U /* machine layer: floating-point state needs attention */
+#define AST_DEBUG     0x0040U /* machine layer: debug registers have changed */
 #define AST_KPC       0x0080U /* counters, sampling */
 #define AST_GUARD     0x0100U /* exception_guard_ast(): EXC_GUARD is to be raised */
 #define AST_KDEBUG    0x0200U /* machine layer: the end of the system call is to be traced */

@@ -5,6 +5,7 @@
  * A structure is put together in the caller's stack and copied out whole, since the reply's words are only
  * four-byte aligned. Who asks for times has the task watched from then on (<kern/usage.h>).
  */
+#include <arm64/debug_registers.h>
 #include <arm64/machine_routines.h>
 #include <kern/clock.h>
 #include <kern/task.h>
@@ -390,25 +391,31 @@ task_set_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type
 	return flavor == TASK_TRACE_MEMORY_INFO ? KERN_NOT_SUPPORTED : KERN_INVALID_ARGUMENT;
 }
 
-/* Register state that all threads of a task share is debug registers; this kernel gives programs none. */
 kern_return_t
 task_get_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t *count)
 {
-	(void)task;
-	(void)flavor;
-	(void)state;
-	(void)count;
-	return KERN_INVALID_ARGUMENT;
+	if (flavor != ARM_DEBUG_STATE64 || *count < ARM_DEBUG_STATE64_COUNT) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	*count = ARM_DEBUG_STATE64_COUNT;
+	lck_mtx_lock(&task->lock);
+	debug_get_task_state(task, state);
+	lck_mtx_unlock(&task->lock);
+	return KERN_SUCCESS;
 }
 
 kern_return_t
 task_set_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count)
 {
-	(void)task;
-	(void)flavor;
-	(void)state;
-	(void)count;
-	return KERN_INVALID_ARGUMENT;
+	kern_return_t kr;
+
+	if (flavor != ARM_DEBUG_STATE64 || count < ARM_DEBUG_STATE64_COUNT) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	lck_mtx_lock(&task->lock);
+	kr = debug_set_task_state(task, state);
+	lck_mtx_unlock(&task->lock);
+	return kr;
 }
 
 kern_return_t

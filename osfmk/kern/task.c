@@ -5,6 +5,7 @@
 
 #include <kern/task_policy.h>
 
+#include <arm64/debug_registers.h>
 #include <arm64/machine_routines.h>
 #include <ipc/ipc.h>
 #include <kern/restartable.h>
@@ -73,6 +74,7 @@ task_deallocate(task_t task)
 	if (os_atomic_dec(&task->ref_count, acq_rel) == 0) {
 		assert(!task->active && task->thread_count == 0 && task->map == NULL);
 		lck_mtx_destroy(&task->lock);
+		debug_discard_task(task);
 		zfree_smr(task_zone, task);
 	}
 }
@@ -166,6 +168,9 @@ task_add_thread(task_t task, thread_t thread)
 
 	lck_mtx_lock(&task->lock);
 	if (task->active && !task->halting) {
+		kr = debug_inherit(thread, task);
+	}
+	if (kr == KERN_SUCCESS) {
 		list_push_back(&task->threads, &thread->task_link);
 		task->thread_count++;
 		if (task->usage_wanted) {
@@ -174,7 +179,6 @@ task_add_thread(task_t task, thread_t thread)
 		if (task->suspend_count > 0) {
 			thread_hold(thread);
 		}
-		kr = KERN_SUCCESS;
 	}
 	lck_mtx_unlock(&task->lock);
 	return kr;
@@ -539,6 +543,9 @@ task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 		pmap_switch(thread->pmap);
 	}
 	enable_preemption();
+	lck_mtx_lock(&task->lock);
+	debug_reset_task(task); /* its addresses were the old map's */
+	lck_mtx_unlock(&task->lock);
 	exc_actions_thread_exec(thread);
 	restartable_ranges_drop(task);
 	return old;

@@ -44,6 +44,7 @@ struct task {
 	uint64_t unique_id;              /* (c) */
 	int16_t priority;                /* (t) base of new threads */
 	struct sched_task_request sched; /* (t) what is asked for all its threads; see <kern/task_policy.h> */
+	struct arm_debug_state64 *debug; /* (t) what new threads have in their debug registers, or NULL */
 	bool halting;                    /* (t) a thread ends all others; no new ones meanwhile */
 	bool kdebug_marked;              /* (a) the trace's filter looks at it; see kdebug/filter.h */
 	bool usage_wanted; /* (t) its threads are watched, see usage.h; may be looked at without the lock */
@@ -109,7 +110,7 @@ void task_list_release(struct task_list *list);
 /* Replaces the address space (exec), which `task` must be the only user of; returns the old map. */
 struct vm_map *task_swap_map(task_t task, thread_t thread, struct vm_map *map);
 
-/* For thread.c. A new thread joins: KERN_TERMINATED when the task takes no more. */
+/* For thread.c. A new thread joins: KERN_TERMINATED when the task takes no more; KERN_RESOURCE_SHORTAGE. */
 kern_return_t task_add_thread(task_t task, thread_t thread);
 /* The running thread, past its last return to user mode, leaves; ends the task if it was the last. Goes on
  * as a thread of kernel_task without an address space. */
@@ -124,9 +125,14 @@ kern_return_t task_terminate(task_t task);
 /* MIG routine 3405. KERN_TERMINATED when the task has no address space any more. */
 kern_return_t task_info(task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t *count);
 
-/* MIG routines 3406, 3433 and 3434. */
+/* MIG routine 3406. */
 kern_return_t task_set_info(
     task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t count);
+
+/*
+ * MIG routines 3433 and 3434: the register state of a task is ARM_DEBUG_STATE64, with which its new threads begin. Those it
+ * has keep theirs. KERN_INVALID_ARGUMENT for other flavors.
+ */
 kern_return_t task_get_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t *count);
 kern_return_t task_set_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count);
 

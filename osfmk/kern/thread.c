@@ -5,6 +5,7 @@
  */
 #include <kern/thread.h>
 
+#include <arm64/debug_registers.h>
 #include <arm64/machine_routines.h>
 #include <ipc/ipc.h>
 #include <kdebug/kdebug.h>
@@ -74,6 +75,7 @@ thread_free(thread_t thread)
 		(void)timer_call_cancel(&thread->wait_timer);
 	}
 	exc_actions_thread_free(thread);
+	debug_discard(thread);
 	turnstile_thread_free(thread);
 	lck_mtx_destroy(&thread->mutex);
 	zfree(thread_zone, thread);

@@ -120,14 +120,15 @@ struct thread {
 	bool active;                         /* (m) false once terminating */
 	uint32_t exited;                     /* (a) 1: off its last CPU, joiners may go */
 	uint32_t parked;                     /* (a) 1: stopped by suspend_count */
-	bool vm_privilege;            /* (o) gives memory back: may take the last pages, <vm/vm_page.h> */
-	lck_mtx_t mutex;              /* LCK_RANK_THREAD_MUTEX */
-	struct list_node task_link;   /* (t) on task.threads */
-	uint64_t thread_id;           /* (c) unique since boot */
-	uint32_t kdebug_call;         /* (o) event id of the system call in progress, if AST_KDEBUG */
-	void *uthread;                /* (o) the BSD half */
-	struct sched_request request; /* (m) what programs ask of the scheduler; <kern/thread_policy.h> */
-	char name[THREAD_NAME_MAX];   /* (m) */
+	bool vm_privilege;               /* (o) gives memory back: may take the last pages, <vm/vm_page.h> */
+	lck_mtx_t mutex;                 /* LCK_RANK_THREAD_MUTEX */
+	struct list_node task_link;      /* (t) on task.threads */
+	uint64_t thread_id;              /* (c) unique since boot */
+	uint32_t kdebug_call;            /* (o) event id of the system call in progress, if AST_KDEBUG */
+	struct arm_debug_state64 *debug; /* (o) while stopped, anybody; <arm64/debug_registers.h> */
+	void *uthread;                   /* (o) the BSD half */
+	struct sched_request request;    /* (m) what programs ask of the scheduler; <kern/thread_policy.h> */
+	char name[THREAD_NAME_MAX];      /* (m) */
 
 #if MACH_ASSERT
 	struct {

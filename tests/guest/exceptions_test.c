@@ -618,3 +618,397 @@ TEST(guards_raise_exceptions)
 	EXPECT_EQ(mach_port_destruct(SELF, port, 0, 0), KERN_SUCCESS);
 	handler_stop(&h);
 }
+
+/* ---- what is told of handlers ---- */
+
+struct handler_infos {
+	exception_mask_t masks[EXC_TYPES_COUNT];
+	ipc_info_port_t ports[EXC_TYPES_COUNT];
+	exception_behavior_t behaviors[EXC_TYPES_COUNT];
+	thread_state_flavor_t flavors[EXC_TYPES_COUNT];
+	mach_msg_type_number_t count;
+};
+
+static kern_return_t
+task_infos(mach_port_t task, exception_mask_t mask, struct handler_infos *infos)
+{
+	infos->count = EXC_TYPES_COUNT;
+	return task_get_exception_ports_info(
+	    task, mask, infos->masks, &infos->count, infos->ports, infos->behaviors, infos->flavors);
+}
+
+static kern_return_t
+thread_infos(mach_port_t thread, exception_mask_t mask, struct handler_infos *infos)
+{
+	infos->count = EXC_TYPES_COUNT;
+	return thread_get_exception_ports_info(
+	    thread, mask, infos->masks, &infos->count, infos->ports, infos->behaviors, infos->flavors);
+}
+
+TEST(handlers_are_told_of_without_their_ports)
+{
+	mach_port_t thread = mach_thread_self(), read = MACH_PORT_NULL, inspect = MACH_PORT_NULL;
+	struct handler_infos of_thread, of_task;
+	mach_port_urefs_t before = 0, after = 1;
+	struct handler h;
+
+	REQUIRE(handler_start(&h));
+	REQUIRE(set_thread(&h, EXC_MASK_BREAKPOINT | EXC_MASK_BAD_ACCESS,
+	    EXCEPTION_STATE | MACH_EXCEPTION_CODES, ARM_THREAD_STATE64));
+	EXPECT_EQ(task_set_exception_ports(
+		      SELF, EXC_MASK_SOFTWARE, h.port, (exception_behavior_t)EXCEPTION_DEFAULT, 0),
+	    KERN_SUCCESS);
+	EXPECT_EQ(mach_port_get_refs(SELF, h.port, MACH_PORT_RIGHT_SEND, &before), KERN_SUCCESS);
+	EXPECT_EQ(thread_infos(thread, EXC_MASK_BREAKPOINT | EXC_MASK_BAD_ACCESS, &of_thread), KERN_SUCCESS);
+	EXPECT_EQ(task_infos(SELF, EXC_MASK_SOFTWARE, &of_task), KERN_SUCCESS);
+	REQUIRE(EXPECT_EQ(of_thread.count, 1) && EXPECT_EQ(of_task.count, 1));
+	EXPECT_EQ(of_thread.masks[0], EXC_MASK_BREAKPOINT | EXC_MASK_BAD_ACCESS);
+	EXPECT_EQ((uint32_t)of_thread.behaviors[0], EXCEPTION_STATE | MACH_EXCEPTION_CODES);
+	EXPECT_EQ(of_thread.flavors[0], ARM_THREAD_STATE64);
+	EXPECT_EQ(of_task.masks[0], EXC_MASK_SOFTWARE);
+	EXPECT_EQ(of_task.behaviors[0], EXCEPTION_DEFAULT);
+	/* One port, told by the same numbers. */
+	EXPECT(of_thread.ports[0].iip_port_object != 0 && of_thread.ports[0].iip_receiver_object != 0);
+	EXPECT_EQ(memcmp(&of_thread.ports[0], &of_task.ports[0], sizeof(ipc_info_port_t)), 0);
+	EXPECT(of_thread.ports[0].iip_port_object != of_thread.ports[0].iip_receiver_object);
+	EXPECT_EQ(mach_port_get_refs(SELF, h.port, MACH_PORT_RIGHT_SEND, &after), KERN_SUCCESS);
+	EXPECT_EQ(before, after);
+
+	/* No handler is a handler too: null. A read port is enough, an inspect port is not. */
+	EXPECT_EQ(thread_infos(thread, EXC_MASK_SYSCALL, &of_thread), KERN_SUCCESS);
+	EXPECT(of_thread.count == 1 && of_thread.ports[0].iip_port_object == 0 &&
+	       of_thread.ports[0].iip_receiver_object == 0);
+	EXPECT_EQ(task_infos(SELF, 1U << 31, &of_task), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(task_get_special_port(SELF, TASK_READ_PORT, &read), KERN_SUCCESS);
+	EXPECT_EQ(task_get_special_port(SELF, TASK_INSPECT_PORT, &inspect), KERN_SUCCESS);
+	EXPECT_EQ(task_infos(read, EXC_MASK_SOFTWARE, &of_task), KERN_SUCCESS);
+	EXPECT_EQ(task_infos(inspect, EXC_MASK_SOFTWARE, &of_task), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_port_deallocate(SELF, read), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, inspect), KERN_SUCCESS);
+
+	clear_thread();
+	EXPECT_EQ(task_set_exception_ports(SELF, EXC_MASK_SOFTWARE, MACH_PORT_NULL, 0, 0), KERN_SUCCESS);
+	handler_stop(&h);
+	EXPECT_EQ(mach_port_deallocate(SELF, thread), KERN_SUCCESS);
+}
+
+/* ---- hardware breakpoints, watchpoints, single steps ---- */
+
+#define BREAK_ON_EXECUTE (0xfU << 5 | 2U << 1 | 1U)
+#define BREAK_ON_STORE   (0xffU << 5 | 2U << 3 | 2U << 1 | 1U) /* to any of eight bytes */
+
+static kern_return_t
+set_debug(mach_port_t thread, const arm_debug_state64_t *state)
+{
+	return thread_set_state(thread, ARM_DEBUG_STATE64, (thread_state_t)state, ARM_DEBUG_STATE64_COUNT);
+}
+
+static bool
+get_debug(mach_port_t thread, arm_debug_state64_t *state)
+{
+	mach_msg_type_number_t count = ARM_DEBUG_STATE64_COUNT;
+
+	memset(state, 0xff, sizeof(*state));
+	return EXPECT_EQ(thread_get_state(thread, ARM_DEBUG_STATE64, (thread_state_t)state, &count),
+		   KERN_SUCCESS) &&
+	       EXPECT_EQ(count, ARM_DEBUG_STATE64_COUNT);
+}
+
+static bool
+debug_is_clear(mach_port_t thread)
+{
+	static const arm_debug_state64_t none;
+	arm_debug_state64_t state;
+
+	return get_debug(thread, &state) && EXPECT_EQ(memcmp(&state, &none, sizeof(state)), 0);
+}
+
+/* The handler's part: as it was before, so that the instruction runs. */
+static kern_return_t
+disarm(mach_port_t thread)
+{
+	static const arm_debug_state64_t none;
+
+	return set_debug(thread, &none);
+}
+
+static uint64_t watched[2] __attribute__((aligned(8)));
+
+__attribute__((noinline)) static int
+marked(int value)
+{
+	__asm__ volatile("" : "+r"(value));
+	return value + 1;
+}
+
+static bool
+catch_breakpoints(struct handler *h, kern_return_t (*how)(mach_port_t thread))
+{
+	resume = how;
+	return handler_start(h) &&
+	       set_thread(h, EXC_MASK_BREAKPOINT, EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES, 0);
+}
+
+static void
+catch_no_more(struct handler *h)
+{
+	clear_thread();
+	handler_stop(h);
+	resume = step_thread;
+}
+
+TEST(debug_registers_are_kept_and_checked)
+{
+	arm_debug_state64_t state = { 0 }, back;
+	mach_port_t self = mach_thread_self();
+
+	EXPECT(debug_is_clear(self));
+	state.__bvr[0] = (uintptr_t)marked;
+	state.__wvr[1] = (uintptr_t)watched;
+	state.__mdscr_el1 = ~1ULL;                        /* none of this is a program's */
+	EXPECT_EQ(set_debug(self, &state), KERN_SUCCESS); /* enables nothing */
+	EXPECT_EQ(marked(1), 2);
+	REQUIRE(get_debug(self, &back));
+	EXPECT_EQ(back.__mdscr_el1, 0);
+	state.__mdscr_el1 = 0;
+	EXPECT_EQ(memcmp(&back, &state, sizeof(back)), 0);
+	EXPECT_EQ(
+	    thread_set_state(self, ARM_DEBUG_STATE64, (thread_state_t)&state, ARM_DEBUG_STATE64_COUNT - 1),
+	    KERN_INVALID_ARGUMENT);
+
+	/* Of the kernel; linked to a context; a register that no machine has; a range of no size. */
+	state.__bcr[0] = BREAK_ON_EXECUTE;
+	state.__bvr[0] = 0xfffffe0000000000ULL;
+	EXPECT_EQ(set_debug(self, &state), KERN_INVALID_ARGUMENT);
+	state.__bvr[0] = (uintptr_t)marked;
+	state.__bcr[0] = BREAK_ON_EXECUTE | 1U << 20;
+	EXPECT_EQ(set_debug(self, &state), KERN_INVALID_ARGUMENT);
+	state.__bcr[0] = 0;
+	state.__bcr[15] = BREAK_ON_EXECUTE;
+	EXPECT_EQ(set_debug(self, &state), KERN_INVALID_ARGUMENT);
+	state.__bcr[15] = 0;
+	state.__wcr[1] = BREAK_ON_STORE | 1U << 24;
+	EXPECT_EQ(set_debug(self, &state), KERN_INVALID_ARGUMENT);
+	REQUIRE(get_debug(self, &state));
+	EXPECT_EQ(memcmp(&back, &state, sizeof(back)), 0);
+	EXPECT_EQ(disarm(self), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+}
+
+static void *
+call_marked_often(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 10000; i++) {
+		watched[0] = (uint64_t)marked(i);
+	}
+	return NULL;
+}
+
+TEST(a_breakpoint_stops_its_thread_alone)
+{
+	arm_debug_state64_t state = { .__bvr[0] = (uintptr_t)marked, .__bcr[0] = BREAK_ON_EXECUTE };
+	mach_port_t self = mach_thread_self();
+	struct handler h;
+	pthread_t other;
+
+	REQUIRE(catch_breakpoints(&h, disarm));
+	REQUIRE(EXPECT_EQ(set_debug(self, &state), KERN_SUCCESS));
+	EXPECT_EQ(pthread_create(&other, NULL, call_marked_often, NULL), 0);
+	pthread_join(other, NULL);
+	EXPECT_EQ(seen.calls, 0);
+	EXPECT_EQ(marked(5), 6);
+	EXPECT_EQ(seen.calls, 1);
+	EXPECT_EQ(seen.type, EXC_BREAKPOINT);
+	EXPECT_EQ(seen.code[0], EXC_ARM_BREAKPOINT);
+	EXPECT_EQ(seen.code[1], (uintptr_t)marked);
+	EXPECT_EQ(marked(6), 7);
+	EXPECT_EQ(seen.calls, 1);
+	EXPECT(debug_is_clear(self));
+	catch_no_more(&h);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+}
+
+TEST(a_watchpoint_sees_stores_of_the_program)
+{
+	arm_debug_state64_t state = { .__wvr[0] = (uintptr_t)&watched[1], .__wcr[0] = BREAK_ON_STORE };
+	mach_port_t self = mach_thread_self();
+	struct handler h;
+	int fds[2];
+
+	REQUIRE(catch_breakpoints(&h, disarm) && EXPECT_EQ(pipe(fds), 0));
+	watched[1] = 1;
+	REQUIRE(EXPECT_EQ(set_debug(self, &state), KERN_SUCCESS));
+	*(volatile uint64_t *)&watched[0] = 7; /* beside it */
+	EXPECT_EQ(*(volatile uint64_t *)&watched[1], 1);
+	EXPECT_EQ(write(fds[1], "kernel!", 8), 8);
+	EXPECT_EQ(read(fds[0], &watched[1], 8), 8); /* the kernel's stores are not the program's */
+	EXPECT_EQ(memcmp(&watched[1], "kernel!", 8), 0);
+	EXPECT_EQ(seen.calls, 0);
+	*(volatile uint64_t *)&watched[1] = 9;
+	EXPECT_EQ(watched[1], 9);
+	EXPECT_EQ(seen.calls, 1);
+	EXPECT_EQ(seen.type, EXC_BREAKPOINT);
+	EXPECT_EQ(seen.code[0], EXC_ARM_DA_DEBUG);
+	EXPECT_EQ(seen.code[1], (uintptr_t)&watched[1]);
+	close(fds[0]);
+	close(fds[1]);
+	catch_no_more(&h);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+}
+
+#define STEPS 40
+
+static uint64_t step_pc[STEPS];
+
+/* Steps on, STEPS times. */
+static kern_return_t
+step_again(mach_port_t thread)
+{
+	arm_debug_state64_t state;
+	arm_thread_state64_t registers;
+	mach_msg_type_number_t count = ARM_THREAD_STATE64_COUNT;
+	kern_return_t kr = thread_get_state(thread, ARM_THREAD_STATE64, (thread_state_t)&registers, &count);
+
+	if (kr != KERN_SUCCESS || seen.calls > STEPS || !debug_is_clear(thread)) {
+		return KERN_FAILURE;
+	}
+	step_pc[seen.calls - 1] = registers.__pc;
+	memset(&state, 0, sizeof(state));
+	state.__mdscr_el1 = seen.calls < STEPS;
+	kr = set_debug(thread, &state);
+	/* The registers set after it leave the step alone. */
+	return kr == KERN_SUCCESS
+		   ? thread_set_state(thread, ARM_THREAD_STATE64, (thread_state_t)&registers, count)
+		   : kr;
+}
+
+TEST(single_steps_are_one_instruction_long)
+{
+	arm_debug_state64_t state = { .__mdscr_el1 = 1 };
+	mach_port_t self = mach_thread_self();
+	struct handler h;
+	int apart = 0;
+
+	REQUIRE(catch_breakpoints(&h, step_again));
+	REQUIRE(EXPECT_EQ(set_debug(self, &state), KERN_SUCCESS));
+	for (volatile int i = 0; i < 100; i++) {
+		(void)marked(i);
+	}
+	EXPECT_EQ(seen.calls, STEPS);
+	EXPECT_EQ(seen.type, EXC_BREAKPOINT);
+	EXPECT_EQ(seen.code[0], EXC_ARM_BREAKPOINT);
+	for (int i = 1; i < STEPS; i++) {
+		apart += step_pc[i] == step_pc[i - 1] + 4;
+		EXPECT(step_pc[i] != step_pc[i - 1]);
+	}
+	EXPECT(apart > STEPS / 2); /* the others are branches */
+	EXPECT(debug_is_clear(self));
+	catch_no_more(&h);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+}
+
+static void *
+look_at_own_debug_state(void *out)
+{
+	mach_port_t self = mach_thread_self();
+
+	(void)get_debug(self, out);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+	return NULL;
+}
+
+TEST(new_threads_begin_with_the_tasks_debug_state)
+{
+	arm_debug_state64_t state = { .__wvr[0] = (uintptr_t)&watched[1], .__wcr[0] = BREAK_ON_STORE }, back;
+	const arm_debug_state64_t none = { 0 };
+	mach_msg_type_number_t count = ARM_DEBUG_STATE64_COUNT;
+	mach_port_t self = mach_thread_self();
+	pthread_t thread;
+
+	EXPECT_EQ(task_get_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&back, &count), KERN_SUCCESS);
+	EXPECT(count == ARM_DEBUG_STATE64_COUNT && memcmp(&back, &none, sizeof(back)) == 0);
+	EXPECT_EQ(task_set_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&state, count), KERN_SUCCESS);
+	EXPECT_EQ(task_get_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&back, &count), KERN_SUCCESS);
+	EXPECT_EQ(memcmp(&back, &state, sizeof(back)), 0);
+	memset(&back, 0, sizeof(back));
+	EXPECT_EQ(pthread_create(&thread, NULL, look_at_own_debug_state, &back), 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(memcmp(&back, &state, sizeof(back)), 0);
+	EXPECT(debug_is_clear(self)); /* the thread was there before */
+
+	EXPECT_EQ(task_set_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&none, count), KERN_SUCCESS);
+	EXPECT_EQ(pthread_create(&thread, NULL, look_at_own_debug_state, &back), 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(memcmp(&back, &none, sizeof(back)), 0);
+
+	/* Only this flavor, whole, and with what a thread could have. */
+	EXPECT_EQ(task_set_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&state, count - 1),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(
+	    task_set_state(SELF, ARM_THREAD_STATE64, (thread_state_t)&state, 68), KERN_INVALID_ARGUMENT);
+	state.__wvr[0] = ~0ULL;
+	EXPECT_EQ(
+	    task_set_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&state, count), KERN_INVALID_ARGUMENT);
+	count--;
+	EXPECT_EQ(
+	    task_get_state(SELF, ARM_DEBUG_STATE64, (thread_state_t)&back, &count), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+}
+
+struct own_watch {
+	uint64_t *mine, *other;
+	volatile int hits; /* written by the handler */
+};
+
+static struct own_watch own_watch[2];
+
+static kern_return_t
+disarm_and_count(mach_port_t thread)
+{
+	own_watch[seen.code[1] == (int64_t)(uintptr_t)&watched[1]].hits++;
+	return disarm(thread);
+}
+
+/* Stores to what the other one watches, from one CPU to the next and in turns with it; then to its own. */
+static void *
+store_to_the_others(void *arg)
+{
+	struct own_watch *w = arg;
+	arm_debug_state64_t state = { .__wvr[0] = (uintptr_t)w->mine, .__wcr[0] = BREAK_ON_STORE };
+	mach_port_t self = mach_thread_self();
+
+	EXPECT_EQ(set_debug(self, &state), KERN_SUCCESS);
+	for (int i = 0; i < 500; i++) {
+		*(volatile uint64_t *)w->other = (uint64_t)i;
+		(void)swtch_pri(0);
+	}
+	EXPECT_EQ(w->hits, 0);
+	*(volatile uint64_t *)w->mine = 1;
+	EXPECT_EQ(w->hits, 1);
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+	return NULL;
+}
+
+TEST(each_thread_has_watchpoints_of_its_own)
+{
+	struct handler h;
+	pthread_t threads[2];
+
+	resume = disarm_and_count;
+	REQUIRE(handler_start(&h));
+	EXPECT_EQ(task_set_exception_ports(SELF, EXC_MASK_BREAKPOINT, h.port,
+		      (exception_behavior_t)(EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES), 0),
+	    KERN_SUCCESS);
+	for (int i = 0; i < 2; i++) {
+		own_watch[i] = (struct own_watch){ .mine = &watched[i], .other = &watched[!i] };
+		EXPECT_EQ(pthread_create(&threads[i], NULL, store_to_the_others, &own_watch[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		EXPECT_EQ(own_watch[i].hits, 1);
+	}
+	EXPECT_EQ(task_set_exception_ports(SELF, EXC_MASK_BREAKPOINT, MACH_PORT_NULL, 0, 0), KERN_SUCCESS);
+	handler_stop(&h);
+	resume = step_thread;
+}

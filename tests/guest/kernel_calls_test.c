@@ -530,7 +530,7 @@ TEST(calls_with_little_to_do)
 	EXPECT_EQ(host_reboot(SELF, 0), KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(task_set_info(SELF, TASK_TRACE_MEMORY_INFO, words, 6), KERN_NOT_SUPPORTED);
 	EXPECT_EQ(task_set_info(SELF, MACH_TASK_BASIC_INFO, words, 12), KERN_INVALID_ARGUMENT);
-	EXPECT_EQ(task_get_state(SELF, ARM_DEBUG_STATE64, state, &count), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(task_get_state(SELF, ARM_THREAD_STATE64, state, &count), KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(task_set_state(SELF, ARM_THREAD_STATE64, state, 68), KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(mach_port_deallocate(SELF, host), KERN_SUCCESS);
 	EXPECT_EQ(mach_port_deallocate(SELF, thread), KERN_SUCCESS);

@@ -41,6 +41,7 @@ static const struct flavor {
 	{ ARM_EXCEPTION_STATE64, ARM_EXCEPTION_STATE64_COUNT, false },
 	{ ARM_EXCEPTION_STATE64_V2, ARM_EXCEPTION_STATE64_V2_COUNT, false },
 	{ ARM_NEON_STATE64, ARM_NEON_STATE64_COUNT, true },
+	{ ARM_DEBUG_STATE64, ARM_DEBUG_STATE64_COUNT, true },
 };
 #define KNOWN (sizeof(flavors) / sizeof(flavors[0]))
 

@@ -21,10 +21,27 @@
 #define ARM_DEBUG_STATE64        15
 #define ARM_NEON_STATE           16
 #define ARM_NEON_STATE64         17
+#define ARM_CPMU_STATE64         18
 #define ARM_PAGEIN_STATE         27
+#define ARM_SME_STATE            28 /* from here on: of processors with SVE and SME; not supported */
+#define ARM_SVE_Z_STATE1         29
+#define ARM_SVE_Z_STATE2         30
+#define ARM_SVE_P_STATE          31
+#define ARM_SME_ZA_STATE1        32
+#define ARM_SME2_STATE           48
+#define THREAD_STATE_FLAVORS     50
+#define THREAD_STATE_FLAVOR_LIST 0 /* asks for a list of flavors; not supported */
 
 /* Sizes in 32-bit words. */
 #define ARM_THREAD_STATE64_COUNT       68
+#define ARM_THREAD_STATE_COUNT         17 /* of 32-bit programs, like the next two */
+#define ARM_THREAD_STATE32_COUNT       17
+#define ARM_EXCEPTION_STATE_COUNT      3
+#define ARM_VFP_STATE_COUNT            65
+#define ARM_NEON_STATE_COUNT           68
+#define ARM_DEBUG_STATE_COUNT          64
+#define ARM_DEBUG_STATE32_COUNT        66
+#define ARM_PAGEIN_STATE_COUNT         1
 #define ARM_EXCEPTION_STATE64_COUNT    4
 #define ARM_EXCEPTION_STATE64_V2_COUNT 4
 #define ARM_DEBUG_STATE64_COUNT        130
@@ -73,6 +90,12 @@ typedef struct arm_neon_state64 {
 	uint32_t ARM_STATE(fpcr);
 } arm_neon_state64_t;
 
+/*
+ * Hardware breakpoints (b) and watchpoints (w): value and control registers as the architecture has them; bit 0 of a control
+ * register enables. Matching is by address and in user mode only, whatever the other bits of a breakpoint's control register
+ * say. Of mdscr_el1 bit 0 counts: the thread makes a single step, takes EXC_BREAKPOINT, and the bit is clear again.
+ * A task's state is what its new threads begin with.
+ */
 typedef struct arm_debug_state64 {
 	uint64_t ARM_STATE(bvr)[16];
 	uint64_t ARM_STATE(bcr)[16];
