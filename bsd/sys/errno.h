@@ -119,6 +119,10 @@
 #define ERESTART    (-1) /* execute the svc again */
 #define EJUSTRETURN (-2) /* the handler has set the registers itself */
 #else
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 int *__error(void);
+__END_DECLS
 #define errno (*__error())
 #endif

@@ -96,8 +96,14 @@ struct flock {
 _Static_assert(sizeof(struct flock) == 24, "flock");
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 int open(const char *path, int flags, ...);
 int openat(int fd, const char *path, int flags, ...);
 int creat(const char *path, mode_t mode);
 int fcntl(int fd, int command, ...);
+
+__END_DECLS
 #endif

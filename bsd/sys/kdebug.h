@@ -120,6 +120,10 @@ _Static_assert(
 _Static_assert(sizeof(kbufinfo_t) == 20 && sizeof(kd_regtype) == 20, "public layout");
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 /*
  * Events of a program's own, by ids of its choice outside class Trace. They return 0 also while nothing is traced;
  * EPERM for class Trace. kdebug_trace is also the name of the system call with 32-bit arguments on older systems.
@@ -127,4 +131,6 @@ _Static_assert(sizeof(kbufinfo_t) == 20 && sizeof(kd_regtype) == 20, "public lay
 int kdebug_trace(uint32_t debugid, uint64_t arg1, uint64_t arg2, uint64_t arg3, uint64_t arg4);
 /* Names a thing: returns the string's number for arguments of events, 0 while nothing is traced; (uint64_t)-1 error. */
 uint64_t kdebug_trace_string(uint32_t debugid, uint64_t str_id, const char *str);
+
+__END_DECLS
 #endif

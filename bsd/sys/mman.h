@@ -65,6 +65,10 @@
 #define MINCORE_ANONYMOUS        0x80
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 int munmap(void *addr, size_t len);
 int mprotect(void *addr, size_t len, int prot);
@@ -76,4 +80,6 @@ int munlock(const void *addr, size_t len);
 int mlockall(int flags);
 int munlockall(void);
 int minherit(void *addr, size_t len, int inherit);
+
+__END_DECLS
 #endif

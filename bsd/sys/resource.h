@@ -57,9 +57,15 @@ _Static_assert(sizeof(struct rusage) == 144, "rusage");
 _Static_assert(sizeof(struct rlimit) == 16, "rlimit");
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 int getrusage(int who, struct rusage *usage);
 int getrlimit(int resource, struct rlimit *limit);
 int setrlimit(int resource, const struct rlimit *limit);
 int getpriority(int which, id_t who);
 int setpriority(int which, id_t who, int priority);
+
+__END_DECLS
 #endif

@@ -19,6 +19,12 @@ typedef struct fd_set {
 _Static_assert(sizeof(struct fd_set) == 128, "fd_set");
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 int select(int nfds, fd_set *__restrict r, fd_set *__restrict w, fd_set *__restrict e,
     struct timeval *__restrict timeout);
+
+__END_DECLS
 #endif

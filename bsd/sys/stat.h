@@ -71,6 +71,10 @@ _Static_assert(__builtin_offsetof(struct stat, st_size) == 96, "stat.st_size");
 #define S_ISSOCK(m) (((m) & S_IFMT) == S_IFSOCK)
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 int stat(const char *__restrict path, struct stat *__restrict st);
 int lstat(const char *__restrict path, struct stat *__restrict st);
 int fstat(int fd, struct stat *st);
@@ -81,4 +85,6 @@ int mkfifo(const char *path, mode_t mode);
 int chmod(const char *path, mode_t mode);
 int fchmod(int fd, mode_t mode);
 mode_t umask(mode_t mask);
+
+__END_DECLS
 #endif

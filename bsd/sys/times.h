@@ -14,6 +14,12 @@ struct tms {
 };
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 /* Also tells the time since the machine started; (clock_t)-1 on failure. */
 clock_t times(struct tms *usage);
+
+__END_DECLS
 #endif

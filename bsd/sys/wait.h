@@ -30,9 +30,15 @@
 #define WAIT_MYPGRP 0
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 struct rusage;
 pid_t wait(int *status);
 pid_t waitpid(pid_t pid, int *status, int options);
 pid_t wait3(int *status, int options, struct rusage *usage);
 pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage);
+
+__END_DECLS
 #endif

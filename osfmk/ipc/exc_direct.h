@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ipc/exc_actions.h>
+#include <ipc/receive.h>
 #include <kern/kern_types.h>
 #include <vm/vm_types.h>
 
@@ -12,7 +13,7 @@
  * How a thread that waits for an answer receives: the trailer bits keep the message fast path away from it, which
  * writes to user memory.
  */
-#define EXC_WAIT_OPTION ((uint32_t)MACH_RCV_TRAILER_MASK)
+#define EXC_WAIT_OPTION IPC_TRAILER_OPTIONS
 
 /* The wait for the answer as wakers will see it; before wait_prepare. */
 void exc_wait_prepare(thread_t self, ipc_port_t reply);

@@ -174,7 +174,7 @@ ipc_receive_prepare(thread_t self, void *object, uint64_t deadline)
 	self->ipc.ith_place = ITH_WORD;
 	thread_set_continuation(self, ipc_receive_continue, NULL);
 	self->ipc.ith_fast_size =
-	    self->ipc.ith_option & (uint32_t)MACH_RCV_TRAILER_MASK
+	    self->ipc.ith_option & IPC_TRAILER_OPTIONS
 		? 0
 		: (self->ipc.ith_rcv_size & ~ITH_TIMED) | (deadline != 0 ? ITH_TIMED : 0);
 	wait_prepare(self, THREAD_ABORTSAFE, deadline); /* [F1] of mach_msg_fastpath.c */

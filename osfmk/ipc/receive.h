@@ -11,6 +11,9 @@
 #include <ipc/port.h>
 #include <kern/kern_types.h>
 
+/* Type and elements of the trailer, as receive options ask for them. */
+#define IPC_TRAILER_OPTIONS 0xff000000U
+
 /* Bytes of the trailer that the receive options ask for. */
 OS_INLINE uint32_t
 ipc_trailer_size(uint32_t option)

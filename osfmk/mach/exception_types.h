@@ -68,6 +68,8 @@ typedef mach_port_t exception_port_t;
 
 /* EXC_SOFTWARE code: a debugger sees a signal. */
 #define EXC_SOFT_SIGNAL 0x10003
+#define EXC_MACF_MIN    0x20000 /* codes of security policies */
+#define EXC_MACF_MAX    0x2ffff
 
 /* First codes on arm. */
 #define EXC_ARM_FP_UNDEFINED   0x0

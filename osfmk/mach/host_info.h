@@ -12,8 +12,8 @@ typedef integer_t *host_info64_t;
 #define KERNEL_VERSION_MAX 512
 typedef char kernel_version_t[KERNEL_VERSION_MAX];
 
-#define HOST_INFO_MAX   68  /* words, host_info and host_statistics */
-#define HOST_INFO64_MAX 256 /* words, host_statistics64 */
+#define HOST_INFO_MAX   1024 /* words: more than any answer has */
+#define HOST_INFO64_MAX 256  /* words, host_statistics64 */
 
 #define HOST_BASIC_INFO          1
 #define HOST_SCHED_INFO          3
@@ -21,13 +21,26 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_PRIORITY_INFO       5
 #define HOST_SEMAPHORE_TRAPS     7
 #define HOST_MACH_MSG_TRAP       8
+#define HOST_VM_PURGABLE         9 /* this and the next two: not answered */
+#define HOST_DEBUG_INFO_INTERNAL 10
+#define HOST_CAN_HAS_DEBUGGER    11
 #define HOST_PREFERRED_USER_ARCH 12
 
 /* host_statistics */
-#define HOST_LOAD_INFO     1
-#define HOST_VM_INFO       2
-#define HOST_CPU_LOAD_INFO 3
-#define HOST_VM_INFO64     4
+#define HOST_LOAD_INFO         1
+#define HOST_VM_INFO           2
+#define HOST_CPU_LOAD_INFO     3
+#define HOST_VM_INFO64         4
+#define HOST_EXTMOD_INFO64     5 /* this and what follows: not answered */
+#define HOST_EXPIRED_TASK_INFO 6
+
+#define HOST_VM_INFO_REV0_COUNT     12
+#define HOST_VM_INFO_REV1_COUNT     14
+#define HOST_VM_INFO_REV2_COUNT     15
+#define HOST_VM_INFO_LATEST_COUNT   HOST_VM_INFO_REV2_COUNT
+#define HOST_VM_INFO64_REV0_COUNT   24
+#define HOST_VM_INFO64_REV1_COUNT   38
+#define HOST_VM_INFO64_LATEST_COUNT HOST_VM_INFO64_REV1_COUNT
 
 #define HOST_BASIC_INFO_COUNT    12
 #define HOST_SCHED_INFO_COUNT    2

@@ -17,9 +17,15 @@ typedef struct mach_timebase_info mach_timebase_info_data_t;
 _Static_assert(sizeof(struct mach_timebase_info) == 8, "mach_timebase_info");
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 kern_return_t mach_timebase_info(mach_timebase_info_t info);
 kern_return_t mach_wait_until(uint64_t deadline);
 uint64_t mach_absolute_time(void);
 uint64_t mach_approximate_time(void);
 uint64_t mach_continuous_time(void);
+
+__END_DECLS
 #endif

@@ -69,8 +69,12 @@ typedef task_t *task_array_t;
 typedef thread_act_t *thread_act_array_t;
 typedef exception_handler_t *exception_handler_array_t;
 
-#define TASK_NULL      ((task_t)0)
-#define THREAD_NULL    ((thread_t)0)
-#define SEMAPHORE_NULL ((semaphore_t)0)
-#define HOST_NULL      ((host_t)0)
+#define TASK_NULL          ((task_t)0)
+#define HOST_PRIV_NULL     ((host_priv_t)0)
+#define PROCESSOR_NULL     ((processor_t)0)
+#define PROCESSOR_SET_NULL ((processor_set_t)0)
+#define CLOCK_NULL         ((clock_serv_t)0)
+#define THREAD_NULL        ((thread_t)0)
+#define SEMAPHORE_NULL     ((semaphore_t)0)
+#define HOST_NULL          ((host_t)0)
 #endif

@@ -34,17 +34,19 @@ typedef int mach_msg_filter_id;
 #define MACH_MSG_TIMEOUT_NONE 0
 
 /* msgh_bits. */
-#define MACH_MSGH_BITS_ZERO         0x0
-#define MACH_MSGH_BITS_REMOTE_MASK  0x1f
-#define MACH_MSGH_BITS_LOCAL_MASK   0x1f00
-#define MACH_MSGH_BITS_VOUCHER_MASK 0x1f0000
-#define MACH_MSGH_BITS_PORTS_MASK   0x1f1f1f
-#define MACH_MSGH_BITS_COMPLEX      0x80000000U
-#define MACH_MSGH_BITS_USER         0x801f1f1fU
-#define MACH_MSGH_BITS_RAISEIMP     0x20000000
-#define MACH_MSGH_BITS_IMPHOLDASRT  0x10000000
-#define MACH_MSGH_BITS_CIRCULAR     0x10000000
-#define MACH_MSGH_BITS_USED         0xb01f1f1fU
+#define MACH_MSGH_BITS_ZERO          0x0
+#define MACH_MSGH_BITS_REMOTE_MASK   0x1f
+#define MACH_MSGH_BITS_LOCAL_MASK    0x1f00
+#define MACH_MSGH_BITS_VOUCHER_MASK  0x1f0000
+#define MACH_MSGH_BITS_PORTS_MASK    0x1f1f1f
+#define MACH_MSGH_BITS_COMPLEX       0x80000000U
+#define MACH_MSGH_BITS_USER          0x801f1f1fU
+#define MACH_MSGH_BITS_RAISEIMP      0x20000000
+#define MACH_MSGH_BITS_DENAP         MACH_MSGH_BITS_RAISEIMP
+#define MACH_MSGH_BITS_IMPHOLDASRT   0x10000000
+#define MACH_MSGH_BITS_DENAPHOLDASRT MACH_MSGH_BITS_IMPHOLDASRT
+#define MACH_MSGH_BITS_CIRCULAR      0x10000000
+#define MACH_MSGH_BITS_USED          0xb01f1f1fU
 
 #define MACH_MSGH_BITS(remote, local) ((mach_msg_bits_t)((remote) | ((local) << 8)))
 #define MACH_MSGH_BITS_SET_PORTS(remote, local, voucher)                                          \
@@ -353,7 +355,7 @@ typedef struct {
 #define MACH_RCV_TRAILER_LABELS      8
 #define MACH_RCV_TRAILER_TYPE(x)     (((x) & 0xf) << 28)
 #define MACH_RCV_TRAILER_ELEMENTS(x) (((x) & 0xf) << 24)
-#define MACH_RCV_TRAILER_MASK        (0xffU << 24)
+#define MACH_RCV_TRAILER_MASK        (0xfU << 24) /* the elements; the type lies above them */
 #define GET_RCV_ELEMENTS(option)     (((option) >> 24) & 0xf)
 
 /* Options of mach_msg2 above the 32 bits: exactly one of the four kinds goes with a send. */
@@ -433,7 +435,13 @@ _Static_assert(sizeof(mach_msg_audit_trailer_t) == 52, "trailer, audit form");
 _Static_assert(sizeof(mach_msg_context_trailer_t) == 60, "trailer, context form");
 _Static_assert(sizeof(mach_msg_mac_trailer_t) == 68, "trailer, longest form");
 
+#define MACH_MSG_DESCRIPTOR_NULL ((mach_msg_descriptor_t *)0)
+
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option, mach_msg_size_t send_size,
     mach_msg_size_t rcv_size, mach_port_name_t rcv_name, mach_msg_timeout_t timeout, mach_port_name_t notify);
 mach_msg_return_t mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t option,
@@ -446,4 +454,6 @@ mach_msg_return_t mach_msg2(mach_msg_header_t *msg, mach_msg_option64_t option64
 mach_msg_return_t mach_msg_send(mach_msg_header_t *msg);
 mach_msg_return_t mach_msg_receive(mach_msg_header_t *msg);
 void mach_msg_destroy(mach_msg_header_t *msg);
+
+__END_DECLS
 #endif

@@ -180,6 +180,18 @@ typedef struct mach_port_qos {
 #define MPG_STRICT            0x1
 #define MPG_IMMOVABLE_RECEIVE 0x2
 
+/* What an EXC_GUARD of a port tells more, in the top byte of its subcode. */
+#define MPG_FLAGS_IMMOVABLE_PINNED                (0x01ULL << 56) /* IMMOVABLE */
+#define MPG_FLAGS_MOD_REFS_PINNED_DEALLOC         (0x01ULL << 56) /* MOD_REFS */
+#define MPG_FLAGS_MOD_REFS_PINNED_DESTROY         (0x02ULL << 56)
+#define MPG_FLAGS_MOD_REFS_PINNED_COPYIN          (0x04ULL << 56)
+#define MPG_FLAGS_STRICT_REPLY_INVALID_REPLY_DISP (0x01ULL << 56) /* STRICT_REPLY */
+#define MPG_FLAGS_STRICT_REPLY_INVALID_REPLY_PORT (0x02ULL << 56)
+#define MPG_FLAGS_STRICT_REPLY_INVALID_VOUCHER    (0x04ULL << 56)
+#define MPG_FLAGS_STRICT_REPLY_NO_BANK_ATTR       (0x08ULL << 56)
+#define MPG_FLAGS_STRICT_REPLY_MISMATCHED_PERSONA (0x10ULL << 56)
+#define MPG_FLAGS_STRICT_REPLY_MASK               (0xffULL << 56)
+
 _Static_assert(sizeof(mach_port_status_t) == 40, "mach_port_status");
 _Static_assert(sizeof(mach_port_info_ext_t) == 68, "mach_port_info_ext");
 _Static_assert(sizeof(mach_port_options_t) == 24, "mach_port_options");

@@ -10,8 +10,8 @@ typedef integer_t *processor_info_array_t;
 typedef integer_t processor_set_flavor_t;
 typedef integer_t *processor_set_info_t;
 
-#define PROCESSOR_INFO_MAX     20 /* words */
-#define PROCESSOR_SET_INFO_MAX 5
+#define PROCESSOR_INFO_MAX     1024 /* words: more than any answer has */
+#define PROCESSOR_SET_INFO_MAX 1024
 
 /* processor_info, host_processor_info */
 #define PROCESSOR_BASIC_INFO          1

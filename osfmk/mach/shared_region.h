@@ -39,7 +39,13 @@ struct shared_file_mapping_slide_np {
 };
 
 #ifndef KERNEL
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 int shared_region_check_np(uint64_t *start_address);
 int shared_region_map_and_slide_2_np(uint32_t files_count, const struct shared_file_np *files,
     uint32_t mappings_count, const struct shared_file_mapping_slide_np *mappings);
+
+__END_DECLS
 #endif

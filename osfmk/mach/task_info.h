@@ -35,28 +35,34 @@ typedef integer_t *task_info_t;
 
 #define TASK_INFO_MAX 94 /* words a caller may ask for in one call */
 
-#define TASK_ABSOLUTETIME_INFO    1
-#define TASK_EVENTS_INFO          2
-#define TASK_THREAD_TIMES_INFO    3
-#define TASK_KERNELMEMORY_INFO    7
-#define TASK_SECURITY_TOKEN       13
-#define TASK_AUDIT_TOKEN          15
-#define TASK_AFFINITY_TAG_INFO    16
-#define TASK_DYLD_INFO            17
-#define TASK_BASIC_INFO_64        18
-#define TASK_BASIC_INFO           18
-#define TASK_EXTMOD_INFO          19
-#define MACH_TASK_BASIC_INFO      20
-#define TASK_POWER_INFO           21
-#define TASK_VM_INFO              22
-#define TASK_VM_INFO_PURGEABLE    23
-#define TASK_TRACE_MEMORY_INFO    24
-#define TASK_WAIT_STATE_INFO      25
-#define TASK_POWER_INFO_V2        26
-#define TASK_FLAGS_INFO           28
-#define TASK_DEBUG_INFO_INTERNAL  29
-#define TASK_SUSPEND_STATS_INFO   30
-#define TASK_SUSPEND_SOURCES_INFO 31
+#define TASK_ABSOLUTETIME_INFO         1
+#define TASK_EVENTS_INFO               2
+#define TASK_THREAD_TIMES_INFO         3
+#define TASK_KERNELMEMORY_INFO         7
+#define TASK_SECURITY_TOKEN            13
+#define TASK_AUDIT_TOKEN               15
+#define TASK_AFFINITY_TAG_INFO         16
+#define TASK_DYLD_INFO                 17
+#define TASK_BASIC_INFO_64             18
+#define TASK_BASIC_INFO                18
+#define TASK_EXTMOD_INFO               19
+#define MACH_TASK_BASIC_INFO           20
+#define TASK_POWER_INFO                21
+#define TASK_VM_INFO                   22
+#define TASK_VM_INFO_PURGEABLE         23
+#define TASK_TRACE_MEMORY_INFO         24
+#define TASK_WAIT_STATE_INFO           25
+#define TASK_POWER_INFO_V2             26
+#define TASK_FLAGS_INFO                28
+#define TASK_DEBUG_INFO_INTERNAL       29
+#define TASK_SUSPEND_STATS_INFO        30
+#define TASK_SUSPEND_SOURCES_INFO      31
+#define TASK_BASIC_INFO_32             4 /* of 32-bit systems: not answered */
+#define TASK_BASIC2_INFO_32            6
+#define TASK_BASIC_INFO_64_2           18
+#define TASK_VM_INFO_PURGEABLE_ACCOUNT 27
+#define TASK_DYLD_ALL_IMAGE_INFO_32    0
+#define TASK_DYLD_ALL_IMAGE_INFO_64    1
 
 /* Sizes in words. */
 #define TASK_ABSOLUTETIME_INFO_COUNT 8
@@ -66,6 +72,8 @@ typedef integer_t *task_info_t;
 #define TASK_AUDIT_TOKEN_COUNT       8
 #define TASK_DYLD_INFO_COUNT         5
 #define TASK_BASIC_INFO_64_COUNT     10
+#define TASK_BASIC_INFO_64_2_COUNT   10
+#define TASK_BASIC_INFO_32_COUNT     8
 #define TASK_BASIC_INFO_COUNT        10
 #define MACH_TASK_BASIC_INFO_COUNT   12
 #define TASK_POWER_INFO_COUNT        12

@@ -11,6 +11,15 @@ typedef int vm_purgable_t;
 #define VM_PURGABLE_EMPTY       2
 #define VM_PURGABLE_DENY        3
 #define VM_PURGABLE_STATE_MASK  3
+#define VM_PURGABLE_STATE_MIN   VM_PURGABLE_NONVOLATILE
+#define VM_PURGABLE_STATE_MAX   VM_PURGABLE_DENY
+
+/* Where in a state the fields lie. */
+#define VM_VOLATILE_ORDER_SHIFT    4
+#define VM_PURGABLE_ORDERING_SHIFT 5
+#define VM_PURGABLE_BEHAVIOR_SHIFT 6
+#define VM_PURGABLE_NO_AGING_SHIFT 16
+#define VM_PURGABLE_NO_AGING_MASK  0x10000
 
 /* With VM_PURGABLE_VOLATILE: which goes first. */
 #define VM_PURGABLE_NO_AGING            0x10000

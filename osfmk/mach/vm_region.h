@@ -25,6 +25,10 @@ typedef int *vm_page_info_t;
 #define VM_REGION_TOP_INFO_COUNT             5
 #define VM_REGION_SUBMAP_SHORT_INFO_COUNT_64 12
 #define VM_REGION_SUBMAP_INFO_COUNT_64       19
+#define VM_REGION_INFO_MAX                   1024 /* words: more than any answer has */
+#define VM_REGION_SUBMAP_INFO_V0_SIZE        64   /* bytes */
+#define VM_REGION_SUBMAP_INFO_V1_SIZE        68
+#define VM_REGION_SUBMAP_INFO_V2_SIZE        76
 #define VM_REGION_SUBMAP_INFO_V0_COUNT_64    16
 #define VM_REGION_SUBMAP_INFO_V1_COUNT_64    17
 #define VM_REGION_SUBMAP_INFO_V2_COUNT_64    19
@@ -41,15 +45,18 @@ typedef int *vm_page_info_t;
 #define SM_LARGE_PAGE      8
 
 /* Dispositions of mach_vm_page_query, page_range_query and page_info. */
-#define VM_PAGE_QUERY_PAGE_PRESENT     0x1
-#define VM_PAGE_QUERY_PAGE_FICTITIOUS  0x2
-#define VM_PAGE_QUERY_PAGE_REF         0x4
-#define VM_PAGE_QUERY_PAGE_DIRTY       0x8
-#define VM_PAGE_QUERY_PAGE_PAGED_OUT   0x10
-#define VM_PAGE_QUERY_PAGE_COPIED      0x20
-#define VM_PAGE_QUERY_PAGE_SPECULATIVE 0x40
-#define VM_PAGE_QUERY_PAGE_EXTERNAL    0x80
-#define VM_PAGE_QUERY_PAGE_REUSABLE    0x800
+#define VM_PAGE_QUERY_PAGE_PRESENT      0x1
+#define VM_PAGE_QUERY_PAGE_FICTITIOUS   0x2
+#define VM_PAGE_QUERY_PAGE_REF          0x4
+#define VM_PAGE_QUERY_PAGE_DIRTY        0x8
+#define VM_PAGE_QUERY_PAGE_PAGED_OUT    0x10
+#define VM_PAGE_QUERY_PAGE_COPIED       0x20
+#define VM_PAGE_QUERY_PAGE_SPECULATIVE  0x40
+#define VM_PAGE_QUERY_PAGE_EXTERNAL     0x80
+#define VM_PAGE_QUERY_PAGE_CS_VALIDATED 0x100
+#define VM_PAGE_QUERY_PAGE_CS_TAINTED   0x200
+#define VM_PAGE_QUERY_PAGE_CS_NX        0x400
+#define VM_PAGE_QUERY_PAGE_REUSABLE     0x800
 
 typedef struct vm_page_info_basic {
 	int disposition;

@@ -2,11 +2,15 @@
 import glob
 import json
 import os
+import re
 import tempfile
 import unittest
 
 import tests.host.tree as tree
 from x.usage import ROOT
+
+# Of a dumped function: nobody links to it.
+INTERNAL = re.compile(r" (static|implicit|inline)\b")
 
 LAYERS = ("libkern", "osfmk", "bsd", "iokit")
 
@@ -54,13 +58,15 @@ MACH_NAMES = {
              " mach_param mach_port mach_syscalls mach_time mach_traps mach_types mach_vm mach_voucher"
              " mach_voucher_types machine memory_entry memory_object_types message mig mig_errors mk_timer ndr notify"
              " policy port processor processor_info processor_set rpc semaphore shared_memory_server shared_region"
-             " std_types sync_policy task task_info task_policy task_special_ports thread_act thread_info thread_policy"
+             " std_types sync sync_policy syscall_sw task task_info task_policy task_special_ports thread_act thread_info thread_policy"
              " thread_special_ports thread_state thread_status thread_switch time_value vm_attributes vm_behavior"
              " vm_inherit vm_map vm_page_size vm_param vm_prot vm_purgable vm_region vm_statistics vm_sync vm_task"
              " vm_types",
-    "mach/arm/": "boolean exception kern_return processor_info thread_state thread_status vm_param vm_types",
-    "mach/machine/": "boolean exception kern_return processor_info thread_state thread_status vm_param vm_types",
-    "mach_debug/": "hash_info ipc_info mach_debug mach_debug_types zone_info",
+    "mach/arm/": "_structs boolean exception kern_return ndr_def processor_info rpc syscall_sw thread_state thread_status"
+                 " vm_param vm_types",
+    "mach/machine/": "_structs boolean exception kern_return ndr_def processor_info rpc syscall_sw thread_state"
+                     " thread_status vm_param vm_types",
+    "mach_debug/": "hash_info ipc_info lockgroup_info mach_debug mach_debug_types page_info vm_info zone_info",
     "os/": "availability base lock overflow",
     "servers/": "bootstrap bootstrap_defs",
 }
@@ -97,6 +103,19 @@ class Headers(unittest.TestCase):
                 text, status = tree.said([*_sdk_command(driver, f"-std={language}"), "-fsyntax-only", source],
                                          folder=tree.release())
                 self.assertEqual(status, 0, f"{language}: {text}")
+
+    def test_functions_have_c_names_in_cxx(self):
+        """What the compiler reads outside of extern "C" has a name that no C library has."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "all.cpp")
+            with open(source, "w", encoding="utf-8") as file:
+                file.writelines(f"#include <{header}>\n" for header in _sdk_headers())
+            text, _ = tree.said([*_sdk_command("clang++-19", "-std=c++17"), "-fsyntax-only", "-fno-color-diagnostics",
+                                 "-Xclang", "-ast-dump", source], folder=tree.release())
+        plain = [line for line in text.splitlines()
+                 if line.startswith(("|-FunctionDecl", "`-FunctionDecl")) and not INTERNAL.search(line)]
+        self.assertIn("LinkageSpecDecl", text)
+        tree.none(self, plain, "functions without C names:")
 
     def test_names_that_mach_programs_include(self):
         have = set(_sdk_headers())

@@ -1,7 +1,10 @@
 /* Reading directories. */
 #pragma once
 
+#include <sys/cdefs.h>
 #include <sys/dirent.h>
+
+__BEGIN_DECLS
 
 typedef struct _dirdesc DIR;
 
@@ -11,3 +14,5 @@ struct dirent *readdir(DIR *dir);
 int closedir(DIR *dir);
 void rewinddir(DIR *dir);
 int dirfd(DIR *dir);
+
+__END_DECLS

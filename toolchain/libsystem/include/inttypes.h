@@ -2,6 +2,9 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define PRId8   "d"
 #define PRId16  "d"
@@ -36,3 +39,5 @@
 intmax_t imaxabs(intmax_t n);
 intmax_t strtoimax(const char *__restrict s, char **__restrict end, int base);
 uintmax_t strtoumax(const char *__restrict s, char **__restrict end, int base);
+
+__END_DECLS

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define LC_ALL      0
 #define LC_COLLATE  1
@@ -12,3 +15,5 @@
 #define LC_MESSAGES 6
 
 char *setlocale(int category, const char *locale);
+
+__END_DECLS

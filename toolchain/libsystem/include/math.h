@@ -1,6 +1,10 @@
 /* Mathematics. Functions of float compute in double; long double is double. */
 #pragma once
 
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 #define M_E        2.71828182845904523536
 #define M_LOG2E    1.44269504088896340736
 #define M_LOG10E   0.43429448190325182765
@@ -106,3 +110,5 @@ long lrint(double x);
 long lround(double x);
 long long llrint(double x);
 long long llround(double x);
+
+__END_DECLS

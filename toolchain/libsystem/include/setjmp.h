@@ -1,6 +1,10 @@
 /* Non-local jumps. The variants without an underscore do not save the signal mask yet. */
 #pragma once
 
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 typedef long long jmp_buf[24];
 typedef jmp_buf sigjmp_buf;
 
@@ -8,3 +12,5 @@ int setjmp(jmp_buf env) __attribute__((returns_twice));
 _Noreturn void longjmp(jmp_buf env, int value);
 int _setjmp(jmp_buf env) __attribute__((returns_twice));
 _Noreturn void _longjmp(jmp_buf env, int value);
+
+__END_DECLS

@@ -6,6 +6,10 @@
 
 typedef int sig_atomic_t;
 
+struct _opaque_pthread_t;
+
+__BEGIN_DECLS
+
 int kill(pid_t pid, int signal);
 int raise(int signal);
 int sigaction(int signal, const struct sigaction *__restrict action, struct sigaction *__restrict old);
@@ -15,11 +19,10 @@ int sigpending(sigset_t *set);
 int sigsuspend(const sigset_t *mask);
 int sigaltstack(const stack_t *__restrict stack, stack_t *__restrict old);
 int sigwait(const sigset_t *__restrict set, int *__restrict signal);
-struct _opaque_pthread_t;
-__BEGIN_DECLS
 int pthread_kill(struct _opaque_pthread_t *thread, int signal);
-__END_DECLS
 int pthread_sigmask(int how, const sigset_t *__restrict set, sigset_t *__restrict old);
+
+__END_DECLS
 
 #define sigemptyset(set)      (*(set) = 0, 0)
 #define sigfillset(set)       (*(set) = ~(sigset_t)0, 0)

@@ -1,9 +1,12 @@
 /* Starting programs. */
 #pragma once
 
+#include <sys/cdefs.h>
 #include <sys/signal.h>
 #include <sys/spawn.h>
 #include <sys/types.h>
+
+__BEGIN_DECLS
 
 typedef void *posix_spawnattr_t;
 typedef void *posix_spawn_file_actions_t;
@@ -31,3 +34,5 @@ int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd
 int posix_spawn_file_actions_addinherit_np(posix_spawn_file_actions_t *actions, int fd);
 int posix_spawn_file_actions_addchdir_np(
     posix_spawn_file_actions_t *__restrict actions, const char *__restrict path);
+
+__END_DECLS

@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/cdefs.h>
 #include <sys/types.h>
+
+__BEGIN_DECLS
 
 typedef struct __sFILE FILE;
 typedef off_t fpos_t;
@@ -78,3 +81,5 @@ int vsnprintf(char *__restrict buf, size_t size, const char *__restrict format, 
 int vasprintf(char **__restrict out, const char *__restrict format, va_list ap) __PRINTF(2, 0);
 int sscanf(const char *__restrict s, const char *__restrict format, ...) __SCANF(2, 3);
 int vsscanf(const char *__restrict s, const char *__restrict format, va_list ap) __SCANF(2, 0);
+
+__END_DECLS

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/cdefs.h>
 #include <sys/types.h>
+
+__BEGIN_DECLS
 
 #define EXIT_SUCCESS 0
 #define EXIT_FAILURE 1
@@ -68,3 +71,5 @@ void srandom(unsigned seed);
 int getloadavg(double *averages, int count);
 
 const char *getprogname(void);
+
+__END_DECLS

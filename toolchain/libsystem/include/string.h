@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 #include <strings.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 void *memcpy(void *__restrict dst, const void *__restrict src, size_t len);
 void *memmove(void *dst, const void *src, size_t len);
@@ -37,3 +40,5 @@ char *strndup(const char *s, size_t len);
 char *strerror(int error);
 int strerror_r(int error, char *buf, size_t len);
 char *strsignal(int signal);
+
+__END_DECLS

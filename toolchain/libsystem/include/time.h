@@ -3,7 +3,10 @@
 
 #include <stddef.h>
 #include <sys/_time.h>
+#include <sys/cdefs.h>
 #include <sys/types.h>
+
+__BEGIN_DECLS
 
 #define CLOCKS_PER_SEC 1000000
 
@@ -21,3 +24,5 @@ time_t time(time_t *out);
 clock_t clock(void);
 double difftime(time_t end, time_t start);
 int nanosleep(const struct timespec *request, struct timespec *remain);
+
+__END_DECLS

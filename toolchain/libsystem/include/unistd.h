@@ -1,8 +1,11 @@
 /* Files, processes, the environment of a program. */
 #pragma once
 
+#include <sys/cdefs.h>
 #include <sys/fcntl.h>
 #include <sys/types.h>
+
+__BEGIN_DECLS
 
 #define STDIN_FILENO  0
 #define STDOUT_FILENO 1
@@ -78,3 +81,5 @@ int gethostname(char *name, size_t size);
 extern char *optarg;
 extern int optind, opterr, optopt, optreset;
 int getopt(int argc, char *const argv[], const char *options);
+
+__END_DECLS

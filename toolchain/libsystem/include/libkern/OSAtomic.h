@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define OS_ATOMIC_OP(name, type, op, order, amount_type)                  \
 	static inline type name(amount_type amount, volatile type *value) \
@@ -143,3 +146,5 @@ typedef volatile struct __attribute__((aligned(16))) {
 
 void OSAtomicFifoEnqueue(OSFifoQueueHead *list, void *element, size_t offset);
 void *OSAtomicFifoDequeue(OSFifoQueueHead *list, size_t offset);
+
+__END_DECLS

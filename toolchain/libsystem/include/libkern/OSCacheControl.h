@@ -2,6 +2,9 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define kCacheFunctionPrepareForExecution 1
 #define kCacheFunctionFlush               2
@@ -13,3 +16,5 @@ void sys_icache_invalidate(void *start, size_t len);
 
 /* What was written to the range has reached memory. */
 void sys_dcache_flush(void *start, size_t len);
+
+__END_DECLS

@@ -26,6 +26,9 @@
 #include <mach/thread_switch.h>
 #include <mach/vm_map.h>
 #include <mach/vm_page_size.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 kern_return_t host_page_size(host_t host, vm_size_t *size);
 
@@ -48,3 +51,5 @@ int task_inspect_for_pid(mach_port_name_t target, int pid, mach_port_name_t *tas
 
 kern_return_t mach_port_construct(
     ipc_space_t target, mach_port_options_ptr_t options, uint64_t context, mach_port_name_t *name);
+
+__END_DECLS

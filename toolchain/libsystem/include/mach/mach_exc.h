@@ -7,6 +7,9 @@
 #pragma once
 
 #include <mach/mach_types.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 boolean_t mach_exc_server(mach_msg_header_t *request, mach_msg_header_t *reply);
 
@@ -22,3 +25,5 @@ kern_return_t catch_mach_exception_raise_state_identity(mach_port_t exception_po
     mach_msg_type_number_t code_count, int *flavor, thread_state_t old_state,
     mach_msg_type_number_t old_state_count, thread_state_t new_state,
     mach_msg_type_number_t *new_state_count);
+
+__END_DECLS

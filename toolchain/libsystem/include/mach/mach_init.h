@@ -2,6 +2,9 @@
 #pragma once
 
 #include <mach/mach_types.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 extern mach_port_t mach_task_self_;
 #define mach_task_self() mach_task_self_
@@ -24,3 +27,5 @@ mach_port_t mach_host_self(void);
 mach_port_t mig_get_reply_port(void);
 void mig_dealloc_reply_port(mach_port_t port);
 void mig_put_reply_port(mach_port_t port);
+
+__END_DECLS

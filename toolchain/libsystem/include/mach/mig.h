@@ -6,6 +6,9 @@
 #include <mach/mig_errors.h>
 #include <mach/port.h>
 #include <mach/vm_types.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define __MigTypeCheck 1
 
@@ -55,3 +58,5 @@ int mig_strncpy(char *dest, const char *src, int len);
 int mig_strncpy_zerofill(char *dest, const char *src, int len);
 void mig_allocate(vm_address_t *address, vm_size_t size);
 void mig_deallocate(vm_address_t address, vm_size_t size);
+
+__END_DECLS

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <mach/mach_types.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 kern_return_t vm_allocate(vm_map_t task, vm_address_t *address, vm_size_t size, int flags);
 kern_return_t vm_deallocate(vm_map_t task, vm_address_t address, vm_size_t size);
@@ -35,3 +38,5 @@ kern_return_t vm_region_recurse_64(vm_map_t task, vm_address_t *address, vm_size
 kern_return_t vm_purgable_control(vm_map_t task, vm_address_t address, vm_purgable_t control, int *state);
 #define vm_region         vm_region_64
 #define vm_region_recurse vm_region_recurse_64
+
+__END_DECLS

@@ -7,6 +7,9 @@
 #include <os/base.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 #define OS_LOCK_API_VERSION 20160309
 
@@ -24,3 +27,5 @@ void os_unfair_lock_unlock(os_unfair_lock_t lock);
 /* End the program unless the calling thread holds the lock, or does not. */
 void os_unfair_lock_assert_owner(const os_unfair_lock *lock);
 void os_unfair_lock_assert_not_owner(const os_unfair_lock *lock);
+
+__END_DECLS

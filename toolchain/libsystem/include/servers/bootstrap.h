@@ -9,6 +9,9 @@
 #include <mach/mach_init.h>
 #include <mach/mach_types.h>
 #include <servers/bootstrap_defs.h>
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
 
 /*
  * The receive right of a service. For a name that nobody has, a port is made; for one of bootstrap_create_service,
@@ -29,3 +32,5 @@ kern_return_t bootstrap_create_service(mach_port_t bp, name_t service_name, mach
 kern_return_t bootstrap_status(mach_port_t bp, name_t service_name, bootstrap_status_t *service_active);
 
 const char *bootstrap_strerror(kern_return_t r);
+
+__END_DECLS

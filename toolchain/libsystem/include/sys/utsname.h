@@ -1,6 +1,10 @@
 /* The system's name. */
 #pragma once
 
+#include <sys/cdefs.h>
+
+__BEGIN_DECLS
+
 #define _SYS_NAMELEN 256
 
 struct utsname {
@@ -12,3 +16,5 @@ struct utsname {
 };
 
 int uname(struct utsname *name);
+
+__END_DECLS

@@ -1,0 +1,4 @@
+/* The register states of this machine. */
+#pragma once
+
+#include <mach/arm/thread_status.h>

@@ -1,0 +1,4 @@
+/* The data representation of this machine. */
+#pragma once
+
+#include <mach/ndr.h>

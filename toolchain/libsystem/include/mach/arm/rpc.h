@@ -1,0 +1,4 @@
+/* Routine descriptors, by an older name. */
+#pragma once
+
+#include <mach/mig.h>

@@ -1,0 +1,4 @@
+/* The register states of this machine. */
+#pragma once
+
+#include <mach/machine/thread_status.h>

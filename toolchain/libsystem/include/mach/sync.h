@@ -1,0 +1,4 @@
+/* Semaphores, by their older name. */
+#pragma once
+
+#include <mach/semaphore.h>
