@@ -11,10 +11,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from x import cc  # noqa: E402  the folder is known only now
 
+# What the SDK has no library for.
+CXX = ["-std=c++17", "-fno-exceptions", "-fno-rtti"]
+
 
 def main():
     source, program, out = sys.argv[1:]
-    words = [source, "-o", program, "-MD", "-MF", f"{program}.d", "-MT", program, "-Wl,-oso_prefix,."]
+    words = [source, *(CXX if source.endswith(".cc") else []), "-o", program, "-MD", "-MF", f"{program}.d", "-MT", program, "-Wl,-oso_prefix,."]
     return subprocess.run(cc.command(out, words), check=False).returncode
 
 

@@ -1,5 +1,7 @@
 """x cc: compiles and links C programs for Pluot, with what anybody could type.
 
+C++ as well, as far as it needs no C++ library: -fno-exceptions -fno-rtti.
+
     clang-19 --config=out/release/sysroot/pluot.cfg prog.c -o prog
 
 The configuration file in the sysroot holds every flag, so a build system needs nothing but that file.
