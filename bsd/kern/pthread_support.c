@@ -203,8 +203,7 @@ sys_bsdthread_create(
 	if (thread_create_user(current_task(), &thread) != KERN_SUCCESS) {
 		return (sysret_t){ .error = EAGAIN };
 	}
-	thread_reference(thread);
-	name = ipc_port_copyout_send(convert_thread_to_port(thread), current_task()->ipc.space);
+	name = ipc_thread_copyout_pinned(thread);
 	error = store_self_port(reg, pthread + reg->tsd_offset, name);
 	if (error == 0 && (flags & (PTHREAD_START_QOSCLASS | PTHREAD_START_SETSCHED)) != 0) {
 		error = start_scheduling(thread, flags);
@@ -261,6 +260,7 @@ sys_bsdthread_terminate(user_addr_t stackaddr, size_t freesize, uint32_t port, u
 		    current_task()->map, trunc_page(stackaddr), round_page(stackaddr + freesize));
 	}
 	if (port != 0) {
+		ipc_thread_unpin(current_thread());
 		(void)ipc_right_deallocate(current_task()->ipc.space, port);
 	}
 	if (notify > UINT32_MAX) {

@@ -309,8 +309,7 @@ make_thread(struct workq *wq, struct workq_thread *wt)
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
-	thread_reference(wt->wt_thread);
-	wt->wt_name = ipc_port_copyout_send(convert_thread_to_port(wt->wt_thread), wq->wq_task->ipc.space);
+	wt->wt_name = ipc_thread_copyout_pinned(wt->wt_thread);
 	thread_machine(wt->wt_thread)->tsd_base = wt->wt_pthread + wq->wq_proc->p_pthread.tsd_offset;
 	return KERN_SUCCESS;
 }

@@ -540,6 +540,33 @@ ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space)
 	return name;
 }
 
+mach_port_name_t
+ipc_thread_copyout_pinned(thread_t thread)
+{
+	ipc_port_t port;
+
+	thread_reference(thread);
+	port = convert_thread_to_port(thread);
+	if (IP_VALID(port)) {
+		lck_spin_lock(&port->ip_lock);
+		port->ip_flags |= IP_PINNED;
+		lck_spin_unlock(&port->ip_lock);
+	}
+	return ipc_port_copyout_send(port, thread->task->ipc.space);
+}
+
+void
+ipc_thread_unpin(thread_t thread)
+{
+	ipc_port_t port = os_atomic_load(&thread->ipc.ith_flavor[THREAD_FLAVOR_CONTROL], relaxed);
+
+	if (IP_VALID(port)) {
+		lck_spin_lock(&port->ip_lock);
+		port->ip_flags &= ~IP_PINNED;
+		lck_spin_unlock(&port->ip_lock);
+	}
+}
+
 /* One more send right to a port of the caller's own: mostly one that its space has already. */
 static mach_port_name_t
 ipc_self_port_copyout(ipc_space_t space, ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)

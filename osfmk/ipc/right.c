@@ -66,6 +66,47 @@ ipc_right_break_guard(ipc_space_t space, ipc_port_t port, uint32_t flavor, struc
 	}
 }
 
+/*
+ * Control ports of the task itself, and of its threads that say so: their names belong to the library, which keeps a
+ * reference, so the last one does not go while task or thread lives. Not so the rights that others have to them.
+ */
+static bool
+ipc_right_is_pinned(ipc_space_t space, uint64_t word)
+{
+	ipc_port_t port = nt_object(word);
+	thread_t thread;
+	bool pinned;
+
+	if (!(nt_rights(word) & NT_SEND) || space->is_task == TASK_NULL) {
+		return false;
+	}
+	if (port->ip_kotype == IKOT_TASK_CONTROL) {
+		return port == os_atomic_load(&space->is_task->ipc.flavor[TASK_FLAVOR_CONTROL], relaxed);
+	}
+	if (os_likely(!(port->ip_flags & IP_PINNED))) {
+		return false;
+	}
+	lck_spin_lock(&port->ip_lock);
+	thread = port->ip_kobject;
+	pinned = thread != THREAD_NULL && thread->task == space->is_task && (port->ip_flags & IP_PINNED);
+	lck_spin_unlock(&port->ip_lock);
+	return pinned;
+}
+
+/* True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of MPG_FLAGS_MOD_REFS_PINNED_*. */
+static bool
+ipc_right_keeps_last(ipc_space_t space, uint64_t word, uint64_t how, struct ipc_right_remains *r)
+{
+	if (os_likely(!ipc_right_is_pinned(space, word))) {
+		return false;
+	}
+	if (space->is_task == current_task()) {
+		r->guard_flavor = kGUARD_EXC_MOD_REFS;
+		r->guard = how;
+	}
+	return true;
+}
+
 mach_msg_type_name_t
 ipc_object_copyin_type(mach_msg_type_name_t type)
 {
@@ -258,6 +299,9 @@ ipc_right_move_send_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, 
 	}
 	if (!(nt_rights(word) & NT_SEND)) {
 		return KERN_INVALID_RIGHT;
+	}
+	if (entry->ie_urefs == 1 && ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_COPYIN, r)) {
+		return KERN_INVALID_CAPABILITY;
 	}
 	if (!ipc_right_drop_uref(space, entry, word, r)) {
 		ip_reference(port);
@@ -866,6 +910,9 @@ ipc_right_destroy_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, st
 		ipc_right_break_guard(space, nt_object(word), kGUARD_EXC_DESTROY, r);
 		return KERN_INVALID_RIGHT;
 	}
+	if (ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DESTROY, r)) {
+		return KERN_INVALID_CAPABILITY;
+	}
 	ipc_right_drop_all_locked(space, entry, word, r);
 	return KERN_SUCCESS;
 }
@@ -896,6 +943,10 @@ ipc_right_deallocate_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word,
 	switch (nt_rights(word)) {
 	case NT_SEND:
 	case NT_SEND | NT_RECEIVE:
+		if (entry->ie_urefs == 1 &&
+		    ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC, r)) {
+			return KERN_INVALID_CAPABILITY;
+		}
 		if (ipc_right_drop_uref(space, entry, word, r)) {
 			r->send = nt_object(word);
 		}
@@ -945,6 +996,8 @@ ipc_right_delta_urefs_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word
 	urefs = os_min(urefs + delta, (int64_t)MACH_PORT_UREFS_MAX);
 	if (urefs != 0) {
 		entry->ie_urefs = (uint32_t)urefs;
+	} else if (ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC, r)) {
+		return KERN_INVALID_CAPABILITY;
 	} else if (nt_rights(word) & NT_SEND) {
 		ipc_right_drop_send_locked(space, entry, word, r);
 	} else {

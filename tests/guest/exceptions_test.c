@@ -619,6 +619,96 @@ TEST(guards_raise_exceptions)
 	handler_stop(&h);
 }
 
+/* A task's own port and those of its threads keep their last reference. */
+static mach_port_urefs_t
+refs_of(mach_port_t name)
+{
+	mach_port_urefs_t refs = 0;
+
+	EXPECT_EQ(mach_port_get_refs(SELF, name, MACH_PORT_RIGHT_SEND, &refs), KERN_SUCCESS);
+	return refs;
+}
+
+static void
+expect_pinned(mach_port_t name)
+{
+	struct {
+		mach_msg_header_t head;
+		mach_msg_body_t body;
+		mach_msg_port_descriptor_t right;
+	} m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX },
+		.body = { 1 },
+		.right = { .name = name,
+		    .disposition = MACH_MSG_TYPE_MOVE_SEND,
+		    .type = MACH_MSG_PORT_DESCRIPTOR } };
+	mach_port_delta_t extra = (mach_port_delta_t)refs_of(name) - 1;
+	mach_port_t port;
+
+	if (extra != 0) {
+		EXPECT_EQ(mach_port_mod_refs(SELF, name, MACH_PORT_RIGHT_SEND, -extra), KERN_SUCCESS);
+	}
+	EXPECT_EQ(seen.calls, 0);
+	EXPECT_EQ(mach_port_deallocate(SELF, name), KERN_INVALID_CAPABILITY);
+	expect_guard(kGUARD_EXC_MOD_REFS, name, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC);
+	EXPECT_EQ(mach_port_mod_refs(SELF, name, MACH_PORT_RIGHT_SEND, -1), KERN_INVALID_CAPABILITY);
+	expect_guard(kGUARD_EXC_MOD_REFS, name, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC);
+	EXPECT_EQ(mach_port_mod_refs(SELF, name, MACH_PORT_RIGHT_SEND, -2), KERN_INVALID_VALUE);
+	EXPECT_EQ(mach_port_destroy(SELF, name), KERN_INVALID_CAPABILITY);
+	expect_guard(kGUARD_EXC_MOD_REFS, name, MPG_FLAGS_MOD_REFS_PINNED_DESTROY);
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	m.head.msgh_remote_port = port;
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m), 0, 0, 0, 0), MACH_SEND_INVALID_RIGHT);
+	expect_guard(kGUARD_EXC_MOD_REFS, name, MPG_FLAGS_MOD_REFS_PINNED_COPYIN);
+	EXPECT_EQ(mach_port_destruct(SELF, port, 0, 0), KERN_SUCCESS);
+	EXPECT_EQ(refs_of(name), 1);
+	if (extra != 0) {
+		EXPECT_EQ(mach_port_mod_refs(SELF, name, MACH_PORT_RIGHT_SEND, extra), KERN_SUCCESS);
+	}
+}
+
+static void *
+own_port_is_pinned(void *arg)
+{
+	mach_port_t self = mach_thread_self();
+	struct handler *h = arg;
+
+	EXPECT_EQ(self, pthread_mach_thread_np(pthread_self()));
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_SUCCESS);
+	/* Nobody listens: the error alone. */
+	EXPECT_EQ(mach_port_deallocate(SELF, self), KERN_INVALID_CAPABILITY);
+	if (set_thread(h, EXC_MASK_GUARD, EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES, 0)) {
+		expect_pinned(pthread_mach_thread_np(pthread_self()));
+		expect_pinned(mach_task_self());
+	}
+	/* set_thread has asked for the port again, and keeps it. */
+	return (void *)(uintptr_t)pthread_mach_thread_np(pthread_self());
+}
+
+TEST(last_references_of_own_ports_stay)
+{
+	mach_port_t made, other;
+	struct handler h;
+	pthread_t thread;
+	void *name;
+
+	REQUIRE(handler_start(&h));
+	resume = accept;
+	EXPECT_EQ(pthread_create(&thread, NULL, own_port_is_pinned, &h), 0);
+	EXPECT_EQ(pthread_join(thread, &name), 0);
+	/* Its thread has ended: what is left are references like others, of a dead name. */
+	made = (mach_port_t)(uintptr_t)name;
+	EXPECT_EQ(mach_port_deallocate(SELF, made), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, made), KERN_INVALID_NAME);
+	/* The other ports of a task, and threads that were made without the library. */
+	EXPECT_EQ(task_get_special_port(SELF, TASK_READ_PORT, &other), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, other), KERN_SUCCESS);
+	EXPECT_EQ(thread_create(SELF, &made), KERN_SUCCESS);
+	EXPECT_EQ(thread_terminate(made), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, made), KERN_SUCCESS);
+	resume = step_thread;
+	handler_stop(&h);
+}
+
 /* ---- what is told of handlers ---- */
 
 struct handler_infos {
