@@ -64,6 +64,9 @@ ipc_self_port_reference(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type
 	if (made == IP_NULL) {
 		return IP_NULL;
 	}
+	if (type == IKOT_TASK_CONTROL) {
+		made->ip_flags |= IP_PINNED;
+	}
 	ip_reference(made); /* the caller's */
 	if (os_atomic_cmpxchg(slot, IP_NULL, made, acq_rel)) {
 		return made;

@@ -99,18 +99,13 @@ extern const uint32_t mig_routine_count;
 OS_INLINE const struct mig_routine *
 mig_search_routine(const struct mig_routine *table, uint32_t count, mach_msg_id_t id)
 {
-	uint32_t low = 0, high = count;
+	while (count > 1) {
+		uint32_t half = count / 2;
 
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (table[middle].id < id) {
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
+		table = table[half].id <= id ? table + half : table;
+		count -= half;
 	}
-	return low < count && table[low].id == id ? &table[low] : NULL;
+	return count != 0 && table->id == id ? table : NULL;
 }
 
 /* Any disposition will do. */

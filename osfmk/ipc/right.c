@@ -70,34 +70,29 @@ ipc_right_break_guard(ipc_space_t space, ipc_port_t port, uint32_t flavor, struc
  * Control ports of the task itself, and of its threads that say so: their names belong to the library, which keeps a
  * reference, so the last one does not go while task or thread lives. Not so the rights that others have to them.
  */
-static bool
-ipc_right_is_pinned(ipc_space_t space, uint64_t word)
+static OS_NOINLINE bool
+ipc_right_is_own(ipc_space_t space, ipc_port_t port)
 {
-	ipc_port_t port = nt_object(word);
-	thread_t thread;
-	bool pinned;
+	bool own = false;
 
-	if (!(nt_rights(word) & NT_SEND) || space->is_task == TASK_NULL) {
-		return false;
-	}
-	if (port->ip_kotype == IKOT_TASK_CONTROL) {
-		return port == os_atomic_load(&space->is_task->ipc.flavor[TASK_FLAVOR_CONTROL], relaxed);
-	}
-	if (os_likely(!(port->ip_flags & IP_PINNED))) {
-		return false;
-	}
 	lck_spin_lock(&port->ip_lock);
-	thread = port->ip_kobject;
-	pinned = thread != THREAD_NULL && thread->task == space->is_task && (port->ip_flags & IP_PINNED);
+	if (port->ip_kobject != NULL && (port->ip_flags & IP_PINNED) && space->is_task != TASK_NULL) {
+		own = port->ip_kotype == IKOT_THREAD_CONTROL
+			  ? ((thread_t)port->ip_kobject)->task == space->is_task
+			  : port->ip_kobject == space->is_task;
+	}
 	lck_spin_unlock(&port->ip_lock);
-	return pinned;
+	return own;
 }
 
 /* True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of MPG_FLAGS_MOD_REFS_PINNED_*. */
-static bool
+OS_INLINE bool
 ipc_right_keeps_last(ipc_space_t space, uint64_t word, uint64_t how, struct ipc_right_remains *r)
 {
-	if (os_likely(!ipc_right_is_pinned(space, word))) {
+	ipc_port_t port = nt_object(word);
+
+	if (nt_rights(word) != NT_SEND || os_likely(!(port->ip_flags & IP_PINNED)) ||
+	    !ipc_right_is_own(space, port)) {
 		return false;
 	}
 	if (space->is_task == current_task()) {
