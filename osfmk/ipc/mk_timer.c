@@ -35,6 +35,7 @@
 #include <kern/sched.h>
 #include <kern/task.h>
 #include <kern/thread.h>
+#include <kern/thread_policy.h>
 #include <kern/timer_call.h>
 #include <kern/wait.h>
 #include <kern/zalloc.h>
@@ -348,7 +349,7 @@ mk_timer_set(mach_port_name_t name, uint64_t deadline, uint64_t leeway)
 kern_return_t
 mk_timer_arm(mach_port_name_t name, uint64_t expire_time)
 {
-	return mk_timer_set(name, expire_time, 0);
+	return mk_timer_set(name, expire_time, thread_timer_leeway(current_thread(), expire_time));
 }
 
 /* It comes up to `leeway` ticks late if another timer's interrupt can serve; not if it is critical. */

@@ -94,3 +94,6 @@ enum sched_mode {
 #define SCHED_UNSAFE_REALTIME_NS 1000000000ULL
 #define SCHED_UNSAFE_FIXED_NS    8000000000ULL
 #define SCHED_SAFE_NS            2000000000ULL
+
+/* What the longest leeways of timers are multiples of; see sched_timer_leeway. */
+#define SCHED_LEEWAY_STEP_NS 1000000ULL

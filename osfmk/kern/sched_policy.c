@@ -25,6 +25,7 @@ sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns))
 		.unsafe_realtime = ns_to_ticks(SCHED_UNSAFE_REALTIME_NS),
 		.unsafe_fixed = ns_to_ticks(SCHED_UNSAFE_FIXED_NS),
 		.safe = ns_to_ticks(SCHED_SAFE_NS),
+		.leeway_step = ns_to_ticks(SCHED_LEEWAY_STEP_NS),
 	};
 }
 

@@ -58,6 +58,7 @@ struct sched_ticks {
 	uint64_t decay_period, usage_step;
 	uint64_t patience_default, patience_utility, patience_throttle;
 	uint64_t unsafe_realtime, unsafe_fixed, safe;
+	uint64_t leeway_step;
 };
 
 extern struct sched_ticks sched_ticks;
@@ -100,6 +101,7 @@ struct sched_params {
 	uint32_t constraint;
 	bool preemptible;
 	int quantum_log2;
+	unsigned timer_tier; /* of its timers: <kern/sched_request.h> */
 };
 
 /* Usage to begin with: who is watched by the clock or the fail-safe is looked at whenever it wakes. */

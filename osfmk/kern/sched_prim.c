@@ -16,6 +16,7 @@
 #include <kern/sched_priority.h>
 #include <kern/sched_ready.h>
 #include <kern/task.h>
+#include <kern/thread_policy.h>
 #include <kern/waitq.h>
 #include <vm/pmap.h>
 
@@ -801,12 +802,26 @@ wait_timer_expired(void *thread, uint64_t cookie)
 	}
 }
 
+/* A program's wait; those of the kernel's own are exact. */
+static OS_NOINLINE uint64_t
+wait_leeway(thread_t self, uint64_t deadline)
+{
+	bool interruptible = (os_atomic_load(&self->wait_word, relaxed) & WAIT_INTERRUPTIBLE) != 0;
+
+	return interruptible ? thread_timer_leeway(self, deadline) : 0;
+}
+
 void
 wait_set_deadline(thread_t self, uint64_t deadline)
 {
 	self->wait_timer.tc_fn = wait_timer_expired;
 	self->wait_timer.tc_param0 = self;
-	timer_call_enter(&self->wait_timer, deadline, wait_cookie(self));
+	if (os_unlikely(os_atomic_load(&self->timer_tier, relaxed) != 0)) {
+		timer_call_enter_leeway(
+		    &self->wait_timer, deadline, wait_leeway(self, deadline), wait_cookie(self));
+	} else {
+		timer_call_enter(&self->wait_timer, deadline, wait_cookie(self));
+	}
 }
 
 void

@@ -111,6 +111,7 @@ thread_set_sched_params(thread_t thread, const struct sched_params *params)
 	bool irq = lck_spin_lock_irq(&thread->sched_lock);
 
 	sched_entity_set(&thread->se, params, ml_get_timebase_raw());
+	os_atomic_store(&thread->timer_tier, (uint8_t)params->timer_tier, relaxed);
 	update_and_unlock(thread, irq);
 }
 

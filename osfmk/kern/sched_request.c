@@ -84,6 +84,40 @@ sched_throughput_tier(const struct sched_request *request, const struct sched_ta
 	return request->sr_throughput != 0 ? request->sr_throughput : task->st_throughput;
 }
 
+/* Tiers as requests number them: 1 + n of LATENCY_QOS_TIER_n. */
+#define TIMER_TIER_UTILITY    3
+#define TIMER_TIER_BACKGROUND 4
+
+unsigned
+sched_timer_tier(const struct sched_request *request, const struct sched_task_request *task)
+{
+	unsigned tier = sched_latency_tier(request, task);
+
+	if (request->sr_mode == TH_MODE_REALTIME && !request->sr_background) {
+		return 0;
+	}
+	if (tier != 0) {
+		return tier;
+	}
+	if (background(request, task) || request->sr_qos == SCHED_QOS_BACKGROUND ||
+	    request->sr_qos == SCHED_QOS_MAINTENANCE) {
+		return TIMER_TIER_BACKGROUND;
+	}
+	return request->sr_qos == SCHED_QOS_UTILITY ? TIMER_TIER_UTILITY : 0;
+}
+
+uint64_t
+sched_timer_leeway(unsigned tier, uint64_t ticks)
+{
+	static const struct {
+		uint8_t eighths; /* of the time */
+		uint8_t steps;   /* at most, of sched_ticks.leeway_step */
+	} leeways[SCHED_TIER_COUNT] = { [2] = { 1, 1 }, { 2, 5 }, { 4, 20 }, { 8, 75 }, { 32, 100 } };
+	uint64_t most = leeways[tier].steps * sched_ticks.leeway_step;
+
+	return ticks / 8 >= most ? most : os_min(ticks / 8 * leeways[tier].eighths, most);
+}
+
 /* Who needs throughput gets longer turns, who needs none shorter ones: tiers 1, 2 double, 5, 6 halve the quantum. */
 static int
 quantum_log2(unsigned throughput_tier)
@@ -104,6 +138,7 @@ sched_resolve(
 		.constraint = request->sr_constraint,
 		.preemptible = request->sr_preemptible,
 		.quantum_log2 = quantum_log2(sched_throughput_tier(request, task)),
+		.timer_tier = sched_timer_tier(request, task),
 	};
 	if (params->mode == TH_MODE_REALTIME && !request->sr_background) {
 		params->base = request->sr_realtime_pri != 0 ? request->sr_realtime_pri : BASEPRI_REALTIME;

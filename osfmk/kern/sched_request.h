@@ -9,6 +9,19 @@
  *	otherwise		the task's (31, moved by nice and role) + importance (precedence)
  * raised to the class of an override; then at most 4 where the thread or its task is in the background. The legacy
  * calls (extended, time constraint, precedence) take a thread out of its QoS class.
+ *
+ * Timers. A thread whose timers need not be exact lets them wait for another interrupt (<kern/timer_call.h>): its sleeps,
+ * the time-outs of its waits, and mk_timers that it arms without a leeway of their own. How long depends on a tier, the
+ * first that applies:
+ *	real time		none: exact
+ *	latency tier		the override of the task, the thread's, the task's
+ *	background		tier 3
+ *	QoS class		maintenance, background: tier 3; utility: tier 2
+ *	otherwise		none: exact
+ *
+ *	LATENCY_QOS_TIER_	0	1	2	3	4	5
+ *	part of the time	exact	1/8	1/4	1/2	1	4
+ *	at most, ms		0	1	5	20	75	100
  */
 #pragma once
 
@@ -80,6 +93,12 @@ int sched_task_priority(const struct sched_task_request *task);
 /* The tiers in force for a thread; 0 unspecified. */
 unsigned sched_latency_tier(const struct sched_request *request, const struct sched_task_request *task);
 unsigned sched_throughput_tier(const struct sched_request *request, const struct sched_task_request *task);
+
+/* The tier of a thread's timers; 0 for none, then they are exact. */
+unsigned sched_timer_tier(const struct sched_request *request, const struct sched_task_request *task);
+
+/* How late a timer of such a thread may come that is set for `ticks` from now. */
+uint64_t sched_timer_leeway(unsigned tier, uint64_t ticks);
 
 /* What a thread's request comes to in its task. */
 void sched_resolve(

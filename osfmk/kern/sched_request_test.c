@@ -96,9 +96,48 @@ test_tiers(void)
 	release_assert(sched_latency_tier(&THREAD(.sr_latency = 2), &TASK(.st_latency = 3)) == 2);
 }
 
+static unsigned
+timer_tier(struct sched_request request, struct sched_task_request task)
+{
+	return sched_timer_tier(&request, &task);
+}
+
+static uint64_t
+one_tick_is_one_ns(uint64_t ns)
+{
+	return ns;
+}
+
+static void
+test_timers(void)
+{
+	const uint64_t ms = 1000000;
+
+	release_assert(timer_tier(THREAD(0), TASK(0)) == 0);
+	release_assert(timer_tier(THREAD(.sr_qos = SCHED_QOS_INTERACTIVE), TASK(0)) == 0);
+	release_assert(timer_tier(THREAD(.sr_qos = SCHED_QOS_UTILITY), TASK(0)) == 3);
+	release_assert(timer_tier(THREAD(.sr_qos = SCHED_QOS_BACKGROUND), TASK(0)) == 4);
+	release_assert(timer_tier(THREAD(0), TASK(.st_role = SCHED_ROLE_THROTTLE)) == 4);
+	release_assert(timer_tier(THREAD(.sr_qos = SCHED_QOS_UTILITY, .sr_latency = 1), TASK(0)) == 1);
+	release_assert(timer_tier(THREAD(.sr_latency = 1), TASK(.st_latency_override = 6)) == 6);
+	release_assert(timer_tier(THREAD(.sr_mode = TH_MODE_REALTIME), TASK(.st_latency_override = 6)) == 0);
+
+	sched_policy_init(one_tick_is_one_ns);
+	for (unsigned tier = 0; tier < SCHED_TIER_COUNT; tier++) {
+		static const uint64_t short_ones[] = { 0, 0, 1, 2, 4, 8, 32 },
+				      long_ones[] = { 0, 0, 1, 5, 20, 75, 100 };
+
+		release_assert(sched_timer_leeway(tier, 0) == 0);
+		release_assert(sched_timer_leeway(tier, 8000) == short_ones[tier] * 1000);
+		release_assert(sched_timer_leeway(tier, 1000 * ms) == long_ones[tier] * ms);
+		release_assert(sched_timer_leeway(tier, UINT64_MAX) == long_ones[tier] * ms);
+	}
+}
+
 int
 main(void)
 {
+	test_timers();
 	test_classes();
 	test_relative();
 	test_task();

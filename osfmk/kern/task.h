@@ -43,6 +43,7 @@ struct task {
 	struct cpu_usage dead_usage;     /* (t) of threads that have exited */
 	uint64_t unique_id;              /* (c) */
 	int16_t priority;                /* (t) base of new threads */
+	uint8_t timer_tier;              /* (t) the same: sched_timer_tier */
 	struct sched_task_request sched; /* (t) what is asked for all its threads; see <kern/task_policy.h> */
 	struct arm_debug_state64 *debug; /* (t) what new threads have in their debug registers, or NULL */
 	bool halting;                    /* (t) a thread ends all others; no new ones meanwhile */

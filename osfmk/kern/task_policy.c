@@ -21,6 +21,7 @@ note_priority_locked(task_t task)
 
 	sched_resolve(&nothing, &task->sched, &params);
 	task->priority = (int16_t)params.base;
+	task->timer_tier = (uint8_t)params.timer_tier;
 }
 
 /* Nice goes to children, as everywhere; the rest is for the task that was named. */

@@ -132,6 +132,7 @@ thread_create_user(task_t task, thread_t *out)
 	}
 	machine_thread_init_user(thread);
 	thread->continuation = THREAD_CONTINUE_USER;
+	thread->timer_tier = task->timer_tier;
 	kr = ipc_thread_init(thread);
 	if (kr != KERN_SUCCESS) {
 		goto discard;

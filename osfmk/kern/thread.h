@@ -83,6 +83,7 @@ struct thread {
 	int16_t sched_pri;              /* (s) what it is queued by; anybody may look, atomic */
 	uint16_t quantum;               /* (s) how long it runs at a time, ticks >> SCHED_QUANTUM_SHIFT */
 	uint8_t sched_flags;            /* (o) TH_SFLAG_* */
+	uint8_t timer_tier;             /* (s) sched_timer_tier; anybody may look, atomic */
 	int16_t bound_cpu; /* (o) SCHED_BIND, SCHED_AFFINE or SCHED_CPU_ANY of <kern/sched_place.h> */
 	uint64_t cpu_time; /* (o) timebase ticks on a CPU */
 	struct inbox_entry inbox_entry; /* (w) */

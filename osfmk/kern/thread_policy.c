@@ -291,10 +291,17 @@ thread_set_sched(thread_t thread, int policy, int base_priority)
 	return change_request(thread, set_sched, words);
 }
 
-unsigned
-thread_latency_tier(thread_t thread)
+uint64_t
+thread_timer_leeway(thread_t thread, uint64_t deadline)
 {
-	return sched_latency_tier(&thread->request, &thread->task->sched);
+	unsigned tier = os_atomic_load(&thread->timer_tier, relaxed);
+	uint64_t now;
+
+	if (os_likely(tier == 0)) {
+		return 0;
+	}
+	now = ml_get_timebase_raw();
+	return deadline > now ? sched_timer_leeway(tier, deadline - now) : 0;
 }
 
 /* --- getting --- */

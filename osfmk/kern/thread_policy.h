@@ -33,8 +33,8 @@ void thread_qos_override(thread_t thread, unsigned qos);
 /* POLICY_TIMESHARE, POLICY_RR or POLICY_FIFO with a base priority of 0..MAXPRI_USER, as POSIX scheduling asks. */
 kern_return_t thread_set_sched(thread_t thread, int policy, int base_priority);
 
-/* The tier of its timers, 0 unspecified, else 1 + n of LATENCY_QOS_TIER_n. Any context; racy. */
-unsigned thread_latency_tier(thread_t thread);
+/* How late a timer may come that the thread sets to `deadline`, ticks: <kern/sched_request.h>. Any context; racy. */
+uint64_t thread_timer_leeway(thread_t thread, uint64_t deadline);
 
 /* The task's request has changed. Its lock is held. */
 void thread_policy_task_changed(thread_t thread);

@@ -76,31 +76,35 @@ timer_enqueue(processor_t processor, timer_call_t call)
 	timer_need_by(processor, deadline);
 }
 
-void
-timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
+/* At `latest`, or up to `leeway` ticks earlier. */
+OS_INLINE void
+timer_set(timer_call_t call, uint64_t latest, uint32_t leeway, uint64_t param1)
 {
 	bool irq = ml_set_interrupts_enabled(false);
 	processor_t processor = current_processor();
 
 	(void)timer_dequeue(call);
-	call->tc_entry.the_deadline = deadline;
+	call->tc_entry.the_deadline = latest;
+	call->tc_leeway = leeway;
 	call->tc_param1 = param1;
 	timer_enqueue(processor, call);
 	ml_set_interrupts_enabled(irq);
 }
 
 void
+timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1)
+{
+	timer_set(call, deadline, 0, param1);
+}
+
+void
 timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leeway, uint64_t param1)
 {
 	uint64_t longest = deadline < UINT64_MAX ? UINT64_MAX - 1 - deadline : 0;
-	bool irq = ml_set_interrupts_enabled(false);
 
 	longest = os_min(longest, (uint64_t)UINT32_MAX);
 	leeway = os_min(leeway, longest);
-	(void)timer_dequeue(call);
-	call->tc_leeway = (uint32_t)leeway;
-	timer_call_enter(call, deadline + leeway, param1);
-	ml_set_interrupts_enabled(irq);
+	timer_set(call, deadline + leeway, (uint32_t)leeway, param1);
 }
 
 /* The earliest timer of a CPU that is off, out of its queue; NULL if there is none left. */

@@ -5,7 +5,8 @@
  * cancel. The CPU's hardware timer stands at the earlier of the first deadline and the end of the quantum; a CPU without
  * either is not interrupted.
  *
- * Leeway. A timer that may be late is queued at the latest time it allows. An interrupt for any reason calls
+ * Leeway. Who sets a timer says how late it may come; for what programs set, the tier of their thread does
+ * (thread_timer_leeway). Such a timer is queued at the latest time it allows. An interrupt for any reason calls
  * the first of the queue for as long as it could be called by then: timers with leeway join those that have none.
  *
  * Lock: the CPU's timer lock, LCK_RANK_TIMER, interrupts masked. Functions are called without it.
@@ -39,7 +40,7 @@ void timer_call_setup(timer_call_t call, timer_call_fn_t fn, void *param0);
  */
 void timer_call_enter(timer_call_t call, uint64_t deadline, uint64_t param1);
 
-/* The same, between `deadline` and `leeway` ticks later. For a timer that is always set by this one. */
+/* The same, between `deadline` and `leeway` ticks later. */
 void timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leeway, uint64_t param1);
 
 /* True if it was set and now is not; false if it was not set or its function has been or is being called. */

@@ -2,6 +2,9 @@
 #include <mach/kpc.h>
 #include <mach/mach.h>
 #include <mach/mach_time.h>
+#include <mach/task_policy.h>
+#include <mach/thread_policy.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysctl.h>
@@ -55,6 +58,81 @@ TEST(mach_wait_until_is_never_early_and_hardly_late)
 	if (ktap_time_is_exact()) {
 		EXPECT(to_ns(late[WAKES / 2]) < 5000);
 		EXPECT(to_ns(late[WAKES - 1]) < 50000);
+	}
+}
+
+/* --- latency tiers --- */
+
+#define TIERS     6
+#define NAP_NS    40000000ULL
+#define SLIGHT_NS 100000ULL /* what a wake-up may take where time is exact */
+
+static void
+set_tier(integer_t tier)
+{
+	EXPECT_EQ(thread_policy_set(
+		      mach_thread_self(), THREAD_LATENCY_QOS_POLICY, &tier, THREAD_LATENCY_QOS_POLICY_COUNT),
+	    KERN_SUCCESS);
+}
+
+/* How late a nap ends, never early. */
+static uint64_t
+late_ns(uint64_t deadline)
+{
+	uint64_t now;
+
+	EXPECT_EQ(mach_wait_until(deadline), KERN_SUCCESS);
+	now = mach_absolute_time();
+	EXPECT(now >= deadline);
+	return to_ns(now - deadline);
+}
+
+/* Nobody else sets a timer, so that each comes as late as its tier allows. */
+TEST(timers_of_a_tier_come_at_their_latest_and_hardly_later)
+{
+	static const uint64_t allowed_ms[TIERS] = { 0, 1, 5, 20, 40, 100 };
+
+	for (int tier = 0; tier < TIERS; tier++) {
+		uint64_t most = 0;
+
+		set_tier(LATENCY_QOS_TIER_0 + tier);
+		for (int i = 0; i < 3; i++) {
+			uint64_t late = late_ns(mach_absolute_time() + to_ticks(NAP_NS));
+
+			most = late > most ? late : most;
+		}
+		printf("# tier %d: %llu us late at most\n", tier, (unsigned long long)most / 1000);
+		if (ktap_time_is_exact()) {
+			EXPECT(most < allowed_ms[tier] * 1000000 + SLIGHT_NS);
+			EXPECT(most + SLIGHT_NS > allowed_ms[tier] * 1000000);
+		}
+	}
+	set_tier(0);
+	EXPECT(late_ns(mach_absolute_time() + to_ticks(NAP_NS)) < SLIGHT_NS || !ktap_time_is_exact());
+}
+
+static void *
+nap_until(void *deadline)
+{
+	(void)late_ns(*(uint64_t *)deadline);
+	return NULL;
+}
+
+/* Of two sleepers one must be woken in time: the other, who need not, comes along. */
+TEST(a_timer_of_a_tier_comes_with_another_one_and_hardly_later)
+{
+	uint64_t deadline = mach_absolute_time() + to_ticks(NAP_NS), exact = deadline + to_ticks(NAP_NS / 2),
+		 late;
+	pthread_t punctual;
+
+	REQUIRE(EXPECT_EQ(pthread_create(&punctual, NULL, nap_until, &exact), 0));
+	set_tier(LATENCY_QOS_TIER_5);
+	late = late_ns(deadline);
+	set_tier(0);
+	EXPECT_EQ(pthread_join(punctual, NULL), 0);
+	printf("# %llu us late\n", (unsigned long long)late / 1000);
+	if (ktap_time_is_exact()) {
+		EXPECT(late >= NAP_NS / 2 && late < NAP_NS / 2 + SLIGHT_NS);
 	}
 }
 
