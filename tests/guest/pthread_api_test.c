@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -893,6 +894,58 @@ keep_a_value(void *arg)
 	EXPECT(pthread_getspecific(second) == NULL);
 	EXPECT_EQ(pthread_key_delete(second), 0);
 	return NULL;
+}
+
+/* --- fork while another thread has a stream --- */
+
+#define CHILD_SECONDS 60 /* a hang detector */
+
+static void *
+read_stream(void *stream)
+{
+	return (void *)(intptr_t)fgetc(stream);
+}
+
+/* Polls, since a child that hangs shall not take the test with it. */
+static int
+status_of_child(pid_t pid)
+{
+	int status = -1;
+
+	for (unsigned i = 0; i < CHILD_SECONDS * 1000; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			return status;
+		}
+		usleep(1000);
+	}
+	EXPECT_EQ(kill(pid, SIGKILL), 0);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+TEST(a_child_has_the_streams_that_its_parents_threads_use)
+{
+	pthread_t reader;
+	void *byte = NULL;
+	int ends[2];
+	FILE *stream;
+	pid_t pid;
+
+	REQUIRE(EXPECT_EQ(pipe(ends), 0));
+	stream = fdopen(ends[0], "r");
+	REQUIRE(EXPECT(stream != NULL));
+	EXPECT_EQ(pthread_create(&reader, NULL, read_stream, stream), 0);
+	EXPECT(ktap_wait_until_blocked(pthread_mach_thread_np(reader))); /* with the stream's lock */
+	pid = fork();
+	if (pid == 0) {
+		_exit(ungetc('x', stream) == 'x' ? 0 : 1);
+	}
+	EXPECT(pid > 0 && status_of_child(pid) == 0);
+	EXPECT_EQ(write(ends[1], "y", 1), 1);
+	EXPECT_EQ(pthread_join(reader, &byte), 0);
+	EXPECT_EQ((intptr_t)byte, 'y');
+	EXPECT_EQ(fclose(stream), 0);
+	EXPECT_EQ(close(ends[1]), 0);
 }
 
 TEST(a_new_key_has_no_value)

@@ -86,6 +86,33 @@ __retarget_lock_release_recursive(_LOCK_T lock)
 	}
 }
 
+static void
+lock_after_fork(_LOCK_T lock)
+{
+	if (lock != NULL && lock->owner != tsd_base()[TSD_THREAD_SELF]) {
+		*lock = (struct __lock){ 0 };
+	}
+}
+
+/*
+ * A thread may have a stream for as long as it waits for input, so fork does not wait for streams: what others were about to
+ * read or write is as it was in that moment, and the child can use the stream. A stream whose flags are 1 is being made, and
+ * has no lock yet.
+ */
+void
+_newlib_fork_child(void)
+{
+	lock_after_fork(&__lock___sfp_recursive_mutex);
+	lock_after_fork(&__lock___sinit_recursive_mutex);
+	for (struct _glue *glue = &global_reent.__sglue; glue != NULL; glue = glue->_next) {
+		for (int i = 0; i < glue->_niobs; i++) {
+			if (glue->_iobs[i]._flags != 0 && glue->_iobs[i]._flags != 1) {
+				lock_after_fork(glue->_iobs[i]._lock);
+			}
+		}
+	}
+}
+
 int *
 _newlib_thread_init(void *reent)
 {

@@ -9,3 +9,6 @@ void _newlib_thread_fini(void *reent);
 
 /* Writes out all streams; at exit. */
 void _newlib_flush(void);
+
+/* In the child of fork: no lock is held by a thread that is not there. */
+void _newlib_fork_child(void);

@@ -1,6 +1,7 @@
 /*
  * What fork does with threads: only the calling one exists in the child. Locks of the library are held while the kernel
- * copies the memory, so that the child finds nothing half done.
+ * copies the memory, so that the child finds nothing half done. Locks of streams are not, since they may be held for long:
+ * the child takes them from those that are not there (newlib/glue.c).
  *
  * Order before fork: the program's handlers, last registered first, then the library's locks; after it the reverse.
  */
@@ -8,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "../../newlib/glue.h"
 #include "../malloc/internal.h"
 #include "internal.h"
 #include "lock.h"
@@ -76,6 +78,7 @@ _pthread_atfork_child(void)
 	_malloc_fork_done();
 	_pthread_threads_child();
 	_pthread_threads_unlock();
+	_newlib_fork_child();
 	for (struct handlers *h = first; h != NULL; h = h->next) {
 		if (h->child != NULL) {
 			h->child();
