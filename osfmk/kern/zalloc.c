@@ -41,6 +41,14 @@ zone_page_alloc(void)
 	return page != NULL ? vm_page_kva(page) : NULL;
 }
 
+void *
+zone_page_alloc_last(void)
+{
+	vm_page_t page = vm_page_grab_last();
+
+	return page != NULL ? vm_page_kva(page) : NULL;
+}
+
 void
 zone_page_free(void *page)
 {

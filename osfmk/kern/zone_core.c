@@ -83,7 +83,7 @@ zone_fill_fresh(struct zone *zone, void *page)
 static struct zone_slab *
 slab_create(struct zone *zone)
 {
-	struct zone_slab *slab = zone_page_alloc();
+	struct zone_slab *slab = zone == &zone_magazines ? zone_page_alloc_last() : zone_page_alloc();
 	unsigned nwords = BITMAP_WORDS(zone->z_per_slab);
 
 	if (slab == NULL) {
@@ -564,6 +564,21 @@ cache_put_pending(struct zone *zone, struct zone_cache *cache, unsigned cpu, str
 	}
 }
 
+/* No magazine can be had: one of the CPU's own, whose elements go to the slabs. */
+static OS_COLD struct zone_magazine *
+cache_give_magazine(struct zone *zone, struct zone_cache *cache, unsigned cpu)
+{
+	struct zone_magazine **slot = cache->zca_previous != NULL ? &cache->zca_previous : &cache->zca_loaded;
+	struct zone_magazine *mag = *slot;
+
+	*slot = NULL;
+	if (mag != NULL) {
+		slabs_put(zone, cpu, mag->zm_elems, mag->zm_count);
+		mag->zm_count = 0;
+	}
+	return mag;
+}
+
 void
 zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem)
 {
@@ -573,6 +588,9 @@ zone_core_free_smr(struct zone *zone, unsigned cpu, void *elem)
 	release_assert(zone->z_magazine != 0);
 	if (cache->zca_smr == NULL) {
 		cache->zca_smr = cache_get_empty(zone, cache, cpu);
+		if (os_unlikely(cache->zca_smr == NULL)) {
+			cache->zca_smr = cache_give_magazine(zone, cache, cpu);
+		}
 		release_assert(cache->zca_smr != NULL);
 	}
 	mag = cache->zca_smr;

@@ -38,6 +38,12 @@ zone_page_alloc(void)
 	return page;
 }
 
+void *
+zone_page_alloc_last(void)
+{
+	return zone_page_alloc();
+}
+
 void
 zone_page_free(void *page)
 {

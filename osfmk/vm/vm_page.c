@@ -219,17 +219,12 @@ vm_page_grab_slow(struct vm_page_cpu *cpu, bool user)
 }
 
 OS_INLINE vm_page_t
-page_grab(bool user)
+page_take(bool user)
 {
-	struct vm_page_cpu *cpu;
+	uint64_t daif = irq_save();
+	struct vm_page_cpu *cpu = PERCPU_GET(vm_page_cpu);
 	vm_page_t page;
-	uint64_t daif;
 
-	if (alloc_fail_now(ALLOC_FAIL_PAGE)) {
-		return NULL;
-	}
-	daif = irq_save();
-	cpu = PERCPU_GET(vm_page_cpu);
 	page = cpu->vpc_free;
 	if (os_likely(page != NULL)) {
 		cpu->vpc_free = page->vmp_next;
@@ -247,6 +242,12 @@ page_grab(bool user)
 }
 
 OS_INLINE vm_page_t
+page_grab(bool user)
+{
+	return alloc_fail_now(ALLOC_FAIL_PAGE) ? NULL : page_take(user);
+}
+
+OS_INLINE vm_page_t
 page_grab_zero(bool user)
 {
 	vm_page_t page = page_grab(user);
@@ -261,6 +262,16 @@ vm_page_t
 vm_page_grab(void)
 {
 	return page_grab(false);
+}
+
+vm_page_t
+vm_page_grab_last(void)
+{
+	bool before = vm_page_privilege(true);
+	vm_page_t page = page_take(false);
+
+	(void)vm_page_privilege(before);
+	return page;
 }
 
 vm_page_t

@@ -91,6 +91,9 @@ void vm_page_bootstrap(void);
 vm_page_t vm_page_grab(void);
 vm_page_t vm_page_grab_zero(void);
 
+/* The same for what is needed to free: may be the last page, and never fails on purpose (<kern/alloc_fail.h>). */
+vm_page_t vm_page_grab_last(void);
+
 /*
  * The same for what a program can wait for (vm_page_wait): NULL already when only the reserve is left, which is the
  * kernel's.
