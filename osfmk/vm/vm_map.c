@@ -197,7 +197,10 @@ vm_map_entry_create(uint32_t attr)
 {
 	vm_map_entry_t entry = zalloc(vm_map_entry_zone);
 
-	return os_likely(entry != NULL) ? entry_init(entry, attr) : entry_create_wait(attr);
+	if (os_unlikely(entry == NULL)) {
+		return entry_create_wait(attr);
+	}
+	return entry_init(entry, attr);
 }
 
 void
@@ -965,18 +968,13 @@ remove_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 }
 
 /* What is cut takes memory before the rest gives some back: privileged, and it does not fail for that. */
-kern_return_t
-vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+static OS_NOINLINE kern_return_t
+remove_entries(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	struct vm_shortage shortage = { .vs_begun = false };
 	bool privilege;
 	kern_return_t kr;
 
-	assert(page_aligned(start | end));
-	if (os_likely(remove_entry(map, start, end))) {
-		arena_note_free(map, start, end);
-		return KERN_SUCCESS;
-	}
 	start = os_max(start, map->vmm_min);
 	end = os_min(end, map->vmm_max);
 	if (start >= end) {
@@ -988,4 +986,15 @@ vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		(void)vm_page_privilege(privilege);
 	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, true));
 	return kr;
+}
+
+kern_return_t
+vm_map_remove(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	assert(page_aligned(start | end));
+	if (os_unlikely(!remove_entry(map, start, end))) {
+		return remove_entries(map, start, end);
+	}
+	arena_note_free(map, start, end);
+	return KERN_SUCCESS;
 }
