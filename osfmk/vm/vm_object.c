@@ -148,6 +148,8 @@ object_drop_special(vm_object_t object, uint32_t flags)
 OS_INLINE bool
 object_drop_reference(vm_object_t object)
 {
+	/* acquire: who made it LISTED has done so before he dropped his reference, if only ours is left. */
+	uint32_t refs = os_atomic_load(&object->vo_refs, acquire);
 	uint32_t flags = os_atomic_load(&object->vo_flags, relaxed);
 
 	if (os_unlikely(flags & (VO_PERMANENT | VO_LISTED))) {
@@ -157,8 +159,7 @@ object_drop_reference(vm_object_t object)
 	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
 	 * first.
 	 */
-	return os_atomic_load(&object->vo_refs, acquire) == 1 ||
-	       os_atomic_dec(&object->vo_refs, acq_rel) == 0;
+	return refs == 1 || os_atomic_dec(&object->vo_refs, acq_rel) == 0;
 }
 
 static OS_NOINLINE void
@@ -546,7 +547,12 @@ vm_object_duplicate_range(vm_object_t object, uint64_t start, uint64_t npages, u
 void
 vm_object_set_write_shared(vm_object_t object)
 {
-	os_atomic_or(&object->vo_flags, VO_WRITE_SHARED, relaxed);
+	uint32_t flags = os_atomic_or_orig(&object->vo_flags, VO_WRITE_SHARED, relaxed);
+
+	/* No sweep over address spaces takes its pages out any more. */
+	if (!(flags & VO_SOURCED)) {
+		vm_object_list_add(object);
+	}
 }
 
 /* The page of a locked slot becomes `copy`; nobody maps the old one here any more. */

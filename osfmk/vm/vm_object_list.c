@@ -41,7 +41,7 @@ vm_object_list_add(vm_object_t object)
 {
 	struct vm_object_list *list;
 
-	assert(object->vo_flags & VO_FILE);
+	assert(!(object->vo_flags & VO_SHADOW));
 	if ((os_atomic_load(&object->vo_flags, relaxed) & VO_LISTED) ||
 	    (os_atomic_or_orig(&object->vo_flags, VO_LISTED, relaxed) & VO_LISTED)) {
 		return;

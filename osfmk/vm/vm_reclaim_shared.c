@@ -98,6 +98,9 @@ look_at_slot(vm_object_t object, uint64_t index, uintptr_t *slot, bool force)
 static uint64_t
 look_at_object(vm_object_t object, uint64_t index, unsigned most, bool force)
 {
+	if (object->vo_purgeable != NULL) {
+		return object->vo_npages; /* its owner says what may go */
+	}
 	while (index < object->vo_npages && leaving_count < most) {
 		uint64_t run;
 		uintptr_t *slot = vm_tree_run(&object->vo_tree, object->vo_height, index, &run);
@@ -286,10 +289,19 @@ stay(uintptr_t *slot, struct leaving *l)
 	}
 }
 
+/* NULL: anonymous memory. */
+static const struct vm_pager_ops *
+pager_ops(const struct leaving *l)
+{
+	return l->object->vo_pager == NULL ? NULL : l->object->vo_pager->vp_ops;
+}
+
 static bool
 page_is_clean(const struct leaving *l)
 {
-	return l->object->vo_pager->vp_ops->vpo_data_return == NULL ||
+	const struct vm_pager_ops *ops = pager_ops(l);
+
+	return ops == NULL || ops->vpo_data_return == NULL ||
 	       (os_atomic_load(&l->page->vmp_flags, relaxed) & VM_PAGE_CLEAN) != 0;
 }
 
@@ -297,8 +309,10 @@ page_is_clean(const struct leaving *l)
 static bool
 replacement(struct leaving *l, vm_page_t *stored)
 {
+	const struct vm_pager_ops *ops = pager_ops(l);
+
 	*stored = NULL;
-	if (!l->object->vo_pager->vp_ops->vpo_only_copy) {
+	if (ops != NULL && !ops->vpo_only_copy) {
 		return page_is_clean(l);
 	}
 	*stored = vm_compressor_store(l->page);
@@ -373,6 +387,9 @@ count_object(vm_object_t object, void *context)
 {
 	struct vm_shared_counts *counts = context;
 
+	if (!(object->vo_flags & VO_FILE)) {
+		return; /* counted with the maps that show it */
+	}
 	for (uint64_t index = 0, run; index < object->vo_npages; index += run) {
 		uintptr_t *slot = vm_tree_run(&object->vo_tree, object->vo_height, index, &run);
 

@@ -1,5 +1,5 @@
 /*
- * Which pages of shared objects leave memory: files.
+ * Which pages of shared objects leave memory: files, and shared anonymous memory.
  *
  * A listed object (vm_object_list.h) may be in many maps and in none, and nothing says which maps show a page. So
  * page-out looks at it from two sides: a hand goes over the objects' slots and finds pages that nobody has used by a
@@ -10,7 +10,7 @@
  *	[L2] a grace period: whoever found the page without a lock has installed it or left it
  *	[L3] one pass over all maps takes the translations away. A page that one of them has used, or has wired, stays
  *	[L4] what is still leaving belongs to nobody else. A page that the pager can bring again is dropped; one whose
- *	     pager has no other copy (vpo_only_copy) is compressed, and its code takes its place in the slot. A dirty one
+ *	     pager has no other copy (vpo_only_copy), and anonymous memory, is compressed, and its code takes its place in the slot. A dirty one
  *	     stays until it has been written back (vm_launder.h)
  * Up to the exchange that ends [L4] the page is where it was: a fault, a read or a copy that comes meanwhile never waits
  * for page-out, it takes the page back. So page-out can lock entries in [L3] whose owners are waiting for anything.
@@ -25,7 +25,7 @@
 #include <vm/vm_types.h>
 
 struct vm_shared_counts {
-	uint64_t resident; /* pages of listed objects in memory */
+	uint64_t resident; /* pages of listed files in memory */
 	uint64_t used;     /* of these: since page-out looked */
 	uint64_t dropped;  /* pages since boot: the pager brings them again */
 	uint64_t returned; /* pages since boot that were written back */
@@ -37,5 +37,5 @@ struct vm_shared_counts {
  */
 uint64_t vm_reclaim_shared_sweep(uint64_t want, bool force, uint64_t *compressed);
 
-/* Looks at every slot of every listed object. May block. */
+/* Looks at every slot of every listed file. May block. */
 void vm_reclaim_shared_count(struct vm_shared_counts *out);

@@ -177,6 +177,44 @@ TEST(more_than_there_is)
 	EXPECT_EQ(ktap_in_child(work_in_little, NULL), 0);
 }
 
+/* --- memory that several processes share --- */
+
+#define SHARED_PAGES (WORK_PAGES + WORK_PAGES / 2)
+
+/* A child, since what it wires is not to be copied by a fork. */
+static int
+fill_more_than_there_is(void *arg)
+{
+	vm_statistics64_data_t before, after;
+	char *at = arg;
+
+	occupy(WORK_PAGES);
+	before = statistics();
+	fill(at, SHARED_PAGES, 1);
+	after = statistics();
+	printf("# %llu compressions\n", (unsigned long long)(after.compressions - before.compressions));
+	EXPECT(after.compressions > before.compressions);
+	EXPECT_EQ(wrong_pages(at, SHARED_PAGES, 1), 0);
+	fill(at, SHARED_PAGES / 4, 7000);
+	return 0;
+}
+
+TEST(shared_memory_larger_than_memory)
+{
+	char *at = mmap(NULL, SHARED_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
+	vm_statistics64_data_t before, after;
+	const size_t changed = SHARED_PAGES / 4;
+
+	EXPECT(at != MAP_FAILED);
+	EXPECT_EQ(ktap_in_child(fill_more_than_there_is, at), 0);
+	before = statistics();
+	EXPECT_EQ(wrong_pages(at, changed, 7000), 0);
+	EXPECT_EQ(wrong_pages(at + changed * PAGE, SHARED_PAGES - changed, 1 + changed), 0);
+	after = statistics();
+	EXPECT(after.decompressions > before.decompressions);
+	EXPECT_EQ(munmap(at, SHARED_PAGES * PAGE), 0);
+}
+
 /* --- files: their pages leave and come back, whoever shows them --- */
 
 #define FILE_NAME "/tmp/vm_pressure.dat"
