@@ -70,7 +70,7 @@ ipc_right_break_guard(ipc_space_t space, ipc_port_t port, uint32_t flavor, struc
  * Control ports of the task itself, and of its threads that say so: their names belong to the library, which keeps a
  * reference, so the last one does not go while task or thread lives. Not so the rights that others have to them.
  */
-static OS_NOINLINE bool
+static bool
 ipc_right_is_own(ipc_space_t space, ipc_port_t port)
 {
 	bool own = false;
@@ -85,14 +85,18 @@ ipc_right_is_own(ipc_space_t space, ipc_port_t port)
 	return own;
 }
 
-/* True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of MPG_FLAGS_MOD_REFS_PINNED_*. */
+/* Worth a closer look. The rest is out of line, and called last where it can be: other rights go without a detour. */
 OS_INLINE bool
+ipc_right_may_be_pinned(uint64_t word)
+{
+	return nt_rights(word) == NT_SEND && os_unlikely(((ipc_port_t)nt_object(word))->ip_flags & IP_PINNED);
+}
+
+/* True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of MPG_FLAGS_MOD_REFS_PINNED_*. */
+static OS_NOINLINE bool
 ipc_right_keeps_last(ipc_space_t space, uint64_t word, uint64_t how, struct ipc_right_remains *r)
 {
-	ipc_port_t port = nt_object(word);
-
-	if (nt_rights(word) != NT_SEND || os_likely(!(port->ip_flags & IP_PINNED)) ||
-	    !ipc_right_is_own(space, port)) {
+	if (!ipc_right_is_own(space, nt_object(word))) {
 		return false;
 	}
 	if (space->is_task == current_task()) {
@@ -295,7 +299,8 @@ ipc_right_move_send_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, 
 	if (!(nt_rights(word) & NT_SEND)) {
 		return KERN_INVALID_RIGHT;
 	}
-	if (entry->ie_urefs == 1 && ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_COPYIN, r)) {
+	if (entry->ie_urefs == 1 && ipc_right_may_be_pinned(word) &&
+	    ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_COPYIN, r)) {
 		return KERN_INVALID_CAPABILITY;
 	}
 	if (!ipc_right_drop_uref(space, entry, word, r)) {
@@ -890,6 +895,18 @@ ipc_right_drop_all_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, s
 	ipc_entry_dealloc(space, entry);
 }
 
+/* The last reference of a send right that may be pinned. */
+static OS_NOINLINE kern_return_t
+ipc_right_drop_last_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, struct ipc_right_remains *r)
+    REQUIRES(space->is_lock)
+{
+	if (ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC, r)) {
+		return KERN_INVALID_CAPABILITY;
+	}
+	ipc_right_drop_send_locked(space, entry, word, r);
+	return KERN_SUCCESS;
+}
+
 /* Guarded receive rights do not go by accident. */
 static bool
 ipc_right_is_guarded(uint64_t word)
@@ -905,7 +922,8 @@ ipc_right_destroy_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, st
 		ipc_right_break_guard(space, nt_object(word), kGUARD_EXC_DESTROY, r);
 		return KERN_INVALID_RIGHT;
 	}
-	if (ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DESTROY, r)) {
+	if (ipc_right_may_be_pinned(word) &&
+	    ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DESTROY, r)) {
 		return KERN_INVALID_CAPABILITY;
 	}
 	ipc_right_drop_all_locked(space, entry, word, r);
@@ -938,9 +956,8 @@ ipc_right_deallocate_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word,
 	switch (nt_rights(word)) {
 	case NT_SEND:
 	case NT_SEND | NT_RECEIVE:
-		if (entry->ie_urefs == 1 &&
-		    ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC, r)) {
-			return KERN_INVALID_CAPABILITY;
+		if (entry->ie_urefs == 1 && ipc_right_may_be_pinned(word)) {
+			return ipc_right_drop_last_locked(space, entry, word, r);
 		}
 		if (ipc_right_drop_uref(space, entry, word, r)) {
 			r->send = nt_object(word);
@@ -975,7 +992,7 @@ ipc_right_deallocate(ipc_space_t space, mach_port_name_t name)
 	return kr;
 }
 
-/* delta user references of a send right or dead name. Counts peg at the top: only -MAX moves them again. */
+/* delta user references of a send right, one that is not pinned, or dead name. Counts peg at the top: only -MAX moves them again. */
 static kern_return_t
 ipc_right_delta_urefs_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, mach_port_delta_t delta,
     struct ipc_right_remains *r) REQUIRES(space->is_lock)
@@ -991,8 +1008,6 @@ ipc_right_delta_urefs_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word
 	urefs = os_min(urefs + delta, (int64_t)MACH_PORT_UREFS_MAX);
 	if (urefs != 0) {
 		entry->ie_urefs = (uint32_t)urefs;
-	} else if (ipc_right_keeps_last(space, word, MPG_FLAGS_MOD_REFS_PINNED_DEALLOC, r)) {
-		return KERN_INVALID_CAPABILITY;
 	} else if (nt_rights(word) & NT_SEND) {
 		ipc_right_drop_send_locked(space, entry, word, r);
 	} else {
@@ -1022,6 +1037,9 @@ ipc_right_delta_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, mach
 		return KERN_INVALID_RIGHT;
 	}
 	if (right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_DEAD_NAME) {
+		if (entry->ie_urefs == -(uint32_t)delta && ipc_right_may_be_pinned(word)) {
+			return ipc_right_drop_last_locked(space, entry, word, r);
+		}
 		return ipc_right_delta_urefs_locked(space, entry, word, delta, r);
 	}
 	kr = ipc_right_delta_single(delta, &drop);
