@@ -616,8 +616,7 @@ mach_reply_port(void)
 {
 	mach_port_name_t name = MACH_PORT_NULL;
 
-	if (ipc_right_alloc_port(current_task()->ipc.space, &name, IP_REPLY_PORT, false, NULL) !=
-	    KERN_SUCCESS) {
+	if (ipc_right_alloc_port(current_task()->ipc.space, &name, 0, false, NULL) != KERN_SUCCESS) {
 		return MACH_PORT_NULL;
 	}
 	return name;
@@ -641,8 +640,8 @@ thread_get_special_reply_port(void)
 		}
 	}
 	name = MACH_PORT_NULL;
-	if (ipc_right_alloc_port(space, &name, IP_REPLY_PORT | IP_SPECIAL_REPLY, false, NULL) !=
-	    KERN_SUCCESS) {
+	if (ipc_right_alloc_port(space, &name, IP_REPLY_PORT | IP_SPECIAL_REPLY | IP_IMMOVABLE_RECEIVE, false,
+		NULL) != KERN_SUCCESS) {
 		name = MACH_PORT_NULL;
 	}
 	self->ipc.ith_special_reply = name;

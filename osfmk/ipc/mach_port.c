@@ -251,13 +251,26 @@ mach_port_move_member(ipc_space_t space, mach_port_name_t member, mach_port_name
 
 /* --- notifications --- */
 
+/* The receive right that a request is for: reply ports take none. */
+static kern_return_t
+mach_port_reference_notifier(ipc_space_t space, mach_port_name_t name, ipc_port_t *port)
+{
+	kern_return_t kr = mach_port_reference_receive(space, name, port);
+
+	if (kr == KERN_SUCCESS && ((*port)->ip_flags & IP_REPLY_PORT)) {
+		ip_release(*port);
+		kr = KERN_INVALID_RIGHT;
+	}
+	return kr;
+}
+
 static kern_return_t
 mach_port_request_port_destroyed(
     ipc_space_t space, mach_port_name_t name, ipc_port_t notify, ipc_port_t *previous)
 {
 	ipc_port_t port;
 	bool refused;
-	kern_return_t kr = mach_port_reference_receive(space, name, &port);
+	kern_return_t kr = mach_port_reference_notifier(space, name, &port);
 
 	if (kr == KERN_SUCCESS) {
 		*previous = ipc_port_request_destroyed(port, notify, &refused);
@@ -272,7 +285,7 @@ mach_port_request_no_senders(ipc_space_t space, mach_port_name_t name, mach_port
     ipc_port_t notify, ipc_port_t *previous)
 {
 	ipc_port_t port;
-	kern_return_t kr = mach_port_reference_receive(space, name, &port);
+	kern_return_t kr = mach_port_reference_notifier(space, name, &port);
 
 	if (kr == KERN_SUCCESS) {
 		*previous = ipc_port_request_no_senders(port, notify, sync);
@@ -618,16 +631,21 @@ mach_port_construct(ipc_space_t space, const mach_port_options_t *options, mach_
 	if (options->flags & ~(uint32_t)MPO_KNOWN) {
 		return KERN_INVALID_ARGUMENT;
 	}
+	if ((options->flags & MPO_REPLY_PORT) &&
+	    (options->flags & (MPO_PROVISIONAL_REPLY_PORT | MPO_INSERT_SEND_RIGHT))) {
+		return KERN_INVALID_ARGUMENT; /* one kind only; and it is made for send-once rights */
+	}
 	if ((options->flags & MPO_QLIMIT) && options->mpl.mpl_qlimit > MACH_PORT_QLIMIT_MAX) {
 		return KERN_INVALID_VALUE;
 	}
 	if (options->flags & MPO_CONTEXT_AS_GUARD) {
 		flags |= IP_GUARDED | (options->flags & MPO_STRICT ? IP_STRICT_GUARD : 0);
 	}
-	if (options->flags & MPO_IMMOVABLE_RECEIVE) {
+	/* A reply port stays with who waits on it; a provisional one is as free as those of mach_reply_port. */
+	if (options->flags & (MPO_IMMOVABLE_RECEIVE | MPO_REPLY_PORT)) {
 		flags |= IP_IMMOVABLE_RECEIVE;
 	}
-	if (options->flags & (MPO_REPLY_PORT | MPO_PROVISIONAL_REPLY_PORT)) {
+	if (options->flags & MPO_REPLY_PORT) {
 		flags |= IP_REPLY_PORT;
 	}
 	*name = MACH_PORT_NULL;

@@ -72,7 +72,7 @@ struct ipc_port {
 #define IP_GUARDED           0x01U /* ip_context is a guard */
 #define IP_STRICT_GUARD      0x02U
 #define IP_IMMOVABLE_RECEIVE 0x04U
-#define IP_REPLY_PORT        0x08U
+#define IP_REPLY_PORT        0x08U /* not those of mach_reply_port, which are as free as others */
 #define IP_SPECIAL_REPLY     0x10U
 #define IP_IMPORTANCE        0x20U /* MPO_IMPORTANCE_RECEIVER and its kin: kept, no effect yet */
 #define IP_GUARD_IMMOVABLE   0x40U /* immovable because of the guard's flags */

@@ -364,6 +364,62 @@ TEST(special_reply_ports_are_the_threads)
 	EXPECT_EQ(mach_port_destruct(SELF, ordinary, -1, 0), KERN_SUCCESS);
 }
 
+/* Moves the receive right of a port to itself, by a message that must not be sent or is received again. */
+static mach_msg_return_t
+move_receive(mach_port_t right)
+{
+	struct {
+		mach_msg_header_t head;
+		mach_msg_body_t body;
+		mach_msg_port_descriptor_t port;
+		mach_msg_max_trailer_t trailer;
+	} m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX },
+		.body = { 1 },
+		.port = { .name = right,
+		    .disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
+		    .type = MACH_MSG_PORT_DESCRIPTOR } };
+	mach_port_t to = port_with_send();
+	mach_msg_return_t mr;
+
+	m.head.msgh_remote_port = to;
+	mr = mach_msg(&m.head, MACH_SEND_MSG, sizeof(m) - sizeof(m.trailer), 0, 0, 0, 0);
+	if (mr == MACH_MSG_SUCCESS) {
+		EXPECT_EQ(mach_msg(&m.head, MACH_RCV_MSG, 0, sizeof(m), to, 0, 0), MACH_MSG_SUCCESS);
+		EXPECT_EQ(mach_port_destruct(SELF, m.port.name, 0, 0), KERN_SUCCESS);
+	}
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+	return mr;
+}
+
+TEST(reply_ports_stay_where_they_are)
+{
+	mach_port_options_t options = { .flags = MPO_REPLY_PORT };
+	mach_port_t special = thread_get_special_reply_port(), port = MACH_PORT_NULL, previous;
+	mach_port_t to = port_with_send();
+
+	EXPECT_EQ(move_receive(special), MACH_SEND_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_mod_refs(SELF, special, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_SUCCESS);
+	EXPECT_EQ(move_receive(port), MACH_SEND_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_request_notification(
+		      SELF, port, MACH_NOTIFY_NO_SENDERS, 0, to, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+	    KERN_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_request_notification(
+		      SELF, port, MACH_NOTIFY_PORT_DESTROYED, 0, to, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+	    KERN_INVALID_RIGHT);
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, port, 0, 0), KERN_SUCCESS);
+	/* Others may go. */
+	options.flags = MPO_PROVISIONAL_REPLY_PORT;
+	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_SUCCESS);
+	EXPECT_EQ(move_receive(port), MACH_MSG_SUCCESS);
+	EXPECT_EQ(move_receive(mach_reply_port()), MACH_MSG_SUCCESS);
+	options.flags = MPO_REPLY_PORT | MPO_PROVISIONAL_REPLY_PORT;
+	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_INVALID_ARGUMENT);
+	options.flags = MPO_REPLY_PORT | MPO_INSERT_SEND_RIGHT;
+	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_INVALID_ARGUMENT);
+}
+
 TEST(vouchers_are_empty)
 {
 	mach_port_t voucher = MACH_PORT_NULL, again = MACH_PORT_NULL, port = port_with_send();
