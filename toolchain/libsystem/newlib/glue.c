@@ -86,10 +86,11 @@ __retarget_lock_release_recursive(_LOCK_T lock)
 	}
 }
 
+/* A free lock is not written: its page would be copied. */
 static void
 lock_after_fork(_LOCK_T lock)
 {
-	if (lock != NULL && lock->owner != tsd_base()[TSD_THREAD_SELF]) {
+	if (lock != NULL && lock->lock.word != 0 && lock->owner != tsd_base()[TSD_THREAD_SELF]) {
 		*lock = (struct __lock){ 0 };
 	}
 }
