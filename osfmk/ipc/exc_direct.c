@@ -40,7 +40,10 @@ struct exc_handler {
 	uint64_t wait; /* its claim word */
 };
 
-/* One plain receiver waits, may run here, has room and a reserved entry for the reply right. */
+/*
+ * One plain receiver waits, may run here, needs no priority of the thread's, has room and a reserved entry for the reply
+ * right.
+ */
 static bool
 exc_handler_find(thread_t self, uint32_t size, struct exc_handler *handler)
 {
@@ -52,7 +55,8 @@ exc_handler_find(thread_t self, uint32_t size, struct exc_handler *handler)
 	}
 	handler->thread = mq_receiver(handler->queue);
 	handler->wait = os_atomic_load(&handler->thread->wait_word, acquire); /* [F1], before what follows */
-	if (!(handler->wait & WAIT_WAITING) || !thread_handoff_ok(self, handler->thread)) {
+	if (!(handler->wait & WAIT_WAITING) || handler->thread->sched_pri < self->sched_pri ||
+	    !thread_handoff_ok(self, handler->thread)) {
 		return false;
 	}
 	ith = &handler->thread->ipc;
@@ -169,7 +173,10 @@ struct exc_return {
 	ipc_port_t rcv; /* what the handler receives from next */
 };
 
-/* A send-once right to the reply port of a thread that waits for an exception's answer and may run here. */
+/*
+ * A send-once right to the reply port of a thread that waits for an exception's answer and may run here. What went as a
+ * message is answered by one, which ends the donation.
+ */
 static bool
 exc_return_find(thread_t self, const struct name_table *names, mach_port_name_t name, struct exc_return *back)
 {
@@ -185,7 +192,7 @@ exc_return_find(thread_t self, const struct name_table *names, mach_port_name_t 
 	back->thread = mq_receiver(back->queue);
 	back->wait = os_atomic_load(&back->thread->wait_word, acquire); /* [F1] */
 	return (back->wait & WAIT_WAITING) != 0 && back->thread->ipc.ith_option == EXC_WAIT_OPTION &&
-	       thread_handoff_ok(self, back->thread);
+	       back->thread->ipc.ith_call_reply == IP_NULL && thread_handoff_ok(self, back->thread);
 }
 
 /* The handler's port: a receive right with an empty queue; and the used-up entry has room as its reserve. */

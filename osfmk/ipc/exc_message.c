@@ -12,6 +12,7 @@
 #include <ipc/exc_direct.h>
 #include <ipc/exc_wire.h>
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_push.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/kmsg.h>
 #include <ipc/port.h>
@@ -59,6 +60,7 @@ exc_continue(void *param, wait_result_t wresult)
 	thread_t self = current_thread();
 
 	(void)param;
+	ipc_push_done(self);
 	if (os_likely(wresult == THREAD_AWAKENED)) {
 		self->ipc.ith_place = ITH_NOWHERE;
 		if (self->ipc.ith_kmsg != IKM_NULL) {
@@ -93,10 +95,12 @@ exc_wait(thread_t self)
 		struct mq_node *node = mq_receive_lone(&reply->ip_mqueue);
 
 		if (node != NULL) {
+			ipc_push_done(self);
 			exc_answer_take(self, ikm_of_node(node));
 		}
 		exc_wait_prepare(self, reply);
 		wait_prepare(self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c */
+		rpc_push_waiting(self);
 		if (mq_wait(&reply->ip_mqueue, self)) {
 			thread_block_prepared();
 		}
@@ -171,16 +175,20 @@ static void
 exc_message_send(thread_t self, const struct exception_action *action)
 {
 	ipc_kmsg_t kmsg = exc_request_make(self, action);
+	struct ipc_push_call call;
 
 	if (kmsg == IKM_NULL) {
 		ipc_port_release_send(action->port);
 		return;
 	}
+	ipc_push_call(&call, self, kmsg, true);
 	if (ipc_kmsg_send(kmsg, 0, 0) != MACH_MSG_SUCCESS) {
+		ipc_push_done(self);
 		ipc_kmsg_destroy(kmsg);
 		exc_message_thread_terminate(self);
 		exception_handled(self);
 	}
+	ipc_push_sent(&call, self);
 	exc_wait(self);
 }
 

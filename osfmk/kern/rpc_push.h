@@ -11,7 +11,8 @@
  * The reply ends it, by whatever thread it is sent: so do time-out, abort, the death of either thread and of the
  * port, which all end the receive. A server that passes the work on to another thread keeps the push, since
  * nothing tells the kernel; unless it does so by RPC: the chain is walked (<kern/turnstile.h>). A request sent and a
- * reply received in two calls donate nothing: nobody says that they belong together. Nor do exception messages.
+ * reply received in two calls donate nothing: nobody says that they belong together. A thread that raises an exception is
+ * the client of its handler, unless it went without a message, to a handler of at least its priority.
  *
  * Two kinds of link. The usual call goes straight to a server of the same or a higher priority, and donates nothing for
  * now. It must be free: two stores, no lock. So

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/sysctl.h>
 
 #include "ktap.h"
@@ -470,6 +471,102 @@ TEST(rpc)
 	server_end(&server);
 	set_priority(PRI_BASE);
 }
+
+/* --- exceptions --- */
+
+struct exception_request {
+	mach_msg_header_t head;
+	uint8_t body[256];
+	mach_msg_max_trailer_t trailer;
+};
+
+struct exception_answer {
+	mach_msg_header_t head;
+	NDR_record_t ndr;
+	kern_return_t code;
+};
+
+static volatile int *page;
+
+/* Handles one exception: a look at a page that may not be read. */
+static void *
+handle(void *arg)
+{
+	struct server *s = arg;
+	struct exception_request request;
+	struct exception_answer answer = { .ndr = NDR_record, .code = KERN_SUCCESS };
+
+	set_priority(s->pri);
+	EXPECT_EQ(mach_msg(&request.head, MACH_RCV_MSG, 0, sizeof(request), s->port, 0, MACH_PORT_NULL),
+	    MACH_MSG_SUCCESS);
+	atomic_store(&s->working, 1);
+	work_until(&s->go);
+	EXPECT_EQ(mprotect((void *)(uintptr_t)page, vm_page_size, PROT_READ), 0);
+	answer.head = (mach_msg_header_t){ .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0),
+		.msgh_size = sizeof(answer),
+		.msgh_remote_port = request.head.msgh_remote_port,
+		.msgh_id = request.head.msgh_id + 100 };
+	EXPECT_EQ(mach_msg(&answer.head, MACH_SEND_MSG, sizeof(answer), 0, MACH_PORT_NULL, 0, MACH_PORT_NULL),
+	    MACH_MSG_SUCCESS);
+	request.head.msgh_remote_port = MACH_PORT_NULL;
+	mach_msg_destroy(&request.head);
+	await_flag(&s->answered);
+	return NULL;
+}
+
+static void *
+fault(void *arg)
+{
+	struct actor *a = arg;
+	mach_port_t self = mach_thread_self();
+
+	EXPECT_EQ(thread_set_exception_ports(self, EXC_MASK_BAD_ACCESS, a->server,
+		      EXCEPTION_DEFAULT | (int)MACH_EXCEPTION_CODES, THREAD_STATE_NONE),
+	    KERN_SUCCESS);
+	mach_port_deallocate(SELF, self);
+	set_priority(a->pri);
+	atomic_store(&a->has, 1);
+	(void)*page;
+	atomic_store(&a->done, 1);
+	return NULL;
+}
+
+/* A thread that raised an exception waits for its handler. */
+TEST(exception)
+{
+	struct server handler = { .pri = PRI_LOW };
+	struct actor client = { .pri = PRI_HIGH };
+
+	page = mmap(NULL, vm_page_size, PROT_NONE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	REQUIRE(page != MAP_FAILED);
+	REQUIRE(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &handler.port) == KERN_SUCCESS);
+	REQUIRE(mach_port_insert_right(SELF, handler.port, handler.port, MACH_MSG_TYPE_MAKE_SEND) ==
+		KERN_SUCCESS);
+	set_priority(PRI_MAIN);
+	pthread_create(&handler.thread, NULL, handle, &handler);
+	await_priority(handler.thread, PRI_LOW);
+	await_waiting(handler.thread);
+	hogs_start();
+	client.server = handler.port;
+	pthread_create(&client.thread, NULL, fault, &client);
+	await_priority(handler.thread, PRI_HIGH);
+	await_flag(&handler.working);
+	EXPECT_EQ(atomic_load(&client.done), 0);
+	atomic_store(&handler.go, 1);
+	await_flag(&client.done);
+	await_priority(handler.thread, PRI_LOW);
+	EXPECT_EQ(atomic_load(&hogs_stop), 0);
+	hogs_end();
+	pthread_join(client.thread, NULL);
+	atomic_store(&handler.answered, 1);
+	pthread_join(handler.thread, NULL);
+	set_priority(PRI_BASE);
+	mach_port_mod_refs(SELF, handler.port, MACH_PORT_RIGHT_SEND, -1);
+	mach_port_mod_refs(SELF, handler.port, MACH_PORT_RIGHT_RECEIVE, -1);
+	munmap((void *)(uintptr_t)page, vm_page_size);
+}
+
+/* --- queues and chains of RPC --- */
 
 /* Requests of several clients: the best of those that wait counts, also while its request is queued. */
 TEST(rpc_queued)
