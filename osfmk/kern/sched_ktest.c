@@ -154,7 +154,8 @@ ask_for_realtime(thread_t thread, uint64_t constraint_ns)
 
 KTEST(sched_deadline_order)
 {
-	static const unsigned ms[] = { 30, 10, 20 };
+	static const unsigned ms[] = { 3000, 1000,
+		2000 }; /* far apart: the host may stop this CPU in between */
 	thread_t threads[os_countof(ms)];
 
 	if (cpu_count != 1) {
@@ -174,7 +175,7 @@ KTEST(sched_deadline_order)
 		finish(threads[i]);
 	}
 	EXPECT_EQ(norder, os_countof(ms));
-	EXPECT(order[0] == 10 && order[1] == 20 && order[2] == 30);
+	EXPECT(order[0] == 1000 && order[1] == 2000 && order[2] == 3000);
 }
 
 static uint32_t stop_spinning;
