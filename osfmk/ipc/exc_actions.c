@@ -325,20 +325,31 @@ exc_reply(struct mig_reply *rp, const struct exc_handlers *found)
 	rp->retcode = KERN_SUCCESS;
 }
 
-static void
-exc_get(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions)
+/* The handlers that the request asks for. False, with the reply's code set: a mask that means nothing. */
+static bool
+exc_find(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions,
+    struct exc_handlers *found)
 {
 	const struct exc_get_request *in = (const void *)rq->data;
-	struct exc_handlers found = { 0 };
 
 	if (in->mask & ~(exception_mask_t)EXC_MASK_VALID) {
 		rp->retcode = KERN_INVALID_ARGUMENT;
-		return;
+		return false;
 	}
 	if (actions != NULL) {
-		exc_collect(actions, in->mask, &found);
+		exc_collect(actions, in->mask, found);
 	}
-	exc_reply(rp, &found);
+	return true;
+}
+
+static void
+exc_get(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions)
+{
+	struct exc_handlers found = { 0 };
+
+	if (exc_find(rq, rp, actions, &found)) {
+		exc_reply(rp, &found);
+	}
 }
 
 /* A number that stands for an object of the kernel in what tools are told: the same each time, and not its address. */
@@ -375,17 +386,12 @@ exc_put_info(uint8_t **out, ipc_port_t port)
 static void
 exc_get_info(const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions)
 {
-	const struct exc_get_request *in = (const void *)rq->data;
 	struct exc_handlers found = { 0 };
 	uint8_t *out = rp->data;
 	uint32_t i;
 
-	if (in->mask & ~(exception_mask_t)EXC_MASK_VALID) {
-		rp->retcode = KERN_INVALID_ARGUMENT;
+	if (!exc_find(rq, rp, actions, &found)) {
 		return;
-	}
-	if (actions != NULL) {
-		exc_collect(actions, in->mask, &found);
 	}
 	mig_put(&out, &found.count, sizeof(found.count));
 	mig_put(&out, found.masks, found.count * (uint32_t)sizeof(found.masks[0]));
@@ -397,6 +403,7 @@ exc_get_info(const struct mig_request *rq, struct mig_reply *rp, struct exc_acti
 		ipc_port_release_send(found.handlers[i].port);
 	}
 	rp->data_len = (uint32_t)(out - rp->data);
+	rp->retcode = KERN_SUCCESS;
 }
 
 static void
@@ -433,11 +440,11 @@ exc_swap_valid(const struct mig_request *rq, struct mig_reply *rp)
 typedef void (*exc_operation_t)(
     const struct mig_request *rq, struct mig_reply *rp, struct exc_actions *actions);
 
+/* Consumes the reference. */
 static void
-exc_of_thread(const struct mig_request *rq, struct mig_reply *rp, bool make, exc_operation_t operation)
+exc_of_thread(
+    const struct mig_request *rq, struct mig_reply *rp, thread_t thread, bool make, exc_operation_t operation)
 {
-	thread_t thread = convert_port_to_thread(rq->target);
-
 	rp->retcode = KERN_INVALID_ARGUMENT;
 	if (thread != THREAD_NULL) {
 		operation(rq, rp, make ? exc_actions_of_thread(thread) : thread->ipc.ith_exc_actions);
@@ -445,11 +452,10 @@ exc_of_thread(const struct mig_request *rq, struct mig_reply *rp, bool make, exc
 	}
 }
 
+/* Consumes the reference. */
 static void
-exc_of_task(const struct mig_request *rq, struct mig_reply *rp, exc_operation_t operation)
+exc_of_task(const struct mig_request *rq, struct mig_reply *rp, task_t task, exc_operation_t operation)
 {
-	task_t task = convert_port_to_task(rq->target);
-
 	rp->retcode = KERN_INVALID_ARGUMENT;
 	if (task != TASK_NULL) {
 		operation(rq, rp, &task->ipc.exc_actions);
@@ -472,7 +478,7 @@ void
 _Xthread_get_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 {
 	if (exc_get_valid(rq, rp)) {
-		exc_of_thread(rq, rp, false, exc_get);
+		exc_of_thread(rq, rp, convert_port_to_thread(rq->target), false, exc_get);
 	}
 }
 
@@ -480,7 +486,7 @@ void
 _Xthread_swap_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 {
 	if (exc_swap_valid(rq, rp)) {
-		exc_of_thread(rq, rp, true, exc_swap);
+		exc_of_thread(rq, rp, convert_port_to_thread(rq->target), true, exc_swap);
 	}
 }
 
@@ -488,7 +494,7 @@ void
 _Xtask_get_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 {
 	if (exc_get_valid(rq, rp)) {
-		exc_of_task(rq, rp, exc_get);
+		exc_of_task(rq, rp, convert_port_to_task(rq->target), exc_get);
 	}
 }
 
@@ -496,7 +502,7 @@ void
 _Xtask_swap_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 {
 	if (exc_swap_valid(rq, rp)) {
-		exc_of_task(rq, rp, exc_swap);
+		exc_of_task(rq, rp, convert_port_to_task(rq->target), exc_swap);
 	}
 }
 
@@ -521,33 +527,15 @@ _Xhost_swap_exception_ports(const struct mig_request *rq, struct mig_reply *rp)
 void
 _Xtask_get_exception_ports_info(const struct mig_request *rq, struct mig_reply *rp)
 {
-	task_t task;
-
-	if (!exc_get_valid(rq, rp)) {
-		return;
+	if (exc_get_valid(rq, rp)) {
+		exc_of_task(rq, rp, convert_port_to_task_read(rq->target), exc_get_info);
 	}
-	task = convert_port_to_task_read(rq->target);
-	if (task == TASK_NULL) {
-		rp->retcode = KERN_INVALID_ARGUMENT;
-		return;
-	}
-	exc_get_info(rq, rp, &task->ipc.exc_actions);
-	task_deallocate(task);
 }
 
 void
 _Xthread_get_exception_ports_info(const struct mig_request *rq, struct mig_reply *rp)
 {
-	thread_t thread;
-
-	if (!exc_get_valid(rq, rp)) {
-		return;
+	if (exc_get_valid(rq, rp)) {
+		exc_of_thread(rq, rp, convert_port_to_thread_read(rq->target), false, exc_get_info);
 	}
-	thread = convert_port_to_thread_read(rq->target);
-	if (thread == THREAD_NULL) {
-		rp->retcode = KERN_INVALID_ARGUMENT;
-		return;
-	}
-	exc_get_info(rq, rp, thread->ipc.ith_exc_actions);
-	thread_deallocate(thread);
 }
