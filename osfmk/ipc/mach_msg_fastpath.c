@@ -679,7 +679,7 @@ fast_copy_out(thread_t target, uint32_t size, const struct fast_call *call)
 static OS_COLD OS_NOINLINE __attribute__((preserve_most)) void
 fast_cancel_timer(thread_t target)
 {
-	if (os_atomic_load(&target->wait_timer.tc_cpu, relaxed) != 0) {
+	if (timer_call_is_set(&target->wait_timer)) {
 		wait_timer_cancel(target);
 	}
 }

@@ -100,7 +100,7 @@ void wait_timer_cancel(thread_t thread);
 OS_INLINE wait_result_t
 thread_finish_wait(thread_t self)
 {
-	if (os_unlikely(os_atomic_load(&self->wait_timer.tc_cpu, relaxed) != 0)) {
+	if (os_unlikely(timer_call_is_set(&self->wait_timer))) {
 		wait_timer_cancel(self);
 	}
 	return wait_word_finish(&self->wait_word);
@@ -110,7 +110,7 @@ thread_finish_wait(thread_t self)
 OS_INLINE void
 thread_finish_own_claim(thread_t target, uint64_t cookie)
 {
-	if (os_unlikely(os_atomic_load(&target->wait_timer.tc_cpu, relaxed) != 0)) {
+	if (os_unlikely(timer_call_is_set(&target->wait_timer))) {
 		wait_timer_cancel(target);
 	}
 	wait_word_finish_own_claim(&target->wait_word, cookie);

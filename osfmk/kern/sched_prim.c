@@ -768,7 +768,7 @@ wait_cancel(thread_t self)
 	if (!wait_word_cancel(&self->wait_word)) {
 		return false;
 	}
-	if (os_atomic_load(&self->wait_timer.tc_cpu, relaxed) != 0) {
+	if (timer_call_is_set(&self->wait_timer)) {
 		wait_timer_cancel(self);
 	}
 	waitq_finish(self);
@@ -885,8 +885,7 @@ depression_over(void *thread, uint64_t cookie)
 bool
 thread_depressed_for_a_time(thread_t thread)
 {
-	return os_atomic_load(&thread->wait_timer.tc_cpu, relaxed) != 0 &&
-	       thread->wait_timer.tc_fn == depression_over;
+	return timer_call_is_set(&thread->wait_timer) && thread->wait_timer.tc_fn == depression_over;
 }
 
 /* The timer is the thread's own, which it does not wait with now; when it runs again the timer is cancelled. */

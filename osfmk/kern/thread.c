@@ -71,7 +71,7 @@ thread_alloc(task_t task, enum sched_mode mode, int pri)
 static void
 thread_free(thread_t thread)
 {
-	if (os_atomic_load(&thread->wait_timer.tc_cpu, relaxed) != 0) {
+	if (timer_call_is_set(&thread->wait_timer)) {
 		(void)timer_call_cancel(&thread->wait_timer);
 	}
 	exc_actions_thread_free(thread);
