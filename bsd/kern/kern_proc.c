@@ -24,7 +24,6 @@
 #define PID_BLOCK 80
 static_assert((PID_MAX + 1) % PID_BLOCK == 0, "blocks are whole");
 
-/* p_xstat of a process that is not ending. No wait status is negative. */
 LCK_CLASS_DECLARE(proc_tree_class, "process tree", LCK_RANK_PROC_LIST);
 LCK_CLASS_DECLARE(proc_child_class, "children of a process", LCK_RANK_PROC_CHILDREN);
 LCK_CLASS_DECLARE(proc_class, "process", LCK_RANK_PROC);

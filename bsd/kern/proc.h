@@ -58,6 +58,7 @@ enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 #define P_EXEC   0x0002U /* has called exec since fork */
 #define P_REPORT 0x0004U /* death by an exception: say so on the console */
 
+/* p_xstat of a process that is not ending. No wait status is negative. */
 #define XSTAT_NONE (-1)
 
 /* Who the process is. Copied at fork, changed under p_lock. */
@@ -222,11 +223,11 @@ void rusage_set(struct rusage *ru, const struct cpu_usage *usage);
 _Noreturn void exit1(int status);
 /* Claims the exit status for the process and asks its task to end; false: it was ending already. */
 bool proc_request_exit(struct proc *p, int status);
+/* From bsd_task_exit: the last thread is gone. */
+void proc_exit(struct proc *p);
 
 /* kern_memorystatus.c */
 void memorystatus_init(void);
-/* From bsd_task_exit: the last thread is gone. */
-void proc_exit(struct proc *p);
 
 /* kern_fork.c */
 /*

@@ -29,8 +29,10 @@
 
 #define MPIDR_AFFINITY 0xff00ffffffULL
 
-/* PSCI's answer is not "the CPU runs": it gets this long to say so itself. */
-/* A hang detector: under an emulator with more CPUs than its host has, a CPU may be seconds late. */
+/*
+ * PSCI's answer is not "the CPU runs": it gets this long to say so itself. A hang detector: under an emulator with more
+ * CPUs than its host has, a CPU may be seconds late.
+ */
 #define CPU_START_TIMEOUT_SECONDS 60
 
 static struct cpu_data cpu_data_storage[MAX_CPUS];
@@ -214,8 +216,8 @@ machine_cpu_start(unsigned number)
 		}
 		cpu->emergency_top = stack + KERNEL_STACK_SIZE;
 	}
-	if (os_atomic_load(&cpu->cpu_state, relaxed) !=
-	    CPU_STARTING) { /* else it was given up, and may come yet */
+	/* One that is starting was given up before, and may come yet. */
+	if (os_atomic_load(&cpu->cpu_state, relaxed) != CPU_STARTING) {
 		error = turn_on(cpu);
 	}
 	if (error == 0 && !wait_until_running(cpu)) {

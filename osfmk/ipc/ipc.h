@@ -68,8 +68,8 @@ bool ipc_fast_lose(uint32_t reason);
 mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);
 
 /*
- * The name of a thread of the thread library in its task, which keeps the last reference until the thread ends or is unpinned:
- * by the thread itself, or at exec.
+ * The name of a thread of the thread library in its task, which keeps the last reference until the thread ends or is
+ * unpinned: by the thread itself, or at exec.
  */
 mach_port_name_t ipc_thread_copyout_pinned(thread_t thread);
 void ipc_thread_unpin(thread_t thread);

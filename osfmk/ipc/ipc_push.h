@@ -68,8 +68,8 @@ ipc_push_take(thread_t worker, ipc_kmsg_t kmsg)
 			rpc_push_link(client, worker, true);
 			os_atomic_thread_fence(seq_cst); /* [P1] */
 			if (os_atomic_load(&client->ipc.ith_call_reply, relaxed) != reply) {
-				rpc_push_unlink(
-				    client, worker); /* it gave up meanwhile, and may call others */
+				/* It gave up meanwhile, and may call others. */
+				rpc_push_unlink(client, worker);
 			}
 		}
 	}

@@ -77,8 +77,8 @@ struct ipc_port {
 #define IP_IMPORTANCE        0x20U /* MPO_IMPORTANCE_RECEIVER and its kin: kept, no effect yet */
 #define IP_GUARD_IMMOVABLE   0x40U /* immovable because of the guard's flags */
 #define IP_NO_NSREQUEST      0x80U
-#define IP_PINNED            0x200U /* a task's or thread's: the task keeps the last reference of its own */
 #define IP_TIMER             0x100U /* ip_kobject is a struct mk_timer, though messages are queued */
+#define IP_PINNED            0x200U /* a task's or thread's: the task keeps the last reference of its own */
 
 #define IP_REF_ONE  1ULL
 #define IP_SORIGHT  (1ULL << 32)

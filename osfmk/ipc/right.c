@@ -92,7 +92,10 @@ ipc_right_may_be_pinned(uint64_t word)
 	return nt_rights(word) == NT_SEND && os_unlikely(((ipc_port_t)nt_object(word))->ip_flags & IP_PINNED);
 }
 
-/* True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of MPG_FLAGS_MOD_REFS_PINNED_*. */
+/*
+ * True, and EXC_GUARD, if the entry's last reference is about to go and must not. `how` is one of
+ * MPG_FLAGS_MOD_REFS_PINNED_*.
+ */
 static OS_NOINLINE bool
 ipc_right_keeps_last(ipc_space_t space, uint64_t word, uint64_t how, struct ipc_right_remains *r)
 {
@@ -992,7 +995,10 @@ ipc_right_deallocate(ipc_space_t space, mach_port_name_t name)
 	return kr;
 }
 
-/* delta user references of a send right, one that is not pinned, or dead name. Counts peg at the top: only -MAX moves them again. */
+/*
+ * delta user references of a send right, one that is not pinned, or dead name. Counts peg at the top: only -MAX moves them
+ * again.
+ */
 static kern_return_t
 ipc_right_delta_urefs_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, mach_port_delta_t delta,
     struct ipc_right_remains *r) REQUIRES(space->is_lock)

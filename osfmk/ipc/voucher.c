@@ -232,7 +232,7 @@ mach_voucher_debug_info(
 static kern_return_t
 set_voucher(ipc_port_t voucher)
 {
-	if (IP_VALID(voucher) && voucher->ip_kotype != IKOT_VOUCHER) {
+	if (IP_VALID(voucher) && convert_port_to_voucher(voucher) == IP_NULL) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	ipc_port_release_send(voucher);

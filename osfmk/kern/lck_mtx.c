@@ -11,9 +11,10 @@
  * again by every thread that goes to sleep and stays while the list is not empty.
  *
  * Those that spin queue (wq_spinners, <kern/spin_queue.h>): only the head of the queue looks at lm_owner, for at most
- * LCK_MTX_SPIN looks; the others look at a line of their own CPU, for as many at most, and when the head goes to sleep because
- * the owner does, the next one sees that with its first look. Preemption is off meanwhile, and one that is due ends the
- * spinning: so the CPU at the head is not taken away from it, but by a host. Who cannot join, or has waited too long, sleeps.
+ * LCK_MTX_SPIN looks; the others look at a line of their own CPU, for as many at most, and when the head goes to sleep
+ * because the owner does, the next one sees that with its first look. Preemption is off meanwhile, and one that is due
+ * ends the spinning: so the CPU at the head is not taken away from it, but by a host. Who cannot join, or has waited too
+ * long, sleeps.
  * A newcomer takes a mutex that it finds free, whoever spins: the owner's line comes to it anyway, and a head whose CPU
  * has been stopped by a host holds up nobody.
  *

@@ -49,9 +49,8 @@ typedef struct CAPABILITY("spinlock") lck_spin {
 /* Where threads sleep: see <kern/waitq.h>. */
 struct waitq {
 	lck_spin_t wq_lock;
-	struct spin_queue
-	    wq_spinners;             /* of a mutex: who spins before it sleeps here; on no line of its own */
-	struct list_node wq_threads; /* thread.wait_link, oldest first; guarded by wq_lock */
+	struct spin_queue wq_spinners; /* of a mutex: who spins before it sleeps here */
+	struct list_node wq_threads;   /* thread.wait_link, oldest first; guarded by wq_lock */
 };
 
 typedef struct CAPABILITY("mutex") lck_mtx {

@@ -34,7 +34,10 @@
 /* Between two looks at a CPU that is going or coming. */
 #define PROCESSOR_POLL_NS (20 * NSEC_PER_USEC)
 
-/* How often the caller looks before it gives a CPU up for lost: a minute at least, which an emulator on a busy host may need. */
+/*
+ * How often the caller looks before it gives a CPU up for lost: a minute at least, which an emulator on a busy host may
+ * need.
+ */
 #define PROCESSOR_POLLS 3000000U
 
 struct processor_record processor_records[MAX_CPUS];

@@ -154,8 +154,8 @@ ask_for_realtime(thread_t thread, uint64_t constraint_ns)
 
 KTEST(sched_deadline_order)
 {
-	static const unsigned ms[] = { 3000, 1000,
-		2000 }; /* far apart: the host may stop this CPU in between */
+	/* Far apart: the host may stop this CPU in between. */
+	static const unsigned ms[] = { 3000, 1000, 2000 };
 	thread_t threads[os_countof(ms)];
 
 	if (cpu_count != 1) {

@@ -29,9 +29,9 @@
  * a few instructions. Interrupt handlers do not join.
  *
  * Ordering: [S1] joining exchanges the tail with acq_rel: what a place said before is seen by who finds it there;
- * [S2] it links itself with release, before the one in front reads the link (acquire); [S3] becoming head acquires what the
- * head before did, by the compare-exchange or by the tail; [S4] a place is freed with release, after the last look at it, and
- * its CPU takes it with acquire.
+ * [S2] it links itself with release, before the one in front reads the link (acquire); [S3] becoming head acquires what
+ * the head before did, by the compare-exchange or by the tail; [S4] a place is freed with release, after the last look at
+ * it, and its CPU takes it with acquire.
  */
 #pragma once
 
@@ -47,13 +47,6 @@ enum spin_queue_place {
 	SPIN_QUEUE_WAITS, /* somebody is in front */
 	SPIN_QUEUE_HEAD,  /* to look at the lock, and then to leave */
 };
-
-/* Does anybody wait? A look. */
-OS_INLINE bool
-spin_queue_any(const struct spin_queue *queue)
-{
-	return os_atomic_load(&queue->sq_tail, relaxed) != 0;
-}
 
 /* All: preemption off, `cpu` is the caller's. */
 OS_WARN_RESULT enum spin_queue_place spin_queue_join(struct spin_queue *queue, unsigned cpu);

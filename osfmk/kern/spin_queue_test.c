@@ -20,6 +20,13 @@ static struct worker {
 	unsigned long was_head[2], gave_up, was_out;
 } workers[NTHREADS];
 
+/* Does anybody wait? A look. */
+static bool
+spin_queue_any(const struct spin_queue *queue)
+{
+	return os_atomic_load(&queue->sq_tail, relaxed) != 0;
+}
+
 /* Up to `patience` looks. */
 static enum spin_queue_place
 wait_for_place(struct worker *self, struct spin_queue *queue, unsigned patience)

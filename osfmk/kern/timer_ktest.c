@@ -51,8 +51,8 @@ KTEST(timer_leeway)
 	timer_call_setup(&punctual, note_call, NULL);
 	disable_preemption(); /* both on one CPU */
 	now = mach_absolute_time();
-	timer_call_enter_leeway(
-	    &patient, now + 2 * ms, 4000 * ms, 0); /* no host stops this CPU for so long */
+	/* No host stops this CPU for so long. */
+	timer_call_enter_leeway(&patient, now + 2 * ms, 4000 * ms, 0);
 	timer_call_enter(&punctual, now + 10 * ms, 1);
 	enable_preemption();
 	EXPECT(wait_for(&calls, 2));

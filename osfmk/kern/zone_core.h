@@ -121,8 +121,8 @@ void zone_core_count(struct zone *zone, unsigned ncpus, uint64_t *allocs, uint64
 
 /* What the core needs; zalloc.c and the unit test provide them. */
 void *zone_page_alloc(void); /* ZONE_PAGE_SIZE bytes, aligned to it; NULL: none left */
-void *zone_page_alloc_last(
-    void); /* the same for magazines, which are needed to free: may take the last one */
+/* The same for magazines, which are needed to free: may take the last one. */
+void *zone_page_alloc_last(void);
 void zone_page_free(void *page);
 uint64_t zone_smr_goal(void); /* <kern/smr.h>: smr_goal and so on */
 bool zone_smr_reached(uint64_t goal);

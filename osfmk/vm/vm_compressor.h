@@ -33,7 +33,8 @@ vm_page_is_compressed(vm_page_t page)
 
 /*
  * What a locked slot is to hold instead of its page, with one reference; NULL: the page does not compress well, and is
- * VM_PAGE_INCOMPRESSIBLE from now on, or there is no memory. The page stays the caller's. One caller at a time: vm_reclaim.c has the lock. Does not block.
+ * VM_PAGE_INCOMPRESSIBLE from now on, or there is no memory. The page stays the caller's. One caller at a time:
+ * vm_reclaim.c has the lock. Does not block.
  */
 vm_page_t vm_compressor_store(vm_page_t page);
 

@@ -10,8 +10,8 @@
  *	[L2] a grace period: whoever found the page without a lock has installed it or left it
  *	[L3] one pass over all maps takes the translations away. A page that one of them has used, or has wired, stays
  *	[L4] what is still leaving belongs to nobody else. A page that the pager can bring again is dropped; one whose
- *	     pager has no other copy (vpo_only_copy), and anonymous memory, is compressed, and its code takes its place in the slot. A dirty one
- *	     stays until it has been written back (vm_launder.h)
+ *	     pager has no other copy (vpo_only_copy), and anonymous memory, is compressed, and its code takes its place in
+ *	     the slot. A dirty one stays until it has been written back (vm_launder.h)
  * Up to the exchange that ends [L4] the page is where it was: a fault, a read or a copy that comes meanwhile never waits
  * for page-out, it takes the page back. So page-out can lock entries in [L3] whose owners are waiting for anything.
  *
