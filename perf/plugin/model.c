@@ -293,6 +293,7 @@ model_sysop(struct model *m, unsigned cpu, struct sysop op, uint64_t operand, bo
 
 	switch (op.kind) {
 	case SYSOP_NONE:
+	case SYSOP_TPIDR:
 		break;
 	case SYSOP_TTBR0:
 		model_ttbr0(c, operand, counted);

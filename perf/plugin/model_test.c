@@ -47,6 +47,7 @@ test_decode(void)
 	CHECK(sysop_decode(0xd5182003).kind == SYSOP_TTBR0 && sysop_decode(0xd5182003).register_number == 3);
 	CHECK(sysop_decode(0xd5182021).kind == SYSOP_TTBR1);
 	CHECK(sysop_decode(0xd5182041).kind == SYSOP_TCR);
+	CHECK(sysop_decode(0xd518d082).kind == SYSOP_TPIDR && sysop_decode(0xd518d082).register_number == 2);
 	/* tlbi vmalle1; vmalle1is; aside1is, x0; vae1, x1; vale1is, x2; vaae1is, x3; rvae1is, x0 */
 	CHECK(sysop_decode(0xd508871f).kind == SYSOP_TLBI_ALL && !sysop_decode(0xd508871f).broadcast);
 	CHECK(sysop_decode(0xd508831f).kind == SYSOP_TLBI_ALL && sysop_decode(0xd508831f).broadcast);

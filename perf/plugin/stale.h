@@ -11,9 +11,17 @@
  *	unmapped   an access, or a fault, at an address whose tables hold nothing any more, while the translation lives
  *	read-only  a store, or a fault of one, where the translation still allows it and the tables do not
  *	asid       an address space that takes over an ASID of which translations of another one live
- * A table that was changed is told to the TLBs a little later, and meanwhile another CPU may use what it has: a finding
- * counts only when no TLBI for it has come from another CPU within STALE_GRACE further blocks of code. A translation that
- * allows less than the tables is no fault: the CPU faults, and the kernel finds nothing to do.
+ * A table that was changed is told to the TLBs a little later, and until then others may use what they have: the kernel
+ * frees and reuses nothing before. So the thread that took the entry away owes a TLBI, from the store until it is back in
+ * its program, or has run STALE_GRACE further blocks of code if it never leaves the kernel. Only its own steps count:
+ * under the instruction clock a CPU can stand still between two blocks while the others run a million instructions, and a
+ * thread that was preempted does not run at all.
+ *	- A use while the TLBI is owed waits: a TLBI by another thread than the user's proves it innocent, and the end of
+ *	  the debt proves it guilty. (The user's own TLBI comes from the handler of the fault that the use was here, and
+ *	  that a real TLB would not have had.)
+ *	- A use when nothing is owed any more is a finding.
+ *	- "moved" and "asid" are findings at once: break before make, so the TLBI must have been there first.
+ * A translation that allows less than the tables is no fault: the CPU faults, and the kernel finds nothing to do.
  *
  * Pure: no QEMU in here (stale_test.c).
  */
@@ -23,8 +31,9 @@
 #include "walk.h"
 
 #define STALE_CPUS_MAX 64
-#define STALE_GRACE    20000 /* blocks: some 100,000 instructions, more than any TLBI is behind */
-#define STALE_FINDINGS 64
+#define STALE_GRACE    200000 /* blocks of one thread in the kernel */
+#define STALE_FINDINGS 1024
+#define STALE_PAGES    (1U << 20) /* of physical memory that page tables may lie in: 16 GiB */
 
 enum stale_kind { STALE_MOVED, STALE_UNMAPPED, STALE_READ_ONLY, STALE_ASID, STALE_KINDS };
 
@@ -44,7 +53,24 @@ struct stale_finding {
 	unsigned cpu;
 	uint16_t asid;
 	bool confirmed;
-	uint64_t va, pc, cached, now, at; /* now: physical page by the tables, 0 none; at: the clock */
+	uint32_t user, debtor;        /* threads: who used it, who owes the TLBI */
+	uint64_t va, pc, cached, now; /* now: physical page by the tables, 0 none */
+	uint64_t due;                 /* the debtor's progress by which it must have come */
+};
+
+/* A descriptor in a page table: its value, and who took something away last. */
+struct stale_descriptor {
+	uint64_t value;
+	uint64_t due; /* the debtor's progress when the TLBI must have been made; 0: nothing was taken yet */
+	uint32_t debtor; /* thread */
+};
+
+/* The threads that ran, by what the kernel keeps in TPIDR_EL1. */
+struct stale_threads {
+	uint64_t *addresses;
+	uint64_t *progress; /* blocks in the kernel; a block of the program is worth more than STALE_GRACE */
+	uint32_t *slots;    /* hash: number of the thread plus 1; 0: free */
+	uint32_t count, capacity; /* capacity: a power of two; there are twice as many slots */
 };
 
 struct stale_cpu {
@@ -52,14 +78,16 @@ struct stale_cpu {
 	struct stale_entry *slots;
 	uint64_t capacity, used; /* power of two; slots that are not free */
 	uint64_t *roots;         /* by ASID: whose translations these are, plus 1; 0: nobody's yet */
+	uint32_t thread;
 };
 
 struct stale {
 	unsigned cpus;
 	walk_read_t read;
-	uint64_t clock; /* blocks */
 	uint64_t uses, tlbis;
 	bool unknown_tlbi;
+	struct stale_threads threads;
+	struct stale_descriptor **tables; /* by physical page; NULL: no walk has read a table there */
 	unsigned nfindings;
 	struct stale_finding findings[STALE_FINDINGS];
 	struct stale_cpu cpu[STALE_CPUS_MAX];

@@ -17,6 +17,10 @@
 #define TLBI_LOCAL 0xd5088720U /* vae1, x0 */
 #define TLBI_ALL   0xd5088320U /* vae1is, x0 */
 #define TLBI_RANGE 0xd5088220U /* rvae1is, x0 */
+#define LEAVES     5           /* page at which the last table itself is mapped */
+#define PROGRAM    VA(6)
+#define KERNEL     (~0ULL << 47 | VA(7))
+#define THREAD(n)  ((n) * 0x1000ULL)
 
 static uint64_t memory[3 * 2048];
 static struct stale s;
@@ -35,6 +39,20 @@ pte(unsigned n)
 }
 
 static void
+run(unsigned cpu, uint64_t thread)
+{
+	stale_sysop(&s, cpu, (struct sysop){ .kind = SYSOP_TPIDR }, thread, 0);
+}
+
+/* The kernel on that CPU writes a descriptor where the checker sees it. */
+static void
+put(unsigned cpu, unsigned page, uint64_t descriptor)
+{
+	*pte(page) = descriptor;
+	stale_access(&s, cpu, VA(LEAVES) + page * sizeof(uint64_t), true, KERNEL);
+}
+
+static void
 start(void)
 {
 	memset(memory, 0, sizeof(memory));
@@ -43,8 +61,10 @@ start(void)
 	for (unsigned i = 0; i < 8; i++) {
 		*pte(i) = TABLE(100 + i) | PAGE | NG;
 	}
+	*pte(LEAVES) = TABLE(2) | PAGE | NG;
 	stale_init(&s, 2, read_memory);
 	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		run(cpu, THREAD(1 + cpu));
 		stale_sysop(&s, cpu, (struct sysop){ .kind = SYSOP_TCR }, TCR, 0);
 		stale_sysop(&s, cpu, (struct sysop){ .kind = SYSOP_TTBR0 }, 1ULL << 48, 0);
 		stale_access(&s, cpu, VA(3), true, 0);
@@ -63,6 +83,79 @@ finish(unsigned findings, enum stale_kind kind)
 	CHECK(stale_settle(&s, true) == findings);
 	CHECK(findings == 0 || s.findings[0].kind == kind);
 	stale_destroy(&s);
+}
+
+/* A use between the store and its TLBI. */
+static void
+debts(void)
+{
+	start(); /* the TLBI comes, however many steps others make meanwhile */
+	put(0, 3, 0);
+	stale_fault(&s, 1, VA(3), false, 1);
+	for (unsigned i = 0; i < 2 * STALE_GRACE; i++) {
+		stale_block(&s, 1, KERNEL);
+	}
+	stale_block(&s, 1, PROGRAM);
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(0, 0);
+
+	start(); /* the debtor is back in its program first */
+	put(0, 3, 0);
+	stale_fault(&s, 1, VA(3), false, 1);
+	stale_block(&s, 0, PROGRAM);
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* and only then is it used */
+	put(0, 3, 0);
+	stale_block(&s, 0, PROGRAM);
+	stale_fault(&s, 1, VA(3), false, 1);
+	CHECK(stale_settle(&s, false) == 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* the debtor stays in the kernel and forgets it */
+	put(0, 3, 0);
+	stale_fault(&s, 1, VA(3), false, 1);
+	for (unsigned i = 0; i < STALE_GRACE; i++) {
+		stale_block(&s, 0, KERNEL);
+	}
+	CHECK(stale_settle(&s, false) == 0);
+	stale_block(&s, 0, KERNEL);
+	CHECK(stale_settle(&s, false) == 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* the debtor is preempted, and who runs in its place uses it; the TLBI is local */
+	put(0, 3, *pte(3) | RO);
+	run(0, THREAD(3));
+	stale_fault(&s, 0, VA(3), true, 1);
+	run(0, THREAD(1));
+	CHECK(s.nfindings == 1);
+	tlbi(0, TLBI_LOCAL, 3, 1);
+	finish(0, 0);
+
+	start(); /* a TLBI by who used it proves nothing: its fault was the use */
+	put(0, 3, 0);
+	stale_fault(&s, 1, VA(3), false, 1);
+	tlbi(1, TLBI_ALL, 3, 1);
+	finish(1, STALE_UNMAPPED);
+
+	start(); /* another page takes the place before the TLBI */
+	put(0, 3, 0);
+	put(0, 3, TABLE(200) | PAGE | NG);
+	stale_access(&s, 1, VA(3), false, 1);
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(1, STALE_MOVED);
+
+	start(); /* threads are told apart, however many there are */
+	for (unsigned i = 0; i < 10000; i++) {
+		run(1, THREAD(100 + i));
+		stale_block(&s, 1, PROGRAM);
+	}
+	put(0, 3, 0);
+	stale_access(&s, 1, VA(3), false, 1);
+	CHECK(s.nfindings == 1 && s.findings[0].debtor != s.findings[0].user && s.threads.count == 10003);
+	tlbi(0, TLBI_ALL, 3, 1);
+	finish(0, 0);
 }
 
 int
@@ -110,18 +203,7 @@ main(void)
 	stale_fault(&s, 0, VA(3), false, 1);
 	finish(1, STALE_UNMAPPED);
 
-	start(); /* the same, but the TLBI was on its way */
-	*pte(3) = 0;
-	stale_fault(&s, 1, VA(3), false, 1);
-	tlbi(0, TLBI_ALL, 3, 1);
-	finish(0, 0);
-
-	start(); /* it comes too late */
-	*pte(3) = 0;
-	stale_fault(&s, 1, VA(3), false, 1);
-	s.clock += STALE_GRACE + 1;
-	tlbi(0, TLBI_ALL, 3, 1);
-	finish(1, STALE_UNMAPPED);
+	debts();
 
 	start(); /* made read-only */
 	*pte(3) |= RO;

@@ -4,6 +4,7 @@
 #define MSR_TTBR0_EL1 0xd5182000U
 #define MSR_TTBR1_EL1 0xd5182020U
 #define MSR_TCR_EL1   0xd5182040U
+#define MSR_TPIDR_EL1 0xd518d080U
 
 /* SYS #op1, Cn, Cm, #op2, Xt with Cn = 8 or, not waiting for XS accesses, 9. */
 #define TLBI_MASK 0xfff8f000U
@@ -57,6 +58,9 @@ sysop_decode(uint32_t word)
 		break;
 	case MSR_TCR_EL1:
 		op.kind = SYSOP_TCR;
+		break;
+	case MSR_TPIDR_EL1:
+		op.kind = SYSOP_TPIDR;
 		break;
 	default:
 		break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The system instructions by which a kernel manages translations: writes of TTBR0, TTBR1 and TCR, and TLBI.
+ * The system instructions by which a kernel manages translations: writes of TTBR0, TTBR1 and TCR, and TLBI; and the write
+ * of TPIDR_EL1, by which it says which thread runs.
  * Their operand is a register that the plugin can read only when the next translated block begins; QEMU ends the
  * block behind each of them, so that it is still unchanged there.
  */
@@ -14,6 +15,7 @@ enum sysop_kind {
 	SYSOP_TTBR0,
 	SYSOP_TTBR1,
 	SYSOP_TCR,
+	SYSOP_TPIDR,
 	SYSOP_TLBI_ALL,       /* everything of EL1&0 */
 	SYSOP_TLBI_ASID,      /* what is not global, of one ASID */
 	SYSOP_TLBI_VA,        /* one address in one ASID, or global */
