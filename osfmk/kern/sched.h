@@ -47,6 +47,10 @@ enum sched_mode {
 #define SCHED_QUANTUM_UTILITY_NS  4000000ULL
 #define SCHED_QUANTUM_THROTTLE_NS 2000000ULL
 
+/* Who is preempted with less than this part of its quantum left has had it: a switch for less is not worth its cost.
+ * About Mach's 250 us. */
+#define SCHED_SCRAPS 32
+
 /* A real-time computation may be this long, Mach's limits. */
 #define SCHED_COMPUTATION_MIN_NS 50000ULL
 #define SCHED_COMPUTATION_MAX_NS 50000000ULL

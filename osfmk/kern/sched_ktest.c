@@ -214,6 +214,102 @@ KTEST(sched_quantum)
 	finish(threads[1]);
 }
 
+/* --- what is left of a quantum outlives a preemption, and ends with a wait --- */
+
+static uint32_t rival_turns, rival_stop;
+
+static void
+rival_main(void *param, wait_result_t result)
+{
+	thread_bind_self(0);
+	while (!os_atomic_load(&rival_stop, relaxed)) {
+		assert_wait(&rival_turns, THREAD_UNINT);
+		thread_block(THREAD_CONTINUE_NULL);
+		os_atomic_inc(&rival_turns, relaxed);
+	}
+	thread_terminate_self();
+}
+
+/* The better thread takes this CPU for a moment; false if it was not ready for it. */
+static bool
+let_rival_in(void)
+{
+	uint32_t before = os_atomic_load(&rival_turns, relaxed);
+
+	thread_wakeup(&rival_turns);
+	disable_preemption();
+	enable_preemption();
+	return os_atomic_load(&rival_turns, relaxed) != before;
+}
+
+/* How long the current thread may run, from when it was given the CPU; *since: how long ago that was. */
+static uint64_t
+turn(uint64_t *since)
+{
+	bool irq = ml_set_interrupts_enabled(false);
+	processor_t processor = current_processor();
+	uint64_t ticks = processor->pr_quantum_end - processor->pr_dispatched;
+
+	*since = ml_get_timebase_raw() - processor->pr_dispatched;
+	ml_set_interrupts_enabled(irq);
+	return ticks;
+}
+
+/* Half of it is used; a better thread comes. Is half of it left? Not if this CPU stood still meanwhile. */
+static bool
+rest_is_kept(void)
+{
+	uint64_t whole = sched_ticks.quantum, since, rest;
+
+	do {
+		rest = turn(&since);
+	} while (since < whole / 2);
+	if (!let_rival_in()) {
+		sleep_ns(NSEC_PER_MSEC);
+		return false;
+	}
+	return turn(&since) <= os_max(rest, whole / 2) - whole / 4;
+}
+
+static bool
+wait_renews(void)
+{
+	uint64_t since;
+
+	sleep_ns(NSEC_PER_MSEC);
+	return turn(&since) >= sched_ticks.quantum - (1U << SCHED_QUANTUM_SHIFT);
+}
+
+static bool
+shows(bool (*what)(void))
+{
+	for (unsigned tries = 0; tries < 200; tries++) {
+		if (what()) {
+			return true;
+		}
+	}
+	return false;
+}
+
+KTEST(sched_quantum_goes_on)
+{
+	thread_t rival;
+
+	EXPECT_EQ(thread_bind_self(0), KERN_SUCCESS);
+	os_atomic_store(&rival_stop, 0, relaxed);
+	rival = start(rival_main, NULL, BASEPRI_PREEMPT);
+	EXPECT(shows(wait_renews));
+	EXPECT(shows(rest_is_kept));
+	EXPECT(shows(wait_renews));
+	os_atomic_store(&rival_stop, 1, relaxed);
+	while (!os_atomic_load(&rival->exited, relaxed)) {
+		thread_wakeup(&rival_turns);
+		sleep_ns(NSEC_PER_MSEC);
+	}
+	finish(rival);
+	EXPECT_EQ(thread_bind_self(THREAD_CPU_ANY), KERN_SUCCESS);
+}
+
 /* --- deadlines --- */
 
 KTEST(sched_deadline)

@@ -37,7 +37,7 @@ use_mode(struct sched_entity *se, enum sched_mode mode, int base)
 {
 	if (mode != TH_MODE_TIMESHARE || se->se_mode != TH_MODE_TIMESHARE) {
 		se->se_usage = sched_initial_usage(mode, se->se_flags & SE_TRUSTED);
-		se->se_decay_at = 0;
+		se->se_decay_at = se->se_look_at = 0;
 	}
 	se->se_mode = (uint8_t)mode;
 	se->se_base = (int16_t)base;
@@ -52,6 +52,7 @@ sched_entity_set(struct sched_entity *se, const struct sched_params *params, uin
 	se->se_constraint = params->constraint;
 	se->se_deadline = now + params->constraint;
 	se->se_quantum_log2 = (int8_t)params->quantum_log2;
+	se->se_left = 0;
 	se->se_flags &= (uint8_t)~SE_UNPREEMPTED;
 	if (params->mode == TH_MODE_REALTIME && !params->preemptible) {
 		se->se_flags |= SE_UNPREEMPTED;
@@ -74,15 +75,19 @@ sched_decayed_priority(int base_pri, uint64_t usage)
 	return os_max(base_pri - (int)penalty, MINPRI_USER);
 }
 
+static int
+own_priority(const struct sched_entity *se)
+{
+	return se->se_mode == TH_MODE_TIMESHARE ? sched_decayed_priority(se->se_base, se->se_usage)
+						: se->se_base;
+}
+
 int
 sched_entity_priority(const struct sched_entity *se)
 {
-	int own = se->se_base, lent = os_max(se->se_push, se->se_boost);
+	int lent = os_max(se->se_push, se->se_boost);
 
-	if (se->se_mode == TH_MODE_TIMESHARE) {
-		own = sched_decayed_priority(own, se->se_usage);
-	}
-	return os_max(own, lent);
+	return os_max(own_priority(se), lent);
 }
 
 uint64_t
@@ -131,6 +136,16 @@ sched_preempts(int pri, uint64_t deadline, int running, const struct sched_entit
 
 /* --- what is used --- */
 
+/* When a wake-up has something to do: to end what lasts until the thread waits, or to forget. */
+static void
+look_when_due(struct sched_entity *se)
+{
+	bool pending = se->se_left != 0 || se->se_boost >= 0 || (se->se_flags & SE_OWES);
+
+	se->se_usage |= pending;
+	se->se_look_at = pending ? 0 : se->se_decay_at;
+}
+
 /* Halves the usage once for each boundary of a decay period that was passed since the last time. */
 static void
 usage_decay(struct sched_entity *se, uint64_t now)
@@ -143,6 +158,7 @@ usage_decay(struct sched_entity *se, uint64_t now)
 	passed = (now - se->se_decay_at) / sched_ticks.decay_period + 1;
 	se->se_decay_at += passed * sched_ticks.decay_period;
 	se->se_usage = passed >= 64 ? 0 : se->se_usage >> passed;
+	look_when_due(se);
 }
 
 /*
@@ -205,7 +221,7 @@ failsafe_leave(struct sched_entity *se)
 }
 
 static void
-charge_unsafe(struct sched_entity *se, uint64_t turn, uint64_t now)
+charge_unsafe(struct sched_entity *se, uint64_t now)
 {
 	uint64_t limit =
 	    se->se_mode == TH_MODE_REALTIME ? sched_ticks.unsafe_realtime : sched_ticks.unsafe_fixed;
@@ -213,7 +229,7 @@ charge_unsafe(struct sched_entity *se, uint64_t turn, uint64_t now)
 	if (se->se_mode == TH_MODE_REALTIME) {
 		se->se_deadline = UINT64_MAX; /* behind those that are within their computation */
 	}
-	se->se_unsafe += turn;
+	se->se_unsafe += sched_entity_quantum(se);
 	if (se->se_unsafe >= limit && !(se->se_flags & SE_TRUSTED)) {
 		failsafe_enter(se, now);
 	}
@@ -225,36 +241,77 @@ sched_entity_age(struct sched_entity *se, uint64_t now)
 	usage_decay(se, now);
 }
 
-bool
-sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t ran, uint64_t now)
-{
-	uint64_t turn = se->se_turn + ran;
-	bool over = turn >= sched_entity_quantum(se);
+/* --- turns --- */
 
-	se->se_turn = over ? 0 : (uint32_t)turn;
-	sched_entity_charge(se, cpu_time, now);
-	return over;
+/* Runs, or would run, at a priority that it has of others: there is no equal to go behind. */
+static bool
+pushed(const struct sched_entity *se)
+{
+	return se->se_push > own_priority(se);
+}
+
+static void
+owe(struct sched_entity *se, bool owes)
+{
+	se->se_flags = (uint8_t)(owes ? se->se_flags | SE_OWES : se->se_flags & ~SE_OWES);
+	look_when_due(se);
 }
 
 void
-sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now)
+sched_entity_push(struct sched_entity *se, int pri, bool queued)
 {
-	se->se_boost = -1;
-	se->se_turn = 0;
-	sched_entity_charge(se, cpu_time, now);
-	if (se->se_mode != TH_MODE_TIMESHARE) {
-		charge_unsafe(se, turn, now);
-	} else if ((se->se_flags & SE_FAILSAFE) && now >= se->se_unsafe) {
-		failsafe_leave(se);
+	bool passes = queued && se->se_left == 0 && pri > sched_entity_priority(se);
+
+	se->se_push = (int16_t)pri;
+	if (passes) {
+		owe(se, true);
 	}
 }
 
 void
-sched_entity_boost(struct sched_entity *se, int pri, uint64_t now)
+sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t now)
+{
+	se->se_boost = -1;
+	se->se_left = 0;
+	sched_entity_charge(se, cpu_time, now);
+	if (se->se_mode != TH_MODE_TIMESHARE) {
+		charge_unsafe(se, now);
+	} else if ((se->se_flags & SE_FAILSAFE) && now >= se->se_unsafe) {
+		failsafe_leave(se);
+	}
+	owe(se, pushed(se));
+}
+
+/* What is left of a quantum and not worth a switch; a computation is used up to its end. */
+static uint64_t
+scrap(const struct sched_entity *se)
+{
+	return se->se_mode == TH_MODE_REALTIME ? 0 : sched_entity_quantum(se) / SCHED_SCRAPS;
+}
+
+bool
+sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t left, uint64_t now)
+{
+	if (left <= scrap(se)) {
+		sched_entity_expired(se, cpu_time, now);
+		return true;
+	}
+	sched_entity_charge(se, cpu_time, now);
+	if ((se->se_flags & SE_OWES) && !pushed(se)) {
+		se->se_left = 0;
+		owe(se, false);
+		return true;
+	}
+	se->se_left = (uint32_t)left;
+	look_when_due(se);
+	return false;
+}
+
+void
+sched_entity_boost(struct sched_entity *se, int pri)
 {
 	se->se_boost = (int16_t)pri;
-	se->se_usage |= 1; /* so that the next wake-up is looked at, and ends it */
-	se->se_decay_at = now - now % sched_ticks.decay_period; /* periods begin at the same time for all */
+	look_when_due(se);
 }
 
 void
@@ -264,10 +321,14 @@ sched_entity_wake(struct sched_entity *se, uint64_t now)
 		failsafe_leave(se);
 	}
 	se->se_boost = -1;
+	se->se_left = 0;
+	se->se_flags &= (uint8_t)~SE_OWES;
 	if (se->se_mode == TH_MODE_TIMESHARE) {
 		usage_decay(se, now);
+		look_when_due(se);
 		return;
 	}
+	se->se_usage = sched_initial_usage((enum sched_mode)se->se_mode, se->se_flags & SE_TRUSTED);
 	se->se_unsafe = 0;
 	if (se->se_mode == TH_MODE_REALTIME) {
 		se->se_deadline = now + se->se_constraint;

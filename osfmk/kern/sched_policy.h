@@ -45,6 +45,14 @@
  *
  * Handoff. A thread that hands its CPU over in a call passes the rest of its quantum on; the pair is charged like
  * one thread.
+ *
+ * Preemption. A thread whose CPU a better one takes keeps its place in front of its equals and what is left of its
+ * quantum (se_left); only who has used its quantum up, or waited, begins a new one. Else one that is preempted
+ * more often than once in a quantum would never come to the end of any, and its equals would wait for ever. The same
+ * would be true of one that is over whenever it happens to be pushed: at the pushed priority there is nobody to make
+ * room for. So who comes to the end of its quantum while it is pushed, or is pushed from its place behind its equals,
+ * owes them their turn (SE_OWES) and goes behind them at the first preemption without a push. A thread
+ * that does not wait thus runs before an equal for at most a quantum and one push.
  */
 #pragma once
 
@@ -69,7 +77,8 @@ void sched_policy_init(uint64_t (*ns_to_ticks)(uint64_t ns));
 /* What policy knows of a thread. Who writes it: the thread's scheduling lock serialises. */
 struct sched_entity {
 	uint64_t se_usage;      /* timeshare: decayed ticks; others: 1, so that each wake-up is looked at */
-	uint64_t se_decay_at;   /* when se_usage is halved next; 0: at the next wake-up */
+	uint64_t se_look_at;    /* when a wake-up is looked at next, unless se_usage is 0; 0: the next one */
+	uint64_t se_decay_at;   /* when se_usage is halved next */
 	uint64_t se_charged;    /* the thread's CPU time that usage contains */
 	uint64_t se_charged_at; /* when that was */
 	uint64_t
@@ -85,13 +94,14 @@ struct sched_entity {
 	uint8_t se_mode;         /* enum sched_mode, in use */
 	uint8_t se_asked_mode;   /* what the fail-safe put aside */
 	uint8_t se_flags;        /* SE_* */
-	uint32_t se_turn;        /* ticks of its quantum that it has had when it was preempted */
+	uint32_t se_left;        /* ticks of its quantum that a preemption left it; 0: it begins a new one */
 	int8_t se_quantum_log2;  /* quanta of twice or half the length: 1, 0, -1 */
 };
 
 #define SE_TRUSTED     0x01 /* a kernel thread: no fail-safe */
 #define SE_FAILSAFE    0x02 /* caught by it */
 #define SE_UNPREEMPTED 0x04 /* real time: an earlier deadline of the same priority waits for it */
+#define SE_OWES        0x08 /* has passed its equals, or its quantum, by a push */
 
 /* What is asked for a thread. */
 struct sched_params {
@@ -132,8 +142,17 @@ int sched_decayed_priority(int base_pri, uint64_t usage);
 /* The thread's priority now. */
 int sched_entity_priority(const struct sched_entity *se);
 
-/* How long it may run at a time, ticks. */
+/* How long it may run at a time, ticks; and when it runs next. */
 uint64_t sched_entity_quantum(const struct sched_entity *se);
+
+OS_INLINE uint64_t
+sched_entity_turn(const struct sched_entity *se)
+{
+	return se->se_left != 0 ? se->se_left : sched_entity_quantum(se);
+}
+
+/* Turnstiles push it to `pri`; -1: nobody does. `queued`: it waits for a CPU. */
+void sched_entity_push(struct sched_entity *se, int pri, bool queued);
 
 /* The thread has used `cpu_time` in its life; a timeshare thread pays for what is new. */
 void sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t now);
@@ -142,25 +161,25 @@ void sched_entity_charge(struct sched_entity *se, uint64_t cpu_time, uint64_t no
 unsigned sched_entity_share(const struct sched_entity *se, uint64_t cpu_time, uint64_t now);
 
 /*
- * A better thread takes its CPU after it ran for `ran` ticks: it pays for them. True if it has now had a whole
- * quantum, in several pieces, and goes behind its equals; else it stays in front of them.
+ * A better thread takes its CPU when `left` ticks are left of its quantum: it pays for what it used. True if that was
+ * as good as all, and it goes behind its equals; else it stays in front of them.
  */
-bool sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t ran, uint64_t now);
+bool sched_entity_preempted(struct sched_entity *se, uint64_t cpu_time, uint64_t left, uint64_t now);
 
-/* Its quantum ended while somebody waited; it ran `turn` ticks of it. Ends a boost, a computation, trust. */
-void sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t turn, uint64_t now);
+/* Its quantum ended while somebody waited. Ends a boost, a computation, trust. */
+void sched_entity_expired(struct sched_entity *se, uint64_t cpu_time, uint64_t now);
 
 /* It has starved: at least `pri` until it has run for a quantum, or waits. */
-void sched_entity_boost(struct sched_entity *se, int pri, uint64_t now);
+void sched_entity_boost(struct sched_entity *se, int pri);
 
-/* It wakes: what it used long ago is forgotten, a real-time thread gets its deadline. */
+/* It wakes: a new quantum; what it used long ago is forgotten, a real-time thread gets its deadline. */
 void sched_entity_wake(struct sched_entity *se, uint64_t now);
 
 /* Is there anything for sched_entity_wake to do? Most have nothing to forget, or not yet. */
 OS_INLINE bool
 sched_entity_wake_due(const struct sched_entity *se, uint64_t now)
 {
-	return now >= se->se_decay_at;
+	return now >= se->se_look_at;
 }
 
 /* It has waited for a CPU: is there anything to forget by now? Then sched_entity_wake's decay is to be done. */

@@ -90,11 +90,11 @@ timer_program_no_later(processor_t processor, uint64_t deadline)
 }
 
 /*
- * A turn begins. pr_quantum_end is always right; the timer is set for it only while somebody waits, and may
+ * A turn begins, or goes on after a preemption. pr_quantum_end is always right; the timer is set for it only while somebody waits, and may
  * stand at an earlier time than needed.
  */
 static inline void
-quantum_renew(processor_t processor, thread_t thread)
+quantum_begin(processor_t processor, thread_t thread)
 {
 	processor->pr_quantum_end = processor->pr_dispatched + thread_quantum_ticks(thread);
 	if (processor->pr_quantum_end < processor->pr_timer_programmed && ready_any(processor)) {
@@ -581,7 +581,7 @@ switch_prepare(processor_t processor, thread_t self, thread_t new)
 	if (os_unlikely(os_atomic_load(&self->machine.slow_flags, relaxed) & AST_PREEMPT)) {
 		os_atomic_and(&self->machine.slow_flags, ~AST_PREEMPT, relaxed);
 	}
-	quantum_renew(processor, new);
+	quantum_begin(processor, new);
 	if (new->pmap != self->pmap) { /* self ran with its own loaded, or the kernel's, which is none */
 		pmap_switch(new->pmap);
 	}
@@ -705,7 +705,7 @@ block_stackless(thread_t self)
 	processor = current_processor();
 	new = select_thread(processor);
 	if (os_unlikely(new == self)) {
-		quantum_renew(processor, self);
+		quantum_begin(processor, self);
 		thread_go_on(self, thread_finish_wait(self));
 	}
 	switch_stackless(processor, self, new);
@@ -735,7 +735,7 @@ block_stackful(thread_t self)
 	if (new != self) {
 		switch_stackful(processor, self, new);
 	} else {
-		quantum_renew(processor, self);
+		quantum_begin(processor, self);
 	}
 	result = thread_finish_wait(self);
 	ml_set_interrupts_enabled(true);
@@ -933,6 +933,15 @@ thread_yield_to_user(thread_t target, uint64_t result)
 	switch_stackless(processor, self, target);
 }
 
+/* A better thread takes the CPU. Has this one had its quantum, or as good as? */
+static bool
+quantum_interrupted(processor_t processor, thread_t self, uint64_t now)
+{
+	uint64_t end = processor->pr_quantum_end;
+
+	return thread_preempted(self, now - processor->pr_dispatched, end > now ? end - now : 0, now);
+}
+
 /* The running thread joins its queue again: in front, unless its turn was over. */
 static thread_t
 preempt_to(processor_t processor, thread_t self)
@@ -951,10 +960,8 @@ preempt_to(processor_t processor, thread_t self)
 	if (new == NULL) {
 		return self; /* a thief was faster */
 	}
-	if (end == RUNQ_HEAD) {
-		uint64_t now = ml_get_timebase_raw();
-
-		end = thread_preempted(self, now - processor->pr_dispatched, now) ? RUNQ_TAIL : RUNQ_HEAD;
+	if (end == RUNQ_HEAD && quantum_interrupted(processor, self, ml_get_timebase_raw())) {
+		end = RUNQ_TAIL;
 	}
 	ready_insert(processor, self, self->sched_pri, end);
 	os_counter_add(&processor->pr_preemptions, 1);

@@ -17,7 +17,7 @@ static uint16_t standard_quantum;
 static uint16_t
 quantum_units(const struct sched_entity *se)
 {
-	uint64_t units = sched_entity_quantum(se) >> SCHED_QUANTUM_SHIFT;
+	uint64_t units = sched_entity_turn(se) >> SCHED_QUANTUM_SHIFT;
 
 	return units == 0 ? 1 : (uint16_t)os_min(units, (uint64_t)UINT16_MAX);
 }
@@ -101,7 +101,7 @@ thread_set_promotion(thread_t thread, int pri)
 {
 	bool irq = lck_spin_lock_irq(&thread->sched_lock);
 
-	thread->se.se_push = (int16_t)pri;
+	sched_entity_push(&thread->se, pri, os_atomic_load(&thread->runq, relaxed) != NULL);
 	update_and_unlock(thread, irq);
 }
 
@@ -118,25 +118,25 @@ thread_set_sched_params(thread_t thread, const struct sched_params *params)
 /* --- verbs --- */
 
 bool
-thread_quantum_expired(thread_t self, uint64_t turn, uint64_t now)
+thread_quantum_expired(thread_t self, uint64_t ran, uint64_t now)
 {
 	bool boosted;
 
 	lck_spin_lock_nopreempt(&self->sched_lock);
 	boosted = self->se.se_boost >= 0;
-	sched_entity_expired(&self->se, self->cpu_time + turn, turn, now);
+	sched_entity_expired(&self->se, self->cpu_time + ran, now);
 	(void)update_locked(self);
 	lck_spin_unlock_nopreempt(&self->sched_lock);
 	return boosted;
 }
 
 bool
-thread_preempted(thread_t self, uint64_t ran, uint64_t now)
+thread_preempted(thread_t self, uint64_t ran, uint64_t left, uint64_t now)
 {
 	bool over;
 
 	lck_spin_lock_nopreempt(&self->sched_lock);
-	over = sched_entity_preempted(&self->se, self->cpu_time + ran, ran, now);
+	over = sched_entity_preempted(&self->se, self->cpu_time + ran, left, now);
 	(void)update_locked(self);
 	lck_spin_unlock_nopreempt(&self->sched_lock);
 	return over;
@@ -155,7 +155,7 @@ void
 thread_boost(thread_t thread, int pri)
 {
 	lck_spin_lock_nopreempt(&thread->sched_lock);
-	sched_entity_boost(&thread->se, pri, ml_get_timebase_raw());
+	sched_entity_boost(&thread->se, pri);
 	(void)update_locked(thread);
 	lck_spin_unlock_nopreempt(&thread->sched_lock);
 }

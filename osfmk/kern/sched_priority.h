@@ -47,11 +47,13 @@ void sched_priority_init(void);
 /* A thread under construction, its memory zero. Not real time. */
 void thread_sched_init(thread_t thread, enum sched_mode mode, int pri, bool trusted);
 
-/* The running thread's quantum ended while others waited. Returns whether that was a turn it got for starving. */
-bool thread_quantum_expired(thread_t self, uint64_t turn, uint64_t now);
+/* The running thread's quantum ended while others waited, `ran` ticks after it was given the CPU. Returns whether that
+ * was a turn it got for starving. */
+bool thread_quantum_expired(thread_t self, uint64_t ran, uint64_t now);
 
-/* A better thread takes its CPU after `ran` ticks: it pays. True if it goes behind its equals. */
-bool thread_preempted(thread_t self, uint64_t ran, uint64_t now);
+/* A better thread takes its CPU after `ran` ticks, with `left` of its quantum: it pays. True if it goes behind its
+ * equals. */
+bool thread_preempted(thread_t self, uint64_t ran, uint64_t left, uint64_t now);
 
 /* A queued thread has waited: it decays. Not queued at the moment. */
 void thread_age(thread_t thread, uint64_t now);
@@ -81,6 +83,7 @@ thread_wake_priority(thread_t thread)
 	return false;
 }
 
+/* How long it may run now that it is given a CPU. */
 OS_INLINE uint64_t
 thread_quantum_ticks(thread_t thread)
 {

@@ -328,6 +328,35 @@ failsafe(const struct sim_config *config, struct outcome *out)
 	sim_destroy(sim);
 }
 
+/* Two equals of fixed priority on each CPU, and a better one that takes it three times in a quantum. */
+static void
+preempted(const struct sim_config *config, struct outcome *out)
+{
+	struct sim_behaviour equal = hog;
+	struct sim *sim = sim_create(config);
+	uint64_t *before;
+	struct shares s;
+
+	equal.class = "equal";
+	equal.mode = TH_MODE_FIXED;
+	equal.base = BASEPRI_INITIATED;
+	add_to_each(sim, config, 2, equal);
+	add_to_each(sim, config, 1,
+	    (struct sim_behaviour){ .class = "better",
+		.mode = TH_MODE_FIXED,
+		.base = BASEPRI_INTERACTIVE,
+		.run_ns = 300 * US,
+		.sleep_ns = 3 * MS });
+	before = cpu_times(sim);
+	sim_run(sim, 4 * S);
+	s = shares_of(sim, "equal", before);
+	metric(out, "longest wait, equal (ms)", longest_wait_ms(sim, "equal"), 1, 200);
+	metric(out, "least share / mean", s.least / (s.sum / s.n), -1, 0.5);
+	metric(out, "largest share / mean", s.most / (s.sum / s.n), 1, 1.5);
+	free(before);
+	sim_destroy(sim);
+}
+
 const struct scenario scenarios[] = {
 	{ "fair", "five equal hogs for two CPUs", SIM_NO_ROTATE, fair },
 	{ "interactive", "threads that mostly sleep, among hogs", SIM_NO_DECAY, interactive },
@@ -338,6 +367,7 @@ const struct scenario scenarios[] = {
 	{ "realtime", "tight and loose deadlines among hogs", SIM_NO_DEADLINE, realtime },
 	{ "cheat", "threads that sleep just before their quantum ends", SIM_NO_CHARGE, cheat },
 	{ "failsafe", "a fixed-priority hog on each CPU", SIM_NO_FAILSAFE, failsafe },
+	{ "preempted", "equals of fixed priority under a better one", SIM_NO_REST, preempted },
 };
 
 const unsigned nscenarios = os_countof(scenarios);

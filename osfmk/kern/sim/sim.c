@@ -20,7 +20,7 @@ struct sim_cpu {
 	bool sc_armed;   /* sc_timer is in the heap */
 	bool sc_resched; /* AST_PREEMPT */
 	bool sc_expired; /* the active thread's turn is over */
-	uint64_t sc_dispatched, sc_quantum_end, sc_balance_at, sc_rotate_at, sc_starve_at;
+	uint64_t sc_quantum_end, sc_balance_at, sc_rotate_at, sc_starve_at;
 	uint64_t sc_accounted; /* the active thread's time is charged up to here */
 	uint64_t sc_random;
 };
@@ -310,7 +310,7 @@ boost_starving(struct sim *sim, struct sim_cpu *cpu, int pri)
 	}
 	thread = entry_thread(entry);
 	queue_remove(cpu, thread);
-	sched_entity_boost(&thread->st_se, pri, sim->now);
+	sched_entity_boost(&thread->st_se, pri);
 	thread->st_pri = sched_entity_priority(&thread->st_se);
 	queue_insert(sim, cpu, thread, thread->st_pri, RUNQ_HEAD);
 	sim->totals.boosts++;
@@ -443,14 +443,14 @@ rotate(struct sim *sim, struct sim_cpu *cpu)
 }
 
 static void
-expire_entity(struct sim *sim, struct sim_thread *self, uint64_t turn)
+expire_entity(struct sim *sim, struct sim_thread *self)
 {
 	if (broken(SIM_NO_DECAY)) {
 		self->st_se.se_boost = -1;
 		self->st_se.se_charged = self->st_cpu_time;
 		return;
 	}
-	sched_entity_expired(&self->st_se, self->st_cpu_time, turn, sim->now);
+	sched_entity_expired(&self->st_se, self->st_cpu_time, sim->now);
 	if (broken(SIM_NO_FAILSAFE)) {
 		self->st_se.se_unsafe = 0;
 	}
@@ -462,14 +462,13 @@ quantum_expired(struct sim *sim, struct sim_cpu *cpu)
 	struct sim_thread *self = cpu->sc_active;
 	bool boosted = self->st_se.se_boost >= 0;
 
-	expire_entity(sim, self, sim->now - cpu->sc_dispatched);
+	expire_entity(sim, self);
 	self->st_pri = sched_entity_priority(&self->st_se);
 	balance(sim, cpu);
 	if (sim->now >= cpu->sc_rotate_at) {
 		rotate(sim, cpu);
 	}
 	show_priority(cpu);
-	cpu->sc_dispatched = sim->now;
 	cpu->sc_quantum_end = sim->now + sched_entity_quantum(&self->st_se);
 	look_after_waiting(sim, cpu, boosted);
 	if (ready_preempts(sim, cpu, true)) {
@@ -588,7 +587,6 @@ switch_to(struct sim *sim, struct sim_cpu *cpu, struct sim_thread *thread)
 	count_idle(sim);
 	sim->idle += (thread == NULL) - (unsigned)(cpu->sc_active == NULL);
 	cpu->sc_active = thread;
-	cpu->sc_dispatched = sim->now;
 	cpu->sc_accounted = sim->now;
 	show_priority(cpu);
 	cpu->sc_shown.pr_idle = thread == NULL;
@@ -599,7 +597,7 @@ switch_to(struct sim *sim, struct sim_cpu *cpu, struct sim_thread *thread)
 	sim->totals.switches++;
 	begin_to_run(sim, cpu, thread);
 	cpu->sc_accounted = sim->now + SIM_SWITCH_NS; /* it runs from then on */
-	cpu->sc_quantum_end = cpu->sc_accounted + sched_entity_quantum(&thread->st_se);
+	cpu->sc_quantum_end = cpu->sc_accounted + sched_entity_turn(&thread->st_se);
 }
 
 /* The active thread has run what it wanted to. */
@@ -621,13 +619,16 @@ thread_ends_run(struct sim *sim, struct sim_thread *thread)
 static bool
 preempted(struct sim *sim, struct sim_cpu *cpu, struct sim_thread *self)
 {
+	uint64_t left = cpu->sc_quantum_end > sim->now ? cpu->sc_quantum_end - sim->now : 0;
 	bool over;
 
 	if (broken(SIM_NO_DECAY)) {
 		return false;
 	}
-	over =
-	    sched_entity_preempted(&self->st_se, self->st_cpu_time, sim->now - cpu->sc_dispatched, sim->now);
+	over = sched_entity_preempted(&self->st_se, self->st_cpu_time, left, sim->now);
+	if (broken(SIM_NO_REST)) {
+		self->st_se.se_left = 0;
+	}
 	self->st_pri = sched_entity_priority(&self->st_se);
 	return over;
 }
