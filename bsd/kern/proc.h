@@ -151,7 +151,7 @@ struct uthread {
 	bool uu_sigsuspended;          /* (o) in sigsuspend: uu_sigmask is temporary */
 	bool uu_nosignal;              /* (p) about to end: blocks everything, and is told nothing any more */
 	struct workq_thread *uu_workq; /* (o) if it is one of the pool; pthread_workq.c */
-	struct ulock *uu_ulock;        /* (o) to lend to a word it waits for; sys_ulock.c */
+	struct ulock *uu_ulock;        /* (o) to lend to a word it waits for; sys_ulock.c [U2] */
 	uint64_t uu_sigreturn_token;   /* (o) */
 	uint64_t uu_sigstk_base;       /* (o) sigaltstack */
 	uint64_t uu_sigstk_size;       /* (o) */

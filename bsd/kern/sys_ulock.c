@@ -15,6 +15,11 @@
  * Waking is a claim of the wait protocol. The waker takes the waiter off the list, under the lock, before it makes the
  * thread runnable; a thread that was ended otherwise takes itself off. Nobody touches the structure after either.
  *
+ * [U2] Between the two the waker also takes a struct ulock back for the thread, whose uu_ulock is the waker's to write as
+ * long as the thread is claimed and not yet runnable. So who was woken does not need the lock again. Else all that are
+ * woken at once would meet at it with their waker, and where the machine stops CPUs now and then, an emulator with fewer
+ * cores, each would wait until all others have had a turn of the host's.
+ *
  * Words are told apart by address space and address; those of the shared kinds by memory object and offset, so that
  * tasks which map the same memory meet.
  *
@@ -64,6 +69,7 @@ struct ulock_waiter {
 	struct list_node uw_link; /* (b) unlinked: claimed by a waker */
 	thread_t uw_thread;
 	uint64_t uw_cookie;
+	uint32_t uw_others; /* [U2] how many waited still */
 };
 
 struct ulock_bucket {
@@ -205,17 +211,21 @@ ulock_lend_locked(
 	return own;
 }
 
-static void
+/* True: it was the last, and `ul` is the thread's. */
+static bool
 ulock_take_back_locked(struct ulock *ul, struct uthread *uth)
 {
 	struct ulock *mine = ul;
+	bool last = --ul->ul_refs == 0;
 
-	if (--ul->ul_refs != 0) {
+	assert(uth->uu_ulock == NULL);
+	if (!last) {
 		assert(!list_empty(&ul->ul_spares));
 		mine = list_entry(ul->ul_spares.next, struct ulock, ul_link);
 	}
 	list_remove(&mine->ul_link);
 	uth->uu_ulock = mine;
+	return last;
 }
 
 /* ---- Waiting ---- */
@@ -279,20 +289,30 @@ ulock_enqueue(struct ulock_bucket *bucket, const struct ulock_key *key, struct u
 	return step;
 }
 
+/* Of a waiter that no waker has done with, or that had an owner to wait for. */
+static void
+ulock_leave(struct ulock_bucket *bucket, struct ulock *ul, struct ulock_waiter *w, bool claimed)
+{
+	lck_spin_lock(&bucket->ub_lock);
+	if (!claimed) {
+		list_remove(&w->uw_link);
+		ul->ul_count--;
+	}
+	w->uw_others = ul->ul_count;
+	(void)ulock_take_back_locked(ul, current_uthread());
+	lck_spin_unlock(&bucket->ub_lock);
+}
+
 /* Sleeps; *others is how many wait for the word still. */
 static int
 ulock_sleep(struct ulock_bucket *bucket, struct ulock *ul, struct ulock_waiter *w, uint32_t *others)
 {
 	wait_result_t result = thread_block(THREAD_CONTINUE_NULL);
 
-	lck_spin_lock(&bucket->ub_lock);
-	if (result != THREAD_AWAKENED) {
-		list_remove(&w->uw_link);
-		ul->ul_count--;
+	if (current_uthread()->uu_ulock == NULL) { /* [U2] */
+		ulock_leave(bucket, ul, w, result == THREAD_AWAKENED);
 	}
-	*others = ul->ul_count;
-	ulock_take_back_locked(ul, current_uthread());
-	lck_spin_unlock(&bucket->ub_lock);
+	*others = w->uw_others;
 	switch (result) {
 	case THREAD_TIMED_OUT:
 		return ETIMEDOUT;
@@ -403,7 +423,7 @@ ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t deadli
 
 /* ---- Waking ---- */
 
-/* Wakes up to `limit` sleepers, only `chosen` if that is not NULL; how many it woke. */
+/* Wakes up to `limit` sleepers, only `chosen` if that is not NULL; how many it woke. After the last, `ul` is that one's. */
 static unsigned
 ulock_wake_locked(struct ulock *ul, thread_t chosen, unsigned limit)
 {
@@ -419,10 +439,16 @@ ulock_wake_locked(struct ulock *ul, thread_t chosen, unsigned limit)
 		}
 		if ((chosen == THREAD_NULL || thread == chosen) &&
 		    wait_claim(thread, w->uw_cookie, THREAD_AWAKENED)) {
+			bool last;
+
 			list_remove(&w->uw_link);
-			ul->ul_count--;
+			w->uw_others = --ul->ul_count;
+			last = ulock_take_back_locked(ul, thread->uthread); /* [U2] */
 			thread_make_runnable(thread);
 			woken++;
+			if (last) {
+				break;
+			}
 		}
 	}
 	return woken;
