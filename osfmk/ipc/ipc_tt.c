@@ -616,7 +616,8 @@ mach_reply_port(void)
 {
 	mach_port_name_t name = MACH_PORT_NULL;
 
-	if (ipc_right_alloc_port(current_task()->ipc.space, &name, 0, false, NULL) != KERN_SUCCESS) {
+	if (ipc_right_alloc_port(current_task()->ipc.space, &name, IP_PROVISIONAL_REPLY, false, NULL) !=
+	    KERN_SUCCESS) {
 		return MACH_PORT_NULL;
 	}
 	return name;

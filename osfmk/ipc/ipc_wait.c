@@ -7,6 +7,7 @@
 #include <ipc/kmsg.h>
 #include <ipc/pset.h>
 #include <ipc/receive.h>
+#include <ipc/reply_port.h>
 #include <kern/assert.h>
 #include <kern/smr.h>
 
@@ -88,17 +89,29 @@ ipc_wait_leave_set_list(thread_t self, ipc_pset_t pset)
 	lck_spin_unlock(&pset->ips_lock);
 }
 
+/* `object` is the port or set that a thread at `place` waits on. */
+static bool
+ipc_wait_is_for_reply(ipc_port_t object, uint32_t place)
+{
+	return (place == ITH_WORD || place == ITH_LIST) && object->ip_type == IOT_PORT &&
+	       os_unlikely(object->ip_flags & IP_REPLY_PORT);
+}
+
 void
 ipc_wait_withdraw(thread_t self)
 {
 	struct ipc_thread_state *ith = &self->ipc;
-	uint32_t place = os_atomic_load(&ith->ith_place, acquire);
+	uint32_t place;
 
 	/*
 	 * No reference is held on the object. Whoever kills it takes this thread off first, so a place that
 	 * still says "on it", read inside the section, means that its memory is not reused before the end.
 	 */
 	smr_enter();
+	place = os_atomic_load(&ith->ith_place, acquire);
+	if (ipc_wait_is_for_reply(ith->ith_object, place)) {
+		ipc_reply_port_forsaken(ith->ith_object);
+	}
 	if (place == ITH_WORD &&
 	    !mq_unwait(ith->ith_object, self)) { /* a port's or a set's: its first member */
 		/* Taken out: by a receiver that moves us to the list, or by a waker that lost against us. */

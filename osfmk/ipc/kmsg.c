@@ -12,6 +12,7 @@
 #include <ipc/msg_decode.h>
 #include <ipc/ool.h>
 #include <ipc/port.h>
+#include <ipc/reply_port.h>
 #include <ipc/right.h>
 #include <ipc/voucher.h>
 #include <kern/assert.h>
@@ -257,11 +258,34 @@ ipc_kmsg_drop_voucher(const mach_msg_header_t *header, ipc_space_t space)
 }
 
 /*
- * Both header rights or none: each is checked before either is taken. Only a race with another thread of the
- * task can make the second fail after that; the first is then put back.
+ * The reply right, when the destination's has been taken. If it cannot be had, or breaks the rules for reply ports,
+ * nothing is taken; what another thread of the task has put under the name between look and take is destroyed.
+ */
+static bool
+ipc_kmsg_copyin_reply(
+    ipc_kmsg_t kmsg, ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t type, uint32_t option)
+{
+	bool asked = ipc_reply_port_is_asked(kmsg->ikm_remote, option);
+
+	if ((asked && !ipc_reply_port_obeys(space, name, type, option)) ||
+	    ipc_right_copyin(space, name, type, &kmsg->ikm_local) != KERN_SUCCESS) {
+		kmsg->ikm_local = IP_NULL;
+		return false;
+	}
+	if (asked && os_unlikely(!ipc_reply_port_is_one(kmsg->ikm_local))) {
+		ipc_right_destroy_naked(kmsg->ikm_local, ipc_object_copyin_type(type));
+		kmsg->ikm_local = IP_NULL;
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Both header rights or none: each is checked before either is taken. Only a rule for reply ports, or a race with another
+ * thread of the task, can make the second fail after that; the first is then put back.
  */
 static mach_msg_return_t
-ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space)
+ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space, uint32_t option)
 {
 	mach_msg_header_t *header = ikm_header(kmsg);
 	mach_msg_bits_t bits = header->msgh_bits & MACH_MSGH_BITS_USER;
@@ -284,8 +308,7 @@ ipc_kmsg_copyin_header(ipc_kmsg_t kmsg, ipc_space_t space)
 		return MACH_SEND_INVALID_DEST;
 	}
 	remote = ipc_object_copyin_type(remote);
-	if (has_reply && ipc_right_copyin(space, reply_name, local, &kmsg->ikm_local) != KERN_SUCCESS) {
-		kmsg->ikm_local = IP_NULL;
+	if (has_reply && !ipc_kmsg_copyin_reply(kmsg, space, reply_name, local, option)) {
 		if (ipc_right_copyout(space, kmsg->ikm_remote, remote, &ignored) != KERN_SUCCESS) {
 			ipc_right_destroy_naked(kmsg->ikm_remote, remote);
 		}
@@ -368,9 +391,9 @@ ipc_kmsg_copyin_body(ipc_kmsg_t kmsg, ipc_space_t space)
 }
 
 mach_msg_return_t
-ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space)
+ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space, uint32_t option)
 {
-	mach_msg_return_t mr = ipc_kmsg_copyin_header(kmsg, space);
+	mach_msg_return_t mr = ipc_kmsg_copyin_header(kmsg, space, option);
 
 	if (mr == MACH_MSG_SUCCESS && kmsg->ikm_ndesc != 0) {
 		mr = ipc_kmsg_copyin_body(kmsg, space);

@@ -110,8 +110,11 @@ struct ipc_send_args {
 /* Checks sizes and copies the bytes; no rights yet. */
 mach_msg_return_t ipc_kmsg_get(const struct ipc_send_args *args, ipc_kmsg_t *kmsg);
 
-/* Takes the rights from the space. On failure those already taken are destroyed and the message is freed. */
-mach_msg_return_t ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space);
+/*
+ * Takes the rights from the space. On failure those already taken are destroyed and the message is freed. Of the options,
+ * MACH_MSG_STRICT_REPLY matters.
+ */
+mach_msg_return_t ipc_kmsg_copyin(ipc_kmsg_t kmsg, ipc_space_t space, uint32_t option);
 
 /*
  * MACH_SEND_ALWAYS among the options of ipc_kmsg_send: the queue's limit does not matter. No program can set it.

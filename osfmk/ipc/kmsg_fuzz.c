@@ -19,6 +19,7 @@
 #include <ipc/msg_decode.h>
 #include <ipc/ool.h>
 #include <ipc/port.h>
+#include <ipc/reply_port.h>
 #include <ipc/right.h>
 #include <ipc/voucher.h>
 #include <kern/assert.h>
@@ -371,6 +372,20 @@ ipc_right_copyin_possible(ipc_space_t space, mach_port_name_t name, mach_msg_typ
 	return has_right(space, name, type, name == other && is_move(other_type) ? 2 : 1);
 }
 
+bool
+ipc_reply_port_obeys(
+    ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t disposition, uint32_t option)
+{
+	return !fails();
+}
+
+bool
+ipc_reply_port_is_one(ipc_port_t port)
+{
+	(void)port_index(port);
+	return !fails();
+}
+
 kern_return_t
 ipc_right_copyout(ipc_space_t space, ipc_port_t port, mach_msg_type_name_t type, mach_port_name_t *name)
 {
@@ -622,7 +637,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&args.header, sent, sizeof(args.header));
 	args.msg_addr = (user_addr_t)sent;
 	if (ipc_kmsg_get(&args, &kmsg) == MACH_MSG_SUCCESS &&
-	    ipc_kmsg_copyin(kmsg, &spaces[SENDER]) == MACH_MSG_SUCCESS) {
+	    ipc_kmsg_copyin(kmsg, &spaces[SENDER], data[2] & 2 ? MACH_MSG_STRICT_REPLY : 0) ==
+		MACH_MSG_SUCCESS) {
 		meet_fate(kmsg, data[3] % FATES);
 	}
 	(void)mach_vm_deallocate(NULL, (mach_vm_offset_t)sent, length);

@@ -67,7 +67,7 @@ mach_msg_send(const struct ipc_send_args *args)
 	if (mr != MACH_MSG_SUCCESS) {
 		return mr;
 	}
-	mr = ipc_kmsg_copyin(kmsg, space);
+	mr = ipc_kmsg_copyin(kmsg, space, args->option);
 	if (mr != MACH_MSG_SUCCESS) {
 		return mr;
 	}

@@ -66,11 +66,10 @@
 #define FAST_SIZE_MAX (4096U + sizeof(mach_msg_header_t))
 
 /* Bits that change nothing for a message that is delivered at once; all others must be plain send and receive. */
-#define FAST_OPTIONS_IGNORED                                                                                \
-	((uint32_t)(MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY | MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT |   \
-		    MACH_MSG_STRICT_REPLY | MACH_RCV_VOUCHER | MACH_RCV_GUARDED_DESC | MACH_RCV_SYNC_PEEK | \
-		    MACH_SEND_NOIMPORTANCE | MACH_SEND_IMPORTANCE | MACH_SEND_SYNC_OVERRIDE |               \
-		    MACH_SEND_PROPAGATE_QOS))
+#define FAST_OPTIONS_IGNORED                                                                                 \
+	((uint32_t)(MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY | MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT |    \
+		    MACH_RCV_VOUCHER | MACH_RCV_GUARDED_DESC | MACH_RCV_SYNC_PEEK | MACH_SEND_NOIMPORTANCE | \
+		    MACH_SEND_IMPORTANCE | MACH_SEND_SYNC_OVERRIDE | MACH_SEND_PROPAGATE_QOS))
 
 /* A message call in registers. The header comes as 64-bit words, as it lies in memory. */
 struct mach_msg_fast_args {
@@ -279,8 +278,7 @@ fast_check_queue(bool is_call, bool via_set, struct fast_call *call)
 		}
 		call->dest_queue = os_atomic_load(&call->link->psl_set->ips_mqueue.mq_word, relaxed);
 	}
-	if (os_unlikely(
-		(call->dest_queue & (MQ_DEAD | MQ_WAITING | MQ_WAITERS | MQ_BLOCKED)) != MQ_WAITING)) {
+	if (os_unlikely(!mq_has_plain_receiver(call->dest_queue))) {
 		if (is_call && !via_set && call->dest_queue == MQ_IN_SET) {
 			call->retry = FAST_RETRY_SET;
 			return false;
@@ -915,8 +913,9 @@ MACH_TRAP_DIRECT(mach_msg_fast_reply, user_addr_t addr, uint32_t option, uint32_
 
 /* --- sends that do not receive, and receives that do not send --- */
 
-/* Also for messages that only wait in a queue: time-outs do not matter to what is done at once. */
-#define FAST_QUEUED_IGNORED (FAST_OPTIONS_IGNORED | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT)
+/* Also for messages that only wait in a queue: time-outs do not matter to what is done at once, and no reply to rules. */
+#define FAST_QUEUED_IGNORED \
+	(FAST_OPTIONS_IGNORED | MACH_MSG_STRICT_REPLY | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT)
 
 static OS_NOINLINE void
 fast_queued(thread_t self, const struct mach_msg_fast_args *args, uint32_t bits)

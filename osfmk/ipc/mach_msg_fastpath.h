@@ -13,7 +13,7 @@ enum fast_leave {
 	FAST_LEAVE_SIZE,          /* too long, too short, or no whole words */
 	FAST_LEAVE_REPLY_NAME,    /* the reply port is not what is received from */
 	FAST_LEAVE_DEST_NAME,     /* the destination is no right of the kind, or has a request on it */
-	FAST_LEAVE_NO_RECEIVER,   /* not exactly one thread waits directly */
+	FAST_LEAVE_NO_RECEIVER,   /* not exactly one thread waits directly, or there are rules for replies */
 	FAST_LEAVE_CLAIMED,       /* it is being woken already */
 	FAST_LEAVE_NOT_HERE,      /* it may not run on this CPU now */
 	FAST_LEAVE_ROOM,          /* no room, or another trailer than the null one */

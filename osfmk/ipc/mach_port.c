@@ -645,9 +645,9 @@ mach_port_construct(ipc_space_t space, const mach_port_options_t *options, mach_
 	if (options->flags & (MPO_IMMOVABLE_RECEIVE | MPO_REPLY_PORT)) {
 		flags |= IP_IMMOVABLE_RECEIVE;
 	}
-	if (options->flags & MPO_REPLY_PORT) {
-		flags |= IP_REPLY_PORT;
-	}
+	flags |= options->flags & MPO_REPLY_PORT ? IP_REPLY_PORT : 0;
+	flags |= options->flags & MPO_PROVISIONAL_REPLY_PORT ? IP_PROVISIONAL_REPLY : 0;
+	flags |= options->flags & MPO_ENFORCE_REPLY_PORT_SEMANTICS ? IP_ENFORCE_REPLY : 0;
 	*name = MACH_PORT_NULL;
 	kr = ipc_right_alloc_port(space, name, flags, (options->flags & MPO_INSERT_SEND_RIGHT) != 0, NULL);
 	if (kr != KERN_SUCCESS) {

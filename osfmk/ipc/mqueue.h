@@ -19,7 +19,8 @@
  *          WAITERS    the receiver list (under the port's lock) is not empty
  *          BLOCKED    the list of blocked senders (port's lock) is not empty
  *          IN_SET     the port is a member of a set: whoever enqueues also tells the set (pset.h)
- *          NOTIFY     somebody wants to hear when there is room: whoever dequeues looks, under the lock
+ *          NOTIFY     look closer: whoever dequeues does, under the lock, since somebody wants to hear when there is
+ *                     room; and shortcuts are not taken, since there are rules for who answers (reply_port.h)
  *
  * A sender changes the word by one compare-exchange: it either pushes its message and raises the count, or
  * takes the waiting receiver out, or learns that the queue is full or dead. A receiver takes the whole inbox
@@ -167,6 +168,13 @@ OS_INLINE bool
 mq_is_lone(uint64_t word)
 {
 	return (word & (MQ_COUNT_MASK | MQ_FLAGS)) == MQ_COUNT_ONE && (word & MQ_PTR_MASK) != 0;
+}
+
+/* A queue word with exactly one receiver, which a message may be handed to without a closer look. */
+OS_INLINE bool
+mq_has_plain_receiver(uint64_t word)
+{
+	return (word & (MQ_FLAGS & ~MQ_IN_SET)) == MQ_WAITING;
 }
 
 /* Takes the waiting receiver out of the word if it is exactly `word` that the queue holds. */

@@ -12,6 +12,7 @@
 #include <ipc/name_table.h>
 #include <ipc/notify.h>
 #include <ipc/pset.h>
+#include <ipc/reply_port.h>
 #include <ipc/space.h>
 #include <ipc/task_suspension.h>
 #include <ipc/task_token.h>
@@ -318,7 +319,7 @@ ipc_port_tell_room(ipc_port_t port)
 		lck_spin_lock(&port->ip_lock);
 		if (ip_active(port) && mq_count(&port->ip_mqueue) < port->ip_qlimit) {
 			notify = ipc_port_take_armed_locked(port, &name);
-			if (notify == IP_NULL) {
+			if (notify == IP_NULL && !ipc_reply_port_is_watched(port)) {
 				mq_clear_flag_locked(&port->ip_mqueue, MQ_NOTIFY);
 			}
 		}

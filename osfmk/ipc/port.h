@@ -72,13 +72,15 @@ struct ipc_port {
 #define IP_GUARDED           0x01U /* ip_context is a guard */
 #define IP_STRICT_GUARD      0x02U
 #define IP_IMMOVABLE_RECEIVE 0x04U
-#define IP_REPLY_PORT        0x08U /* not those of mach_reply_port, which are as free as others */
+#define IP_REPLY_PORT        0x08U /* reply_port.h; not those of mach_reply_port, which are provisional */
 #define IP_SPECIAL_REPLY     0x10U
 #define IP_IMPORTANCE        0x20U /* MPO_IMPORTANCE_RECEIVER and its kin: kept, no effect yet */
 #define IP_GUARD_IMMOVABLE   0x40U /* immovable because of the guard's flags */
 #define IP_NO_NSREQUEST      0x80U
 #define IP_TIMER             0x100U /* ip_kobject is a struct mk_timer, though messages are queued */
 #define IP_PINNED            0x200U /* a task's or thread's: the task keeps the last reference of its own */
+#define IP_PROVISIONAL_REPLY 0x400U /* reply_port.h */
+#define IP_ENFORCE_REPLY     0x800U /* reply_port.h: NOTIFY is set for good */
 
 #define IP_REF_ONE  1ULL
 #define IP_SORIGHT  (1ULL << 32)

@@ -24,6 +24,7 @@ ipc_pset_alloc(void)
 	if (pset != IPS_NULL) {
 		mq_init(&pset->ips_mqueue);
 		pset->ips_refs = 1;
+		pset->ips_type = IOT_PSET;
 		lck_spin_init(&pset->ips_lock, &ipc_pset_lock_class);
 		list_init(&pset->ips_members);
 		list_init(&pset->ips_waiters);

@@ -48,6 +48,8 @@ struct ipc_pset {
 	struct mqueue ips_mqueue; /* word (a), outbox (l); first, as in a port: ith_object may be either */
 	uint64_t ips_refs;        /* (a) */
 	uint32_t ips_count;       /* (l) members, IPS_MEMBERS_MAX at most */
+	uint8_t ips_pad[23];
+	uint8_t ips_type; /* (c) IOT_PSET */
 	lck_spin_t ips_lock OS_CACHE_ALIGNED;
 	struct list_node ips_members; /* (l) psl_set_link */
 	struct list_node ips_waiters; /* (l) ith_link */
@@ -55,6 +57,8 @@ struct ipc_pset {
 
 static_assert(offsetof(struct ipc_pset, ips_mqueue) == offsetof(struct ipc_port, ip_mqueue),
     "a receive waits in either");
+static_assert(offsetof(struct ipc_pset, ips_type) == offsetof(struct ipc_port, ip_type),
+    "and may have to know in which");
 
 /* A member is posted at most once: the count of the queue word cannot run over. */
 #define IPS_MEMBERS_MAX 65535U

@@ -13,6 +13,7 @@
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
 #include <ipc/pset.h>
+#include <ipc/reply_port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
 #include <kern/smr.h>
@@ -236,6 +237,9 @@ ipc_port_receive_slow(
 			return step;
 		}
 		if (ipc_receive_enlist(self, port, &port->ip_mqueue, &port->ip_waiters, ITH_LIST, deadline)) {
+			if (os_unlikely(port->ip_flags & IP_REPLY_PORT)) {
+				ipc_reply_port_awaited_locked(port);
+			}
 			lck_spin_unlock(&port->ip_lock);
 			return RECEIVE_WAITING;
 		}

@@ -10,6 +10,7 @@
 #include <ipc/notify.h>
 #include <ipc/port.h>
 #include <ipc/pset.h>
+#include <ipc/reply_port.h>
 #include <kern/assert.h>
 #include <kern/exception.h>
 #include <kern/smr.h>
@@ -233,7 +234,8 @@ ipc_right_copyin_unlocked(uint64_t word, mach_msg_type_name_t type, ipc_port_t *
 		}
 		break;
 	case MACH_MSG_TYPE_MAKE_SEND:
-		if (!(nt_rights(word) & NT_RECEIVE) || !ip_try_reference(port)) {
+		if (!(nt_rights(word) & NT_RECEIVE) || os_unlikely(port->ip_flags & IP_REPLY_PORT) ||
+		    !ip_try_reference(port)) {
 			return KERN_INVALID_RIGHT;
 		}
 		os_atomic_add(&port->ip_rights, IP_SRIGHT + IP_MSCOUNT, relaxed);
@@ -241,6 +243,13 @@ ipc_right_copyin_unlocked(uint64_t word, mach_msg_type_name_t type, ipc_port_t *
 	case MACH_MSG_TYPE_MAKE_SEND_ONCE:
 		if (!(nt_rights(word) & NT_RECEIVE) || !ip_try_reference(port)) {
 			return KERN_INVALID_RIGHT;
+		}
+		if (os_unlikely(port->ip_flags & IP_REPLY_PORT)) {
+			if (!ipc_reply_port_make_sonce(port)) {
+				ip_release(port);
+				return KERN_INVALID_RIGHT;
+			}
+			break;
 		}
 		os_atomic_add(&port->ip_refs, IP_SORIGHT, relaxed);
 		break;
@@ -711,6 +720,10 @@ ipc_right_make_send_in_place(ipc_space_t space, mach_port_name_t name)
 		return false;
 	}
 	port = nt_object_nonnull(word);
+	if (os_unlikely(port->ip_flags & IP_REPLY_PORT)) {
+		is_write_unlock(space);
+		return false;
+	}
 	os_atomic_add(
 	    &port->ip_rights, nt_rights(word) & NT_SEND ? IP_MSCOUNT : IP_SRIGHT + IP_MSCOUNT, relaxed);
 	(void)ipc_right_merge_send_locked(space, entry);
@@ -739,6 +752,9 @@ ipc_right_alloc_port(
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	port->ip_flags = flags;
+	if (os_unlikely(flags & IP_ENFORCE_REPLY)) {
+		port->ip_mqueue.mq_word = MQ_NOTIFY;
+	}
 	port->ip_receiver = space;
 	if (make_send) {
 		port->ip_rights = IP_SRIGHT + IP_MSCOUNT;

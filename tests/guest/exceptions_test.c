@@ -619,6 +619,39 @@ TEST(guards_raise_exceptions)
 	handler_stop(&h);
 }
 
+/* A message whose answer may not come where it says. */
+static mach_msg_return_t
+ask_strictly(mach_port_t to, mach_msg_type_name_t disposition)
+{
+	mach_msg_header_t request = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, disposition),
+		.msgh_size = sizeof(request),
+		.msgh_remote_port = to,
+		.msgh_local_port = to };
+
+	return mach_msg(&request, MACH_SEND_MSG | MACH_MSG_STRICT_REPLY, sizeof(request), 0, 0, 0, 0);
+}
+
+TEST(rules_for_replies_raise_exceptions)
+{
+	mach_port_t port;
+	struct handler h;
+
+	REQUIRE(handler_start(&h));
+	resume = accept;
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_RECEIVE, &port), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_right(SELF, port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+	REQUIRE(set_thread(&h, EXC_MASK_GUARD, EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES, 0));
+	EXPECT_EQ(ask_strictly(port, MACH_MSG_TYPE_MAKE_SEND_ONCE), MACH_SEND_INVALID_REPLY);
+	expect_guard(kGUARD_EXC_STRICT_REPLY, port, MPG_FLAGS_STRICT_REPLY_INVALID_REPLY_PORT);
+	EXPECT_EQ(ask_strictly(port, MACH_MSG_TYPE_COPY_SEND), MACH_SEND_INVALID_REPLY);
+	expect_guard(kGUARD_EXC_STRICT_REPLY, port,
+	    MPG_FLAGS_STRICT_REPLY_INVALID_REPLY_DISP | MACH_MSG_TYPE_COPY_SEND);
+	resume = step_thread;
+	clear_thread();
+	EXPECT_EQ(mach_port_destruct(SELF, port, -1, 0), KERN_SUCCESS);
+	handler_stop(&h);
+}
+
 /* A task's own port and those of its threads keep their last reference. */
 static mach_port_urefs_t
 refs_of(mach_port_t name)

@@ -6,6 +6,7 @@
 #include <mach/mk_timer.h>
 #include <mach_debug/ipc_info.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -418,6 +419,302 @@ TEST(reply_ports_stay_where_they_are)
 	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_INVALID_ARGUMENT);
 	options.flags = MPO_REPLY_PORT | MPO_INSERT_SEND_RIGHT;
 	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_INVALID_ARGUMENT);
+}
+
+/* ---- who answers: ports that ask for reply ports, senders that hold themselves to them ---- */
+
+static mach_port_t
+construct(uint32_t flags)
+{
+	mach_port_options_t options = { .flags = flags };
+	mach_port_t port = MACH_PORT_NULL;
+
+	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_SUCCESS);
+	return port;
+}
+
+/* A request that wants its answer at `reply`, by the right of that disposition. */
+static mach_msg_return_t
+ask(mach_port_t to, mach_port_t reply, mach_msg_type_name_t disposition, mach_msg_option_t option)
+{
+	struct message m = { .head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, disposition),
+				 .msgh_size = sizeof(m.head) + 4,
+				 .msgh_remote_port = to,
+				 .msgh_local_port = reply } };
+
+	return mach_msg(&m.head, MACH_SEND_MSG | option, m.head.msgh_size, 0, 0, 0, 0);
+}
+
+/* The request is received, and its answer, if there is somebody to send it to. */
+static void
+answer(mach_port_t to, mach_port_t reply)
+{
+	struct message m;
+
+	EXPECT_EQ(receive(to, &m, 0), MACH_MSG_SUCCESS);
+	if (reply == MACH_PORT_NULL) {
+		EXPECT_EQ(m.head.msgh_remote_port, MACH_PORT_NULL);
+		return;
+	}
+	m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m.head.msgh_bits), 0);
+	m.head.msgh_local_port = MACH_PORT_NULL;
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(receive(reply, &m, 0), MACH_MSG_SUCCESS);
+}
+
+static void
+expect_no_rights(mach_port_t port)
+{
+	mach_port_status_t status;
+	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
+
+	EXPECT_EQ(
+	    mach_port_get_attributes(SELF, port, MACH_PORT_RECEIVE_STATUS, (mach_port_info_t)&status, &count),
+	    KERN_SUCCESS);
+	EXPECT_EQ(status.mps_sorights, 0);
+	EXPECT_EQ(status.mps_msgcount, 0);
+}
+
+TEST(a_port_may_ask_for_reply_ports)
+{
+	mach_port_t to = construct(MPO_ENFORCE_REPLY_PORT_SEMANTICS | MPO_INSERT_SEND_RIGHT);
+	mach_port_t plain = port_with_send(), once, special = thread_get_special_reply_port();
+	const mach_port_t fit[] = { mach_reply_port(), construct(MPO_REPLY_PORT),
+		construct(MPO_PROVISIONAL_REPLY_PORT), special };
+	mach_msg_type_name_t type;
+
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT_EQ(ask(to, fit[i], MACH_MSG_TYPE_MAKE_SEND_ONCE, 0), MACH_MSG_SUCCESS);
+		answer(to, fit[i]);
+		expect_no_rights(fit[i]);
+	}
+	/* No answer wanted, or by nobody any more: no rule is broken. */
+	EXPECT_EQ(ask(to, MACH_PORT_NULL, 0, 0), MACH_MSG_SUCCESS);
+	answer(to, MACH_PORT_NULL);
+	/* Another port, by whatever right: nothing is taken. */
+	EXPECT_EQ(ask(to, plain, MACH_MSG_TYPE_MAKE_SEND_ONCE, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(ask(to, plain, MACH_MSG_TYPE_MAKE_SEND, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(ask(to, plain, MACH_MSG_TYPE_COPY_SEND, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(ask(to, plain, MACH_MSG_TYPE_MOVE_SEND, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(
+	    mach_port_extract_right(SELF, plain, MACH_MSG_TYPE_MAKE_SEND_ONCE, &once, &type), KERN_SUCCESS);
+	EXPECT_EQ(ask(to, once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(mach_port_deallocate(SELF, once), KERN_SUCCESS); /* tells the port */
+	EXPECT_EQ(receive(plain, &(struct message){ 0 }, 0), MACH_MSG_SUCCESS);
+	expect_no_rights(plain);
+	expect_no_rights(to);
+	/* It is a rule of that port alone. */
+	EXPECT_EQ(ask(plain, plain, MACH_MSG_TYPE_MAKE_SEND_ONCE, 0), MACH_MSG_SUCCESS);
+	answer(plain, plain);
+
+	EXPECT_EQ(mach_port_destruct(SELF, plain, -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+	for (unsigned i = 0; i < 4; i++) {
+		EXPECT_EQ(mach_port_mod_refs(SELF, fit[i], MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+	}
+}
+
+TEST(a_sender_may_be_strict_with_itself)
+{
+	mach_port_t to = port_with_send(), plain = port_with_send(), reply = mach_reply_port(), once;
+	mach_msg_type_name_t type;
+
+	EXPECT_EQ(ask(to, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_STRICT_REPLY), MACH_MSG_SUCCESS);
+	/* Its right is out. */
+	EXPECT_EQ(
+	    ask(to, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_STRICT_REPLY), MACH_SEND_INVALID_REPLY);
+	answer(to, reply);
+	EXPECT_EQ(ask(to, MACH_PORT_NULL, 0, MACH_MSG_STRICT_REPLY), MACH_MSG_SUCCESS);
+	answer(to, MACH_PORT_NULL);
+	/* Made elsewhere, of another kind, to another port. */
+	EXPECT_EQ(
+	    mach_port_extract_right(SELF, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, &once, &type), KERN_SUCCESS);
+	EXPECT_EQ(
+	    ask(to, once, MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSG_STRICT_REPLY), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(mach_port_deallocate(SELF, once), KERN_SUCCESS);
+	EXPECT_EQ(receive(reply, &(struct message){ 0 }, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(ask(to, reply, MACH_MSG_TYPE_MAKE_SEND, MACH_MSG_STRICT_REPLY), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(
+	    ask(to, plain, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_STRICT_REPLY), MACH_SEND_INVALID_REPLY);
+	expect_no_rights(plain);
+	/* Others can send to it. */
+	EXPECT_EQ(mach_port_insert_right(SELF, reply, reply, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
+	EXPECT_EQ(
+	    ask(to, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_STRICT_REPLY), MACH_SEND_INVALID_REPLY);
+	expect_no_rights(reply);
+	EXPECT_EQ(mach_port_destruct(SELF, reply, -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, plain, -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+}
+
+/* Answers until told to end by a message that wants no answer. */
+static void *
+serve_port(void *arg)
+{
+	mach_port_t port = (mach_port_t)(uintptr_t)arg;
+	mach_msg_option_t option = MACH_RCV_MSG;
+	struct message m;
+
+	while (mach_msg(&m.head, option, sizeof(m.head), sizeof(m), port, 0, 0) == MACH_MSG_SUCCESS &&
+	       m.head.msgh_remote_port != MACH_PORT_NULL) {
+		m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m.head.msgh_bits), 0);
+		m.head.msgh_local_port = MACH_PORT_NULL;
+		option = MACH_SEND_MSG | MACH_RCV_MSG;
+	}
+	return NULL;
+}
+
+static mach_msg_return_t
+call_with(mach_port_t to, mach_port_t reply, mach_msg_option_t option, mach_msg_timeout_t timeout)
+{
+	struct message m = { .head = { .msgh_bits = MACH_MSGH_BITS(
+					   MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+				 .msgh_size = sizeof(m.head),
+				 .msgh_remote_port = to,
+				 .msgh_local_port = reply } };
+
+	return mach_msg(
+	    &m.head, MACH_SEND_MSG | MACH_RCV_MSG | option, sizeof(m.head), sizeof(m), reply, timeout, 0);
+}
+
+/* Calls of a server that waits, directly and in a set: what goes from thread to thread obeys the same rules. */
+static void
+calls_obey(mach_port_t to, mach_port_t from)
+{
+	mach_port_t plain = port_with_send(), reply = mach_reply_port(), one = construct(MPO_REPLY_PORT);
+	pthread_t thread;
+
+	EXPECT_EQ(pthread_create(&thread, NULL, serve_port, (void *)(uintptr_t)from), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		EXPECT_EQ(call_with(to, reply, 0, 0), MACH_MSG_SUCCESS);
+		EXPECT_EQ(call_with(to, one, 0, 0), MACH_MSG_SUCCESS);
+		EXPECT_EQ(call_with(to, one, MACH_MSG_STRICT_REPLY, 0), MACH_MSG_SUCCESS);
+		EXPECT_EQ(call_with(to, plain, 0, 0), MACH_SEND_INVALID_REPLY);
+		EXPECT_EQ(call_with(to, plain, MACH_MSG_STRICT_REPLY, 0), MACH_SEND_INVALID_REPLY);
+	}
+	expect_no_rights(plain);
+	expect_no_rights(reply);
+	expect_no_rights(one);
+	EXPECT_EQ(ask(to, MACH_PORT_NULL, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(mach_port_destruct(SELF, plain, -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, reply, 0, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, one, 0, 0), KERN_SUCCESS);
+}
+
+TEST(calls_obey_the_rules_of_replies)
+{
+	mach_port_t to = construct(MPO_ENFORCE_REPLY_PORT_SEMANTICS | MPO_INSERT_SEND_RIGHT), set;
+
+	calls_obey(to, to);
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_member(SELF, to, set), KERN_SUCCESS);
+	calls_obey(to, set);
+	EXPECT_EQ(mach_port_destroy(SELF, set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+}
+
+TEST(a_reply_port_gives_one_right)
+{
+	mach_port_t to = port_with_send(), reply = construct(MPO_REPLY_PORT), previous;
+	struct message m;
+	pthread_t thread;
+
+	EXPECT_EQ(mach_port_insert_right(SELF, reply, reply, MACH_MSG_TYPE_MAKE_SEND), KERN_INVALID_RIGHT);
+	EXPECT_EQ(ask(to, reply, MACH_MSG_TYPE_MAKE_SEND, 0), MACH_SEND_INVALID_REPLY);
+	/* No answer in time: the right stays out until one has come, whoever sends meanwhile, and however. */
+	EXPECT_EQ(call_with(to, reply, MACH_RCV_TIMEOUT, 0), MACH_RCV_TIMED_OUT);
+	EXPECT_EQ(call_with(to, reply, MACH_RCV_TIMEOUT, 1), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(receive(to, &m, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(SELF, m.head.msgh_remote_port), KERN_SUCCESS);
+	EXPECT_EQ(call_with(to, reply, MACH_RCV_TIMEOUT, 1), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(receive(reply, &m, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(m.head.msgh_id, MACH_NOTIFY_SEND_ONCE);
+	EXPECT_EQ(call_with(to, reply, MACH_RCV_TIMEOUT, 1), MACH_RCV_TIMED_OUT);
+	EXPECT_EQ(mach_port_request_notification(
+		      SELF, to, MACH_NOTIFY_NO_SENDERS, 0, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, &previous),
+	    KERN_INVALID_RIGHT);
+	answer(to, reply);
+	/* A server makes no difference: a call that it does not answer leaves the right out. */
+	EXPECT_EQ(pthread_create(&thread, NULL, serve_port, (void *)(uintptr_t)to), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		EXPECT_EQ(call_with(to, reply, 0, 0), MACH_MSG_SUCCESS);
+	}
+	EXPECT_EQ(ask(to, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(call_with(to, reply, 0, 0), MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(receive(reply, &m, HANG_MS), MACH_MSG_SUCCESS);
+	EXPECT_EQ(call_with(to, reply, 0, 0), MACH_MSG_SUCCESS);
+	expect_no_rights(reply);
+	EXPECT_EQ(ask(to, MACH_PORT_NULL, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(mach_port_destruct(SELF, reply, 0, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, to, -1, 0), KERN_SUCCESS);
+}
+
+/* A call that is answered late: the server has taken it, and its client gave up waiting in the fast way. */
+static void *
+serve_late(void *arg)
+{
+	mach_port_t *ports = arg; /* to, go */
+	struct message m, go;
+
+	EXPECT_EQ(receive(ports[0], &m, HANG_MS), MACH_MSG_SUCCESS);
+	EXPECT_EQ(receive(ports[1], &go, HANG_MS), MACH_MSG_SUCCESS);
+	m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSGH_BITS_REMOTE(m.head.msgh_bits), 0);
+	m.head.msgh_local_port = MACH_PORT_NULL;
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	return NULL;
+}
+
+struct aborted {
+	mach_port_t to, reply;
+	mach_msg_return_t first, second;
+	bool over; /* atomic: the first call is */
+};
+
+static void *
+call_twice(void *arg)
+{
+	struct aborted *a = arg;
+
+	a->first = call_with(a->to, a->reply, MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT, 0);
+	__atomic_store_n(&a->over, true, __ATOMIC_RELEASE);
+	a->second = call_with(a->to, a->reply, MACH_SEND_INTERRUPT | MACH_RCV_INTERRUPT, 0);
+	return NULL;
+}
+
+TEST(an_aborted_call_leaves_its_right_out)
+{
+	mach_port_t ports[2] = { port_with_send(), port_with_send() };
+	struct aborted a = { .to = ports[0], .reply = construct(MPO_REPLY_PORT) };
+	mach_port_status_t status = { 0 };
+	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
+	pthread_t client, server;
+	struct message m;
+
+	EXPECT_EQ(pthread_create(&server, NULL, serve_late, ports), 0);
+	EXPECT_EQ(pthread_create(&client, NULL, call_twice, &a), 0);
+	while (status.mps_sorights == 0) {
+		sched_yield();
+		EXPECT_EQ(mach_port_get_attributes(
+			      SELF, a.reply, MACH_PORT_RECEIVE_STATUS, (mach_port_info_t)&status, &count),
+		    KERN_SUCCESS);
+	}
+	/* It may only be about to wait: until it has been told. */
+	while (!__atomic_load_n(&a.over, __ATOMIC_ACQUIRE)) {
+		(void)thread_abort_safely(pthread_mach_thread_np(client));
+		sched_yield();
+	}
+	EXPECT_EQ(pthread_join(client, NULL), 0);
+	EXPECT_EQ(a.first, MACH_RCV_INTERRUPTED);
+	EXPECT_EQ(a.second, MACH_SEND_INVALID_REPLY);
+	EXPECT_EQ(send_id(ports[1], 1, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(pthread_join(server, NULL), 0);
+	EXPECT_EQ(receive(a.reply, &m, HANG_MS), MACH_MSG_SUCCESS);
+	expect_no_rights(a.reply);
+	EXPECT_EQ(mach_port_destruct(SELF, a.reply, 0, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, ports[0], -1, 0), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destruct(SELF, ports[1], -1, 0), KERN_SUCCESS);
 }
 
 TEST(vouchers_are_empty)
