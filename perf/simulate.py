@@ -52,9 +52,9 @@ def sizes(text):
     return text
 
 
-def seed(text):
+def seed(text, verb="sim"):
     if not text.isdigit() or int(text) >= 2 ** 64:
-        usage.fail(f"sim: --seed '{text}': give a number below 2^64")
+        usage.fail(f"{verb}: --seed '{text}': give a number below 2^64")
     return text
 
 

@@ -9,12 +9,14 @@
 #include <kern/zalloc.h>
 #include <os/atomic.h>
 #include <string.h>
+#include <vm/vm_age.h>
 #include <vm/vm_page.h>
 #include <vm/wk_coder.h>
 
 struct vm_compressed {
 	uint32_t vc_refs;   /* atomic: slots */
 	uint32_t vc_length; /* bytes of the code */
+	uint32_t vc_serial; /* pages that were compressed before */
 	uint32_t vc_code[];
 };
 
@@ -37,6 +39,9 @@ static PERCPU_DATA(struct compressor_cpu, compressor_cpu);
 /* The one caller of vm_compressor_store: see there. */
 static struct wk_scratch scratch;
 static uint32_t code_buffer[CODE_MAX / 4];
+
+static uint32_t stored;     /* atomic for readers: serial of the next code; wraps around */
+static uint32_t remembered; /* atomic: codes that are younger are of pages that left a short while ago */
 
 static struct vm_compressed *
 compressed_of(vm_page_t word)
@@ -78,10 +83,18 @@ vm_compressor_store(vm_page_t page)
 	}
 	compressed->vc_refs = 1;
 	compressed->vc_length = (uint32_t)length;
+	compressed->vc_serial = stored;
 	memcpy(compressed->vc_code, code_buffer, length);
+	os_atomic_store(&stored, stored + 1, relaxed);
 	os_counter_add(&PERCPU_GET(compressor_cpu)->cc_compressions, 1);
 	count_change(1, (int64_t)compressed_size(length));
 	return (vm_page_t)((uintptr_t)compressed | VM_SLOT_COMPRESSED);
+}
+
+void
+vm_compressor_remember(uint64_t pages)
+{
+	os_atomic_store(&remembered, (uint32_t)os_min(pages, (uint64_t)INT32_MAX), relaxed);
 }
 
 vm_page_t
@@ -96,6 +109,9 @@ vm_compressor_load(vm_page_t word)
 	}
 	whole = wk_decode(compressed->vc_code, compressed->vc_length, vm_page_kva(page));
 	release_assert(whole);
+	if (os_atomic_load(&stored, relaxed) - compressed->vc_serial < os_atomic_load(&remembered, relaxed)) {
+		page->vmp_flags = VM_AGE_RETURNED << VM_PAGE_AGE_SHIFT;
+	}
 	os_counter_add(&PERCPU_GET(compressor_cpu)->cc_decompressions, 1);
 	return page;
 }

@@ -38,12 +38,18 @@ vm_page_is_compressed(vm_page_t page)
  */
 vm_page_t vm_compressor_store(vm_page_t page);
 
-/* A new page with the contents, from a slot that is locked; NULL: no memory. The code stays. Does not block. */
+/*
+ * A new page with the contents, from a slot that is locked; NULL: no memory. The code stays. Does not block. If fewer pages
+ * were compressed since than vm_compressor_remember was told, the page is VM_AGE_RETURNED.
+ */
 vm_page_t vm_compressor_load(vm_page_t compressed);
 
 /* One slot more or less holds it. */
 void vm_compressor_reference(vm_page_t compressed);
 void vm_compressor_release(vm_page_t compressed);
+
+/* How many pages page-out finds in memory. */
+void vm_compressor_remember(uint64_t pages);
 
 struct vm_compressor_counts {
 	uint64_t compressions; /* pages, since boot */

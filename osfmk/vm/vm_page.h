@@ -43,6 +43,8 @@ enum vm_page_state {
 #define VM_PAGE_ICACHE_SYNCED  0x0001 /* instruction cache has seen the present contents */
 #define VM_PAGE_INCOMPRESSIBLE 0x0002 /* the compressor refused it, and it was not used since */
 #define VM_PAGE_CLEAN          0x0004 /* of a file with vpo_data_return: as the pager has it, and mapped to be read */
+#define VM_PAGE_AGE_SHIFT      4 /* 3 bits: enum vm_age; after its first use the clocks' alone (vm_reclaim.h) */
+#define VM_PAGE_AGE_MASK       0x0070
 
 /* Whoever writes to a page looks for these first: vm_object_page_written. */
 #define VM_PAGE_WRITE_MARKS (VM_PAGE_ICACHE_SYNCED | VM_PAGE_CLEAN)

@@ -3,10 +3,31 @@
  *
  * The page allocator's pool has three marks (vm_page.h). A CPU that takes a batch and leaves less than the low mark
  * wakes the thread, which frees pages until the pool is at the target: first volatile purgeable objects, then pages that
- * were not used for a while, of files (vm_reclaim_shared.h) and anonymous ones (vm_reclaim.h) in turn. Below the reserve only the kernel gets pages, so
- * that it can finish what it is doing; a program's fault waits instead, holding nothing, until the thread has made
- * room. When it cannot, because what there is does not compress or is wired, the process with the most memory is
- * ended, and the machine goes on.
+ * were not used for a while, of files (vm_reclaim_shared.h) and anonymous ones (vm_reclaim.h) in turn. Below the reserve
+ * only the kernel gets pages, so that it can finish what it is doing; a program's fault waits instead, holding nothing,
+ * until the thread has made room. When it cannot, because what there is does not compress or is wired, the process with
+ * the most memory is ended, and the machine goes on.
+ *
+ * What leaves, and why there are no active and inactive queues. Queues need a link that is written when a page is used;
+ * what a fault may write is its own page, slot and translation. So page-out reads access flags in the order of
+ * addresses, and a page's age (vm_age.h) takes the place of the queue it would be in. `x paging` replays strings of
+ * references through that policy and others; of the uses of pages, so many percent bring one back, on the average of six
+ * sizes of memory, from a quarter to seven eighths of what would do:
+ *
+ *	uses of pages		best	this	LRU	FIFO	second	flag
+ *				there is			chance	alone
+ *	zipf			4.7	12.0	12.7	15.7	13.3	13.0
+ *	shift			5.1	13.0	13.4	16.0	13.9	13.7
+ *	loop			42.3	82.5	96.7	96.7	96.7	96.7
+ *	scan			1.8	15.1	24.0	27.5	25.6	21.9
+ *	night			3.4	9.4	10.8	13.7	11.5	11.0
+ *	phases			11.4	21.3	19.5	19.5	19.5	19.7
+ *	mixed			25.6	46.2	56.9	63.6	59.2	58.0
+ *	uniform		15.6	40.6	40.1	40.0	40.1	40.5
+ *
+ * The flag alone is about LRU, as one would expect. With ages it is better, most of all where a scan or a loop pushes
+ * everything else out of LRU. It loses where the set of pages in use changes as a whole, by what was active before and
+ * is no more, and by the 1/64 of memory that is freed ahead. It looks at 3 to 5 pages for each that is brought.
  *
  * Who waits for whom, and why it ends:
  *	a fault			waits for pages in vm_page_wait, and holds no lock of vm; perhaps one of its caller, whose user

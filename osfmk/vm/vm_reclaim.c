@@ -7,6 +7,7 @@
 #include <kern/locks.h>
 #include <kern/preempt.h>
 #include <vm/pmap.h>
+#include <vm/vm_age.h>
 #include <vm/vm_compressor.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_page.h>
@@ -20,13 +21,16 @@ static LCK_MTX_DECLARE(reclaim_lock, &reclaim_class);
 /* Under reclaim_lock, in functions that a walk calls back: where the last sweep stopped. */
 static vm_map_t hand_map; /* only compared */
 static vm_map_offset_t hand_va;
+static struct vm_age_hand hand;
 static uint64_t evicted; /* pages, since boot; written under reclaim_lock, atomic for readers */
 
 struct sweep {
 	uint64_t want, freed;
+	uint64_t older; /* pages that were spared, but not because they were used */
 	bool force;
-	bool age;  /* clears access flags */
-	bool skip; /* maps before the hand */
+	bool age;    /* clears access flags, and moves the hand */
+	bool retire; /* evicts nothing: the next sweep does */
+	bool skip;   /* maps before the hand */
 	vm_map_t map;
 	vm_map_offset_t from; /* in the map that is being swept */
 	vm_map_offset_t to;
@@ -45,39 +49,59 @@ entry_sweepable(vm_map_entry_t entry, vm_object_t object)
 	return !(attr & (VME_NEEDS_COPY | VME_SHARED)) || os_atomic_load(&object->vo_refs, acquire) == 1;
 }
 
+bool
+vm_reclaim_look(struct vm_age_hand *by, vm_page_t page, bool used)
+{
+	uint16_t flags = os_atomic_load(&page->vmp_flags, relaxed);
+	enum vm_age before = (flags & VM_PAGE_AGE_MASK) >> VM_PAGE_AGE_SHIFT, age = before;
+	bool goes = vm_age_look(by, &age, used);
+
+	if (age != before) {
+		os_atomic_xor(&page->vmp_flags, (uint16_t)((before ^ age) << VM_PAGE_AGE_SHIFT), relaxed);
+	}
+	if (used && (flags & VM_PAGE_INCOMPRESSIBLE)) {
+		os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_INCOMPRESSIBLE, relaxed);
+	}
+	return goes;
+}
+
+/* The page of a locked slot is this map's alone. */
+static bool
+page_sweepable(vm_page_t page)
+{
+	return page != NULL && !vm_page_is_compressed(page) && os_atomic_load(&page->vmp_refs, acquire) == 1;
+}
+
 /* With the slot locked: may the page go? */
 static bool
-page_evictable(vm_map_t map, vm_map_offset_t va, vm_page_t page, bool force)
+page_evictable(struct sweep *sweep, vm_map_offset_t va, vm_page_t page)
 {
-	uint16_t flags;
+	bool used;
 
-	if (page == NULL || vm_page_is_compressed(page) || os_atomic_load(&page->vmp_refs, acquire) != 1) {
+	if (!page_sweepable(page)) {
 		return false;
 	}
-	flags = os_atomic_load(&page->vmp_flags, relaxed);
-	if (pmap_is_referenced(map->vmm_pmap, va)) {
-		if (!force && (flags & VM_PAGE_INCOMPRESSIBLE)) {
-			os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_INCOMPRESSIBLE, relaxed);
+	if (!sweep->force) {
+		used = pmap_is_referenced(sweep->map->vmm_pmap, va);
+		if (!vm_reclaim_look(&hand, page, used)) {
+			sweep->older += !used;
+			return false;
 		}
-		return force && !(flags & VM_PAGE_INCOMPRESSIBLE);
 	}
-	return !(flags & VM_PAGE_INCOMPRESSIBLE);
+	return !(os_atomic_load(&page->vmp_flags, relaxed) & VM_PAGE_INCOMPRESSIBLE);
 }
 
 /* The page of a slot goes to the compressor; true when that freed it. */
 static bool
-slot_evict(vm_map_t map, vm_map_offset_t va, uintptr_t *slot, bool force)
+slot_evict(struct sweep *sweep, vm_map_offset_t va, uintptr_t *slot)
 {
 	vm_page_t page, stored = NULL;
 
-	if (os_atomic_load(slot, relaxed) == 0) {
-		return false;
-	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page_evictable(map, va, page, force)) {
+	if (page_evictable(sweep, va, page)) {
 		/* Nobody writes to it any more: the code is that of its last contents. */
-		pmap_remove(map->vmm_pmap, va, va + PAGE_SIZE);
+		pmap_remove(sweep->map->vmm_pmap, va, va + PAGE_SIZE);
 		stored = vm_compressor_store(page);
 	}
 	vm_slot_unlock(slot, stored != NULL ? stored : page);
@@ -89,28 +113,50 @@ slot_evict(vm_map_t map, vm_map_offset_t va, uintptr_t *slot, bool force)
 	return true;
 }
 
-/* The pages of a locked entry in [from, to), a chunk: evict the inactive ones, and age the others. */
+/* However often the page of a slot was used: that is over. */
 static void
+slot_retire(uintptr_t *slot)
+{
+	vm_page_t page;
+
+	disable_preemption();
+	page = vm_slot_lock(slot);
+	if (page_sweepable(page)) {
+		os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_AGE_MASK, relaxed);
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+}
+
+/*
+ * The pages of a locked entry in [from, to), a chunk: evict what is to go, and age the others, until there is enough.
+ * Returns where it stopped.
+ */
+static vm_map_offset_t
 sweep_chunk(
     struct sweep *sweep, vm_map_entry_t entry, vm_object_t object, vm_map_offset_t from, vm_map_offset_t to)
 {
+	vm_map_offset_t va = from;
 	bool left = false;
 
-	for (vm_map_offset_t va = from; va < to && sweep->freed < sweep->want; va += PAGE_SIZE) {
+	for (; va < to && sweep->freed < sweep->want; va += PAGE_SIZE) {
 		uintptr_t *slot = vm_object_slot(object, vme_object_page(entry->vme_bias, va));
 
 		if (slot == NULL || os_atomic_load(slot, relaxed) == 0) {
 			continue;
 		}
-		if (slot_evict(sweep->map, va, slot, sweep->force)) {
+		if (sweep->retire) {
+			slot_retire(slot);
+		} else if (slot_evict(sweep, va, slot)) {
 			sweep->freed++;
-		} else {
-			left = true;
+			continue;
 		}
+		left = true;
 	}
 	if (sweep->age && left) {
-		(void)pmap_age(sweep->map->vmm_pmap, from, to);
+		(void)pmap_age(sweep->map->vmm_pmap, from, va);
 	}
+	return va;
 }
 
 static void
@@ -125,10 +171,11 @@ sweep_entry(struct sweep *sweep, vm_map_entry_t entry)
 	while (from < to && sweep->freed < sweep->want) {
 		vm_map_offset_t next = os_min(to, from + ptoa((vm_map_offset_t)CHUNK_PAGES));
 
-		sweep_chunk(sweep, entry, object, from, next);
-		from = next;
+		from = sweep_chunk(sweep, entry, object, from, next);
 	}
-	hand_va = from;
+	if (sweep->age) {
+		hand_va = from;
+	}
 }
 
 /* An entry, locked by its first slot. */
@@ -171,22 +218,36 @@ static void
 sweep_finish(struct sweep *sweep)
 {
 	os_atomic_store(&evicted, evicted + sweep->freed, relaxed);
+	vm_compressor_remember(vm_age_memory(&hand) + vm_reclaim_shared_memory());
+}
+
+/* All maps, from the first one on. */
+static void
+sweep_lap(struct sweep *sweep)
+{
+	vm_age_lap(&hand);
+	sweep->older = 0;
+	sweep->skip = false;
+	hand_map = NULL;
+	vm_map_foreach(sweep_map, sweep);
 }
 
 uint64_t
 vm_reclaim_sweep(uint64_t want, bool force)
 {
-	struct sweep sweep = { .want = want, .force = force, .age = true };
+	struct sweep sweep = { .want = want, .force = force, .age = true, .skip = true };
 
 	lck_mtx_lock(&reclaim_lock);
-	sweep.skip = hand_map != NULL;
-	vm_map_foreach(sweep_map, &sweep);
-	if (sweep.freed < want) {
-		/* The end of the list, or the map of the hand is gone: once more, from the start. */
-		hand_map = NULL;
-		sweep.skip = false;
+	if (hand_map != NULL) {
 		vm_map_foreach(sweep_map, &sweep);
-		hand_map = sweep.freed < want ? NULL : hand_map;
+	}
+	/* What one lap finds used may be unused in the next; more of them help only what gets older without use. */
+	for (unsigned laps = 0; laps < VM_AGE_LAPS && sweep.freed < want && (laps < 2 || sweep.older != 0);
+	    laps++) {
+		sweep_lap(&sweep);
+	}
+	if (sweep.freed < want) {
+		hand_map = NULL;
 	}
 	sweep_finish(&sweep);
 	lck_mtx_unlock(&reclaim_lock);
@@ -245,11 +306,13 @@ vm_reclaim_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 kern_return_t
 vm_reclaim_age_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
-	if (!vm_map_is_mapped(map, start, end)) {
-		return KERN_INVALID_ADDRESS;
+	struct sweep sweep = { .want = UINT64_MAX, .retire = true };
+	kern_return_t kr = sweep_range(map, start, end, &sweep);
+
+	if (kr == KERN_SUCCESS) {
+		(void)pmap_age(map->vmm_pmap, start, end);
 	}
-	(void)pmap_age(map->vmm_pmap, start, end);
-	return KERN_SUCCESS;
+	return kr;
 }
 
 /* --- counting --- */
@@ -284,7 +347,7 @@ census_page(struct census *census, uintptr_t *slot, vm_map_offset_t va, uint64_t
 	page = vm_slot_lock(slot);
 	if (page != NULL && !vm_page_is_compressed(page)) {
 		share /= os_max(1U, os_atomic_load(&page->vmp_refs, relaxed));
-		if (pmap_is_referenced(census->map->vmm_pmap, va)) {
+		if (pmap_is_referenced(census->map->vmm_pmap, va) || vm_reclaim_is_active(page)) {
 			census->active += share;
 		} else {
 			census->inactive += share;

@@ -1,11 +1,11 @@
 /*
  * Which anonymous pages leave memory: the clock over address spaces. Pages of files: vm_reclaim_shared.h.
  *
- * There are no page queues and no reverse maps, because every fault would pay for them. A page's age is the access
- * flag of its one translation. A sweep goes over the entries of all maps: a page whose flag is clear was not used since
- * the last sweep, so it is inactive and is compressed; of the others the flag is cleared, and they are active until the
- * next sweep comes. A use sets the flag again, by a fault that changes nothing else. So a page leaves after one to two
- * sweeps without use, and a CPU that faults writes no line that the sweep or another CPU writes.
+ * There are no page queues and no reverse maps, because every fault would pay for them. What is known of a page is the
+ * access flag of its one translation. A sweep goes over the entries of all maps and reads the flag of each page: whether
+ * the page stays, with the flag cleared, or is compressed, follows from its age, which is in its vmp_flags; vm_age.h is the
+ * policy. A use sets the flag again, by a fault that changes nothing else. So a CPU that faults writes no line that the
+ * sweep or another CPU writes.
  *
  * Swept are pages that one slot of one entry shows: what is shared, held, wired, or still owed to a copy-on-write
  * partner stays. The entry is locked by its first slot, the page by its slot; faults on other pages go on.
@@ -14,10 +14,14 @@
  */
 #pragma once
 
+#include <os/atomic.h>
+#include <vm/vm_age.h>
+#include <vm/vm_page.h>
 #include <vm/vm_types.h>
 
 struct vm_reclaim_counts {
-	uint64_t active;   /* pages used since they were aged: anonymous ones that are mapped, and of files */
+	uint64_t
+	    active; /* pages that are, or used since they were aged: anonymous ones that are mapped, and of files */
 	uint64_t inactive; /* pages resident, and not */
 	uint64_t external; /* of both: pages of files, mapped or not; not those that lie in the ramdisk */
 	uint64_t dropped;  /* pages of files that left memory since boot, to be brought again */
@@ -26,10 +30,22 @@ struct vm_reclaim_counts {
 };
 
 /*
- * Goes on where the last call ended, at most once around, until `want` pages were freed. `force`: active pages, too.
+ * Goes on where the last call ended, until `want` pages were freed, or going around once more would free nothing else.
+ * `force`: active pages, too.
  * Returns how many were freed. May block; no locks held.
  */
 uint64_t vm_reclaim_sweep(uint64_t want, bool force);
+
+/* A hand comes by a page, under the lock of its slot and reclaim_lock: vm_age_look. */
+bool vm_reclaim_look(struct vm_age_hand *by, vm_page_t page, bool used);
+
+OS_INLINE bool
+vm_reclaim_is_active(vm_page_t page)
+{
+	uint16_t flags = os_atomic_load(&page->vmp_flags, relaxed);
+
+	return vm_age_is_active((flags & VM_PAGE_AGE_MASK) >> VM_PAGE_AGE_SHIFT);
+}
 
 /* The same for pages of shared objects: vm_reclaim_shared.h. */
 uint64_t vm_reclaim_sweep_shared(uint64_t want, bool force);

@@ -8,12 +8,14 @@
 #include <kern/preempt.h>
 #include <kern/smr.h>
 #include <vm/pmap.h>
+#include <vm/vm_age.h>
 #include <vm/vm_compressor.h>
 #include <vm/vm_launder.h>
 #include <vm/vm_map_internal.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
 #include <vm/vm_pager.h>
+#include <vm/vm_reclaim.h>
 
 /* Pages that leave at once: they share a grace period and a pass over the maps. */
 #define LEAVING_MAX 256
@@ -31,6 +33,8 @@ static unsigned leaving_count;
 static unsigned hand_cpu;       /* whose list of objects */
 static vm_object_t hand_object; /* the first of it, looked at as far as hand_index; only compared */
 static uint64_t hand_index;
+static struct vm_age_hand hand;
+static uint64_t older;   /* pages that were spared in this sweep, but not because they were used */
 static uint64_t dropped; /* atomic for readers */
 
 OS_INLINE uintptr_t
@@ -41,17 +45,29 @@ word_leaving(vm_page_t page)
 
 /* --- [L1] --- */
 
-/* May the page go? Ages it if not. Without a lock: a first look, or under the slot's. */
+/* Is the page one that is nobody's but its slot's? Without a lock: a first look. */
+static bool
+page_may_leave(vm_page_t page)
+{
+	return page->vmp_state == VM_PAGE_USED && os_atomic_load(&page->vmp_refs, acquire) == 1;
+}
+
+/* Under the slot's lock: may it go? Ages it if not. */
 static bool
 page_is_old(vm_page_t page, bool force)
 {
-	if (page->vmp_state != VM_PAGE_USED || os_atomic_load(&page->vmp_refs, acquire) != 1) {
+	bool used;
+
+	if (!page_may_leave(page)) {
 		return false;
 	}
-	if (!force && os_atomic_load(&page->vmp_used, relaxed)) {
-		os_atomic_store(&page->vmp_used, 0, relaxed);
-		os_atomic_and(&page->vmp_flags, (uint16_t)~VM_PAGE_INCOMPRESSIBLE, relaxed);
-		return false;
+	if (!force) {
+		used = os_atomic_load(&page->vmp_used, relaxed);
+		if (!vm_reclaim_look(&hand, page, used)) {
+			os_atomic_store(&page->vmp_used, 0, relaxed);
+			older += !used;
+			return false;
+		}
 	}
 	return !(os_atomic_load(&page->vmp_flags, relaxed) & VM_PAGE_INCOMPRESSIBLE);
 }
@@ -79,7 +95,7 @@ look_at_slot(vm_object_t object, uint64_t index, uintptr_t *slot, bool force)
 	vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed));
 	bool goes;
 
-	if (page == NULL || vm_page_is_compressed(page) || !page_is_old(page, force)) {
+	if (page == NULL || vm_page_is_compressed(page) || !page_may_leave(page)) {
 		return;
 	}
 	disable_preemption();
@@ -156,6 +172,22 @@ collect(unsigned most, bool force)
 			return;
 		}
 		hand_cpu = (hand_cpu + 1) % cpu_count;
+		if (hand_cpu == 0) {
+			vm_age_lap(&hand);
+		}
+	}
+}
+
+/* Until something leaves, or nothing would. */
+static void
+collect_some(unsigned most, bool force)
+{
+	for (unsigned laps = 0; laps < VM_AGE_LAPS && leaving_count == 0; laps++) {
+		older = 0;
+		collect(most, force);
+		if (older == 0) {
+			break;
+		}
 	}
 }
 
@@ -363,7 +395,7 @@ vm_reclaim_shared_sweep(uint64_t want, bool force, uint64_t *compressed)
 
 	*compressed = 0;
 	leaving_count = 0;
-	collect((unsigned)os_min(want, (uint64_t)LEAVING_MAX), force); /* [L1] */
+	collect_some((unsigned)os_min(want, (uint64_t)LEAVING_MAX), force); /* [L1] */
 	if (leaving_count == 0) {
 		return 0;
 	}
@@ -378,6 +410,12 @@ vm_reclaim_shared_sweep(uint64_t want, bool force, uint64_t *compressed)
 	}
 	os_counter_add(&dropped, freed - *compressed);
 	return freed;
+}
+
+uint64_t
+vm_reclaim_shared_memory(void)
+{
+	return vm_age_memory(&hand);
 }
 
 /* --- counting --- */
@@ -399,7 +437,8 @@ count_object(vm_object_t object, void *context)
 
 			if (page != NULL && !vm_page_is_compressed(page) && page->vmp_state == VM_PAGE_USED) {
 				counts->resident++;
-				counts->used += os_atomic_load(&page->vmp_used, relaxed);
+				counts->used +=
+				    os_atomic_load(&page->vmp_used, relaxed) || vm_reclaim_is_active(page);
 			}
 		}
 	}

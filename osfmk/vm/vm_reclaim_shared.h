@@ -2,8 +2,9 @@
  * Which pages of shared objects leave memory: files, and shared anonymous memory.
  *
  * A listed object (vm_object_list.h) may be in many maps and in none, and nothing says which maps show a page. So
- * page-out looks at it from two sides: a hand goes over the objects' slots and finds pages that nobody has used by a
- * read or a write (vmp_used) since it came by the last time; those leave, unless a map that shows them has used them.
+ * page-out looks at it from two sides: a hand goes over the objects' slots and finds pages whose age (vm_age.h) says that
+ * they may leave; a read or a write (vmp_used) is what it knows of use. Those leave, unless a map that shows them has
+ * used them, which it is told by vmp_used when it comes by again.
  * A page leaves in steps, many pages at once:
  *	[L1] under the slot lock, if nobody holds the page, its slot becomes VM_SLOT_LEAVING. From now on whoever
  *	     wants the page locks the slot, which ends the leaving: the page stays
@@ -36,6 +37,9 @@ struct vm_shared_counts {
  * used ones, too. Returns how many pages were freed; *compressed of them are. May block; reclaim_lock held.
  */
 uint64_t vm_reclaim_shared_sweep(uint64_t want, bool force, uint64_t *compressed);
+
+/* Pages that the hand finds in memory. reclaim_lock held. */
+uint64_t vm_reclaim_shared_memory(void);
 
 /* Looks at every slot of every listed file. May block. */
 void vm_reclaim_shared_count(struct vm_shared_counts *out);

@@ -17,6 +17,7 @@ VERBS = {
     "stat": ("perf.stat", "print every event of a benchmark, in perf stat's manner"),
     "sharing": ("perf.sharing", "say which cache lines a benchmark's CPUs share"),
     "sim": ("perf.simulate", "run the scheduling policy on simulated machines of up to 1024 CPUs"),
+    "paging": ("perf.paging", "replay reference strings through the kernel's page replacement, beside LRU and others"),
     "stale": ("perf.stale", "run a program with TLBs that never forget, and find translations that outlive the tables"),
     "compare": ("perf.cli", "compare two results, or two revisions measured in turns"),
     "history": ("perf.cli", "kept results over time, change points marked"),
