@@ -123,13 +123,7 @@ load_init_image(struct exec_image *image, struct exec_args *args)
 		error = exec_args_add(args, args->ea_path);
 	}
 	if (error == 0) {
-		error = exec_image_open(image, kernproc, args->ea_path);
-	}
-	if (error == 0) {
-		error = exec_image_map(image);
-	}
-	if (error == 0) {
-		error = exec_image_stack(image, args, 0);
+		error = exec_image_make(image, kernproc, args);
 	}
 	if (error != 0) {
 		panic("process 1: cannot execute %s: error %d", args->ea_path, error);

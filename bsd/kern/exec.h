@@ -1,13 +1,11 @@
 /*
  * Running a program: what execve, posix_spawn and the start of process 1 share.
  *
- * Steps, each of which can fail and leaves nothing behind but what exec_image_destroy gives back:
  *	exec_args_*        path, arguments and environment into one kernel buffer
- *	exec_image_open    the file: found, regular, executable, a Mach-O the parser accepts
- *	exec_image_map     a new address space with the segments, heap base and main stack
- *	exec_image_stack   strings and vectors onto the stack
+ *	exec_image_make    the file: found, regular, executable, a Mach-O the parser accepts; a new address space with the
+ *	                   segments, heap base and main stack; strings and vectors onto the stack
  * After that the address space is complete and belongs to nobody yet: execve gives it to its task past the
- * point of no return, spawn to the new one.
+ * point of no return, spawn to the new one. Where memory is short for a moment, the making begins again.
  *
  * The address space (addresses slide by random whole pages; see kern_exec.c for the ranges):
  *	0                  page zero, at least 4 GiB, not mapped
@@ -41,7 +39,7 @@ struct exec_args {
 
 struct exec_image {
 	struct vnode *ei_vp; /* referenced */
-	vm_map_t ei_map;     /* the new address space; NULL before exec_image_map */
+	vm_map_t ei_map;     /* the new address space; NULL when it belongs to a task */
 	uint64_t ei_size;    /* bytes of the file */
 	uint64_t ei_slide;   /* bytes, of the image */
 	uint64_t ei_entry;   /* slid */
@@ -60,9 +58,11 @@ OS_WARN_RESULT int exec_args_copyin(struct exec_args *args, user_addr_t argv, us
 /* One more argument; before any environment string. */
 OS_WARN_RESULT int exec_args_add(struct exec_args *args, const char *arg);
 
-/* ENOENT and the like, EACCES, ENOEXEC, EBADARCH, EBADMACHO, EBADEXEC. */
-OS_WARN_RESULT int exec_image_open(struct exec_image *image, struct proc *p, const char *path);
-OS_WARN_RESULT int exec_image_map(struct exec_image *image);
+/*
+ * The program at args->ea_path as process p finds it. ENOENT and the like, EACCES, ENOEXEC, EBADARCH, EBADMACHO, EBADEXEC,
+ * ENOMEM; then there is no image. May wait for memory: no locks held.
+ */
+OS_WARN_RESULT int exec_image_make(struct exec_image *image, struct proc *p, const struct exec_args *args);
 /* thread_port: name of the main thread's port in the new task, for apple[]; 0: left out. */
 OS_WARN_RESULT int exec_image_stack(
     struct exec_image *image, const struct exec_args *args, uint32_t thread_port);

@@ -18,7 +18,7 @@ exec_args_init(struct exec_args *args)
 	args->ea_envc = 0;
 	args->ea_size = EXEC_ARGS_FIRST;
 	args->ea_path[0] = '\0';
-	args->ea_buf = kalloc(args->ea_size);
+	args->ea_buf = kalloc_flags(args->ea_size, Z_WAIT);
 	return args->ea_buf != NULL ? 0 : ENOMEM;
 }
 
@@ -40,7 +40,7 @@ exec_args_grow(struct exec_args *args)
 	if (size > EXEC_ARG_MAX) {
 		return E2BIG;
 	}
-	buf = kalloc(size);
+	buf = kalloc_flags(size, Z_WAIT);
 	if (buf == NULL) {
 		return ENOMEM;
 	}

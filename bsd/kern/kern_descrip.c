@@ -105,7 +105,7 @@ slots_size(uint32_t count)
 static struct fd_slots *
 slots_alloc(uint32_t count)
 {
-	struct fd_slots *slots = kalloc_flags(slots_size(count), Z_ZERO);
+	struct fd_slots *slots = kalloc_flags(slots_size(count), Z_ZERO | Z_WAIT);
 
 	if (slots != NULL) {
 		slots->fs_count = count;

@@ -28,6 +28,7 @@
 #include <vm/vm_map.h>
 #include <vm/vm_object.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
 
 #define STACK_TOP  0x16fe00000ULL
 #define HEAP_BASE  0x300000000ULL
@@ -104,7 +105,7 @@ exec_image_parse(struct exec_image *image, uint64_t file_size)
 	return error;
 }
 
-int
+static int
 exec_image_open(struct exec_image *image, struct proc *p, const char *path)
 {
 	struct vnode_attr attr;
@@ -344,7 +345,7 @@ exec_create_map(struct exec_image *image, uint64_t random)
 	return 0;
 }
 
-int
+static int
 exec_image_map(struct exec_image *image)
 {
 	struct macho_image *macho = &image->ei_macho;
@@ -403,19 +404,35 @@ exec_replace(struct exec_image *image, const struct exec_args *args)
 	exec_begin(p, current_thread(), image, args);
 }
 
+static int
+image_make(struct exec_image *image, struct proc *p, const struct exec_args *args)
+{
+	int error = exec_image_open(image, p, args->ea_path);
+
+	if (error == 0) {
+		error = exec_image_map(image);
+	}
+	if (error == 0) {
+		error = exec_image_stack(image, args, 0);
+	}
+	if (error != 0) {
+		exec_image_destroy(image);
+	}
+	return error;
+}
+
+int
+exec_image_make(struct exec_image *image, struct proc *p, const struct exec_args *args)
+{
+	return vm_shortage_retry(image_make(image, p, args), ENOMEM, false);
+}
+
 int
 exec_current(struct exec_args *args)
 {
 	struct exec_image image;
-	int error = exec_image_open(&image, current_proc(), args->ea_path);
+	int error = exec_image_make(&image, current_proc(), args);
 
-	if (error != 0) {
-		return error;
-	}
-	error = exec_image_map(&image);
-	if (error == 0) {
-		error = exec_image_stack(&image, args, 0);
-	}
 	/* Another thread that is ending the process, or exec'ing, has gone first. */
 	if (error == 0 && task_halt_other_threads(current_task()) != KERN_SUCCESS) {
 		error = EINTR;

@@ -121,15 +121,12 @@ fork_make(struct proc *parent, struct proc **child, thread_t *thread)
 sysret_t
 sys_fork(void)
 {
-	struct vm_shortage shortage = { .vs_begun = false };
 	struct proc *parent = current_proc(), *child;
 	thread_t thread;
 	int64_t pid;
 	int error;
 
-	do {
-		error = fork_make(parent, &child, &thread);
-	} while (error == ENOMEM && vm_shortage_wait(&shortage, false));
+	error = vm_shortage_retry(fork_make(parent, &child, &thread), ENOMEM, false);
 	if (error != 0) {
 		return (sysret_t){ .error = error };
 	}

@@ -212,7 +212,7 @@ proc_children_unlock(struct proc *parent) NO_THREAD_SAFETY
 struct proc *
 proc_create(struct proc *parent)
 {
-	struct proc *p = zalloc_flags(proc_zone, Z_ZERO);
+	struct proc *p = zalloc_flags(proc_zone, Z_ZERO | Z_WAIT);
 
 	if (p == NULL) {
 		return NULL;

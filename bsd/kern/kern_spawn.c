@@ -144,7 +144,7 @@ spawn_perform_actions(struct spawn_request *sr, struct proc *p)
 	if (sr->sr_action_count == 0) {
 		return 0;
 	}
-	action = kalloc(sizeof(*action));
+	action = kalloc_flags(sizeof(*action), Z_WAIT);
 	if (action == NULL) {
 		return ENOMEM;
 	}
@@ -210,14 +210,8 @@ spawn_copyin(struct spawn_request *sr, user_addr_t path, user_addr_t desc, user_
 static int
 spawn_make(struct spawn_request *sr, struct proc **child, thread_t *thread)
 {
-	int error = exec_image_open(&sr->sr_image, current_proc(), sr->sr_args.ea_path);
+	int error = exec_image_make(&sr->sr_image, current_proc(), &sr->sr_args);
 
-	if (error == 0) {
-		error = exec_image_map(&sr->sr_image);
-	}
-	if (error == 0) {
-		error = exec_image_stack(&sr->sr_image, &sr->sr_args, 0);
-	}
 	if (error == 0) {
 		error = proc_make(current_proc(), sr->sr_image.ei_map, child, thread);
 	}
@@ -269,7 +263,7 @@ spawn_exec(struct spawn_request *sr)
 sysret_t
 sys_posix_spawn(user_addr_t upid, user_addr_t path, user_addr_t desc, user_addr_t argv, user_addr_t envp)
 {
-	struct spawn_request *sr = kalloc_flags(sizeof(*sr), Z_ZERO);
+	struct spawn_request *sr = kalloc_flags(sizeof(*sr), Z_ZERO | Z_WAIT);
 	pid_t pid = 0;
 	bool exec = false;
 	int error;

@@ -91,7 +91,7 @@ psem_may_open(const struct psem *ps)
 static int
 psem_make_locked(const char *name, mode_t mode, uint32_t value, struct psem **psp) REQUIRES(names_lock)
 {
-	struct psem *ps = zalloc(psem_zone);
+	struct psem *ps = zalloc_wait(psem_zone);
 
 	if (ps == NULL) {
 		return ENOMEM;

@@ -69,7 +69,7 @@ bsd_thread_create(thread_t thread, task_t task)
 	if (p == NULL) {
 		return KERN_SUCCESS;
 	}
-	uth = zalloc_flags(uthread_zone, Z_ZERO);
+	uth = zalloc_flags(uthread_zone, Z_ZERO | Z_WAIT);
 	if (uth == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

@@ -240,7 +240,7 @@ mk_timer_port_died(void *param)
 static struct mk_timer *
 mk_timer_alloc(void)
 {
-	struct mk_timer *timer = zalloc_flags(mk_timer_zone, Z_ZERO);
+	struct mk_timer *timer = zalloc_flags(mk_timer_zone, Z_ZERO | Z_WAIT);
 
 	if (timer != NULL) {
 		timer_call_setup(&timer->mkt_call, mk_timer_expired, timer);

@@ -35,7 +35,7 @@ static_assert(offsetof(struct ipc_port, ip_lock) == OS_CACHELINE, "senders touch
 ipc_port_t
 ipc_port_alloc(void)
 {
-	ipc_port_t port = zalloc_flags(ipc_port_zone, Z_ZERO);
+	ipc_port_t port = zalloc_flags(ipc_port_zone, Z_ZERO | Z_WAIT);
 
 	if (port == NULL) {
 		return IP_NULL;

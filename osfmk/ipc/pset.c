@@ -19,7 +19,7 @@ static LCK_CLASS_DECLARE(ipc_pset_lock_class, "ipc port set", LCK_RANK_IPC_SET);
 ipc_pset_t
 ipc_pset_alloc(void)
 {
-	ipc_pset_t pset = zalloc_flags(ipc_pset_zone, Z_ZERO);
+	ipc_pset_t pset = zalloc_flags(ipc_pset_zone, Z_ZERO | Z_WAIT);
 
 	if (pset != IPS_NULL) {
 		mq_init(&pset->ips_mqueue);
@@ -129,7 +129,7 @@ ipc_pset_add_locked(ipc_pset_t pset, ipc_port_t port, struct ipc_pset_link *link
 kern_return_t
 ipc_pset_add(ipc_pset_t pset, ipc_port_t port)
 {
-	struct ipc_pset_link *link = zalloc_flags(ipc_pset_link_zone, Z_ZERO);
+	struct ipc_pset_link *link = zalloc_flags(ipc_pset_link_zone, Z_ZERO | Z_WAIT);
 	kern_return_t kr;
 
 	if (link == NULL) {

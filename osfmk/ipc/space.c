@@ -31,7 +31,7 @@ ipc_space_grow(ipc_space_t space)
 	if (size == 0) {
 		return KERN_NO_SPACE;
 	}
-	memory = kalloc_flags(size, Z_ZERO);
+	memory = kalloc_flags(size, Z_ZERO | Z_WAIT);
 	if (memory == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
@@ -48,7 +48,7 @@ ipc_space_grow(ipc_space_t space)
 kern_return_t
 ipc_space_create(struct task *task, ipc_space_t *out)
 {
-	ipc_space_t space = zalloc_flags(ipc_space_zone, Z_ZERO);
+	ipc_space_t space = zalloc_flags(ipc_space_zone, Z_ZERO | Z_WAIT);
 	kern_return_t kr;
 
 	if (space == NULL) {

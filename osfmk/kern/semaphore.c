@@ -54,7 +54,7 @@ semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 	    (policy != SYNC_POLICY_FIFO && policy != SYNC_POLICY_FIXED_PRIORITY)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	semaphore = zalloc(semaphore_zone);
+	semaphore = zalloc_wait(semaphore_zone);
 	if (semaphore == SEMAPHORE_NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

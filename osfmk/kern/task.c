@@ -118,7 +118,7 @@ task_new_map(task_t parent, bool inherit_memory)
 kern_return_t
 task_create_with_map(task_t parent, struct vm_map *map, task_t *out)
 {
-	task_t task = zalloc(task_zone);
+	task_t task = zalloc_wait(task_zone);
 
 	if (task == TASK_NULL) {
 		return KERN_RESOURCE_SHORTAGE;

@@ -54,7 +54,7 @@ thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 static thread_t
 thread_alloc(task_t task, enum sched_mode mode, int pri)
 {
-	thread_t thread = zalloc(thread_zone);
+	thread_t thread = zalloc_wait(thread_zone);
 	uint64_t generation;
 
 	if (thread == THREAD_NULL) {

@@ -154,29 +154,39 @@ zalloc(zone_t zone)
 }
 
 void *
+zalloc_wait(zone_t zone)
+{
+	return vm_shortage_retry(zalloc(zone), NULL, false);
+}
+
+/* The first attempt has failed. */
+static OS_NOINLINE void *
+zalloc_lacking(zone_t zone, unsigned flags)
+{
+	struct vm_shortage shortage = { .vs_begun = false };
+	void *elem = NULL;
+
+	while ((flags & Z_WAIT) && elem == NULL && vm_shortage_wait(&shortage, false)) {
+		elem = zalloc(zone);
+	}
+	if (elem == NULL && (flags & Z_NOFAIL)) {
+		panic("zone %s: out of memory", zone->z_name);
+	}
+	return elem;
+}
+
+void *
 zalloc_flags(zone_t zone, unsigned flags)
 {
 	void *elem = zalloc(zone);
 
 	if (os_unlikely(elem == NULL)) {
-		if (flags & Z_NOFAIL) {
-			panic("zone %s: out of memory", zone->z_name);
+		elem = zalloc_lacking(zone, flags);
+		if (elem == NULL) {
+			return NULL;
 		}
-		return NULL;
 	}
 	return flags & Z_ZERO ? memset(elem, 0, zone->z_elem_size) : elem;
-}
-
-void *
-zalloc_wait(zone_t zone)
-{
-	struct vm_shortage shortage = { .vs_begun = false };
-	void *elem;
-
-	do {
-		elem = zalloc(zone);
-	} while (os_unlikely(elem == NULL) && vm_shortage_wait(&shortage, false));
-	return elem;
 }
 
 void
@@ -262,6 +272,15 @@ kalloc_zone(size_t size)
 	return kalloc_zones[kalloc_index[(size + KALLOC_STEP - 1) / KALLOC_STEP]];
 }
 
+static kern_return_t
+kalloc_large(vm_offset_t *addr, size_t size, unsigned flags)
+{
+	kmem_flags_t how = flags & Z_ZERO ? KMEM_ZERO : KMEM_NONE;
+
+	return flags & Z_WAIT ? vm_shortage_retry(kmem_alloc(addr, size, how), KERN_RESOURCE_SHORTAGE, false)
+			      : kmem_alloc(addr, size, how);
+}
+
 void *
 kalloc_flags(size_t size, unsigned flags)
 {
@@ -270,7 +289,7 @@ kalloc_flags(size_t size, unsigned flags)
 	if (os_likely(size <= ZONE_MAX_SIZE)) {
 		return zalloc_flags(kalloc_zone(size), flags);
 	}
-	if (kmem_alloc(&addr, size, flags & Z_ZERO ? KMEM_ZERO : KMEM_NONE) == KERN_SUCCESS) {
+	if (kalloc_large(&addr, size, flags) == KERN_SUCCESS) {
 		return (void *)addr;
 	}
 	if (flags & Z_NOFAIL) {

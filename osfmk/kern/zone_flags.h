@@ -14,3 +14,4 @@
 #define Z_NOWAIT 0x1U /* NULL rather than wait */
 #define Z_ZERO   0x2U /* element is cleared */
 #define Z_NOFAIL 0x4U /* panics rather than return NULL: for objects without which nothing can go on */
+#define Z_WAIT   0x8U /* waits while memory is short for a moment: see zalloc_wait */

@@ -347,13 +347,7 @@ lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 kern_return_t
 vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
-	struct vm_shortage shortage = { .vs_begun = false };
-	kern_return_t kr;
-
-	do {
-		kr = lock_range(map, start, end);
-	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, false));
-	return kr;
+	return vm_shortage_retry(lock_range(map, start, end), KERN_RESOURCE_SHORTAGE, false);
 }
 
 /* The entry cannot go away between the look-up and the lock: an SMR section. */
@@ -649,13 +643,7 @@ reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t
 kern_return_t
 vm_map_reserve(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags)
 {
-	struct vm_shortage shortage = { .vs_begun = false };
-	kern_return_t kr;
-
-	do {
-		kr = reserve(map, addr, size, mask, flags);
-	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, false));
-	return kr;
+	return vm_shortage_retry(reserve(map, addr, size, mask, flags), KERN_RESOURCE_SHORTAGE, false);
 }
 
 /* The entry has its place, which is locked. */
@@ -968,24 +956,25 @@ remove_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 }
 
 /* What is cut takes memory before the rest gives some back: privileged, and it does not fail for that. */
+static kern_return_t
+remove_privileged(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	bool privilege = vm_page_privilege(true);
+	kern_return_t kr = remove_range(map, start, end);
+
+	(void)vm_page_privilege(privilege);
+	return kr;
+}
+
 static OS_NOINLINE kern_return_t
 remove_entries(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
-	struct vm_shortage shortage = { .vs_begun = false };
-	bool privilege;
-	kern_return_t kr;
-
 	start = os_max(start, map->vmm_min);
 	end = os_min(end, map->vmm_max);
 	if (start >= end) {
 		return KERN_SUCCESS;
 	}
-	do {
-		privilege = vm_page_privilege(true);
-		kr = remove_range(map, start, end);
-		(void)vm_page_privilege(privilege);
-	} while (os_unlikely(kr == KERN_RESOURCE_SHORTAGE) && vm_shortage_wait(&shortage, true));
-	return kr;
+	return vm_shortage_retry(remove_privileged(map, start, end), KERN_RESOURCE_SHORTAGE, true);
 }
 
 kern_return_t

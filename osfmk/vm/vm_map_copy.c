@@ -309,7 +309,6 @@ copyin_source(vm_map_t *map, vm_map_offset_t addr, vm_map_offset_t end)
 kern_return_t
 vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destroy, vm_map_copy_t *result)
 {
-	struct vm_shortage shortage = { .vs_begun = false };
 	vm_map_t source = map;
 	vm_map_copy_t copy;
 	kern_return_t kr;
@@ -326,9 +325,8 @@ vm_map_copyin(vm_map_t map, vm_map_offset_t addr, vm_map_size_t size, bool destr
 	if (!destroy || !copyin_take(map, copy, addr)) {
 		kr = copyin_source(&source, addr, addr + size);
 		if (kr == KERN_SUCCESS) {
-			do {
-				kr = copyin_pages(source, copy, addr);
-			} while (kr == KERN_RESOURCE_SHORTAGE && vm_shortage_wait(&shortage, false));
+			kr = vm_shortage_retry(
+			    copyin_pages(source, copy, addr), KERN_RESOURCE_SHORTAGE, false);
 		}
 		if (kr != KERN_SUCCESS) {
 			zfree(vm_map_copy_zone, copy);

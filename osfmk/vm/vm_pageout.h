@@ -33,7 +33,8 @@
  *	a fault			waits for pages in vm_page_wait, and holds no lock of vm; perhaps one of its caller, whose user
  *				copy it is
  *	a call that lacks memory for its own work (an entry, a table, a zone's element) has changed nothing, waits in
- *				vm_shortage_wait in the same way, and does it all again
+ *				vm_shortage_wait in the same way, and does it all again; or waits where it allocates
+ *				(Z_WAIT). So do those who make address spaces, processes, threads, ports and names
  *	the pageout thread	waits for locks of maps, entries and pages alone. Their holders never wait for memory: what
  *				they lack makes them let go first. It takes its own memory, for what it compresses, from
  *				the last pages of the pool, which nobody gets who does not free any (vm_page_privileged)
@@ -85,6 +86,17 @@ struct vm_shortage {
 };
 
 OS_WARN_RESULT bool vm_shortage_wait(struct vm_shortage *shortage, bool frees);
+
+/* The value of `call`, which is made again as long as it is `lack` and vm_shortage_wait says so. */
+#define vm_shortage_retry(call, lack, frees)                                                      \
+	({                                                                                        \
+		struct vm_shortage shortage_ = { .vs_begun = false };                             \
+		__typeof__(call) value_;                                                          \
+		do {                                                                              \
+			value_ = (call);                                                          \
+		} while (os_unlikely(value_ == (lack)) && vm_shortage_wait(&shortage_, (frees))); \
+		value_;                                                                           \
+	})
 
 /* The current thread is to end: it waits for nothing more. */
 bool vm_thread_must_end(void);

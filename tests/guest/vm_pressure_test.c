@@ -10,6 +10,8 @@
 #include <mach/mach_vm.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,4 +520,87 @@ TEST(the_largest_process_ends_when_nothing_helps)
 		usleep(10000);
 	}
 	EXPECT(statistics().free_count + 512 >= before);
+}
+
+/* --- calls that need memory of the kernel's own --- */
+
+#define MAKERS  4
+#define OBJECTS 16384u /* of each maker */
+
+static _Atomic bool freed;
+
+/* Ports, semaphores, threads and processes without end. What is full begins again. */
+static void *
+make_objects(void *arg)
+{
+	mach_port_t(*objects)[2] = calloc(OBJECTS, sizeof(*objects));
+
+	(void)arg;
+	for (unsigned i = 0; !freed; i = (i + 1) % OBJECTS) {
+		if (objects[i][0] != MACH_PORT_NULL) {
+			EXPECT_EQ(mach_port_destroy(mach_task_self(), objects[i][0]), KERN_SUCCESS);
+			EXPECT_EQ(semaphore_destroy(mach_task_self(), objects[i][1]), KERN_SUCCESS);
+		}
+		EXPECT_EQ(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &objects[i][0]),
+		    KERN_SUCCESS);
+		EXPECT_EQ(
+		    semaphore_create(mach_task_self(), &objects[i][1], SYNC_POLICY_FIFO, 0), KERN_SUCCESS);
+	}
+	free(objects);
+	return NULL;
+}
+
+static void *
+nothing(void *arg)
+{
+	return arg;
+}
+
+static void
+make_thread_and_process(void)
+{
+	char *const argv[] = { "true", NULL }, *const envp[] = { NULL };
+	int status = -1;
+	pid_t pid = -1;
+	pthread_t thread;
+
+	EXPECT_EQ(pthread_create(&thread, NULL, nothing, NULL), 0);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, envp), 0);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
+/* Nothing can be freed until the largest process has ended. Until then the calls of others wait; none of them fails. */
+static int
+make_things_meanwhile(void *arg)
+{
+	pthread_t makers[MAKERS];
+	pid_t largest = fork();
+	int status = -1;
+
+	(void)arg;
+	if (largest == 0) {
+		_exit(take_all_that_is_left(NULL));
+	}
+	for (unsigned i = 0; i < MAKERS; i++) {
+		EXPECT_EQ(pthread_create(&makers[i], NULL, make_objects, NULL), 0);
+	}
+	while (waitpid(largest, &status, WNOHANG) == 0) {
+		make_thread_and_process();
+	}
+	freed = true;
+	for (unsigned i = 0; i < MAKERS; i++) {
+		EXPECT_EQ(pthread_join(makers[i], NULL), 0);
+	}
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	return 0;
+}
+
+TEST(calls_wait_until_the_largest_process_has_ended)
+{
+	int status = ktap_in_child(make_things_meanwhile, NULL);
+
+	/* Where the largest one takes long to end, because the host stands still, the next is ended, too. */
+	EXPECT(status == 0 || status == 128 + SIGKILL);
 }
