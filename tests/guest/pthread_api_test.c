@@ -210,6 +210,16 @@ TEST(mutexes_time_out)
 	check_timed(&held);
 	EXPECT_EQ(pthread_mutexattr_init(&attr), 0);
 	EXPECT_EQ(pthread_mutexattr_setprotocol(&attr, 3), EINVAL);
+	EXPECT_EQ(pthread_mutexattr_setprotocol(&attr, -1), EINVAL);
+	EXPECT_EQ(pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_PROTECT), ENOTSUP);
+	EXPECT_EQ(pthread_mutexattr_getprotocol(&attr, &value), 0);
+	EXPECT_EQ(value, PTHREAD_PRIO_NONE);
+	EXPECT_EQ(pthread_mutexattr_setprioceiling(&attr, -1), EINVAL);
+	EXPECT_EQ(pthread_mutexattr_setprioceiling(&attr, 40), 0);
+	EXPECT_EQ(pthread_mutexattr_getprioceiling(&attr, &value), 0);
+	EXPECT_EQ(value, 40);
+	EXPECT_EQ(pthread_mutex_getprioceiling(&held, &value), EINVAL);
+	EXPECT_EQ(pthread_mutex_setprioceiling(&held, 40, &value), EINVAL);
 	EXPECT_EQ(pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT), 0);
 	EXPECT_EQ(pthread_mutexattr_getprotocol(&attr, &value), 0);
 	EXPECT_EQ(value, PTHREAD_PRIO_INHERIT);

@@ -35,7 +35,7 @@ typedef struct {
 			unsigned char type;
 			unsigned char pshared; /* PTHREAD_PROCESS_SHARED */
 			unsigned char protocol;
-			unsigned char ceiling;
+			unsigned char unused;
 			void *owner; /* recursive and error-checking kinds */
 			unsigned int depth;
 		} impl;

@@ -8,8 +8,9 @@
  * missed by one unlock, and then the thread that wiped it owns the lock and wakes the sleeper when it is done.
  *
  * Between processes the word sleeps under a key that they share. A mutex with priority protocol PTHREAD_PRIO_INHERIT is
- * an os_unfair_lock, whose word names the owner: that tells the kernel whom to help. PTHREAD_PRIO_PROTECT is taken and
- * remembered, and lets nobody run at the ceiling: the interface asks for it only where real-time scheduling does.
+ * an os_unfair_lock, whose word names the owner: that tells the kernel whom to help. There are no mutexes of protocol
+ * PTHREAD_PRIO_PROTECT, whose holders would run at a ceiling: who asks for one is told so (ENOTSUP), and no mutex has a ceiling
+ * to be read or set (EINVAL).
  *
  * One bit of the signature tells a normal mutex, so that the common path looks at nothing else: its signature is the
  * static initialiser's, also after pthread_mutex_init. Kinds that know their owner, and what is not a mutex, have
@@ -45,7 +46,7 @@ struct mutexattr_impl {
 	uint8_t type;
 	uint8_t pshared; /* 0: private */
 	uint8_t protocol;
-	uint8_t ceiling;
+	uint8_t ceiling; /* of attributes alone */
 	uint8_t policy;
 };
 _Static_assert(sizeof(struct mutexattr_impl) <= sizeof(pthread_mutexattr_t), "attributes fit");
@@ -299,7 +300,6 @@ pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 		mutex->impl.type = impl->type;
 		mutex->impl.pshared = impl->pshared;
 		mutex->impl.protocol = impl->protocol;
-		mutex->impl.ceiling = impl->ceiling;
 	}
 	plain = mutex->impl.type == PTHREAD_MUTEX_NORMAL && mutex->impl.protocol != PTHREAD_PRIO_INHERIT;
 	mutex->sig = plain ? MUTEX_SIGNATURE_NORMAL : MUTEX_SIGNATURE_TYPED;
@@ -319,21 +319,18 @@ pthread_mutex_destroy(pthread_mutex_t *mutex)
 int
 pthread_mutex_getprioceiling(const pthread_mutex_t *mutex, int *ceiling)
 {
-	*ceiling = mutex->impl.ceiling;
-	return 0;
+	(void)mutex;
+	(void)ceiling;
+	return EINVAL; /* not of protocol PTHREAD_PRIO_PROTECT */
 }
 
 int
 pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old)
 {
-	if (ceiling < 0 || ceiling > sched_get_priority_max(SCHED_FIFO)) {
-		return EINVAL;
-	}
-	if (old != NULL) {
-		*old = mutex->impl.ceiling;
-	}
-	mutex->impl.ceiling = (unsigned char)ceiling;
-	return 0;
+	(void)mutex;
+	(void)ceiling;
+	(void)old;
+	return EINVAL;
 }
 
 /* ---- Attributes ---- */
@@ -363,14 +360,26 @@ pthread_mutexattr_destroy(pthread_mutexattr_t *attr)
 	return 0;
 }
 
+static int
+protocol_fault(int protocol)
+{
+	if (protocol == PTHREAD_PRIO_PROTECT) {
+		return ENOTSUP;
+	}
+	return protocol == PTHREAD_PRIO_NONE || protocol == PTHREAD_PRIO_INHERIT ? 0 : EINVAL;
+}
+
 /* Sets or reads one field of attributes that are initialised. */
-#define MUTEXATTR_FIELD(name, field, default_value, ok)                            \
+#define MUTEXATTR_FIELD(name, field, default_value, ok) \
+	MUTEXATTR_FIELD_CHECKED(name, field, default_value, (ok) ? 0 : EINVAL)
+#define MUTEXATTR_FIELD_CHECKED(name, field, default_value, fault)                 \
 	int pthread_mutexattr_set##name(pthread_mutexattr_t *attr, int value)      \
 	{                                                                          \
 		struct mutexattr_impl *impl = attr_impl(attr);                     \
+		int error = impl == NULL ? EINVAL : (fault);                       \
                                                                                    \
-		if (impl == NULL || !(ok)) {                                       \
-			return EINVAL;                                             \
+		if (error != 0) {                                                  \
+			return error;                                              \
 		}                                                                  \
 		impl->field = (uint8_t)value;                                      \
 		return 0;                                                          \
@@ -390,8 +399,7 @@ MUTEXATTR_FIELD(
     type, type, PTHREAD_MUTEX_NORMAL, value >= PTHREAD_MUTEX_NORMAL && value <= PTHREAD_MUTEX_RECURSIVE)
 MUTEXATTR_FIELD(pshared, pshared, PTHREAD_PROCESS_PRIVATE,
     value == PTHREAD_PROCESS_SHARED || value == PTHREAD_PROCESS_PRIVATE)
-MUTEXATTR_FIELD(
-    protocol, protocol, PTHREAD_PRIO_NONE, value >= PTHREAD_PRIO_NONE && value <= PTHREAD_PRIO_PROTECT)
+MUTEXATTR_FIELD_CHECKED(protocol, protocol, PTHREAD_PRIO_NONE, protocol_fault(value))
 MUTEXATTR_FIELD(prioceiling, ceiling, 0, value >= 0 && value <= sched_get_priority_max(SCHED_FIFO))
 MUTEXATTR_FIELD(policy_np, policy, PTHREAD_MUTEX_POLICY_FIRSTFIT_NP,
     value == PTHREAD_MUTEX_POLICY_FAIRSHARE_NP || value == PTHREAD_MUTEX_POLICY_FIRSTFIT_NP)
