@@ -352,13 +352,16 @@ mk_timer_arm(mach_port_name_t name, uint64_t expire_time)
 	return mk_timer_set(name, expire_time, thread_timer_leeway(current_thread(), expire_time));
 }
 
-/* It comes up to `leeway` ticks late if another timer's interrupt can serve; not if it is critical. */
+/* It comes up to `leeway` ticks late if another timer's interrupt can serve, more if the thread's tier allows more; not if it
+ * is critical. */
 kern_return_t
 mk_timer_arm_leeway(mach_port_name_t name, uint64_t flags, uint64_t expire_time, uint64_t leeway)
 {
-	return flags > MK_TIMER_CRITICAL
-		   ? KERN_INVALID_ARGUMENT
-		   : mk_timer_set(name, expire_time, flags == MK_TIMER_CRITICAL ? 0 : leeway);
+	if (flags > MK_TIMER_CRITICAL) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	leeway = os_max(leeway, thread_timer_leeway(current_thread(), expire_time));
+	return mk_timer_set(name, expire_time, flags == MK_TIMER_CRITICAL ? 0 : leeway);
 }
 
 kern_return_t

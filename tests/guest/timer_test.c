@@ -2,6 +2,7 @@
 #include <mach/kpc.h>
 #include <mach/mach.h>
 #include <mach/mach_time.h>
+#include <mach/mk_timer.h>
 #include <mach/task_policy.h>
 #include <mach/thread_policy.h>
 #include <pthread.h>
@@ -109,6 +110,53 @@ TEST(timers_of_a_tier_come_at_their_latest_and_hardly_later)
 	}
 	set_tier(0);
 	EXPECT(late_ns(mach_absolute_time() + to_ticks(NAP_NS)) < SLIGHT_NS || !ktap_time_is_exact());
+}
+
+/* The same of a timer port's message. */
+static uint64_t
+late_message_ns(mach_port_t timer, uint64_t flags, uint64_t leeway_ms)
+{
+	struct {
+		mk_timer_expire_msg_t expiry;
+		mach_msg_max_trailer_t trailer;
+	} m;
+	uint64_t deadline = mach_absolute_time() + to_ticks(NAP_NS), now;
+
+	EXPECT_EQ(mk_timer_arm_leeway(timer, flags, deadline, to_ticks(leeway_ms * 1000000)), KERN_SUCCESS);
+	EXPECT_EQ(mach_msg(&m.expiry.header, MACH_RCV_MSG, 0, sizeof(m), timer, MACH_MSG_TIMEOUT_NONE,
+		      MACH_PORT_NULL),
+	    MACH_MSG_SUCCESS);
+	now = mach_absolute_time();
+	EXPECT(now >= deadline);
+	return to_ns(now - deadline);
+}
+
+/* The tier is that of the thread that arms; a critical timer has none. */
+TEST(timer_ports_are_as_late_as_sleeps)
+{
+	static const uint64_t allowed_ms[TIERS] = { 0, 1, 5, 20, 40, 100 };
+	mach_port_t timer = mk_timer_create();
+	uint64_t late;
+
+	REQUIRE(timer != MACH_PORT_NULL);
+	for (int tier = 0; tier < TIERS; tier++) {
+		uint64_t critical;
+
+		set_tier(LATENCY_QOS_TIER_0 + tier);
+		late = late_message_ns(timer, MK_TIMER_NORMAL, 0);
+		critical = late_message_ns(timer, MK_TIMER_CRITICAL, 10);
+		printf("# tier %d: %llu us late, %llu if critical\n", tier, (unsigned long long)late / 1000,
+		    (unsigned long long)critical / 1000);
+		if (ktap_time_is_exact()) {
+			EXPECT(late < allowed_ms[tier] * 1000000 + SLIGHT_NS);
+			EXPECT(late + SLIGHT_NS > allowed_ms[tier] * 1000000);
+			EXPECT(critical < SLIGHT_NS);
+		}
+	}
+	set_tier(0);
+	late = late_message_ns(timer, MK_TIMER_NORMAL, 10);
+	EXPECT(!ktap_time_is_exact() || (late < 10000000 + SLIGHT_NS && late + SLIGHT_NS > 10000000));
+	EXPECT_EQ(mk_timer_destroy(timer), KERN_SUCCESS);
 }
 
 static void *
