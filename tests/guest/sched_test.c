@@ -367,6 +367,59 @@ base_priority(void)
 	return info.pth_priority;
 }
 
+/* --- affinity --- */
+
+struct tagged {
+	integer_t tag;
+	size_t cpu;
+};
+
+/* Where a thread of the tag is when it has woken a few times and nobody else runs. */
+static void *
+settle(void *arg)
+{
+	struct tagged *tagged = arg;
+
+	EXPECT_EQ(set_word(THREAD_AFFINITY_POLICY, tagged->tag), KERN_SUCCESS);
+	for (unsigned i = 0; i < 3; i++) {
+		usleep(1000);
+	}
+	EXPECT_EQ(pthread_cpu_number_np(&tagged->cpu), 0);
+	return NULL;
+}
+
+static size_t
+home_of(integer_t tag)
+{
+	struct tagged tagged = { .tag = tag };
+	pthread_t thread;
+
+	EXPECT_EQ(pthread_create(&thread, NULL, settle, &tagged), 0);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	return tagged.cpu;
+}
+
+/* Equal tags share a CPU, tags that follow each other have CPUs that do; where the CPU has nothing better to do. */
+static bool
+tags_have_homes(void)
+{
+	unsigned n = cpus();
+
+	for (integer_t tag = -2; tag < 5; tag++) {
+		size_t home = home_of(tag);
+
+		if (tag != 0 && tag != -1 && (home_of(tag) != home || home_of(tag + 1) != (home + 1) % n)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+TEST(sched_affinity)
+{
+	EXPECT(ktap_shows(tags_have_homes));
+}
+
 TEST(policy_words)
 {
 	static const struct {
