@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/errno.h>
 #include <sys/resource.h>
+#include <sys/resource_private.h>
 #include <sys/sysproto.h>
 #include <sys/time.h>
 
@@ -163,4 +164,38 @@ sys_getrusage(int who, user_addr_t rusage)
 	}
 	rusage_set(&ru, &usage);
 	return (sysret_t){ .error = copyout(&ru, rusage, sizeof(ru)) };
+}
+
+static_assert(offsetof(struct thsc_time_energy_cpi, ttec_user_time_mach) == sizeof(struct thsc_cpi) &&
+		  offsetof(struct thsc_time_energy_cpi, ttec_energy_nj) == sizeof(struct thsc_time_cpi),
+    "each begins like the longest");
+
+/* The kinds per level are one behind those without; there is one level. */
+sysret_t
+sys_thread_selfcounts(uint32_t kind, user_addr_t buf, uint64_t size)
+{
+	static const size_t sizes[] = { [THSC_CPI] = sizeof(struct thsc_cpi),
+		[THSC_CPI_PER_PERF_LEVEL] = sizeof(struct thsc_cpi),
+		[THSC_TIME_CPI] = sizeof(struct thsc_time_cpi),
+		[THSC_TIME_CPI_PER_PERF_LEVEL] = sizeof(struct thsc_time_cpi),
+		[THSC_TIME_ENERGY_CPI] = sizeof(struct thsc_time_energy_cpi),
+		[THSC_TIME_ENERGY_CPI_PER_PERF_LEVEL] = sizeof(struct thsc_time_energy_cpi) };
+	struct thsc_time_energy_cpi counts;
+	struct cpu_usage usage;
+
+	if (kind < THSC_CPI || kind >= os_countof(sizes)) {
+		return (sysret_t){ .error = EINVAL };
+	}
+	if (kind <= THSC_CPI_PER_PERF_LEVEL && !ml_pmu_splits()) {
+		return (sysret_t){ .error = ENOTSUP };
+	}
+	thread_usage_begin();
+	thread_usage_get(current_thread(), &usage);
+	counts = (struct thsc_time_energy_cpi){
+		.ttec_instructions = usage.cu_instructions,
+		.ttec_cycles = usage.cu_cycles,
+		.ttec_user_time_mach = usage.cu_user,
+		.ttec_system_time_mach = usage.cu_system,
+	};
+	return (sysret_t){ .error = copyout(&counts, buf, os_min(size, (uint64_t)sizes[kind])) };
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/resource_private.h>
 #include <sys/sysctl.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -280,6 +281,73 @@ TEST(wrong_questions)
 	EXPECT_EQ(errno, EINVAL);
 	EXPECT_EQ(getrusage(RUSAGE_SELF, (struct rusage *)8), -1);
 	EXPECT_EQ(errno, EFAULT);
+}
+
+/* --- counters of the thread itself --- */
+
+#define LOOPS 100000
+
+static void *
+spin_a_while(void *arg)
+{
+	for (volatile int i = 0; i < 20 * LOOPS; i++) {}
+	return arg;
+}
+
+static struct thsc_time_energy_cpi
+counts_now(uint32_t kind)
+{
+	struct thsc_time_energy_cpi counts = { .ttec_energy_nj = 77 };
+
+	EXPECT_EQ(thread_selfcounts(kind, &counts, sizeof(counts)), 0);
+	return counts;
+}
+
+/* Instructions and cycles are the thread's own: what others do meanwhile is in none of them. */
+TEST(threads_count_their_instructions)
+{
+	struct thsc_time_energy_cpi a, b, c;
+	struct thsc_cpi cpi;
+	pthread_t other;
+
+	if (thread_selfcounts(THSC_CPI, &cpi, sizeof(cpi)) != 0) {
+		EXPECT_EQ(errno, ENOTSUP);
+		EXPECT_EQ(counts_now(THSC_TIME_CPI).ttec_instructions, 0);
+		ktap_skip("the CPUs count nothing");
+		return;
+	}
+	a = counts_now(THSC_TIME_ENERGY_CPI);
+	for (volatile int i = 0; i < LOOPS; i++) {}
+	b = counts_now(THSC_TIME_ENERGY_CPI);
+	EXPECT(b.ttec_instructions - a.ttec_instructions >= 3 * LOOPS);
+	EXPECT(b.ttec_cycles > a.ttec_cycles);
+	EXPECT(b.ttec_user_time_mach + b.ttec_system_time_mach >
+	       a.ttec_user_time_mach + a.ttec_system_time_mach);
+	EXPECT_EQ(b.ttec_energy_nj, 0);
+	REQUIRE(pthread_create(&other, NULL, spin_a_while, NULL) == 0);
+	EXPECT_EQ(pthread_join(other, NULL), 0);
+	c = counts_now(THSC_TIME_CPI);
+	EXPECT_EQ(c.ttec_energy_nj, 77); /* not of this kind */
+	EXPECT(c.ttec_instructions > b.ttec_instructions);
+	EXPECT(c.ttec_instructions - b.ttec_instructions < 10 * LOOPS);
+}
+
+TEST(wrong_questions_about_counters)
+{
+	uint64_t words[6] = { 7, 7, 7, 7, 7, 7 };
+
+	EXPECT_EQ(thread_selfcounts(0, words, sizeof(words)), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(thread_selfcounts(THSC_TIME_ENERGY_CPI_PER_PERF_LEVEL + 1, words, sizeof(words)), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(thread_selfcounts(THSC_TIME_CPI, (void *)8, sizeof(words)), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(words[0], 7);
+	EXPECT_EQ(thread_selfcounts(THSC_TIME_CPI, words, 24), 0);
+	EXPECT(words[2] != 7 && words[3] == 7);
+	EXPECT_EQ(thread_selfcounts(THSC_TIME_ENERGY_CPI_PER_PERF_LEVEL, words, sizeof(words)), 0);
+	EXPECT(words[3] != 7 && words[4] == 0 && words[5] == 7);
+	EXPECT_EQ(thread_selfcounts(THSC_TIME_CPI, NULL, 0), 0);
 }
 
 /* What lies between the members of a struct is cleared, whatever the kernel's stack held before. */
