@@ -9,6 +9,7 @@
 
 #include <arm64/machine_routines.h>
 #include <bsd/vfs/vnode.h>
+#include <ipc/ipc.h>
 #include <kern/assert.h>
 #include <string.h>
 #include <sys/errno.h>
@@ -61,6 +62,7 @@ proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t
 		return ENOMEM;
 	}
 	thread_bind_like_parent(*thread);
+	ipc_thread_begins_program(*thread);
 	*child = p;
 	return 0;
 }

@@ -73,3 +73,10 @@ mach_port_name_t ipc_port_copyout_send(ipc_port_t sright, ipc_space_t space);
  */
 mach_port_name_t ipc_thread_copyout_pinned(thread_t thread);
 void ipc_thread_unpin(thread_t thread);
+
+/*
+ * The thread begins a program: not started yet, or the caller at exec. Its name is pinned like those of the threads that
+ * the library makes, but only once it asks for itself: few programs do. The reference that the library then owns is the
+ * one that stays when the program has given back what it was given.
+ */
+void ipc_thread_begins_program(thread_t thread);

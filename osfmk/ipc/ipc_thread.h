@@ -69,6 +69,7 @@ struct ipc_thread_state {
 	uint64_t ith_guard_code;              /* (o) with AST_GUARD: the EXC_GUARD to raise */
 	uint64_t ith_guard_subcode;           /* (o) */
 	mach_port_name_t ith_special_reply;   /* (o) name of thread_get_special_reply_port, 0 if none */
+	bool ith_pin_self; /* (o) began a program: the library's reference comes with the first own one */
 
 	/* Destruction of messages found while a message is being destroyed. */
 	struct ipc_kmsg *ith_reap; /* (o) chain through ikm_link */

@@ -570,6 +570,13 @@ ipc_thread_unpin(thread_t thread)
 	}
 }
 
+void
+ipc_thread_begins_program(thread_t thread)
+{
+	ipc_thread_unpin(thread);
+	thread->ipc.ith_pin_self = true;
+}
+
 /* One more send right to a port of the caller's own: mostly one that its space has already. */
 static mach_port_name_t
 ipc_self_port_copyout(ipc_space_t space, ipc_port_t *slot, void *kobject, ipc_kobject_type_t type)
@@ -595,6 +602,11 @@ thread_self_trap(void)
 {
 	thread_t self = current_thread();
 
+	if (os_unlikely(self->ipc.ith_pin_self)) {
+		mach_port_name_t kept = ipc_thread_copyout_pinned(self);
+
+		self->ipc.ith_pin_self = !MACH_PORT_VALID(kept);
+	}
 	return ipc_self_port_copyout(
 	    self->task->ipc.space, &self->ipc.ith_flavor[THREAD_FLAVOR_CONTROL], self, IKOT_THREAD_CONTROL);
 }

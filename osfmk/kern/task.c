@@ -547,7 +547,7 @@ task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 	debug_reset_task(task); /* its addresses were the old map's */
 	lck_mtx_unlock(&task->lock);
 	exc_actions_thread_exec(thread);
-	ipc_thread_unpin(thread);
+	ipc_thread_begins_program(thread);
 	restartable_ranges_drop(task);
 	return old;
 }

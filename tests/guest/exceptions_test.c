@@ -726,6 +726,9 @@ TEST(last_references_of_own_ports_stay)
 
 	REQUIRE(handler_start(&h));
 	resume = accept;
+	REQUIRE(set_thread(&h, EXC_MASK_GUARD, EXCEPTION_DEFAULT | MACH_EXCEPTION_CODES, 0));
+	expect_pinned(pthread_mach_thread_np(pthread_self())); /* the first thread's */
+	clear_thread();
 	EXPECT_EQ(pthread_create(&thread, NULL, own_port_is_pinned, &h), 0);
 	EXPECT_EQ(pthread_join(thread, &name), 0);
 	/* Its thread has ended: what is left are references like others, of a dead name. */
@@ -740,6 +743,37 @@ TEST(last_references_of_own_ports_stay)
 	EXPECT_EQ(mach_port_deallocate(SELF, made), KERN_SUCCESS);
 	resume = step_thread;
 	handler_stop(&h);
+}
+
+/* The first thread of a process, asked for by whom it may: what was given can be given back, and no more. */
+static int
+child_counts_references(void *arg)
+{
+	thread_act_array_t threads;
+	mach_msg_type_number_t count = 0;
+	mach_port_urefs_t refs;
+	mach_port_t name;
+
+	if (arg != NULL && (task_threads(SELF, &threads, &count) != KERN_SUCCESS || count != 1)) {
+		return 1;
+	}
+	name = mach_thread_self();
+	if (arg != NULL && (threads[0] != name || mach_port_deallocate(SELF, name) != KERN_SUCCESS)) {
+		return 2;
+	}
+	if (name != pthread_mach_thread_np(pthread_self()) ||
+	    mach_port_deallocate(SELF, name) != KERN_SUCCESS ||
+	    mach_port_deallocate(SELF, name) != KERN_INVALID_CAPABILITY) {
+		return 3;
+	}
+	return mach_port_get_refs(SELF, name, MACH_PORT_RIGHT_SEND, &refs) == KERN_SUCCESS && refs == 1 ? 42
+													: 4;
+}
+
+TEST(the_first_threads_port_stays_too)
+{
+	EXPECT_EQ(ktap_in_child(child_counts_references, NULL), 42);
+	EXPECT_EQ(ktap_in_child(child_counts_references, &seen), 42);
 }
 
 /* ---- what is told of handlers ---- */

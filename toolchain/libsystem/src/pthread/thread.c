@@ -103,7 +103,8 @@ static _Atomic(bool) registered; /* with the kernel, in this process */
 
 /*
  * A created thread finds its port in its slot. The first thread asks for its own when it is first needed: at the
- * latest before it makes another thread, which may then ask for it.
+ * latest before it makes another thread, which may then ask for it. In both cases the library's reference is one that
+ * the kernel keeps for it, besides those that were asked for.
  */
 mach_port_t
 _pthread_self_port(void)
@@ -112,6 +113,7 @@ _pthread_self_port(void)
 
 	if (*slot == NULL) {
 		*slot = (void *)(uintptr_t)mach_thread_self();
+		(void)mach_port_deallocate(mach_task_self(), (mach_port_t)(uintptr_t)*slot);
 	}
 	return (mach_port_t)(uintptr_t)*slot;
 }
