@@ -83,23 +83,28 @@ fault_new_object(vm_map_entry_t entry)
 }
 
 /*
- * The page of a locked slot belongs to several objects, and is written to: the slot gets a copy. Returns
- * that; NULL when there is no memory.
+ * The page of a locked slot belongs to several objects, and is written to: the slot gets a copy. Until no CPU translates
+ * to the old page any more its reference is kept: the last other holder could free it, or take it for its own and write
+ * to it, under the eyes of this map's other threads.
  */
-static OS_NOINLINE vm_page_t
-fault_copy_page(vm_page_t page, struct fault_pages *pages)
+static OS_NOINLINE int
+fault_install_copy(
+    vm_map_t map, vm_map_offset_t va, vm_prot_t prot, vm_page_t *page, struct fault_pages *pages)
 {
-	vm_page_t copy = vm_page_grab_user();
+	vm_page_t shared = *page, copy = vm_page_grab_user();
+	int result;
 
 	if (copy == NULL) {
-		return NULL;
+		return KERN_RESOURCE_SHORTAGE;
 	}
-	page_copy(vm_page_kva(copy), vm_page_kva(page));
+	page_copy(vm_page_kva(copy), vm_page_kva(shared));
 	os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_copied, 1);
-	if (vm_page_unref(page)) {
-		pages->old = page;
+	*page = copy;
+	result = pmap_enter(map->vmm_pmap, va, vm_page_ppnum(copy), prot, PMAP_ENTER_REPLACE);
+	if (vm_page_unref(shared)) {
+		pages->old = shared;
 	}
-	return copy;
+	return result;
 }
 
 /*
@@ -187,17 +192,11 @@ fault_install(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_map_off
 		}
 		flags = PMAP_ENTER_REPLACE;
 		/* A page of a file may be held for a moment; it is never replaced by a copy. */
-		if (os_atomic_load(&(*page)->vmp_refs, acquire) != 1 && !(object->vo_flags & VO_FILE)) {
+		if (vm_page_is_shared(*page) && !(object->vo_flags & VO_FILE)) {
 			if (access & VM_PROT_WRITE) {
-				vm_page_t copy = fault_copy_page(*page, pages);
-
-				if (copy == NULL) {
-					return KERN_RESOURCE_SHORTAGE;
-				}
-				*page = copy;
-			} else {
-				prot &= ~VM_PROT_WRITE;
+				return fault_install_copy(map, va, prot, page, pages);
 			}
+			prot &= ~VM_PROT_WRITE;
 		} else if (os_unlikely((*page)->vmp_flags & VM_PAGE_WRITE_MARKS) && (prot & VM_PROT_WRITE)) {
 			prot = fault_write_marks(*page, access, prot);
 		}

@@ -780,18 +780,29 @@ vm_map_enter_purgeable(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, 
 /* --- removing --- */
 
 /*
- * Pages that only this entry can reach leave the object; a copy or sharer elsewhere keeps what it sees.
+ * The translations of an entry that is DEAD go ([M2] included). Pages that only it can reach leave the object for *dead;
+ * a copy or sharer elsewhere keeps what it sees.
  */
 static void
-entry_drop_pages(vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
+entry_unmap(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
 {
-	uint64_t first = vme_object_page(entry->vme_bias, entry->vme_start);
+	uint64_t at = vme_object_page(entry->vme_bias, entry->vme_start), end = at + vme_npages(entry);
+	vm_page_t shared;
 
-	if (os_atomic_load(&object->vo_refs, acquire) == 1 ||
-	    !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
-		vm_object_remove_range(object, first, first + vme_npages(entry), dead);
-	} else {
-		vm_object_quiesce(object, first, first + vme_npages(entry));
+	if (os_atomic_load(&object->vo_refs, acquire) != 1 &&
+	    (entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+		vm_object_quiesce(object, at, end);
+		pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+		return;
+	}
+	shared = vm_object_remove_range(object, &at, end, true, dead);
+	if (os_unlikely(shared != NULL)) {
+		vm_object_quiesce(object, at, end);
+	}
+	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	if (os_unlikely(shared != NULL)) {
+		vm_object_release_page(shared);
+		(void)vm_object_remove_range(object, &at, end, false, dead);
 	}
 }
 
@@ -827,8 +838,7 @@ entry_teardown(vm_map_t map, vm_map_entry_t entry)
 	if (os_unlikely(entry->vme_attr & (VME_WIRED | VME_PURGEABLE))) {
 		vm_map_entry_forget(entry, object);
 	}
-	entry_drop_pages(entry, object, &dead); /* [M2] */
-	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	entry_unmap(map, entry, object, &dead);
 	vm_page_release_list(dead);
 	vm_object_deallocate(object);
 }
@@ -852,9 +862,8 @@ vm_map_entry_empty(vm_map_t map, vm_map_entry_t entry)
 		}
 	}
 	os_atomic_store(&entry->vme_attr, attr | VME_DEAD, relaxed);
-	os_atomic_thread_fence(seq_cst);        /* [M1] */
-	entry_drop_pages(entry, object, &dead); /* [M2] */
-	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	os_atomic_thread_fence(seq_cst); /* [M1] */
+	entry_unmap(map, entry, object, &dead);
 	if (fresh != NULL) {
 		os_atomic_store(&entry->vme_object, fresh, release);
 		vm_object_deallocate(object);

@@ -50,8 +50,7 @@ page_access(vm_map_t map, vm_map_offset_t va, char *kaddr, size_t len, vm_prot_t
 	     va - os_atomic_load(&entry->vme_start, relaxed) <
 		 os_atomic_load(&entry->vme_end, relaxed) - os_atomic_load(&entry->vme_start, relaxed);
 	if (ok && access == VM_PROT_WRITE) {
-		ok = !(attr & VME_NEEDS_COPY) &&
-		     ((object->vo_flags & VO_FILE) || os_atomic_load(&page->vmp_refs, acquire) == 1);
+		ok = !(attr & VME_NEEDS_COPY) && ((object->vo_flags & VO_FILE) || !vm_page_is_shared(page));
 		if (ok) {
 			memcpy((char *)vm_page_kva(page) + (va & PAGE_MASK), kaddr, len);
 			if (page->vmp_flags & VM_PAGE_WRITE_MARKS) {

@@ -176,6 +176,7 @@ void
 vm_object_deallocate(vm_object_t object)
 {
 	vm_page_t dead = NULL;
+	uint64_t at = 0;
 
 	if (!object_drop_reference(object)) {
 		return;
@@ -183,7 +184,7 @@ vm_object_deallocate(vm_object_t object)
 	if (os_unlikely(object->vo_purgeable != NULL)) {
 		vm_purgeable_free(object->vo_purgeable);
 	}
-	vm_object_remove_range(object, 0, object->vo_npages, &dead);
+	(void)vm_object_remove_range(object, &at, object->vo_npages, false, &dead);
 	vm_page_release_list(dead);
 	vm_tree_destroy(&object->vo_tree, object->vo_height);
 	if (os_unlikely(object->vo_flags & VO_SOURCED)) {
@@ -241,20 +242,28 @@ slot_empty(uintptr_t *slot)
 	return NULL;
 }
 
-void
-vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page_t *dead)
+vm_page_t
+vm_object_remove_range(vm_object_t object, uint64_t *at, uint64_t end, bool mapped, vm_page_t *dead)
 {
-	foreach_slot(object, start, end, slot, index)
+	foreach_slot(object, *at, end, slot, index)
 	{
 		vm_page_t page = slot_empty(slot);
 
 		if (os_unlikely(vm_page_is_compressed(page))) {
 			vm_compressor_release(page);
-		} else if (page != NULL && vm_page_unref(page)) {
-			page->vmp_next = *dead;
-			*dead = page;
+		} else if (page != NULL) {
+			if (os_unlikely(mapped && vm_page_is_shared(page))) {
+				*at = slot_index(slot, index) + 1;
+				return page;
+			}
+			if (vm_page_unref(page)) {
+				page->vmp_next = *dead;
+				*dead = page;
+			}
 		}
 	}
+	*at = end;
+	return NULL;
 }
 
 bool
@@ -571,7 +580,7 @@ slot_unshare(uintptr_t *slot, pmap_t pmap, vm_map_offset_t va)
 {
 	vm_page_t page = vm_slot_page(os_atomic_load(slot, relaxed)), copy;
 
-	if (page == NULL || vm_page_is_compressed(page) || os_atomic_load(&page->vmp_refs, relaxed) == 1) {
+	if (page == NULL || vm_page_is_compressed(page) || !vm_page_is_shared(page)) {
 		return true;
 	}
 	copy = vm_page_grab_user();
@@ -580,7 +589,7 @@ slot_unshare(uintptr_t *slot, pmap_t pmap, vm_map_offset_t va)
 	}
 	disable_preemption();
 	page = vm_slot_lock(slot);
-	if (page != NULL && !vm_page_is_compressed(page) && os_atomic_load(&page->vmp_refs, acquire) != 1) {
+	if (page != NULL && !vm_page_is_compressed(page) && vm_page_is_shared(page)) {
 		slot_replace(page, copy, pmap, va);
 		page = copy;
 		copy = NULL;

@@ -155,9 +155,14 @@ uintptr_t *vm_object_slot_alloc(vm_object_t object, uint64_t index);
 OS_WARN_RESULT bool vm_object_unshare_range(
     vm_object_t object, uint64_t start, uint64_t end, pmap_t pmap, vm_map_offset_t va);
 
-/* Takes every page out of [start, end) and gives back the references it held; pages that died are chained to
- * *dead for the caller to release after its TLB invalidation. */
-void vm_object_remove_range(vm_object_t object, uint64_t start, uint64_t end, vm_page_t *dead);
+/*
+ * Takes the pages out of [*at, end). Those that nobody else holds are chained to *dead, for the caller to release when no
+ * CPU translates to them any more. While they are `mapped`, a page that others hold too ends it, since they may free it
+ * or write to it as soon as they are alone: returned, *at behind it, with the reference, which the caller gives back when
+ * the translations are gone (vm_object_release_page). NULL: all is done.
+ */
+vm_page_t vm_object_remove_range(
+    vm_object_t object, uint64_t *at, uint64_t end, bool mapped, vm_page_t *dead);
 
 /*
  * The next part of [*at, end) behind which there are slots, as [*at, *part_end). False: there is none. A part that

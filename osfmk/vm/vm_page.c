@@ -380,7 +380,7 @@ vm_page_unref(vm_page_t page)
 	 * A count of 1 is ours and cannot grow: it is only raised under the lock of a slot that holds the
 	 * page, and ours was the last.
 	 */
-	if (os_likely(os_atomic_load(&page->vmp_refs, acquire) == 1)) {
+	if (os_likely(!vm_page_is_shared(page))) {
 		return true;
 	}
 	/* acq_rel: what other holders did with the page is before its next life. */

@@ -13,7 +13,8 @@
  * Contents of a page from vm_page_grab are undefined; vm_page_grab_zero clears it.
  *
  * vmp_refs counts the object slots that hold a page (copy-on-write shares pages between objects); a page that
- * is in no object (page table, zone, kernel memory) has 1.
+ * is in no object (page table, zone, kernel memory) has 1. Who gives a reference back has no translation to the page
+ * left: whoever stays alone with it writes to it or frees it.
  */
 #pragma once
 
@@ -121,6 +122,14 @@ void vm_page_cpu_drain(void);
 /* One object slot more or less holds the page; drop frees it with the last one. */
 void vm_page_ref(vm_page_t page);
 bool vm_page_unref(vm_page_t page); /* true: that was the last, the page is now the caller's to release */
+
+/* Does anybody else hold a page that the caller holds? Under the lock of its slot a no is lasting; a yes never is. */
+OS_INLINE bool
+vm_page_is_shared(vm_page_t page)
+{
+	/* acquire: what other holders did with the page is over; pairs with vm_page_unref. */
+	return os_atomic_load(&page->vmp_refs, acquire) != 1;
+}
 
 /* RAM that boot used and nobody needs any more (ramdisk, device tree): whole pages inside the range. */
 void vm_page_free_boot_range(pmap_paddr_t start, pmap_paddr_t end);

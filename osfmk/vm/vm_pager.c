@@ -310,13 +310,18 @@ static void
 file_drop_pages(vm_object_t file, uint64_t start, uint64_t end)
 {
 	struct unmap u = { .file = file, .start = start, .end = end };
-	vm_page_t dead = NULL;
+	vm_page_t dead = NULL, held;
 
-	vm_object_remove_range(file, start, end, &dead); /* [E1] */
-	if ((file->vo_flags & VO_PERMANENT) || os_atomic_load(&file->vo_refs, seq_cst) != 1) {
-		smr_synchronize();                /* [E2] */
-		vm_map_foreach(unmap_in_map, &u); /* [E3] */
-	}
+	do {
+		held = vm_object_remove_range(file, &start, end, true, &dead); /* [E1] */
+		if ((file->vo_flags & VO_PERMANENT) || os_atomic_load(&file->vo_refs, seq_cst) != 1) {
+			smr_synchronize();                /* [E2] */
+			vm_map_foreach(unmap_in_map, &u); /* [E3] */
+		}
+		if (held != NULL) {
+			vm_object_release_page(held);
+		}
+	} while (held != NULL);
 	vm_page_release_list(dead); /* [E4] */
 }
 

@@ -69,7 +69,7 @@ vm_reclaim_look(struct vm_age_hand *by, vm_page_t page, bool used)
 static bool
 page_sweepable(vm_page_t page)
 {
-	return page != NULL && !vm_page_is_compressed(page) && os_atomic_load(&page->vmp_refs, acquire) == 1;
+	return page != NULL && !vm_page_is_compressed(page) && !vm_page_is_shared(page);
 }
 
 /* With the slot locked: may the page go? */

@@ -49,7 +49,7 @@ word_leaving(vm_page_t page)
 static bool
 page_may_leave(vm_page_t page)
 {
-	return page->vmp_state == VM_PAGE_USED && os_atomic_load(&page->vmp_refs, acquire) == 1;
+	return page->vmp_state == VM_PAGE_USED && !vm_page_is_shared(page);
 }
 
 /* Under the slot's lock: may it go? Ages it if not. */

@@ -177,3 +177,85 @@ TEST(copies_over_fork_stay_apart)
 	}
 	EXPECT_EQ(munmap(memory, PAGES * PAGE), 0);
 }
+
+static void *copied;
+static atomic_uint *turns; /* [0] children that are there, [1] those that may write; shared with them */
+static atomic_bool copying;
+
+/* Looks at the first word of the pages, which only children change. */
+static void *
+see_no_child(void *arg)
+{
+	uintptr_t seen = 0;
+
+	(void)arg;
+	while (copying) {
+		for (unsigned i = 0; i < PAGES; i++) {
+			seen += *word_of(copied, i) != 7 + i;
+		}
+		hand_over();
+	}
+	return (void *)seen;
+}
+
+/* Beside each child, a step before it: words that only the parent changes. */
+static void *
+write_beside(void *arg)
+{
+	(void)arg;
+	while (copying) {
+		while (turns[0] == turns[1] && copying) {
+			hand_over();
+		}
+		turns[1] = turns[0];
+		for (unsigned i = 0; i < PAGES; i++) {
+			word_of(copied, i)[1]++;
+		}
+	}
+	return NULL;
+}
+
+_Noreturn static void
+write_in_turn(unsigned turn)
+{
+	turns[0] = turn;
+	while (turns[1] != turn) {
+		__asm__ volatile("yield");
+	}
+	write_all(copied, 70);
+	_exit(0);
+}
+
+/*
+ * A thread still reads a page through its old translation while another one's write has just given the map a copy: the
+ * child, alone with the page now, writes to it only when nobody can see that any more.
+ */
+TEST(readers_never_see_a_child)
+{
+	pthread_t reader, writer;
+	void *seen;
+
+	copied = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+	turns = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANON, -1, 0);
+	REQUIRE(copied != MAP_FAILED && (void *)turns != MAP_FAILED);
+	write_all(copied, 7);
+	copying = true;
+	REQUIRE(EXPECT_EQ(pthread_create(&reader, NULL, see_no_child, NULL), 0));
+	REQUIRE(EXPECT_EQ(pthread_create(&writer, NULL, write_beside, NULL), 0));
+	for (unsigned round = 0; round < ROUNDS / 4; round++) {
+		int status = -1;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			write_in_turn(round + 1);
+		}
+		REQUIRE(pid > 0);
+		EXPECT(waitpid(pid, &status, 0) == pid && status == 0);
+	}
+	copying = false;
+	EXPECT_EQ(pthread_join(reader, &seen), 0);
+	EXPECT_EQ(pthread_join(writer, NULL), 0);
+	EXPECT_EQ((uintptr_t)seen, 0);
+	EXPECT_EQ(munmap(copied, PAGES * PAGE), 0);
+	EXPECT_EQ(munmap(turns, PAGE), 0);
+}
