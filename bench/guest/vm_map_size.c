@@ -1,5 +1,6 @@
 /*
- * What the size of an address space costs: faults and changes in a map of many entries, and fork of much memory.
+ * What the size of an address space costs: faults and changes in a map of many entries, fork of much memory, and in the
+ * model (x bench --mode model) the page table walks of loads that are spread over much memory.
  */
 #include <harness/bench.h>
 #include <harness/platform.h>
@@ -142,3 +143,28 @@ fork_page(struct bench *b)
 	platform_unmap(memory, size);
 }
 BENCHMARK("vm/fork_page", fork_page, .iterations = 2, .most = 16, .ops = FORK_PAGES);
+
+/* One operation: a load from a page, at random, of b->arg MiB that are resident. What it costs is walks. */
+static void
+tlb_reach(struct bench *b)
+{
+	size_t size = (size_t)b->arg << 20, pages = size / PLATFORM_UNIT; /* a power of two */
+	unsigned char *memory = platform_map_native(size);
+	uint32_t random = 1;
+
+	if (!bench_check(b, memory != NULL, "no memory")) {
+		return;
+	}
+	for (size_t at = 0; at < size; at += PLATFORM_UNIT) {
+		platform_touch(memory + at);
+	}
+	bench_loop(b)
+	{
+		random = random * 1664525u + 1013904223u;
+		*(volatile unsigned char *)(memory + (random >> 16) % pages * PLATFORM_UNIT);
+	}
+	platform_unmap(memory, size);
+}
+BENCHMARK("vm/tlb_reach/16", tlb_reach, .arg = 16);
+BENCHMARK("vm/tlb_reach/64", tlb_reach, .arg = 64);
+BENCHMARK("vm/tlb_reach/256", tlb_reach, .arg = 256);

@@ -162,6 +162,12 @@ kern_return_t vm_map_record_behavior(
 OS_WARN_RESULT kern_return_t vm_map_discard(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 OS_WARN_RESULT kern_return_t vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
+/*
+ * The range will be used soon: what of it is compressed comes back, and what a file has is read, as long as there is
+ * memory to spare. Nothing is mapped: a fault finds the page there. Blocks if the file's pager does.
+ */
+OS_WARN_RESULT kern_return_t vm_map_will_need(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
 /* Is all of the range mapped? */
 bool vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 

@@ -1,11 +1,14 @@
 /*
- * Advice about ranges: how they will be read, and contents that nobody needs any more.
+ * Advice about ranges: how they will be read, contents that nobody needs any more, and those that will be needed.
  */
 #include <vm/vm_map_internal.h>
 
 #include <kern/assert.h>
 #include <string.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pageout.h>
+#include <vm/vm_pager.h>
+#include <vm/vm_shared_region.h>
 
 typedef kern_return_t (*range_fn)(vm_map_t map, vm_map_entry_t entry, uint32_t argument);
 
@@ -101,4 +104,101 @@ vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		}
 	}
 	return kr;
+}
+
+/* --- what will be needed --- */
+
+/* Others need it more: advice takes no page that page-out would have to find. */
+static bool
+memory_to_spare(void)
+{
+	return vm_page_pool_level() == VM_PAGE_POOL_ENOUGH && !vm_thread_must_end();
+}
+
+/* The pages of a file in [at, end), until the file ends or its pager has none. */
+static bool
+bring_file(vm_object_t file, uint64_t at, uint64_t end)
+{
+	while (at < end && memory_to_spare()) {
+		if (vm_object_page_in(file, at++) != KERN_SUCCESS) {
+			break;
+		}
+	}
+	return memory_to_spare();
+}
+
+/* The object's own pages that are compressed. */
+static bool
+bring_compressed(vm_object_t object, uint64_t at, uint64_t end)
+{
+	uint64_t part_end;
+
+	while (vm_object_next_part(object, &at, end, &part_end)) {
+		for (; at < part_end; at++) {
+			if (!memory_to_spare() || !vm_object_expand(object, at)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+/* Pages [at, end) of an object; what a shadow lacks is in its file. False: that is enough. */
+static bool
+bring(vm_object_t object, uint64_t at, uint64_t end)
+{
+	if (object->vo_flags & VO_FILE) {
+		return bring_file(object, at, end);
+	}
+	if (!bring_compressed(object, at, end)) {
+		return false;
+	}
+	return !(object->vo_flags & VO_SHADOW) ||
+	       bring_file(object->vo_backing, at + object->vo_backing_page, end + object->vo_backing_page);
+}
+
+/* The object that is mapped at `at`, with a reference, and up to where; NULL: none, or it has no pages. */
+static vm_object_t
+mapped_object(vm_map_t map, vm_map_offset_t at, vm_map_offset_t *end, uint64_t *index)
+{
+	uintptr_t *slot;
+	vm_map_entry_t entry = vm_map_lock_entry_at(map, at, &slot);
+	vm_object_t object = NULL;
+
+	*end = at + PAGE_SIZE;
+	if (entry == NULL) {
+		return NULL;
+	}
+	*end = entry->vme_end;
+	object = os_atomic_load(&entry->vme_object, acquire);
+	if (object == VME_OBJECT_DEAD) {
+		object = NULL;
+	}
+	if (object != NULL) {
+		*index = vme_object_page(entry->vme_bias, at);
+		vm_object_reference(object);
+	}
+	vm_index_unlock_slot(slot, entry);
+	return object;
+}
+
+kern_return_t
+vm_map_will_need(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+{
+	bool more = true;
+
+	if (!vm_map_is_mapped(map, start, end)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	for (vm_map_offset_t at = start, part_end; at < end && more; at = part_end) {
+		uint64_t index;
+		vm_object_t object = mapped_object(map, at, &part_end, &index);
+
+		part_end = os_min(os_max(part_end, vm_shared_region_mapped_end(at)), end);
+		if (object != NULL) {
+			more = bring(object, index, index + atop(part_end - at));
+			vm_object_deallocate(object);
+		}
+	}
+	return KERN_SUCCESS;
 }

@@ -214,6 +214,9 @@ void vm_object_release_page(vm_page_t page);
  */
 vm_page_t vm_object_file_page(vm_object_t shadow, uint64_t index);
 
+/* What is compressed at `index` is a page again. False: no memory. Holding a reference. */
+OS_WARN_RESULT bool vm_object_expand(vm_object_t object, uint64_t index);
+
 /* The object's own page, if there is one. */
 vm_page_t vm_object_hold_resident(vm_object_t object, uint64_t index);
 

@@ -143,6 +143,38 @@ vm_object_file_page(vm_object_t shadow, uint64_t index)
 
 /* --- holding --- */
 
+/* What a locked slot is to hold: what is compressed becomes a page, if there is memory. */
+static vm_page_t
+slot_expand(vm_page_t page)
+{
+	vm_page_t fresh = vm_page_is_compressed(page) ? vm_compressor_load(page) : NULL;
+
+	if (fresh == NULL) {
+		return page;
+	}
+	vm_compressor_release(page);
+	return fresh;
+}
+
+bool
+vm_object_expand(vm_object_t object, uint64_t index)
+{
+	uintptr_t *slot = vm_object_slot(object, index);
+	vm_page_t page;
+
+	if (slot == NULL || !(os_atomic_load(slot, relaxed) & VM_SLOT_COMPRESSED)) {
+		return true;
+	}
+	disable_preemption();
+	page = slot_expand(vm_slot_lock(slot));
+	if (page != NULL && !vm_page_is_compressed(page)) {
+		vm_page_mark_used(page);
+	}
+	vm_slot_unlock(slot, page);
+	enable_preemption();
+	return !vm_page_is_compressed(page);
+}
+
 /* A reference to the page of a slot; what is compressed becomes one. NULL: empty. Still compressed: no memory. */
 vm_page_t
 vm_object_hold_resident(vm_object_t object, uint64_t index)
@@ -154,15 +186,7 @@ vm_object_hold_resident(vm_object_t object, uint64_t index)
 		return NULL;
 	}
 	disable_preemption();
-	page = vm_slot_lock(slot);
-	if (vm_page_is_compressed(page)) {
-		vm_page_t fresh = vm_compressor_load(page);
-
-		if (fresh != NULL) {
-			vm_compressor_release(page);
-			page = fresh;
-		}
-	}
+	page = slot_expand(vm_slot_lock(slot));
 	if (page != NULL && !vm_page_is_compressed(page)) {
 		vm_page_ref(page);
 		vm_page_mark_used(page);

@@ -418,6 +418,8 @@ mach_vm_behavior_set(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, 
 		return vm_map_discard(map, start, end);
 	case VM_BEHAVIOR_DONTNEED:
 		return vm_reclaim_age_range(map, start, end);
+	case VM_BEHAVIOR_WILLNEED:
+		return vm_map_will_need(map, start, end);
 	case VM_BEHAVIOR_PAGEOUT:
 		return vm_reclaim_range(map, start, end);
 	case VM_BEHAVIOR_ZERO:

@@ -3,12 +3,15 @@
  * written by hand with the ids of both spellings.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 #include <mach/vm_map.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysctl.h>
+#include <unistd.h>
 
 #include "ktap.h"
 
@@ -438,6 +441,61 @@ TEST(advice_has_its_effect)
 	EXPECT_EQ(
 	    mach_vm_behavior_set(mach_task_self(), at, 4 * PAGE, VM_BEHAVIOR_RANDOM), KERN_INVALID_ADDRESS);
 	release(at, 4 * PAGE);
+}
+
+static unsigned
+pages_in_core(const void *at, unsigned pages)
+{
+	char vec[64] = { 0 };
+	unsigned found = 0;
+
+	EXPECT(pages <= sizeof(vec));
+	EXPECT_EQ(mincore(at, pages * PAGE, vec), 0);
+	for (unsigned i = 0; i < pages; i++) {
+		found += (vec[i] & MINCORE_INCORE) != 0;
+	}
+	return found;
+}
+
+/* What was compressed is there again before it is used; what was never used stays so. */
+TEST(what_will_be_needed_is_decompressed)
+{
+	char *at = mmap(NULL, 32 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	char *shared = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
+
+	REQUIRE(at != MAP_FAILED && shared != MAP_FAILED);
+	memset(at, 'w', 16 * PAGE);
+	memset(shared, 's', 16 * PAGE);
+	EXPECT_EQ(madvise(at, 32 * PAGE, MADV_PAGEOUT), 0);
+	EXPECT_EQ(pages_in_core(at, 32), 0);
+	EXPECT_EQ(madvise(at + PAGE, 31 * PAGE, MADV_WILLNEED), 0);
+	EXPECT_EQ(pages_in_core(at, 32), 15);
+	EXPECT_EQ(madvise(at, 32 * PAGE, MADV_WILLNEED), 0);
+	EXPECT_EQ(pages_in_core(at, 32), 16);
+	EXPECT_EQ(madvise(shared, 16 * PAGE, MADV_WILLNEED), 0);
+	for (unsigned i = 0; i < 16; i++) {
+		EXPECT(at[i * PAGE] == 'w' && at[(i + 1) * PAGE - 1] == 'w' && shared[i * PAGE] == 's');
+	}
+	EXPECT_EQ(at[16 * PAGE], 0);
+	EXPECT_EQ(munmap(at, 32 * PAGE), 0);
+	EXPECT_EQ(munmap(shared, 16 * PAGE), 0);
+}
+
+/* Up to the file's end, and no error behind it. */
+TEST(what_will_be_needed_of_a_file_is_read)
+{
+	int fd = open("/tests/vm_calls", O_RDONLY);
+	char *at = mmap(NULL, 64 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	struct stat st;
+	unsigned pages;
+
+	REQUIRE(fd >= 0 && at != MAP_FAILED && fstat(fd, &st) == 0);
+	pages = (unsigned)((st.st_size + PAGE - 1) / PAGE);
+	pages = pages < 64 ? pages : 64;
+	EXPECT_EQ(madvise(at, 64 * PAGE, MADV_WILLNEED), 0);
+	EXPECT_EQ(pages_in_core(at, 64), pages);
+	EXPECT_EQ(munmap(at, 64 * PAGE), 0);
+	EXPECT_EQ(close(fd), 0);
 }
 
 TEST(pages_are_described)
