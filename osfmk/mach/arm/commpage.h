@@ -53,6 +53,18 @@
 #define COMMPAGE_TIMEOFDAY          0x120 /* struct commpage_timeofday */
 #define COMMPAGE_CPU_TO_CLUSTER     0x200
 
+/* Of the interface, but not kept by this kernel: 0. */
+#define COMMPAGE_OLD_TIMEOFDAY         0x040
+#define COMMPAGE_DTRACE_DOF_ENABLED    0x092
+#define COMMPAGE_ATM_DIAGNOSTIC_CONFIG 0x104
+#define COMMPAGE_MULTIUSER_CONFIG      0x108
+#define COMMPAGE_REMOTETIME_PARAMS     0x148
+#define COMMPAGE_DYLD_FLAGS            0x160
+#define COMMPAGE_CPU_QUIESCENT_COUNTER 0x180
+#define COMMPAGE_ASB                   0x320
+#define COMMPAGE_APT_MSG_POLICY        0x340
+#define COMMPAGE_APT_ACTIVE            0x341
+
 #define COMMPAGE_TIMEBASE_NONE     0 /* ask the kernel */
 #define COMMPAGE_TIMEBASE_CNTVCT   1
 #define COMMPAGE_TIMEBASE_CNTVCTSS 2
