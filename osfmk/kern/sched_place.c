@@ -163,6 +163,13 @@ sched_show_spare(unsigned cpu)
 	hint_set(&sched_cluster(cpu / SCHED_CLUSTER_CPUS)->sc_spare, cpu);
 }
 
+void
+sched_offer_spare(unsigned cpu)
+{
+	os_atomic_thread_fence(seq_cst); /* [S2] */
+	sched_show_spare(cpu);
+}
+
 static uint32_t
 steal_candidates(const struct sched_steal *steal)
 {
@@ -199,6 +206,7 @@ void
 sched_steal_nothing(unsigned victim)
 {
 	hint_clear(&sched_cluster(victim / SCHED_CLUSTER_CPUS)->sc_spare, victim);
+	os_atomic_thread_fence(seq_cst); /* [S1] */
 	/* It may have got some between the look and the clear. */
 	if (sched_cpu_waiting(victim) != 0) {
 		sched_show_spare(victim);

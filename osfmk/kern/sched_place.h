@@ -28,7 +28,9 @@
  * that threads that converse are not torn apart; of those queued, the one that has waited longest has the
  * coldest cache; near clusters are robbed first. Work is conserved: a CPU goes to sleep only after it saw no
  * hint; a queue that fills afterwards is offered to an idle CPU by its own balance timer, once SCHED_BALANCE_NS have
- * passed and at the end of each quantum as long as threads wait.
+ * passed and at the end of each quantum as long as threads wait. A hint may be lost: the CPU finds it set, and does not
+ * set it, a moment before a thief that found nothing clears it. The offer puts it back. [S1] the thief clears it, full fence,
+ * looks at the queue; [S2] the CPU has filled the queue, full fence, looks at the hint: one of them sees, and sets it.
  *
  * Fairness. Stealing leaves k + 1 equal hogs on k CPUs as they fell: two share a CPU, the others have one each. So a
  * CPU on which threads have to take turns looks every SCHED_ROTATE_NS at three others, two near and one
@@ -98,8 +100,9 @@ int sched_place_idle(unsigned near, unsigned long salt);
 /* CPU `cpu` goes to sleep: shows it. */
 void sched_show_idle(unsigned cpu);
 
-/* The run queue of `cpu` is no longer empty. */
+/* The run queue of `cpu` is no longer empty; has not been for a while, and an idle CPU is going to be asked to come. */
 void sched_show_spare(unsigned cpu);
+void sched_offer_spare(unsigned cpu);
 
 /*
  * The CPUs that a thief on `thief` may rob, one after another; -1 when there are no more. The thief calls

@@ -116,6 +116,7 @@ balance(processor_t processor)
 		return;
 	}
 	ready_share(processor);
+	sched_offer_spare(processor->pr_cpu);
 	idle = sched_place_idle(processor->pr_cpu, processor->pr_cpu);
 	if (idle >= 0) {
 		signal_reschedule(processor_get((unsigned)idle));

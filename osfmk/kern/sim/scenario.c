@@ -241,6 +241,27 @@ conserve(const struct sim_config *config, struct outcome *out)
 	sim_destroy(sim);
 }
 
+/* Two threads for a CPU wake where one can run, and no queue ever shows that it has some to spare. */
+static void
+hints(const struct sim_config *config, struct outcome *out)
+{
+	struct sim_config lossy = *config;
+	struct sim *sim;
+
+	lossy.broken |= SIM_LOSE_HINTS | SIM_NO_PLACE | SIM_NO_ROTATE;
+	sim = sim_create(&lossy);
+	for (unsigned i = 0; i < config->cpus; i++) {
+		sim_add(sim,
+		    &(struct sim_behaviour){
+			.class = "burst", .base = BASEPRI_DEFAULT, .run_ns = 3 * MS, .sleep_ns = 7 * MS },
+		    i / 2 * 2, sim_random(sim) % (10 * MS));
+	}
+	sim_run(sim, 2 * S);
+	tell_delays(out, sim, "burst", 1.0);
+	tell_moves(out, sim, config, 2 * S);
+	sim_destroy(sim);
+}
+
 /* Short and long computations on each CPU, 30 % of it, among hogs: deadlines that first come first served misses. */
 static void
 realtime(const struct sim_config *config, struct outcome *out)
@@ -364,6 +385,7 @@ const struct scenario scenarios[] = {
 	{ "storm", "four threads for each CPU wake at once on one cluster", SIM_NO_PLACE | SIM_NO_STEAL,
 	    storm },
 	{ "conserve", "bursts that fill nine tenths of the machine", SIM_NO_STEAL, conserve },
+	{ "hints", "queues that never show that they have threads to spare", SIM_NO_OFFER, hints },
 	{ "realtime", "tight and loose deadlines among hogs", SIM_NO_DEADLINE, realtime },
 	{ "cheat", "threads that sleep just before their quantum ends", SIM_NO_CHARGE, cheat },
 	{ "failsafe", "a fixed-priority hog on each CPU", SIM_NO_FAILSAFE, failsafe },

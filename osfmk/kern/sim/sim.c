@@ -168,7 +168,7 @@ sim_percentile(const struct sim_delays *delays, double part)
 static void
 queue_insert(struct sim *sim, struct sim_cpu *cpu, struct sim_thread *thread, int pri, enum runq_end end)
 {
-	if (cpu->sc_runq.rq_count == 0) {
+	if (cpu->sc_runq.rq_count == 0 && !broken(SIM_LOSE_HINTS)) {
 		sched_show_spare(cpu->sc_cpu);
 	}
 	thread->st_queue = cpu;
@@ -416,6 +416,9 @@ balance(struct sim *sim, struct sim_cpu *cpu)
 		return;
 	}
 	ready_share(sim, cpu);
+	if (!broken(SIM_NO_OFFER)) {
+		sched_offer_spare(cpu->sc_cpu);
+	}
 	idle = sched_place_idle(cpu->sc_cpu, cpu->sc_cpu);
 	if (idle >= 0) {
 		sim->totals.offers++;

@@ -32,7 +32,9 @@ enum sim_broken {
 	SIM_NO_PLACE = 32,    /* threads wake where they ran last */
 	SIM_NO_CHARGE = 64,   /* who sleeps before its quantum ends pays nothing */
 	SIM_NO_FAILSAFE = 128,
-	SIM_NO_REST = 256, /* who was preempted begins a new quantum */
+	SIM_NO_REST = 256,     /* who was preempted begins a new quantum */
+	SIM_NO_OFFER = 512,    /* a hint that is lost is not put back */
+	SIM_LOSE_HINTS = 1024, /* each queue that fills finds its hint set, and a thief clears it then */
 };
 
 /* What a thread does: runs for `run_ns`, sleeps for `sleep_ns`, and again; both vary by up to half at random. */
