@@ -36,13 +36,23 @@ event_counters(void)
 	return pmu_present() ? sysreg_read(pmcr_el0) >> PMCR_N_SHIFT & PMCR_N_MASK : 0;
 }
 
-/* Is the one that is kept for user cycles, the last, set up? Constant after the boot CPU's pmu_init_cpu. */
+/*
+ * Is the one that is kept for user cycles, the last, set up? What event counters count up to. Constant after the boot CPU's
+ * pmu_init_cpu.
+ */
 static bool splits;
+static uint64_t counter_mask;
 
 bool
 ml_pmu_splits(void)
 {
 	return splits;
+}
+
+bool
+ml_pmu_splits_wide(void)
+{
+	return splits && counter_mask == UINT64_MAX;
 }
 
 /* Counter 0 is the instructions', the last ones are those that split. */
@@ -78,12 +88,15 @@ static void
 split_init(void)
 {
 	unsigned counters = event_counters();
+	bool wide = (sysreg_read(id_aa64dfr0_el1) >> 8 & 15) >= PMU_VERSION_LONG;
 
-	if ((sysreg_read(id_aa64dfr0_el1) >> 8 & 15) < PMU_VERSION_LONG ||
-	    counters < 2 + PMU_SPLIT_COUNTERS) {
+	counter_mask = wide ? UINT64_MAX : UINT32_MAX;
+	if (counters < 2 + PMU_SPLIT_COUNTERS) {
 		return;
 	}
-	sysreg_write(pmcr_el0, PMCR_E | PMCR_LC | PMCR_LP);
+	if (wide) {
+		sysreg_write(pmcr_el0, PMCR_E | PMCR_LC | PMCR_LP);
+	}
 	start_counter(counters - 1, PMU_EVENT_CPU_CYCLES | PMU_TYPE_NOT_EL1);
 	if (ml_pmu_has_instructions()) {
 		start_counter(counters - 2, PMU_EVENT_INST_RETIRED | PMU_TYPE_NOT_EL1);
@@ -100,6 +113,18 @@ ml_pmu_read_split(struct pmu_split *split)
 	split->user_cycles = read_counter(counters - 1);
 	split->instructions = ml_pmu_has_instructions() ? ml_pmu_instructions() : 0;
 	split->user_instructions = ml_pmu_has_instructions() ? read_counter(counters - 2) : 0;
+}
+
+bool
+ml_pmu_split_since(const struct pmu_split *mark, const struct pmu_split *now, struct pmu_split *passed)
+{
+	*passed = (struct pmu_split){
+		.cycles = now->cycles - mark->cycles,
+		.user_cycles = (now->user_cycles - mark->user_cycles) & counter_mask,
+		.instructions = (now->instructions - mark->instructions) & counter_mask,
+		.user_instructions = (now->user_instructions - mark->user_instructions) & counter_mask,
+	};
+	return passed->cycles <= counter_mask;
 }
 
 /* PMCEID0/1: events 0-31 and 32-63 in the lower halves, 0x4000-0x401f and 0x4020-0x403f in the upper ones. */

@@ -31,9 +31,9 @@ void ml_pmu_configure(unsigned index, uint32_t event);
 uint64_t ml_pmu_read(unsigned index);
 
 /*
- * What a CPU has done since it started, in user mode and in all. ml_pmu_splits: there are 64-bit counters that tell one from
+ * What a CPU has done since it started, in user mode and in all. ml_pmu_splits: there are counters that tell one from
  * the other; the last PMU_SPLIT_COUNTERS event counters are kept for it. Instructions are 0 where they are not counted.
- * Interrupts masked.
+ * ml_pmu_splits_wide: all are 64 bits wide. Else all but the cycles are 32 bits, and wrap. Interrupts masked.
  */
 struct pmu_split {
 	uint64_t cycles;
@@ -43,7 +43,11 @@ struct pmu_split {
 };
 #define PMU_SPLIT_COUNTERS 2
 bool ml_pmu_splits(void);
+bool ml_pmu_splits_wide(void);
 void ml_pmu_read_split(struct pmu_split *split);
+
+/* What passed from one look to the next. False: so many cycles that the other counters may have wrapped twice. */
+bool ml_pmu_split_since(const struct pmu_split *mark, const struct pmu_split *now, struct pmu_split *passed);
 
 /* Is there a cycle counter, and where it stands on this CPU: 64 bits. */
 bool ml_pmu_has_cycles(void);

@@ -163,6 +163,6 @@ uint64_t processor_user_ticks(const struct processor_record *record, uint64_t ti
 /*
  * Time that the CPU spent in each CPU_STATE_* (<mach/machine.h>) since the machine started, in timebase ticks. Times off
  * are in none. It goes on while it is being read. User time is as of the last processor_look(); where the CPU has no
- * counters for it (<kern/usage.h>), all time that is not idle counts as user time.
+ * 64-bit counters for it (<kern/usage.h>), all time that is not idle counts as user time.
  */
 void processor_get_times(processor_t processor, uint64_t ticks[4]);

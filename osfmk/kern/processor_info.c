@@ -15,7 +15,7 @@ processor_look_here(void)
 	struct processor_record *record = &processor_records[ml_get_cpu_number()];
 	struct pmu_split split;
 
-	if (ml_pmu_splits()) {
+	if (ml_pmu_splits_wide()) {
 		ml_pmu_read_split(&split);
 		os_atomic_store(&record->ps_user_cycles, split.user_cycles, relaxed);
 		os_atomic_store(&record->ps_cycles, split.cycles, relaxed);
@@ -32,7 +32,7 @@ look_here(void *arg)
 void
 processor_look(void)
 {
-	if (ml_pmu_splits()) {
+	if (ml_pmu_splits_wide()) {
 		cpu_call_all(look_here, NULL);
 	}
 }
@@ -85,6 +85,6 @@ processor_get_times(processor_t processor, uint64_t ticks[4])
 	idle = os_min(ticks_idle(processor, now), all);
 	user = processor_user_ticks(record, on) + os_atomic_load(&record->ps_user_before, relaxed);
 	ticks[CPU_STATE_IDLE] = idle;
-	ticks[CPU_STATE_USER] = ml_pmu_splits() ? os_min(user, all - idle) : all - idle;
+	ticks[CPU_STATE_USER] = ml_pmu_splits_wide() ? os_min(user, all - idle) : all - idle;
 	ticks[CPU_STATE_SYSTEM] = all - idle - ticks[CPU_STATE_USER];
 }

@@ -11,6 +11,7 @@
 #include <kern/timer_call.h>
 
 #define USAGE_SAMPLE_NS NSEC_PER_MSEC
+#define USAGE_LOOK_NS   (250 * NSEC_PER_MSEC) /* 32 bits of cycles are more up to 17 GHz */
 
 /* --- the switch --- */
 
@@ -69,15 +70,18 @@ tell_apart(struct thread_usage *us, uint64_t ticks, uint64_t part, uint64_t whol
 static void
 look_at_counters(struct thread_usage *us, uint64_t ticks)
 {
-	struct pmu_split now, *mark = &us->us_mark;
+	struct pmu_split now, passed, *sum = &us->us_sum;
 
 	ml_pmu_read_split(&now);
-	tell_apart(us, ticks, now.user_cycles - mark->user_cycles, now.cycles - mark->cycles);
-	us->us_sum.cycles += now.cycles - mark->cycles;
-	us->us_sum.user_cycles += now.user_cycles - mark->user_cycles;
-	us->us_sum.instructions += now.instructions - mark->instructions;
-	us->us_sum.user_instructions += now.user_instructions - mark->user_instructions;
-	*mark = now;
+	if (!ml_pmu_split_since(&us->us_mark, &now, &passed)) {
+		passed.user_cycles = usage_share(passed.cycles, sum->user_cycles, sum->cycles);
+	}
+	tell_apart(us, ticks, passed.user_cycles, passed.cycles);
+	sum->cycles += passed.cycles;
+	sum->user_cycles += passed.user_cycles;
+	sum->instructions += passed.instructions;
+	sum->user_instructions += passed.user_instructions;
+	us->us_mark = now;
 }
 
 /* The thread has used `ticks` so far. */
@@ -105,7 +109,10 @@ usage_enter(thread_t new)
 
 	if (ml_pmu_splits()) {
 		ml_pmu_read_split(&us->us_mark);
-		return;
+		if (ml_pmu_splits_wide()) {
+			return;
+		}
+		us->us_next_sample = new->cpu_time + nanoseconds_to_absolutetime(USAGE_LOOK_NS);
 	}
 	left = us->us_next_sample > new->cpu_time ? us->us_next_sample - new->cpu_time : 0;
 	timer_need_by(current_processor(), ml_get_timebase_raw() + left);
@@ -131,11 +138,14 @@ usage_sample(thread_t active, uint64_t now)
 	const struct arm_saved_state *state = current_cpu_data()->irq_state;
 	uint64_t ticks;
 
-	if (!us->us_on || ml_pmu_splits()) {
+	if (!us->us_on || ml_pmu_splits_wide()) {
 		return UINT64_MAX;
 	}
 	ticks = active->cpu_time + (now - current_processor()->pr_dispatched);
-	if (ticks >= us->us_next_sample) {
+	if (ticks >= us->us_next_sample && ml_pmu_splits()) {
+		look_at_counters(us, ticks);
+		us->us_next_sample = ticks + nanoseconds_to_absolutetime(USAGE_LOOK_NS);
+	} else if (ticks >= us->us_next_sample) {
 		tell_by_sample(us, ticks, nanoseconds_to_absolutetime(USAGE_SAMPLE_NS),
 		    state != NULL && saved_state_is_user(state));
 	}

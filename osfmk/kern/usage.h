@@ -23,7 +23,11 @@
  * them to the next their ratio splits the exact time, so the CPU's clock may change. Reading one's own split is exact to the call; that of a thread that runs
  * elsewhere is as of its last switch, its time as of now.
  *
- * Without such counters (no PMU, or none with 64 bits) a watched thread is sampled, every millisecond of its running.
+ * Counters of 32 bits wrap, the user cycles after four seconds at 1 GHz: where there are no wider ones a watched thread is
+ * looked at while it runs, USAGE_LOOK_NS after it was given the CPU and again. If the CPU stood still for so long that more
+ * may have passed, the time in question is split like the rest of the thread's.
+ *
+ * Without a PMU a watched thread is sampled, every millisecond of its running.
  */
 #pragma once
 
@@ -47,7 +51,7 @@ struct thread_usage {
 	uint64_t us_before;       /* its time when it began to be watched */
 	uint64_t us_counted;      /* how much of what followed has been told apart */
 	uint64_t us_user;         /* of that, user time */
-	uint64_t us_next_sample;  /* its time when it will be sampled */
+	uint64_t us_next_sample;  /* its time when it will be sampled, or looked at */
 	struct pmu_split us_sum;  /* since it began to be watched */
 	struct pmu_split us_mark; /* the CPU's counters when they were looked at last */
 };

@@ -319,11 +319,15 @@ TEST(threads_count_their_instructions)
 	a = counts_now(THSC_TIME_ENERGY_CPI);
 	for (volatile int i = 0; i < LOOPS; i++) {}
 	b = counts_now(THSC_TIME_ENERGY_CPI);
-	EXPECT(b.ttec_instructions - a.ttec_instructions >= 3 * LOOPS);
 	EXPECT(b.ttec_cycles > a.ttec_cycles);
 	EXPECT(b.ttec_user_time_mach + b.ttec_system_time_mach >
 	       a.ttec_user_time_mach + a.ttec_system_time_mach);
 	EXPECT_EQ(b.ttec_energy_nj, 0);
+	if (b.ttec_instructions == 0) {
+		ktap_skip("the CPUs count cycles alone");
+		return;
+	}
+	EXPECT(b.ttec_instructions - a.ttec_instructions >= 3 * LOOPS);
 	REQUIRE(pthread_create(&other, NULL, spin_a_while, NULL) == 0);
 	EXPECT_EQ(pthread_join(other, NULL), 0);
 	c = counts_now(THSC_TIME_CPI);
