@@ -249,5 +249,11 @@ _kernelrpc_mach_port_request_notification_trap(mach_port_name_t target, mach_por
 				      &previous_name) != KERN_SUCCESS) {
 		ipc_port_release_sonce(previous);
 	}
-	return copyout_name(previous_name, uprevious);
+	kr = copyout_name(previous_name, uprevious);
+	/* Nobody knows the name: it goes, and the request stays. */
+	if (kr != KERN_SUCCESS && MACH_PORT_VALID(previous_name) &&
+	    ipc_right_copyin(space, previous_name, MACH_MSG_TYPE_MOVE_SEND_ONCE, &previous) == KERN_SUCCESS) {
+		ipc_port_release_sonce(previous);
+	}
+	return kr;
 }
