@@ -38,6 +38,7 @@ vm_age_look(struct vm_age_hand *hand, enum vm_age *age, bool used)
 	*age = used ? age_after_use(hand, before) : before - 1;
 	hand->vah_lap_active += vm_age_is_active(*age);
 	hand->vah_active += vm_age_is_active(*age);
+	hand->vah_activations += vm_age_is_active(*age) && !vm_age_is_active(before);
 	if (vm_age_is_active(before) && hand->vah_active != 0) {
 		hand->vah_active--;
 	}

@@ -53,6 +53,7 @@ struct vm_age_hand {
 	uint64_t vah_pages;      /* pages of the last lap */
 	uint64_t vah_lap_active; /* of those in front of which it has come by in this lap */
 	uint64_t vah_lap_pages;
+	uint64_t vah_activations; /* pages that became active, ever */
 };
 
 static inline bool

@@ -605,6 +605,7 @@ vm_page_get_counts(struct vm_page_counts *out)
 		out->faults += os_atomic_load(&pc->vpc_faults, relaxed);
 		out->zero_filled += os_atomic_load(&pc->vpc_zero_filled, relaxed);
 		out->copied += os_atomic_load(&pc->vpc_copied, relaxed);
+		out->paged_in += os_atomic_load(&pc->vpc_paged_in, relaxed);
 	}
 }
 
@@ -615,7 +616,8 @@ vm_page_get_cpu_counts(unsigned cpu, struct vm_page_counts *out)
 
 	*out = (struct vm_page_counts){ .faults = os_atomic_load(&pc->vpc_faults, relaxed),
 		.zero_filled = os_atomic_load(&pc->vpc_zero_filled, relaxed),
-		.copied = os_atomic_load(&pc->vpc_copied, relaxed) };
+		.copied = os_atomic_load(&pc->vpc_copied, relaxed),
+		.paged_in = os_atomic_load(&pc->vpc_paged_in, relaxed) };
 }
 
 void page_zero_zva(void *kva);

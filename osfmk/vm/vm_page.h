@@ -177,13 +177,14 @@ struct vm_page_counts {
 	uint64_t free;
 	uint64_t zero_filled; /* faults since boot */
 	uint64_t copied;
+	uint64_t paged_in; /* pages that pagers brought since boot */
 	uint64_t faults;
 };
 
 /* Sums the per-CPU counters; exact only when nothing runs. */
 void vm_page_get_counts(struct vm_page_counts *out);
 
-/* What one CPU counted: faults, zero_filled and copied alone. */
+/* What one CPU counted: faults, zero_filled, copied and paged_in alone. */
 void vm_page_get_cpu_counts(unsigned cpu, struct vm_page_counts *out);
 
 /* Whole-page primitives on physical-map addresses. */

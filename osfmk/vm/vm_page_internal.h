@@ -20,6 +20,7 @@ struct vm_page_cpu {
 	uint64_t vpc_faults; /* events since boot */
 	uint64_t vpc_zero_filled;
 	uint64_t vpc_copied;
+	uint64_t vpc_paged_in;
 } OS_CACHE_ALIGNED;
 
 static_assert(sizeof(struct vm_page_cpu) == OS_CACHELINE, "one line");

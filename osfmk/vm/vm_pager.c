@@ -13,6 +13,7 @@
 #include <vm/vm_map_internal.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
+#include <vm/vm_page_internal.h>
 #include <vm/vm_pageout.h>
 #include <vm/vm_transit.h>
 
@@ -45,6 +46,7 @@ slot_fill(vm_object_t file, uint64_t index, uintptr_t *slot, vm_page_t page, con
 		os_atomic_or(&page->vmp_flags, VM_PAGE_CLEAN, relaxed);
 	}
 	vm_slot_unlock(slot, fill ? page : found);
+	os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_paged_in, fill);
 	enable_preemption();
 	return fill;
 }

@@ -409,5 +409,6 @@ vm_reclaim_count(struct vm_reclaim_counts *out)
 		.dropped = files.dropped,
 		.returned = files.returned,
 		.evicted = os_atomic_load(&evicted, relaxed),
+		.activated = os_atomic_load(&hand.vah_activations, relaxed) + files.activated,
 	};
 }

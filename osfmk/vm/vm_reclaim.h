@@ -22,11 +22,12 @@
 struct vm_reclaim_counts {
 	uint64_t
 	    active; /* pages that are, or used since they were aged: anonymous ones that are mapped, and of files */
-	uint64_t inactive; /* pages resident, and not */
-	uint64_t external; /* of both: pages of files, mapped or not; not those that lie in the ramdisk */
-	uint64_t dropped;  /* pages of files that left memory since boot, to be brought again */
-	uint64_t returned; /* pages of files written back by page-out since boot */
-	uint64_t evicted;  /* pages compressed since boot */
+	uint64_t inactive;  /* pages resident, and not */
+	uint64_t external;  /* of both: pages of files, mapped or not; not those that lie in the ramdisk */
+	uint64_t dropped;   /* pages of files that left memory since boot, to be brought again */
+	uint64_t returned;  /* pages of files written back by page-out since boot */
+	uint64_t evicted;   /* pages compressed since boot */
+	uint64_t activated; /* times that a page became active since boot */
 };
 
 /*

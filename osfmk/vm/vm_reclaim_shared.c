@@ -450,6 +450,7 @@ vm_reclaim_shared_count(struct vm_shared_counts *out)
 	*out = (struct vm_shared_counts){
 		.dropped = os_atomic_load(&dropped, relaxed),
 		.returned = vm_launder_count(),
+		.activated = os_atomic_load(&hand.vah_activations, relaxed),
 	};
 	vm_object_list_foreach(count_object, out);
 }

@@ -26,10 +26,11 @@
 #include <vm/vm_types.h>
 
 struct vm_shared_counts {
-	uint64_t resident; /* pages of listed files in memory */
-	uint64_t used;     /* of these: since page-out looked */
-	uint64_t dropped;  /* pages since boot: the pager brings them again */
-	uint64_t returned; /* pages since boot that were written back */
+	uint64_t resident;  /* pages of listed files in memory */
+	uint64_t used;      /* of these: since page-out looked */
+	uint64_t dropped;   /* pages since boot: the pager brings them again */
+	uint64_t returned;  /* pages since boot that were written back */
+	uint64_t activated; /* times that a page became active since boot */
 };
 
 /*

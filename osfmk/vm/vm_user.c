@@ -505,6 +505,8 @@ vm_statistics64_get(struct vm_statistics64 *out)
 									reclaim.inactive + compressor_pages)),
 		.internal_page_count = (natural_t)(reclaim.active + reclaim.inactive - reclaim.external),
 		.external_page_count = (natural_t)reclaim.external,
+		.reactivations = reclaim.activated,
+		.pageins = counts.paged_in,
 		.pageouts = reclaim.returned,
 		.zero_fill_count = counts.zero_filled,
 		.faults = counts.faults,
