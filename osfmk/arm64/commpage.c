@@ -257,7 +257,12 @@ commpage_time_of_day(uint64_t now, uint64_t *sec, uint64_t *frac)
 void
 commpage_set_boottime_usec(uint64_t usec)
 {
-	os_atomic_store(FIELD(commpage, COMMPAGE_BOOTTIME_USEC, uint64_t), usec, relaxed);
+	uint64_t *field = FIELD(commpage, COMMPAGE_BOOTTIME_USEC, uint64_t);
+
+	/* In the line of what programs read with every look at the clock. */
+	if (os_atomic_load(field, relaxed) != usec) {
+		os_atomic_store(field, usec, relaxed);
+	}
 }
 
 void

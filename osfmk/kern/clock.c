@@ -130,6 +130,7 @@ clock_publish_time_of_day(void)
 	uint64_t wall = clock_calendar_offset_ns() + absolutetime_to_nanoseconds(now);
 
 	commpage_set_timestamp(now, wall / NSEC_PER_SEC, second_fraction(wall % NSEC_PER_SEC));
+	commpage_set_boottime_usec(clock_calendar_offset_ns() / NSEC_PER_USEC);
 	lck_spin_unlock_irq(&time_of_day_lock, interrupts);
 }
 

@@ -220,9 +220,9 @@ print_value(const struct field *f)
 static int
 show_all(void)
 {
-	printf("offset  field                         value\n");
+	printf("offset    field                         value\n");
 	for (unsigned i = 0; i < FIELDS; i++) {
-		printf("0x%03x%-3s%-30s", fields[i].offset, fields[i].ro ? " RO" : "", fields[i].name);
+		printf("0x%03x %-4s%-30s", fields[i].offset, fields[i].ro ? "RO" : "", fields[i].name);
 		print_value(&fields[i]);
 	}
 	return 0;

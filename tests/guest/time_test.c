@@ -1,6 +1,8 @@
 /* Clocks and sleeping. Nothing here depends on how fast the machine is. */
 #include <errno.h>
+#include <mach/arm/commpage.h>
 #include <mach/mach_time.h>
+#include <sys/sysctl.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +48,18 @@ TEST(time_of_day_goes_forward)
 		last = now;
 	}
 	EXPECT(now.tv_sec > 900000000); /* the clock chip says some year after 1998 */
+}
+
+/* Nobody sets the clock meanwhile. */
+TEST(the_page_tells_when_the_machine_started)
+{
+	struct timeval started = { 0 };
+	size_t size = sizeof(started);
+	uint64_t told = *(volatile uint64_t *)(COMMPAGE_ADDRESS + COMMPAGE_BOOTTIME_USEC);
+
+	EXPECT_EQ(sysctlbyname("kern.boottime", &started, &size, NULL, 0), 0);
+	EXPECT_EQ(told, (uint64_t)started.tv_sec * 1000000 + (uint64_t)started.tv_usec);
+	EXPECT(told != 0);
 }
 
 TEST(clocks_agree)
