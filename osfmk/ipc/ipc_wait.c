@@ -143,6 +143,15 @@ ipc_port_pass_slot_locked(ipc_port_t port)
 	}
 }
 
+void
+ipc_port_admit_locked(ipc_port_t port)
+{
+	while (!list_empty(&port->ip_senders) && mq_count(&port->ip_mqueue) < port->ip_qlimit) {
+		mq_add_slot_locked(&port->ip_mqueue);
+		ipc_port_pass_slot_locked(port);
+	}
+}
+
 ipc_kmsg_t
 ipc_port_receive_locked(ipc_port_t port)
 {

@@ -57,6 +57,9 @@ void ipc_wait_withdraw(thread_t self);
 /* A freed slot goes to the first blocked sender, or back to the queue. */
 void ipc_port_pass_slot_locked(ipc_port_t port) REQUIRES(port->ip_lock);
 
+/* Room that came without a message being taken goes to blocked senders, first come first served. */
+void ipc_port_admit_locked(ipc_port_t port) REQUIRES(port->ip_lock);
+
 /* The receive right moves away: nobody may go on waiting here. */
 void ipc_port_evict_locked(ipc_port_t port) REQUIRES(port->ip_lock);
 

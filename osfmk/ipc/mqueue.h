@@ -41,7 +41,8 @@
  *  I5  Whoever takes a receiver out of the word or off a list owes it one attempt to claim its wait, and
  *      reports a lost claim (ITH_SETTLED); a receiver that was taken out does not leave before that.
  *  I6  While senders are blocked, a freed slot passes to the first of them: the count does not drop, so
- *      nobody overtakes and no wake-up is in vain.
+ *      nobody overtakes and no wake-up is in vain. A slot that is given up without a message leaving the queue, since
+ *      its owner finds a receiver waiting, is offered to the others by its owner, under the lock.
  *
  * Memory order
  *  [Q1] push: release on the word.           Pairs with [Q2]: the message is written before it is visible.

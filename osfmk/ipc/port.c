@@ -476,10 +476,7 @@ ipc_port_set_qlimit(ipc_port_t port, uint32_t qlimit)
 {
 	lck_spin_lock(&port->ip_lock);
 	port->ip_qlimit = (uint16_t)qlimit;
-	while (!list_empty(&port->ip_senders) && mq_count(&port->ip_mqueue) < qlimit) {
-		mq_add_slot_locked(&port->ip_mqueue);
-		ipc_port_pass_slot_locked(port);
-	}
+	ipc_port_admit_locked(port);
 	lck_spin_unlock(&port->ip_lock);
 	ipc_port_check_room(port);
 }

@@ -71,6 +71,26 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 }
 
 /*
+ * A try of a sender that was blocked, with a slot. If a receiver has come meanwhile and waits in the word, the slot is
+ * given up without a message leaving the queue: those that are still blocked may have it.
+ */
+static enum mq_result
+ipc_mqueue_try_slot(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot)
+{
+	enum mq_result result;
+
+	ip_reference(port); /* the message's own goes with it */
+	result = ipc_mqueue_try_send(port, kmsg, limit, slot);
+	if (!*slot) {
+		lck_spin_lock(&port->ip_lock);
+		ipc_port_admit_locked(port);
+		lck_spin_unlock(&port->ip_lock);
+	}
+	ip_release(port);
+	return result;
+}
+
+/*
  * The queue is full: sleeps until a slot is passed over (true in *slot), or something changed. Keeps the
  * kernel stack: what a sender has in hand is not worth a continuation.
  */
@@ -115,9 +135,11 @@ ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 	bool slot = false;
 
 	for (;;) {
+		uint32_t limit = promised ? MQ_LIMIT_MAX : port->ip_qlimit;
 		mach_msg_return_t mr;
 
-		switch (ipc_mqueue_try_send(port, kmsg, promised ? MQ_LIMIT_MAX : port->ip_qlimit, &slot)) {
+		switch (os_unlikely(slot) ? ipc_mqueue_try_slot(port, kmsg, limit, &slot)
+					  : ipc_mqueue_try_send(port, kmsg, limit, &slot)) {
 		case MQ_FULL:
 			if (os_unlikely(promised)) {
 				return MACH_SEND_NO_BUFFER;

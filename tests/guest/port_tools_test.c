@@ -421,6 +421,60 @@ TEST(reply_ports_stay_where_they_are)
 	EXPECT_EQ(mach_port_construct(SELF, &options, 0, &port), KERN_INVALID_ARGUMENT);
 }
 
+static void
+expect_no_rights(mach_port_t port)
+{
+	mach_port_status_t status;
+	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
+
+	EXPECT_EQ(
+	    mach_port_get_attributes(SELF, port, MACH_PORT_RECEIVE_STATUS, (mach_port_info_t)&status, &count),
+	    KERN_SUCCESS);
+	EXPECT_EQ(status.mps_sorights, 0);
+	EXPECT_EQ(status.mps_msgcount, 0);
+}
+
+/* ---- a full queue ---- */
+
+#define CROWD      4
+#define CROWD_EACH 100
+
+static void *
+send_many(void *arg)
+{
+	for (int i = 0; i < CROWD_EACH; i++) {
+		EXPECT_EQ(send_id((mach_port_t)(uintptr_t)arg, i, 0), MACH_MSG_SUCCESS);
+	}
+	return NULL;
+}
+
+/* Several wait for room at a time, and the receiver for messages, in all orders: nobody is left behind. */
+TEST(senders_that_wait_for_room_all_get_it)
+{
+	mach_port_limits_t limits = { .mpl_qlimit = 1 };
+	mach_port_t port = port_with_send();
+	pthread_t threads[CROWD];
+	struct message m;
+
+	EXPECT_EQ(mach_port_set_attributes(SELF, port, MACH_PORT_LIMITS_INFO, (mach_port_info_t)&limits,
+		      MACH_PORT_LIMITS_INFO_COUNT),
+	    KERN_SUCCESS);
+	for (int i = 0; i < CROWD; i++) {
+		EXPECT_EQ(pthread_create(&threads[i], NULL, send_many, (void *)(uintptr_t)port), 0);
+	}
+	for (int i = 0; i < CROWD * CROWD_EACH; i++) {
+		if (!EXPECT_EQ(receive(port, &m, HANG_MS), MACH_MSG_SUCCESS)) {
+			break; /* who is left behind learns of the port's end */
+		}
+	}
+	expect_no_rights(port);
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
+	for (int i = 0; i < CROWD; i++) {
+		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+	}
+	EXPECT_EQ(mach_port_deallocate(SELF, port), KERN_SUCCESS);
+}
+
 /* ---- who answers: ports that ask for reply ports, senders that hold themselves to them ---- */
 
 static mach_port_t
@@ -460,19 +514,6 @@ answer(mach_port_t to, mach_port_t reply)
 	m.head.msgh_local_port = MACH_PORT_NULL;
 	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, sizeof(m.head), 0, 0, 0, 0), MACH_MSG_SUCCESS);
 	EXPECT_EQ(receive(reply, &m, 0), MACH_MSG_SUCCESS);
-}
-
-static void
-expect_no_rights(mach_port_t port)
-{
-	mach_port_status_t status;
-	mach_msg_type_number_t count = MACH_PORT_RECEIVE_STATUS_COUNT;
-
-	EXPECT_EQ(
-	    mach_port_get_attributes(SELF, port, MACH_PORT_RECEIVE_STATUS, (mach_port_info_t)&status, &count),
-	    KERN_SUCCESS);
-	EXPECT_EQ(status.mps_sorights, 0);
-	EXPECT_EQ(status.mps_msgcount, 0);
 }
 
 TEST(a_port_may_ask_for_reply_ports)
