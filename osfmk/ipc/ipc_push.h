@@ -44,6 +44,16 @@ ipc_push_sent(const struct ipc_push_call *call, thread_t self)
 	}
 }
 
+/*
+ * `self` is going to wait for room in the queue of `port`: whoever is likely to make it is pushed. No locks held. Nobody has
+ * the message yet, so nobody else speaks of this client: the link is as good as the one that ipc_push_sent makes.
+ */
+OS_INLINE void
+ipc_push_blocked(thread_t self, ipc_port_t port)
+{
+	rpc_push_link_queued(self, os_atomic_load(&port->ip_server, relaxed), port->ip_receiver);
+}
+
 /* The receive is over, or does not begin. */
 OS_INLINE void
 ipc_push_done(thread_t self)
@@ -52,6 +62,15 @@ ipc_push_done(thread_t self)
 	if (os_unlikely(os_atomic_load(&self->ipc.ith_worker, seq_cst) != THREAD_NULL ||
 			os_atomic_load(&self->push.tp_on, relaxed) != THREAD_NULL)) {
 		rpc_push_over(self);
+	}
+}
+
+/* The wait for room is over. Who waits for an answer besides goes on to push, until its receive is over. */
+OS_INLINE void
+ipc_push_unblocked(thread_t self)
+{
+	if (os_atomic_load(&self->ipc.ith_call_reply, relaxed) == IP_NULL) {
+		ipc_push_done(self);
 	}
 }
 

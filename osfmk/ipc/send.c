@@ -7,6 +7,7 @@
 #include <ipc/send.h>
 
 #include <ipc/ipc_kobject.h>
+#include <ipc/ipc_push.h>
 #include <ipc/ipc_trace.h>
 #include <ipc/ipc_wait.h>
 #include <ipc/mach_msg.h>
@@ -157,7 +158,9 @@ ipc_mqueue_send(ipc_kmsg_t kmsg, uint32_t option, uint32_t timeout_ms)
 			}
 			deadline = deadline != 0 ? deadline : ipc_timeout_deadline(timeout_ms);
 		}
+		ipc_push_blocked(current_thread(), port);
 		mr = ipc_mqueue_wait_for_slot(port, deadline, &slot);
+		ipc_push_unblocked(current_thread());
 		if (mr != MACH_MSG_SUCCESS) {
 			return mr;
 		}

@@ -8,10 +8,16 @@
  *	while it is queued, the last thread that received from the port, if the right is still with its task: the
  *	most likely one to come back for it. A port that nobody ever received from has none.
  *
+ * A sender of anything that waits for room in a full queue is the client of that same thread until there is room; if it
+ * is a call, until its receive ends.
+ *
  * The reply ends it, by whatever thread it is sent: so do time-out, abort, the death of either thread and of the
  * port, which all end the receive. A server that passes the work on to another thread keeps the push, since
  * nothing tells the kernel; unless it does so by RPC: the chain is walked (<kern/turnstile.h>). A request sent and a
- * reply received in two calls donate nothing: nobody says that they belong together. A thread that raises an exception is
+ * reply received in two calls donate nothing: nobody says that they belong together. By the time of the receive the request
+ * may be in a third thread's hands, and a send-once right tells who may answer, not who will; only a call says, while it
+ * sends, that it will wait, and so only its request finds it waiting. A special reply port would say it, too, at the price
+ * of a record of who took each request, in the way of all that do. A thread that raises an exception is
  * the client of its handler, unless it went without a message, to a handler of at least its priority.
  *
  * Two kinds of link. The usual call goes straight to a server of the same or a higher priority, and donates nothing for

@@ -594,6 +594,67 @@ TEST(rpc_queued)
 	set_priority(PRI_BASE);
 }
 
+/* A message that asks for no answer; the server may not even have room for it. */
+struct sender {
+	mach_port_t server;
+	atomic_int done;
+	pthread_t thread;
+};
+
+static void *
+send_plain(void *arg)
+{
+	struct sender *s = arg;
+	mach_msg_header_t head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+		.msgh_size = sizeof(head),
+		.msgh_remote_port = s->server,
+		.msgh_id = 1 };
+
+	set_priority(PRI_HIGH);
+	EXPECT_EQ(mach_msg(&head, MACH_SEND_MSG, sizeof(head), 0, MACH_PORT_NULL, 0, MACH_PORT_NULL),
+	    MACH_MSG_SUCCESS);
+	atomic_store(&s->done, 1);
+	return NULL;
+}
+
+/* Who waits for room in the queue waits for the server as well, whether or not an answer is wanted. */
+TEST(full_queue)
+{
+	mach_port_limits_t limits = { .mpl_qlimit = 1 };
+	struct server server = { 0 };
+	struct actor first = { 0 }, second = { 0 }, third = { 0 };
+	struct sender sender = { 0 };
+
+	set_priority(PRI_MAIN);
+	server_start(&server, PRI_LOW);
+	EXPECT_EQ(mach_port_set_attributes(SELF, server.port, MACH_PORT_LIMITS_INFO,
+		      (mach_port_info_t)&limits, MACH_PORT_LIMITS_INFO_COUNT),
+	    KERN_SUCCESS);
+	first.server = second.server = third.server = sender.server = server.port;
+	actor_start(&first, PRI_LOW + 2);
+	await_flag(&server.working);
+	actor_start(&second, PRI_LOW + 4);
+	await_priority(server.thread, PRI_LOW + 4); /* this one is in the queue */
+	actor_start(&third, PRI_HIGH - 2);
+	await_priority(server.thread, PRI_HIGH - 2);
+	pthread_create(&sender.thread, NULL, send_plain, &sender);
+	await_priority(server.thread, PRI_HIGH);
+	EXPECT_EQ(atomic_load(&sender.done), 0);
+	hogs_start(); /* late: a thread that begins among them may starve before it has its priority */
+	atomic_store(&server.go, 1);
+	await_flag(&third.done);
+	await_flag(&sender.done);
+	EXPECT_EQ(atomic_load(&hogs_stop), 0);
+	await_priority(server.thread, PRI_LOW);
+	hogs_end();
+	pthread_join(first.thread, NULL);
+	pthread_join(second.thread, NULL);
+	pthread_join(third.thread, NULL);
+	pthread_join(sender.thread, NULL);
+	server_end(&server);
+	set_priority(PRI_BASE);
+}
+
 /* The server asks another server, and that one a third: all of them work for the client. */
 TEST(rpc_chain)
 {

@@ -2,7 +2,7 @@
  * Donation through RPC, <kern/rpc_push.h>: how links and pushes end when the client does not wait for it. rpc_push.pml
  * has the priorities and AST_PUSH; here every walk finds something to push, and who must settle does.
  *
- * C has a request in the queue of W, and may give up at any time. Then it waits for a lock, calls V in the fast path, or
+ * C has a request in the queue of W, perhaps after a wait for room there, and may give up at any time. Then it waits for a lock, calls V in the fast path, or
  * ends, in any order. W takes the request late, answers it or not, and ends. V either receives again with the link of D on
  * it, which D ends, or has passed on the request of C to W, and answers all the same. A walk makes a push of whatever link
  * it finds.
@@ -410,6 +410,8 @@ init
 		if
 		:: client[V] = D
 		:: twice = true; client[V] = C; c_worker = V; d_worker = NONE; v_idle = false; v_called = true
+		:: client[V] = D; c_worker = W; on = W /* it waited for room, and pushed who takes the request, */
+		:: client[V] = D; c_worker = V; on = V /* or somebody else */
 		fi;
 		run client_c();
 		run server_w();
