@@ -111,7 +111,8 @@ wait_result_t thread_block_parameter(thread_continue_t continuation, void *param
 
 /*
  * The same with the continuation that thread_set_continuation() stored before wait_prepare(): the form for
- * waits that somebody may complete on the thread's behalf (thread_complete_syscall()).
+ * waits that somebody may complete on the thread's behalf (thread_complete_syscall()). Preemption is off from before that
+ * store, since it clears the field.
  */
 OS_NORETURN void thread_block_prepared(void);
 
