@@ -17,7 +17,8 @@
 /* All atomic, relaxed: whoever arms does it before the work that is to fail, on the same thread. */
 static uint64_t armed_task; /* unique_id; 0: not armed */
 static uint32_t armed_site;
-static uint64_t armed_at; /* the allocation that fails, from 1 */
+static uint64_t armed_at;    /* the first allocation that fails, from 1 */
+static uint64_t armed_count; /* how many fail */
 static uint64_t seen_count;
 static uint64_t failed_count;
 
@@ -32,35 +33,50 @@ skip_name(const char *words, const char *name)
 	return strncmp(words, name, length) == 0 && words[length] == '/' ? words + length + 1 : NULL;
 }
 
-static bool
+/* What is behind the number; NULL: there is none. */
+static const char *
 parse_number(const char *digits, uint64_t *number)
 {
 	*number = 0;
 	for (; *digits >= '0' && *digits <= '9' && *number < UINT32_MAX; digits++) {
 		*number = *number * 10 + (uint64_t)(*digits - '0');
 	}
-	return *digits == '\0' && *number != 0;
+	return *number != 0 ? digits : NULL;
+}
+
+/* N or N/COUNT */
+static bool
+parse_numbers(const char *digits, uint64_t *number, uint64_t *count)
+{
+	const char *rest = parse_number(digits, number);
+
+	*count = 1;
+	if (rest != NULL && *rest == '/') {
+		rest = parse_number(rest + 1, count);
+	}
+	return rest != NULL && *rest == '\0';
 }
 
 static bool
-parse(const char *words, uint32_t *site, uint64_t *number)
+parse(const char *words, uint32_t *site, uint64_t *number, uint64_t *count)
 {
 	for (*site = 0; *site < ALLOC_FAIL_SITES; ++*site) {
 		const char *digits = skip_name(words, site_names[*site]);
 
 		if (digits != NULL) {
-			return parse_number(digits, number);
+			return parse_numbers(digits, number, count);
 		}
 	}
 	return false;
 }
 
 static void
-arm(uint32_t site, uint64_t number, uint64_t task)
+arm(uint32_t site, uint64_t number, uint64_t count, uint64_t task)
 {
 	os_atomic_store(&armed_task, 0, relaxed);
 	os_atomic_store(&armed_site, site, relaxed);
 	os_atomic_store(&armed_at, number, relaxed);
+	os_atomic_store(&armed_count, count, relaxed);
 	os_atomic_store(&seen_count, 0, relaxed);
 	os_atomic_store(&failed_count, 0, relaxed);
 	os_atomic_store(&armed_task, task, release);
@@ -69,17 +85,17 @@ arm(uint32_t site, uint64_t number, uint64_t task)
 bool
 alloc_fail_arm(const char *words, task_t task)
 {
-	uint64_t number = 0;
+	uint64_t number = 0, count = 0;
 	uint32_t site = 0;
 
 	if (strcmp(words, "off") == 0) {
 		os_atomic_store(&armed_task, 0, relaxed);
 		return true;
 	}
-	if (!parse(words, &site, &number)) {
+	if (!parse(words, &site, &number, &count)) {
 		return false;
 	}
-	arm(site, number, task == TASK_NULL ? ANY_TASK : task->unique_id);
+	arm(site, number, count, task == TASK_NULL ? ANY_TASK : task->unique_id);
 	return true;
 }
 
@@ -89,7 +105,7 @@ alloc_fail_init(void)
 	char words[32];
 
 	if (pe_boot_arg_string("alloc_fail", words, sizeof(words)) && !alloc_fail_arm(words, TASK_NULL)) {
-		kprintf("alloc_fail=%s: not SITE/N with a site of page, zone, kmem, table\n", words);
+		kprintf("alloc_fail=%s: not SITE/N[/COUNT] with a site of page, zone, kmem, table\n", words);
 	}
 }
 
@@ -117,10 +133,11 @@ alloc_fail_now(enum alloc_fail_site site)
 	if (os_likely(task == 0) || os_atomic_load(&armed_site, relaxed) != site || !counts_here(task)) {
 		return false;
 	}
-	if (os_atomic_inc(&seen_count, relaxed) != os_atomic_load(&armed_at, relaxed)) {
-		return false;
+	if (os_atomic_inc(&seen_count, relaxed) - os_atomic_load(&armed_at, relaxed) >=
+	    os_atomic_load(&armed_count, relaxed)) {
+		return false; /* before them, which wraps, or behind */
 	}
-	os_atomic_store(&failed_count, 1, relaxed);
+	os_atomic_inc(&failed_count, relaxed);
 	return true;
 }
 

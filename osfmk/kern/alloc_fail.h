@@ -1,9 +1,11 @@
 /*
- * Memory exhaustion on purpose (debug builds): the Nth allocation of a kind fails.
+ * Memory exhaustion on purpose (debug builds): the Nth allocation of a kind fails, or COUNT of them from the Nth on.
  *
- * Armed by the boot argument alloc_fail=SITE/N, which counts what every user task's system calls and faults
+ * Armed by the boot argument alloc_fail=SITE/N[/COUNT], which counts what every user task's system calls and faults
  * allocate, or by a program that writes the same words to the sysctl debug.alloc_fail, for what it allocates itself
  * from then on. Allocations of kernel threads and interrupts never fail. Once it has fired, nothing fails any more.
+ *
+ * A call that waits for memory (vm_shortage_retry) does not give up for one failure; four in a row are what it takes.
  */
 #pragma once
 
@@ -22,10 +24,10 @@ enum alloc_fail_site {
 /* After the boot arguments can be read. */
 void alloc_fail_init(void);
 
-/* "SITE/N", or "off". False: no such site, or no number. */
+/* "SITE/N", "SITE/N/COUNT", or "off". False: no such site, or no number. */
 OS_WARN_RESULT bool alloc_fail_arm(const char *words, task_t task);
 
-/* Allocations at the armed site since it was armed, and how many of them failed (0 or 1). */
+/* Allocations at the armed site since it was armed, and how many of them failed. */
 void alloc_fail_result(uint64_t *seen, uint64_t *failed);
 
 #if MACH_ASSERT

@@ -1,9 +1,10 @@
 /*
  * Memory exhausted at each allocation in turn.
  *
- * A debug kernel makes the Nth allocation of a kind that this task causes fail (the sysctl debug.alloc_fail). Each
- * piece of work below is done with N = 1, 2, ... until none failed: every call must succeed or give the error that is
- * documented for a shortage, and afterwards the kernel holds as many objects of every kind as before.
+ * A debug kernel makes the Nth allocation of a kind that this task causes fail (the sysctl debug.alloc_fail), or several
+ * from the Nth on. Each piece of work below is done with N = 1, 2, ... until none failed: every call must succeed or give
+ * the error that is documented for a shortage, and afterwards the kernel holds as many objects of every kind as before. A
+ * call that waits for memory survives one failure; several in a row show what it does when it gives up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,11 +33,11 @@
 static const char *const sites[] = { "page", "zone", "kmem", "table" };
 
 static bool
-arm(const char *site, unsigned n)
+arm(const char *site, unsigned n, unsigned count)
 {
 	char words[32];
 
-	snprintf(words, sizeof(words), "%s/%u", site, n);
+	snprintf(words, sizeof(words), "%s/%u/%u", site, n, count);
 	return sysctlbyname("debug.alloc_fail", NULL, NULL, words, strlen(words)) == 0;
 }
 
@@ -68,8 +69,9 @@ ok_kr(const char *what, kern_return_t kr)
 	case MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL:
 	case MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_KERNEL:
 	case MACH_SEND_INVALID_MEMORY:
-	case MACH_MSG_VM_KERNEL: /* memory in a message could not be copied */
-	case MIG_SERVER_DIED:    /* there was no memory for the answer */
+	case MACH_MSG_VM_KERNEL:    /* memory in a message could not be copied */
+	case MIG_SERVER_DIED:       /* there was no memory for the answer */
+	case MACH_RCV_INVALID_NAME: /* nor for a port to receive it by */
 		return false;
 	default:
 		printf("# %s answers %#x\n", what, kr);
@@ -377,7 +379,11 @@ grown_for_good(const struct zone_use *before)
 struct exhaust {
 	const struct work *work;
 	const char *site;
+	unsigned count; /* failures in a row */
 };
+
+/* More than a call that waits for memory takes before it gives up. */
+#define MANY 6
 
 /* In a child, with whose end goes what a call has made whose answer did not arrive. */
 static int
@@ -387,7 +393,7 @@ exhaust_child(void *arg)
 	unsigned n;
 
 	for (n = 1; n < N_MAX; n++) {
-		EXPECT(arm(e->site, n));
+		EXPECT(arm(e->site, n, e->count));
 		e->work->fn();
 		if (!disarm()) {
 			break;
@@ -397,6 +403,8 @@ exhaust_child(void *arg)
 	return 0;
 }
 
+#define RUNS (SLACK + 1) /* a leak of one element for one failure is more than the slack */
+
 /* A leak grows every time. What is kept for the next time, like the kernel's stacks of CPUs, does not. */
 #define GROWTHS 4
 
@@ -404,13 +412,14 @@ static void
 exhaust(const struct work *work, const char *site)
 {
 	static struct zone_use before[ZONES];
-	struct exhaust e = { work, site };
+	struct exhaust e = { work, site, MANY };
 	const char *zone = NULL;
 
 	EXPECT_EQ(ktap_in_child(exhaust_child, &e), 0); /* what is kept for the next time is there now */
 	for (unsigned growth = 0; growth < GROWTHS; growth++) {
 		zones_in_use(before);
-		for (unsigned i = 0; i < 3; i++) {
+		for (unsigned i = 0; i < RUNS; i++) {
+			e.count = i % 3 == 0 ? 1 : MANY;
 			EXPECT_EQ(ktap_in_child(exhaust_child, &e), 0);
 		}
 		zone = grown_for_good(before);
@@ -425,7 +434,7 @@ exhaust(const struct work *work, const char *site)
 static bool
 can_arm(void)
 {
-	if (arm("page", 1000000)) {
+	if (arm("page", 1000000, 1)) {
 		disarm();
 		return true;
 	}
@@ -467,7 +476,8 @@ TEST(every_page_table_fails_once)
 
 TEST(bad_words_are_refused)
 {
-	static const char *const bad[] = { "page", "page/", "page/0", "page/x", "pages/1", "", "zone/-1" };
+	static const char *const bad[] = { "page", "page/", "page/0", "page/x", "pages/1", "", "zone/-1",
+		"page/1/", "page/1/0", "page/1/x", "page/1/1/1", "page/1x" };
 
 	if (!can_arm()) {
 		return;
