@@ -376,6 +376,7 @@ struct ipc_port_remains {
 	struct mq_node *messages;
 	ipc_port_t nsrequest;
 	void *timer;
+	bool requests; /* dead-name requests are registered; of a dead port none will be */
 };
 
 /* Dead-name requests fire one by one: each is embedded in an entry that its space may be about to free. */
@@ -420,6 +421,7 @@ ipc_port_kill_locked(ipc_port_t port, struct ipc_port_remains *remains) REQUIRES
 	}
 	ipc_wait_wake_all_locked(&port->ip_waiters, THREAD_RESTART);
 	ipc_wait_wake_all_locked(&port->ip_senders, THREAD_RESTART);
+	remains->requests = !list_empty(&port->ip_requests);
 	remains->nsrequest = port->ip_nsrequest;
 	port->ip_nsrequest = IP_NULL;
 }
@@ -445,7 +447,9 @@ ipc_port_destroy(ipc_port_t port)
 	ipc_port_kill_locked(port, &remains);
 	lck_spin_unlock(&port->ip_lock);
 
-	ipc_port_fire_requests(port);
+	if (remains.requests) {
+		ipc_port_fire_requests(port);
+	}
 	for (struct mq_node *node = remains.messages, *next; node != NULL; node = next) {
 		next = node->next;
 		ipc_kmsg_destroy(ikm_of_node(node));

@@ -19,6 +19,9 @@
  * together. Letters: (a) atomic, (p) port lock, (c) constant after creation,
  * (s) changes with the lock of the receiver's space and ip_lock both held; either suffices to read.
  *
+ * The life of a port costs the space's lock once for each call that makes, names or destroys it, and its own at the end:
+ * to look for its sets, to die, and once more only if somebody asked to hear of it.
+ *
  * The first line is what senders touch; the second is the receiver's.
  */
 #pragma once

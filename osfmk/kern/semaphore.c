@@ -2,7 +2,8 @@
  * Counting semaphores and their traps: <kern/semaphore.h> has the rules.
  *
  * A signal finds a waiter or raises the count; a wait lowers the count or joins the waiters: both under the
- * lock of the wait queue, which is all that a signal and a wait of one semaphore share. A wait made by a trap
+ * lock of the wait queue, which is all that a signal and a wait of one semaphore share: one lock an operation, so four
+ * in a round trip of two threads that signal and wait each. A wait made by a trap
  * blocks in a continuation and holds no kernel stack. The combined trap gives the CPU straight to the thread
  * it wakes.
  */
