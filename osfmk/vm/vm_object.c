@@ -249,18 +249,24 @@ vm_object_remove_range(vm_object_t object, uint64_t *at, uint64_t end, bool mapp
 	{
 		vm_page_t page = slot_empty(slot);
 
+		if (page == NULL) {
+			continue;
+		}
 		if (os_unlikely(vm_page_is_compressed(page))) {
 			vm_compressor_release(page);
-		} else if (page != NULL) {
-			if (os_unlikely(mapped && vm_page_is_shared(page))) {
+			continue;
+		}
+		if (os_unlikely(vm_page_is_shared(page))) {
+			if (mapped) {
 				*at = slot_index(slot, index) + 1;
 				return page;
 			}
-			if (vm_page_unref(page)) {
-				page->vmp_next = *dead;
-				*dead = page;
+			if (!vm_page_unref(page)) {
+				continue;
 			}
 		}
+		page->vmp_next = *dead;
+		*dead = page;
 	}
 	*at = end;
 	return NULL;

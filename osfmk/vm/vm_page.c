@@ -373,20 +373,6 @@ vm_page_ref(vm_page_t page)
 	os_atomic_inc(&page->vmp_refs, relaxed);
 }
 
-bool
-vm_page_unref(vm_page_t page)
-{
-	/*
-	 * A count of 1 is ours and cannot grow: it is only raised under the lock of a slot that holds the
-	 * page, and ours was the last.
-	 */
-	if (os_likely(!vm_page_is_shared(page))) {
-		return true;
-	}
-	/* acq_rel: what other holders did with the page is before its next life. */
-	return os_atomic_dec(&page->vmp_refs, acq_rel) == 0;
-}
-
 /* Takes [start, end) out of the extents. Boot only. */
 static void
 extents_exclude(pmap_paddr_t start, pmap_paddr_t end) REQUIRES(vm_page_pool_lock)

@@ -121,14 +121,23 @@ void vm_page_cpu_drain(void);
 
 /* One object slot more or less holds the page; drop frees it with the last one. */
 void vm_page_ref(vm_page_t page);
-bool vm_page_unref(vm_page_t page); /* true: that was the last, the page is now the caller's to release */
-
 /* Does anybody else hold a page that the caller holds? Under the lock of its slot a no is lasting; a yes never is. */
 OS_INLINE bool
 vm_page_is_shared(vm_page_t page)
 {
 	/* acquire: what other holders did with the page is over; pairs with vm_page_unref. */
 	return os_atomic_load(&page->vmp_refs, acquire) != 1;
+}
+
+/*
+ * True: that was the last, the page is now the caller's to release. A count of 1 is the caller's and cannot grow: it is
+ * only raised under the lock of a slot that holds the page.
+ */
+OS_INLINE bool
+vm_page_unref(vm_page_t page)
+{
+	/* acq_rel: what other holders did with the page is before its next life. */
+	return os_likely(!vm_page_is_shared(page)) || os_atomic_dec(&page->vmp_refs, acq_rel) == 0;
 }
 
 /* RAM that boot used and nobody needs any more (ramdisk, device tree): whole pages inside the range. */
