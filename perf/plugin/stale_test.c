@@ -18,8 +18,8 @@
 #define TLBI_ALL   0xd5088320U /* vae1is, x0 */
 #define TLBI_RANGE 0xd5088220U /* rvae1is, x0 */
 #define LEAVES     5           /* page at which the last table itself is mapped */
-#define PROGRAM    VA(6)
-#define KERNEL     (~0ULL << 47 | VA(7))
+#define IN_PROGRAM VA(6)
+#define IN_KERNEL  (~0ULL << 47 | VA(7))
 #define THREAD(n)  ((n) * 0x1000ULL)
 
 static uint64_t memory[3 * 2048];
@@ -49,7 +49,7 @@ static void
 put(unsigned cpu, unsigned page, uint64_t descriptor)
 {
 	*pte(page) = descriptor;
-	stale_access(&s, cpu, VA(LEAVES) + page * sizeof(uint64_t), true, KERNEL);
+	stale_access(&s, cpu, VA(LEAVES) + page * sizeof(uint64_t), true, IN_KERNEL);
 }
 
 static void
@@ -93,22 +93,22 @@ debts(void)
 	put(0, 3, 0);
 	stale_fault(&s, 1, VA(3), false, 1);
 	for (unsigned i = 0; i < 2 * STALE_GRACE; i++) {
-		stale_block(&s, 1, KERNEL);
+		stale_block(&s, 1, IN_KERNEL);
 	}
-	stale_block(&s, 1, PROGRAM);
+	stale_block(&s, 1, IN_PROGRAM);
 	tlbi(0, TLBI_ALL, 3, 1);
 	finish(0, 0);
 
 	start(); /* the debtor is back in its program first */
 	put(0, 3, 0);
 	stale_fault(&s, 1, VA(3), false, 1);
-	stale_block(&s, 0, PROGRAM);
+	stale_block(&s, 0, IN_PROGRAM);
 	tlbi(0, TLBI_ALL, 3, 1);
 	finish(1, STALE_UNMAPPED);
 
 	start(); /* and only then is it used */
 	put(0, 3, 0);
-	stale_block(&s, 0, PROGRAM);
+	stale_block(&s, 0, IN_PROGRAM);
 	stale_fault(&s, 1, VA(3), false, 1);
 	CHECK(stale_settle(&s, false) == 1);
 	finish(1, STALE_UNMAPPED);
@@ -117,10 +117,10 @@ debts(void)
 	put(0, 3, 0);
 	stale_fault(&s, 1, VA(3), false, 1);
 	for (unsigned i = 0; i < STALE_GRACE; i++) {
-		stale_block(&s, 0, KERNEL);
+		stale_block(&s, 0, IN_KERNEL);
 	}
 	CHECK(stale_settle(&s, false) == 0);
-	stale_block(&s, 0, KERNEL);
+	stale_block(&s, 0, IN_KERNEL);
 	CHECK(stale_settle(&s, false) == 1);
 	finish(1, STALE_UNMAPPED);
 
@@ -149,7 +149,7 @@ debts(void)
 	start(); /* threads are told apart, however many there are */
 	for (unsigned i = 0; i < 10000; i++) {
 		run(1, THREAD(100 + i));
-		stale_block(&s, 1, PROGRAM);
+		stale_block(&s, 1, IN_PROGRAM);
 	}
 	put(0, 3, 0);
 	stale_access(&s, 1, VA(3), false, 1);
