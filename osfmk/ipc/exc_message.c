@@ -100,7 +100,8 @@ exc_wait(thread_t self)
 		}
 		disable_preemption(); /* which would clear the continuation */
 		exc_wait_prepare(self, reply);
-		wait_prepare(self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c; preemption stays off */
+		wait_prepare(
+		    self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c; preemption stays off */
 		enable_preemption();
 		rpc_push_waiting(self);
 		if (mq_wait(&reply->ip_mqueue, self)) {
