@@ -23,6 +23,7 @@ struct ipc_right_remains {
 	ipc_port_t send;       /* send right to release */
 	ipc_port_t sonce;      /* send-once right to release */
 	ipc_port_t receive;    /* receive right to destroy */
+	ipc_port_t moved;      /* port that left with its receive right: out of the space's sets */
 	ipc_pset_t pset;       /* set to destroy */
 	ipc_port_t deleted;    /* where to tell that the name was deleted */
 	ipc_port_t dead;       /* where to tell that the name is dead */
@@ -37,6 +38,9 @@ ipc_right_release_remains(struct ipc_right_remains *r)
 {
 	if (r->receive != IP_NULL) {
 		ipc_port_destroy(r->receive);
+	}
+	if (os_unlikely(r->moved != IP_NULL)) {
+		(void)ipc_pset_remove_from_all(r->moved);
 	}
 	ipc_port_release_send(r->send);
 	ipc_port_release_sonce(r->sonce);
@@ -374,6 +378,7 @@ ipc_right_move_receive_locked(ipc_space_t space, ipc_entry_t entry, uint64_t wor
 	os_atomic_and(&port->ip_rights, IP_MSCOUNT - 1, relaxed); /* the make-send count restarts */
 	ipc_port_evict_locked(port);
 	lck_spin_unlock(&port->ip_lock);
+	r->moved = mq_in_set(&port->ip_mqueue) ? port : IP_NULL; /* nobody can add it any more */
 	*out = port;
 	return KERN_SUCCESS;
 }

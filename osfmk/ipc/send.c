@@ -18,7 +18,7 @@
 #include <kern/smr.h>
 #include <kern/thread.h>
 
-/* A message was pushed while receivers were on the list, or on a member of sets. */
+/* A message was pushed while receivers were on the list, or on a member of sets. In the SMR section of the push. */
 static OS_NOINLINE void
 ipc_mqueue_attend(ipc_port_t port, enum mq_result result)
 {
@@ -30,15 +30,14 @@ ipc_mqueue_attend(ipc_port_t port, enum mq_result result)
 		ipc_port_check_room(port);
 	}
 	if (result == MQ_POST || (mq_count(&port->ip_mqueue) != 0 && mq_in_set(&port->ip_mqueue))) {
-		smr_enter_nopreempt();
 		ipc_pset_post(port);
-		smr_leave_nopreempt();
 	}
 }
 
 /*
  * One try. Preemption is off from the moment a receiver is taken out of the word until it is claimed or given
- * up (rule I5). A receiver that cannot take the message costs another round.
+ * up (rule I5). A receiver that cannot take the message costs another round. The port's reference goes with the
+ * message: once that can be seen, only the SMR section keeps the port for ipc_mqueue_attend.
  */
 static enum mq_result
 ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot)
@@ -46,7 +45,7 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 	enum mq_result result;
 	void *receiver = NULL;
 
-	disable_preemption();
+	smr_enter();
 	for (;;) {
 		result = mq_send(&port->ip_mqueue, &kmsg->ikm_link, limit, *slot, &receiver);
 		if (result != MQ_RECEIVER) {
@@ -67,7 +66,7 @@ ipc_mqueue_try_send(ipc_port_t port, ipc_kmsg_t kmsg, uint32_t limit, bool *slot
 	if (os_unlikely(result == MQ_DISPATCH || result == MQ_POST)) {
 		ipc_mqueue_attend(port, result);
 	}
-	enable_preemption();
+	smr_leave();
 	return result;
 }
 

@@ -270,6 +270,39 @@ TEST(a_receive_right_can_move_and_return)
 	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_SUCCESS);
 }
 
+TEST(a_receive_right_that_moves_leaves_its_sets)
+{
+	mach_port_t port = receive_right(), carrier = receive_right(), set;
+	mach_port_name_array_t members = NULL;
+	mach_msg_type_number_t count = 1;
+	struct message simple;
+	struct port_message m = {
+		.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+		    .msgh_size = sizeof(m) - sizeof(m.trailer),
+		    .msgh_remote_port = carrier },
+		.body = { 1 },
+		.port = { .name = port,
+		    .disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
+		    .type = MACH_MSG_PORT_DESCRIPTOR },
+	};
+
+	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_insert_member(SELF, port, set), KERN_SUCCESS);
+	add_send_right(port);
+	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(mach_port_get_set_status(SELF, set, &members, &count), KERN_SUCCESS);
+	EXPECT_EQ(count, 0);
+	EXPECT_EQ(send_simple(port, MACH_MSG_TYPE_COPY_SEND, 78, 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(next_id(set, &simple), 0); /* whose it was sees nothing of what comes now */
+	EXPECT_EQ(receive_into(carrier, &m, sizeof(m), 0), MACH_MSG_SUCCESS);
+	EXPECT_EQ(next_id(set, &simple), 0);
+	EXPECT_EQ(mach_port_insert_member(SELF, port, set), KERN_SUCCESS);
+	EXPECT_EQ(next_id(set, &simple), 78);
+	EXPECT_EQ(mach_port_destroy(SELF, set), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destroy(SELF, carrier), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_SUCCESS);
+}
+
 TEST(a_failed_send_gives_everything_back)
 {
 	mach_port_t port = receive_right(), carried = receive_right();
