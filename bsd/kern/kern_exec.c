@@ -384,7 +384,6 @@ exec_begin(struct proc *p, thread_t thread, const struct exec_image *image, cons
 {
 	filedesc_close(&p->p_fd, false);
 	sigacts_exec(p);
-	workq_leave(p);
 	p->p_pthread = (struct pthread_registration){ 0 };
 	p->p_stack_top = image->ei_stack_top;
 	os_atomic_or(&p->p_flag, P_EXEC, relaxed);
@@ -397,8 +396,10 @@ static void
 exec_replace(struct exec_image *image, const struct exec_args *args)
 {
 	struct proc *p = current_proc();
-	vm_map_t old = task_swap_map(p->p_task, current_thread(), image->ei_map);
+	vm_map_t old;
 
+	workq_leave(p); /* whoever made a thread for it used the old address space */
+	old = task_swap_map(p->p_task, current_thread(), image->ei_map);
 	image->ei_map = VM_MAP_NULL;
 	vm_map_deallocate(old);
 	exec_begin(p, current_thread(), image, args);

@@ -21,7 +21,9 @@
  * with all other registers 0.
  *
  * Locks: wq_lock of a queue, then service_lock; both spin. Letters: (c) constant, (q) wq_lock, (s) service_lock, (o)
- * the thread itself, (a) atomic. A queue lives as long as its process has it, or the service thread looks at it.
+ * the thread itself, (a) atomic. A queue lives as long as its process has it, or the service thread looks at it. While
+ * it makes a thread it works on the process's address space, without being one of its threads: the end of the process,
+ * and exec, wait for that (wq_growing).
  */
 #include <bsd/kern/pthread_workq.h>
 
@@ -39,6 +41,7 @@
 #include <kern/task.h>
 #include <kern/upcalls.h>
 #include <kern/wait.h>
+#include <kern/waitq.h>
 #include <kern/zalloc.h>
 #include <mach/vm_statistics.h>
 #include <string.h>
@@ -115,6 +118,7 @@ struct workq {
 	task_t wq_task;                            /* (c) referenced */
 	bool wq_dead;                              /* (q) the process is done with it */
 	uint32_t wq_count;                         /* (q) threads, those under construction too */
+	uint32_t wq_growing;                       /* (q) those under construction */
 	struct list_node wq_busy;                  /* (q) */
 	struct list_node wq_parked;                /* (q) the last one that parked first */
 	uint32_t wq_requests[THREAD_QOS_COUNT];    /* (q) */
@@ -380,6 +384,27 @@ unpark_locked(struct workq *wq, struct workq_job job) REQUIRES(wq->wq_lock)
 
 static void workq_starves(struct workq *wq);
 
+/* A thread that is counted already. False: it could not be made; *starved: its request is there again. */
+static bool
+workq_add_thread(struct workq *wq, struct workq_job job, bool *starved)
+{
+	bool made = workq_grow(wq, job), left;
+
+	lck_spin_lock(&wq->wq_lock);
+	wq->wq_growing--;
+	left = wq->wq_dead;
+	if (!made) {
+		wq->wq_count--;
+		put_back_locked(wq, job);
+		*starved = !left;
+	}
+	lck_spin_unlock(&wq->wq_lock);
+	if (left) {
+		thread_wakeup(&wq->wq_growing);
+	}
+	return made;
+}
+
 /* Answers all requests that may be answered now. May block. */
 static void
 workq_serve(struct workq *wq)
@@ -397,6 +422,7 @@ workq_serve(struct workq *wq)
 			}
 			if (wq->wq_count < WORKQ_THREADS_MAX) {
 				wq->wq_count++;
+				wq->wq_growing++;
 				grown = true;
 			} else {
 				put_back_locked(wq, job);
@@ -405,12 +431,7 @@ workq_serve(struct workq *wq)
 		}
 		starved = !wq->wq_dead && has_requests_locked(wq);
 		lck_spin_unlock(&wq->wq_lock);
-		if (grown && !workq_grow(wq, job)) {
-			lck_spin_lock(&wq->wq_lock);
-			wq->wq_count--;
-			put_back_locked(wq, job);
-			starved = !wq->wq_dead;
-			lck_spin_unlock(&wq->wq_lock);
+		if (grown && !workq_add_thread(wq, job, &starved)) {
 			break;
 		}
 	}
@@ -646,6 +667,28 @@ sys_workq_open(void)
 	return (sysret_t){ 0 };
 }
 
+/* From now on nobody makes a thread for the queue. */
+static void
+workq_kill(struct workq *wq)
+{
+	uint32_t growing;
+
+	lck_spin_lock(&wq->wq_lock);
+	wq->wq_dead = true;
+	lck_spin_unlock(&wq->wq_lock);
+	do {
+		assert_wait(&wq->wq_growing, THREAD_UNINT);
+		lck_spin_lock(&wq->wq_lock);
+		growing = wq->wq_growing;
+		lck_spin_unlock(&wq->wq_lock);
+		if (growing != 0) {
+			(void)thread_block(THREAD_CONTINUE_NULL);
+		} else {
+			clear_wait_self();
+		}
+	} while (growing != 0);
+}
+
 void
 workq_leave(struct proc *p)
 {
@@ -659,9 +702,7 @@ workq_leave(struct proc *p)
 	if (uth != NULL && uth->uu_proc == p) {
 		workq_thread_exit(uth); /* exec by one of the pool: it is an ordinary thread now */
 	}
-	lck_spin_lock(&wq->wq_lock);
-	wq->wq_dead = true;
-	lck_spin_unlock(&wq->wq_lock);
+	workq_kill(wq);
 	workq_release(wq);
 }
 

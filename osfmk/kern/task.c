@@ -171,6 +171,9 @@ task_add_thread(task_t task, thread_t thread)
 		kr = debug_inherit(thread, task);
 	}
 	if (kr == KERN_SUCCESS) {
+		if (task != kernel_task) {
+			thread->pmap = vm_map_pmap(task->map); /* exec may have replaced the map */
+		}
 		list_push_back(&task->threads, &thread->task_link);
 		task->thread_count++;
 		if (task->usage_wanted) {
@@ -407,7 +410,7 @@ task_halt_other_threads(task_t task)
 			kr = KERN_ABORTED;
 		}
 	}
-	task->halting = false;
+	task->halting = kr == KERN_SUCCESS; /* until task_swap_map */
 	lck_mtx_unlock(&task->lock);
 	return kr;
 }
@@ -534,8 +537,10 @@ task_resume_token(task_t task)
 struct vm_map *
 task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 {
-	struct vm_map *old = task->map;
+	struct vm_map *old;
 
+	lck_mtx_lock(&task->lock); /* others take references to the map */
+	old = task->map;
 	disable_preemption();
 	task->map = map;
 	thread->pmap = vm_map_pmap(map);
@@ -543,8 +548,8 @@ task_swap_map(task_t task, thread_t thread, struct vm_map *map)
 		pmap_switch(thread->pmap);
 	}
 	enable_preemption();
-	lck_mtx_lock(&task->lock);
 	debug_reset_task(task); /* its addresses were the old map's */
+	task->halting = false;
 	lck_mtx_unlock(&task->lock);
 	exc_actions_thread_exec(thread);
 	ipc_thread_begins_program(thread);

@@ -71,8 +71,8 @@ kern_return_t task_create_with_map(task_t parent, struct vm_map *map, task_t *ta
 kern_return_t task_terminate_internal(task_t task);
 
 /*
- * For exec and exit, by a thread of the task: all its other threads die and are waited for, and no new ones
- * are made meanwhile. KERN_FAILURE if another thread is already doing it, KERN_ABORTED if this one must die.
+ * For exec, by a thread of the task: all its other threads die and are waited for, and no new ones are made until
+ * task_swap_map. KERN_FAILURE if another thread is already doing it, KERN_ABORTED if this one must die.
  */
 kern_return_t task_halt_other_threads(task_t task);
 
@@ -108,7 +108,7 @@ struct task_list {
 kern_return_t task_list_take(struct task_list *list);
 void task_list_release(struct task_list *list);
 
-/* Replaces the address space (exec), which `task` must be the only user of; returns the old map. */
+/* Replaces the address space (exec) after task_halt_other_threads; returns the old map with the task's reference. */
 struct vm_map *task_swap_map(task_t task, thread_t thread, struct vm_map *map);
 
 /* For thread.c. A new thread joins: KERN_TERMINATED when the task takes no more; KERN_RESOURCE_SHORTAGE. */

@@ -35,7 +35,7 @@ static void
 thread_init_fields(thread_t thread, task_t task, enum sched_mode mode, int pri)
 {
 	thread->task = task;
-	thread->pmap = task != TASK_NULL && task->map != NULL ? vm_map_pmap(task->map) : kernel_pmap;
+	thread->pmap = kernel_pmap; /* a program's: when it joins the task */
 	runq_entry_init(&thread->runq_entry);
 	thread_sched_init(thread, mode, pri, task == kernel_task);
 	thread->bound_cpu = THREAD_CPU_ANY;

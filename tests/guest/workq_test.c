@@ -295,3 +295,37 @@ TEST(wrong_requests)
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(ktap_in_child(never_opened, NULL), 0);
 }
+
+static void
+block_a_while(void *arg)
+{
+	(void)arg;
+	usleep(1000000);
+}
+
+/* Each item blocks, so the kernel makes thread after thread; the process goes before it is done. */
+static int
+leave_growing_pool(void *arg)
+{
+	unsigned round = *(unsigned *)arg;
+	pthread_workqueue_t queue = queue_of(WORKQ_DEFAULT_PRIOQUEUE, 0);
+
+	for (unsigned i = 0; i < 60; i++) {
+		if (pthread_workqueue_additem_np(queue, block_a_while, NULL) != 0) {
+			return 1;
+		}
+	}
+	usleep(round * 300);
+	if (round % 2 != 0) {
+		execl("/bin/true", "true", NULL);
+		return 2;
+	}
+	return 0;
+}
+
+TEST(a_process_may_end_while_its_pool_grows)
+{
+	for (unsigned round = 0; round < 40; round++) {
+		REQUIRE(EXPECT_EQ(ktap_in_child(leave_growing_pool, &round), 0));
+	}
+}
