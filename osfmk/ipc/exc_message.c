@@ -98,11 +98,10 @@ exc_wait(thread_t self)
 			ipc_push_done(self);
 			exc_answer_take(self, ikm_of_node(node));
 		}
-		disable_preemption(); /* which would clear the continuation */
+		disable_preemption(); /* for the continuation */
 		exc_wait_prepare(self, reply);
-		wait_prepare(
-		    self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c; preemption stays off */
-		enable_preemption();
+		wait_prepare(self, THREAD_ABORTSAFE, 0); /* [F1] of mach_msg_fastpath.c */
+		enable_preemption();                     /* it stays off for the wait */
 		rpc_push_waiting(self);
 		if (mq_wait(&reply->ip_mqueue, self)) {
 			thread_block_prepared();

@@ -263,9 +263,11 @@ kern_return_t thread_convert_thread_state(thread_t thread, int direction, int fl
 
 /* --- continuations --- */
 
+/* Before the thread's wait is opened; its own with preemption off, since a preemption would clear it. */
 OS_INLINE void
 thread_set_continuation(thread_t self, thread_continue_t continuation, void *param)
 {
+	assert(self != current_thread() || !preemption_enabled() || !ml_get_interrupts_enabled());
 	self->continuation = continuation;
 	self->parameter = param;
 }
