@@ -779,19 +779,6 @@ vm_map_enter_purgeable(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, 
 
 /* --- removing --- */
 
-/* The page before object page `at`, taken out, and maybe some from there on are others' as well. */
-static OS_NOINLINE void
-entry_unmap_shared(
-    vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t at, vm_page_t shared, vm_page_t *dead)
-{
-	uint64_t end = vme_object_page(entry->vme_bias, entry->vme_end);
-
-	vm_object_quiesce(object, at, end);
-	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
-	vm_object_release_page(shared);
-	(void)vm_object_remove_range(object, &at, end, false, dead);
-}
-
 /*
  * The translations of an entry that is DEAD go ([M2] included). Pages that only it can reach leave the object for *dead;
  * a copy or sharer elsewhere keeps what it sees.
@@ -800,20 +787,18 @@ static void
 entry_unmap(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
 {
 	uint64_t at = vme_object_page(entry->vme_bias, entry->vme_start), end = at + vme_npages(entry);
-	vm_page_t shared;
+	bool alone = os_atomic_load(&object->vo_refs, acquire) == 1 ||
+		     !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED));
+	vm_page_t shared = alone ? vm_object_remove_range(object, &at, end, true, dead) : NULL;
 
-	if (os_atomic_load(&object->vo_refs, acquire) != 1 &&
-	    (entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED))) {
+	if (os_unlikely(!alone || shared != NULL)) {
 		vm_object_quiesce(object, at, end);
-		pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
-		return;
-	}
-	shared = vm_object_remove_range(object, &at, end, true, dead);
-	if (os_unlikely(shared != NULL)) {
-		entry_unmap_shared(map, entry, object, at, shared, dead);
-		return;
 	}
 	pmap_remove(map->vmm_pmap, entry->vme_start, entry->vme_end);
+	if (os_unlikely(shared != NULL)) {
+		vm_object_release_page(shared);
+		(void)vm_object_remove_range(object, &at, end, false, dead);
+	}
 }
 
 /* Marks the entries of a locked range DEAD and chains them; true when any of them has an object. */
