@@ -47,6 +47,19 @@ add_send_right(mach_port_t port)
 	EXPECT_EQ(mach_port_insert_right(SELF, port, port, MACH_MSG_TYPE_MAKE_SEND), KERN_SUCCESS);
 }
 
+/* To be sent to `dest` by a right of the kind `to`, with one right in its body. */
+static struct port_message
+carrying(mach_port_t dest, mach_msg_type_name_t to, mach_port_t name, mach_msg_type_name_t disposition)
+{
+	return (struct port_message){
+		.head = { .msgh_bits = MACH_MSGH_BITS(to, 0) | MACH_MSGH_BITS_COMPLEX,
+		    .msgh_size = sizeof(struct port_message) - sizeof(mach_msg_max_trailer_t),
+		    .msgh_remote_port = dest },
+		.body = { 1 },
+		.port = { .name = name, .disposition = disposition, .type = MACH_MSG_PORT_DESCRIPTOR },
+	};
+}
+
 static mach_port_urefs_t
 refs_of(mach_port_t port, mach_port_right_t right)
 {
@@ -234,15 +247,7 @@ TEST(an_unused_send_once_right_says_so)
 TEST(a_receive_right_can_move_and_return)
 {
 	mach_port_t port = receive_right(), carrier = receive_right(), moved;
-	struct port_message m = {
-		.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-		    .msgh_size = sizeof(m) - sizeof(m.trailer),
-		    .msgh_remote_port = carrier },
-		.body = { 1 },
-		.port = { .name = port,
-		    .disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
-		    .type = MACH_MSG_PORT_DESCRIPTOR },
-	};
+	struct port_message m = carrying(carrier, MACH_MSG_TYPE_MAKE_SEND, port, MACH_MSG_TYPE_MOVE_RECEIVE);
 	struct message simple;
 
 	add_send_right(port);
@@ -257,14 +262,7 @@ TEST(a_receive_right_can_move_and_return)
 	EXPECT_EQ(next_id(port, &simple), 77); /* its queue came with it */
 
 	/* A right in a message to itself would never come out again: the message is destroyed. */
-	m.head.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX;
-	m.head.msgh_size = sizeof(m) - sizeof(m.trailer);
-	m.head.msgh_remote_port = carrier;
-	m.head.msgh_local_port = MACH_PORT_NULL;
-	m.body.msgh_descriptor_count = 1;
-	m.port = (mach_msg_port_descriptor_t){
-		.name = carrier, .disposition = MACH_MSG_TYPE_MOVE_RECEIVE, .type = MACH_MSG_PORT_DESCRIPTOR
-	};
+	m = carrying(carrier, MACH_MSG_TYPE_MAKE_SEND, carrier, MACH_MSG_TYPE_MOVE_RECEIVE);
 	EXPECT_EQ(mach_msg(&m.head, MACH_SEND_MSG, m.head.msgh_size, 0, 0, 0, 0), MACH_MSG_SUCCESS);
 	EXPECT_EQ(type_of(carrier), 0);
 	EXPECT_EQ(mach_port_destroy(SELF, port), KERN_SUCCESS);
@@ -276,15 +274,7 @@ TEST(a_receive_right_that_moves_leaves_its_sets)
 	mach_port_name_array_t members = NULL;
 	mach_msg_type_number_t count = 1;
 	struct message simple;
-	struct port_message m = {
-		.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-		    .msgh_size = sizeof(m) - sizeof(m.trailer),
-		    .msgh_remote_port = carrier },
-		.body = { 1 },
-		.port = { .name = port,
-		    .disposition = MACH_MSG_TYPE_MOVE_RECEIVE,
-		    .type = MACH_MSG_PORT_DESCRIPTOR },
-	};
+	struct port_message m = carrying(carrier, MACH_MSG_TYPE_MAKE_SEND, port, MACH_MSG_TYPE_MOVE_RECEIVE);
 
 	EXPECT_EQ(mach_port_allocate(SELF, MACH_PORT_RIGHT_PORT_SET, &set), KERN_SUCCESS);
 	EXPECT_EQ(mach_port_insert_member(SELF, port, set), KERN_SUCCESS);
@@ -306,15 +296,7 @@ TEST(a_receive_right_that_moves_leaves_its_sets)
 TEST(a_failed_send_gives_everything_back)
 {
 	mach_port_t port = receive_right(), carried = receive_right();
-	struct port_message m = {
-		.head = { .msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-		    .msgh_size = sizeof(m) - sizeof(m.trailer),
-		    .msgh_remote_port = port },
-		.body = { 1 },
-		.port = { .name = carried,
-		    .disposition = MACH_MSG_TYPE_MOVE_SEND,
-		    .type = MACH_MSG_PORT_DESCRIPTOR },
-	};
+	struct port_message m = carrying(port, MACH_MSG_TYPE_COPY_SEND, carried, MACH_MSG_TYPE_MOVE_SEND);
 
 	add_send_right(port);
 	add_send_right(carried);

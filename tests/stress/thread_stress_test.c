@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysctl.h>
 #include <sys/ulock.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -400,21 +399,12 @@ is_kept_by_cpus(const char *name)
 	return strcmp(name, "ipc messages") == 0 || strcmp(name, "pmap") == 0;
 }
 
-static uint64_t
-cpus(void)
-{
-	int count = 0;
-	size_t size = sizeof(count);
-
-	EXPECT_EQ(sysctlbyname("hw.ncpu", &count, &size, NULL, 0), 0);
-	return (uint64_t)count;
-}
-
 static bool
 is_more(const struct zones *now, const struct zones *before, unsigned zone)
 {
 	const char *name = now->names[zone].mzn_name;
-	uint64_t limit = before->in_use[zone] + (is_kept_by_cpus(name) ? cpus() : 0);
+	uint64_t limit =
+	    before->in_use[zone] + (is_kept_by_cpus(name) ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 0);
 
 	return !is_of_memory(name) && now->in_use[zone] > limit;
 }
