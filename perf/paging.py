@@ -5,10 +5,7 @@ Written to --out: paging.json, and a picture for each workload. Exit status: 0 a
 usage.
 """
 
-import json
 import os
-import subprocess
-import sys
 
 from x import build, setup, usage
 
@@ -57,20 +54,5 @@ def main(_verb, argv):
     args = _options().parse_args(argv)
     setup.need("build", "bench")
     program = os.path.join(build.build(args.variant, ["osfmk/vm/sim"], quiet=True), "page_sim")
-    chosen = ["--only", args.only] if args.only else []
-    try:
-        told, status = simulate.simulate(program, ["--seed", args.seed, *chosen])
-        if not told["outcomes"]:
-            known, _ = simulate.simulate(program, [])
-            usage.choice("workload", args.only, sorted(outcome["workload"] for outcome in known["outcomes"]))
-        os.makedirs(args.out, exist_ok=True)
-        with open(os.path.join(args.out, "paging.json"), "w", encoding="utf-8") as out:
-            json.dump(told, out, indent=1)
-        plots.save(args.out, plots.draw([_picture(outcome) for outcome in told["outcomes"]]))
-    except (simulate.SimError, plots.PlotError, OSError, subprocess.TimeoutExpired) as error:
-        sys.stderr.write(f"x paging: {error}\n")
-        return 1
-    print("\n".join(lines(told)))
-    print(f"written: {os.path.relpath(args.out)}/paging.json and {len(told['outcomes'])} pictures; "
-          f"{'all bounds kept' if status == 0 else 'a bound is BROKEN'}")
-    return status
+    return simulate.present("paging", "workload", args, program, [], [], lines,
+                            lambda told: [_picture(outcome) for outcome in told["outcomes"]])

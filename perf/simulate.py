@@ -146,24 +146,32 @@ def pictures(told):
     return [sketch for sketch in sketches if sketch]
 
 
+def present(verb, kind, args, program, arguments, few, describe, draw):
+    """Run `program`, and show what it tells of each `kind`: lines on the terminal by describe(told), VERB.json and the
+    pictures of draw(told) in args.out. With the arguments `few` the program names what there is. The exit status.
+    """
+    chosen = ["--only", args.only] if args.only else []
+    try:
+        told, status = simulate(program, ["--seed", args.seed, *arguments, *chosen])
+        if not told["outcomes"]:
+            known, _ = simulate(program, few)
+            usage.choice(kind, args.only, sorted({outcome[kind] for outcome in known["outcomes"]}))
+        os.makedirs(args.out, exist_ok=True)
+        with open(os.path.join(args.out, f"{verb}.json"), "w", encoding="utf-8") as out:
+            json.dump(told, out, indent=1)
+        sketches = draw(told)
+        plots.save(args.out, plots.draw(sketches))
+    except (SimError, plots.PlotError, OSError, subprocess.TimeoutExpired) as error:
+        sys.stderr.write(f"x {verb}: {error}\n")
+        return 1
+    print("\n".join(describe(told)))
+    print(f"written: {os.path.relpath(args.out)}/{verb}.json and {len(sketches)} pictures; "
+          f"{'all bounds kept' if status == 0 else 'a bound is BROKEN'}")
+    return status
+
+
 def main(_verb, argv):
     args = _options().parse_args(argv)
     setup.need("build", "bench")
     program = os.path.join(build.build(args.variant, ["osfmk/kern/sim"], quiet=True), "sched_sim")
-    chosen = ["--only", args.only] if args.only else []
-    try:
-        told, status = simulate(program, ["--cpus", args.cpus, "--seed", args.seed, *chosen])
-        if not told["outcomes"]:
-            known, _ = simulate(program, ["--cpus", "1"])
-            usage.choice("scenario", args.only, sorted({outcome["scenario"] for outcome in known["outcomes"]}))
-        os.makedirs(args.out, exist_ok=True)
-        with open(os.path.join(args.out, "sim.json"), "w", encoding="utf-8") as out:
-            json.dump(told, out, indent=1)
-        plots.save(args.out, plots.draw(pictures(told)))
-    except (SimError, plots.PlotError, OSError, subprocess.TimeoutExpired) as error:
-        sys.stderr.write(f"x sim: {error}\n")
-        return 1
-    print("\n".join(lines(told)))
-    print(f"written: {os.path.relpath(args.out)}/sim.json and {len(pictures(told))} pictures; "
-          f"{'all bounds kept' if status == 0 else 'a bound is BROKEN'}")
-    return status
+    return present("sim", "scenario", args, program, ["--cpus", args.cpus], ["--cpus", "1"], lines, pictures)

@@ -75,7 +75,7 @@ thread_number(struct stale_threads *t, uint64_t address)
 	return threads_add(t, address, 0);
 }
 
-/* --- */
+/* --- life --- */
 
 void
 stale_init(struct stale *s, unsigned cpus, walk_read_t read)
