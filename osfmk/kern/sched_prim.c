@@ -90,8 +90,8 @@ timer_program_no_later(processor_t processor, uint64_t deadline)
 }
 
 /*
- * A turn begins, or goes on after a preemption. pr_quantum_end is always right; the timer is set for it only while somebody waits, and may
- * stand at an earlier time than needed.
+ * A turn begins, or goes on after a preemption. pr_quantum_end is always right; the timer is set for it only while
+ * somebody waits, and may stand at an earlier time than needed.
  */
 static inline void
 quantum_begin(processor_t processor, thread_t thread)

@@ -65,9 +65,9 @@ kern_return_t thread_depress_abort(thread_t thread);
 /*
  * `thread` likes to be where the threads of its task with the same tag are; 0: wherever it was last. Each tag of a task has
  * a CPU; tags that follow each other have CPUs that do, so that a program with a tag for each of its working sets spreads
- * them. It is a liking: where that CPU has something as good to do the thread wakes elsewhere, and idle CPUs and the balance of
- * queues move it. The current thread goes there if that CPU runs something lower, others when they next wake. Neither
- * threads that it makes nor child processes have its tag.
+ * them. It is a liking: where that CPU has something as good to do the thread wakes elsewhere, and idle CPUs and the
+ * balance of queues move it. The current thread goes there if that CPU runs something lower, others when they next wake.
+ * Neither threads that it makes nor child processes have its tag.
  */
 void thread_set_affinity(thread_t thread, int tag);
 

@@ -22,8 +22,8 @@
  * just before it is needed; the limit is what leaves room to find out what is better. For anonymous memory alone the
  * compressor remembers when a page left; of a file's page nothing stays.
  *
- * How that compares to LRU, FIFO, second chance and the best there can be: vm_pageout.h has the figures, vm/sim/trace.c
- * the bounds that a test holds it to.
+ * How that compares to LRU, FIFO, second chance and the best there can be: vm_pageout.h has the figures,
+ * vm/sim/workload.c the bounds that a test holds it to.
  */
 #pragma once
 

@@ -119,8 +119,9 @@ void vm_page_release_list(vm_page_t first);
 /* This CPU goes: the free pages it keeps are the pool's. Interrupts masked. */
 void vm_page_cpu_drain(void);
 
-/* One object slot more or less holds the page; drop frees it with the last one. */
+/* One object slot more holds the page. */
 void vm_page_ref(vm_page_t page);
+
 /* Does anybody else hold a page that the caller holds? Under the lock of its slot a no is lasting; a yes never is. */
 OS_INLINE bool
 vm_page_is_shared(vm_page_t page)
@@ -130,7 +131,7 @@ vm_page_is_shared(vm_page_t page)
 }
 
 /*
- * True: that was the last, the page is now the caller's to release. A count of 1 is the caller's and cannot grow: it is
+ * One slot less. True: that was the last, the page is now the caller's to release. A count of 1 is the caller's and cannot grow: it is
  * only raised under the lock of a slot that holds the page.
  */
 OS_INLINE bool
