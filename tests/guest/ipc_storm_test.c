@@ -143,26 +143,24 @@ drop_returned(struct big_message *m)
 	mach_msg_destroy(&m->head);
 }
 
-/* What the message would have moved is still the sender's, unless the body was read already. */
-static void
+/*
+ * True if the message has gone, and with it what its body moved: to its receiver, who may be of this task and by now have
+ * the right under the name it had, or, given back, to its end. False: the destination is dead, nothing was taken.
+ */
+static bool
 send_message(struct big_message *m, mach_msg_option_t option)
 {
 	mach_msg_return_t mr =
 	    mach_msg(&m->head, MACH_SEND_MSG | MACH_SEND_TIMEOUT | option, m->head.msgh_size, 0, 0, 0, 0);
 
-	switch (mr) {
-	case MACH_SEND_TIMED_OUT:
-		atomic_fetch_add_explicit(&owed, 1, memory_order_relaxed);
+	if (mr == MACH_SEND_TIMED_OUT) {
 		drop_returned(m);
-		break;
-	case MACH_MSG_SUCCESS:
-	case MACH_SEND_INVALID_RIGHT: /* the header's rights were taken and are destroyed */
-		atomic_fetch_add_explicit(&owed, 1, memory_order_relaxed);
-		break;
-	default:
+	} else if (mr != MACH_MSG_SUCCESS) {
 		EXPECT_EQ(mr, MACH_SEND_INVALID_DEST);
-		break;
+		return false;
 	}
+	atomic_fetch_add_explicit(&owed, 1, memory_order_relaxed);
+	return true;
 }
 
 static void
@@ -183,21 +181,14 @@ send_simple(uint64_t *random)
 	address(&m, any_port(random));
 	m.head.msgh_size = (mach_msg_size_t)(sizeof(m.head) + next_random(random) % 65 * 4);
 	memset(m.words, 0x5a, sizeof(m.words));
-	send_message(&m, 0);
+	(void)send_message(&m, 0);
 }
 
-/* Rights and memory of the sender's that a send which never looked at the body leaves behind. */
+/* A receive right that nobody else has, so that it must be there. */
 static void
-drop_unsent(mach_port_t port, void *memory, vm_size_t size)
+kill_own(mach_port_t port)
 {
-	mach_port_type_t type = 0;
-
-	if (mach_port_type(SELF, port, &type) == KERN_SUCCESS && (type & MACH_PORT_TYPE_RECEIVE)) {
-		EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
-	}
-	if (memory != NULL) {
-		EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)memory, size), KERN_SUCCESS);
-	}
+	EXPECT_EQ(mach_port_mod_refs(SELF, port, MACH_PORT_RIGHT_RECEIVE, -1), KERN_SUCCESS);
 }
 
 /* A receive right with a message inside, a copied send right, memory. */
@@ -207,7 +198,6 @@ send_rich(uint64_t *random)
 	vm_size_t size = next_random(random) % 2 ? 49152 : 200;
 	mach_port_t inner = port_with_message(), to = any_port(random);
 	struct big_message m;
-	mach_msg_return_t mr;
 	void *memory, *at;
 
 	address(&m, to);
@@ -218,15 +208,10 @@ send_rich(uint64_t *random)
 	memory = ((mach_msg_ool_descriptor_t *)at - 1)->address;
 	at = add_port(at, ledger, MACH_MSG_TYPE_MAKE_SEND);
 	m.head.msgh_size = (mach_msg_size_t)((char *)at - (char *)&m);
-	mr = mach_msg(&m.head, MACH_SEND_MSG | MACH_SEND_TIMEOUT, m.head.msgh_size, 0, 0, 0, 0);
-	if (mr == MACH_SEND_TIMED_OUT) {
-		drop_returned(&m);
-	} else if (mr != MACH_MSG_SUCCESS) {
-		EXPECT_EQ(mr, MACH_SEND_INVALID_DEST);
-		drop_unsent(inner, memory, size);
-		return;
+	if (!send_message(&m, 0)) {
+		kill_own(inner);
+		EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)memory, size), KERN_SUCCESS);
 	}
-	atomic_fetch_add_explicit(&owed, 1, memory_order_relaxed);
 }
 
 /* ---- receiving ---- */
@@ -271,6 +256,7 @@ replace_slot(uint64_t *random)
 	mach_port_t *slot = &slots[next_random(random) % SLOTS];
 	mach_port_t old = __atomic_exchange_n(slot, new_port(), __ATOMIC_RELAXED);
 	struct big_message m;
+	bool sent = false;
 
 	if (next_random(random) % 2) {
 		address(&m, any_slot(random));
@@ -278,10 +264,12 @@ replace_slot(uint64_t *random)
 		m.body.msgh_descriptor_count = 1;
 		m.head.msgh_size =
 		    (mach_msg_size_t)((char *)add_port(m.desc, old, MACH_MSG_TYPE_MOVE_RECEIVE) - (char *)&m);
-		send_message(&m, MACH_SEND_NOTIFY);
+		sent = send_message(&m, MACH_SEND_NOTIFY);
 	}
-	drop_unsent(old, NULL, 0);
-	EXPECT_EQ(mach_port_deallocate(SELF, old), KERN_SUCCESS);
+	if (!sent) {
+		kill_own(old);
+	}
+	EXPECT_EQ(mach_port_deallocate(SELF, old), KERN_SUCCESS); /* the send reference, or a dead name */
 }
 
 static void
@@ -383,7 +371,7 @@ static void
 tear_down(void)
 {
 	for (int i = 0; i < SLOTS; i++) {
-		drop_unsent(slots[i], NULL, 0);
+		kill_own(slots[i]);
 		EXPECT_EQ(mach_port_deallocate(SELF, slots[i]), KERN_SUCCESS);
 	}
 	for (int i = 0; i < SETS; i++) {
