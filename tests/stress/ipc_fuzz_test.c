@@ -27,7 +27,8 @@
 
 static uint64_t random_state;
 static mach_port_t pool[POOL];
-static unsigned char *scratch; /* memory that calls may take away */
+static unsigned char *scratch; /* memory that messages may take away */
+static bool scratch_given;     /* one was asked to */
 
 static uint64_t
 next_random(void)
@@ -186,15 +187,24 @@ add_descriptor(unsigned char *at)
 			.deallocate = one_in(3),
 			.copy = next_random() % 4,
 			.type = type };
+		scratch_given |= desc->out_of_line.deallocate;
 		return at + sizeof(desc->out_of_line);
 	}
 }
 
+/*
+ * Memory that has never been touched but for its ends, as often as it is needed and now and then: every time costs each
+ * CPU that the task has run on a look at its TLB.
+ */
 static void
 fresh_scratch(void)
 {
 	vm_address_t where = (vm_address_t)scratch;
 
+	if (!scratch_given && !one_in(64)) {
+		return;
+	}
+	scratch_given = false;
 	if (vm_allocate(SELF, &where, SCRATCH, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE) != KERN_SUCCESS) {
 		exit(3);
 	}
@@ -235,8 +245,12 @@ fuzz_message(void)
 		for (unsigned i = 0; i < count; i++) {
 			at = add_descriptor(at);
 		}
-		((mach_msg_base_t *)(void *)&m)->body.msgh_descriptor_count =
-		    one_in(16) ? (mach_msg_size_t)next_random() : count;
+		((mach_msg_base_t *)(void *)&m)->body.msgh_descriptor_count = count;
+		if (one_in(16)) {
+			((mach_msg_base_t *)(void *)&m)->body.msgh_descriptor_count =
+			    (mach_msg_size_t)next_random();
+			scratch_given = true; /* what was there before may be taken for a descriptor */
+		}
 	}
 	size = (mach_msg_size_t)(at - (unsigned char *)&m) + (mach_msg_size_t)next_random() % 32 * 4;
 	m.head.msgh_size = one_in(12) ? (mach_msg_size_t)next_random() % 4096 : size;
@@ -416,6 +430,7 @@ fuzz(void *arg)
 		return 2;
 	}
 	scratch = (unsigned char *)where;
+	scratch_given = true; /* nor is it there with its ends touched */
 	for (unsigned i = 0; i < POOL; i++) {
 		pool[i] = make_name(i);
 	}
