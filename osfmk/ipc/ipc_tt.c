@@ -305,12 +305,7 @@ task_to_map(task_t task)
 	vm_map_t map = VM_MAP_NULL;
 
 	if (task != TASK_NULL) {
-		lck_mtx_lock(&task->lock); /* the map goes with the last thread */
-		map = task->map;
-		if (map != VM_MAP_NULL) {
-			vm_map_reference(map);
-		}
-		lck_mtx_unlock(&task->lock);
+		map = task_map_reference(task);
 		task_deallocate(task);
 	}
 	return map;

@@ -160,25 +160,11 @@ add_thread(struct stackshot *shot, thread_t thread, int pid, vm_map_t map)
 
 /* --- all of them --- */
 
-static vm_map_t
-map_of(task_t task)
-{
-	vm_map_t map;
-
-	lck_mtx_lock(&task->lock);
-	map = task->map;
-	if (map != NULL) {
-		vm_map_reference(map);
-	}
-	lck_mtx_unlock(&task->lock);
-	return map;
-}
-
 static void
 add_task(struct stackshot *shot, task_t task)
 {
 	struct task_threads threads;
-	vm_map_t map = task != kernel_task ? map_of(task) : NULL;
+	vm_map_t map = task != kernel_task ? task_map_reference(task) : NULL;
 
 	if (task_threads_snapshot(task, &threads) == KERN_SUCCESS) {
 		for (uint32_t i = 0; i < threads.count; i++) {

@@ -260,6 +260,20 @@ task_remove_current_thread(task_t task, thread_t self)
 	}
 }
 
+struct vm_map *
+task_map_reference(task_t task)
+{
+	struct vm_map *map;
+
+	lck_mtx_lock(&task->lock);
+	map = task->map;
+	if (map != NULL) {
+		vm_map_reference(map);
+	}
+	lck_mtx_unlock(&task->lock);
+	return map;
+}
+
 kern_return_t
 task_threads_snapshot(task_t task, struct task_threads *snapshot)
 {

@@ -90,6 +90,9 @@ kern_return_t task_resume(task_t task);
 kern_return_t task_suspend_token(task_t task);
 void task_resume_token(task_t task);
 
+/* The address space with a reference; NULL: it has gone with the last thread. Takes the task's lock. */
+OS_WARN_RESULT struct vm_map *task_map_reference(task_t task);
+
 /* The threads of a task at one moment, each with a reference. */
 struct task_threads {
 	thread_t *threads;
