@@ -13,6 +13,7 @@
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
+#include <kern/info.h>
 #include <kern/load.h>
 #include <kern/processor.h>
 #include <kern/sched.h>
@@ -35,9 +36,6 @@
 struct host realhost;
 
 static LCK_CLASS_DECLARE(host_special_lock_class, "host special ports", LCK_RANK_IPC_MISC);
-
-/* The first form of HOST_VM_INFO64. */
-#define VM64_OLD_COUNT 24
 
 ipc_port_t
 ipc_host_make_port(void *kobject, ipc_kobject_type_t type)
@@ -113,23 +111,16 @@ host_memory_bytes(void)
 	return pages.total * PAGE_SIZE;
 }
 
-kern_return_t
-host_put(const void *words, uint32_t n, integer_t *info, mach_msg_type_number_t *count)
-{
-	if (*count < n) {
-		return KERN_FAILURE;
-	}
-	memcpy(info, words, n * sizeof(integer_t));
-	*count = n;
-	return KERN_SUCCESS;
-}
+/* --- host_info --- */
 
 static kern_return_t
-host_basic_info(host_info_t info, mach_msg_type_number_t *count)
+fill_basic(void *host, void *info)
 {
 	integer_t ncpus = (integer_t)cpu_count, running = (integer_t)processor_running_count();
 	uint64_t bytes = host_memory_bytes();
-	host_basic_info_data_t basic = {
+
+	(void)host;
+	*(host_basic_info_data_t *)info = (host_basic_info_data_t){
 		.max_cpus = ncpus,
 		.avail_cpus = running,
 		.memory_size = (natural_t)os_min(bytes, (uint64_t)INT32_MAX),
@@ -141,20 +132,39 @@ host_basic_info(host_info_t info, mach_msg_type_number_t *count)
 		.logical_cpu_max = ncpus,
 		.max_mem = bytes,
 	};
-
-	/* The first five words are the oldest form. */
-	if (*count < 5) {
-		return KERN_FAILURE;
-	}
-	*count = *count < HOST_BASIC_INFO_COUNT ? 5 : HOST_BASIC_INFO_COUNT;
-	memcpy(info, &basic, *count * sizeof(integer_t));
 	return KERN_SUCCESS;
 }
 
 static kern_return_t
-host_priority_info(host_info_t info, mach_msg_type_number_t *count)
+fill_sched(void *host, void *info)
 {
-	host_priority_info_data_t bands = {
+	const integer_t quantum = (integer_t)(SCHED_QUANTUM_NS / NSEC_PER_MSEC);
+
+	(void)host;
+	*(host_sched_info_data_t *)info =
+	    (host_sched_info_data_t){ .min_timeout = quantum, .min_quantum = quantum };
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+fill_resource_sizes(void *host, void *info)
+{
+	(void)host;
+	*(kernel_resource_sizes_data_t *)info = (kernel_resource_sizes_data_t){
+		.task = sizeof(struct task),
+		.thread = sizeof(struct thread),
+		.port = sizeof(struct ipc_port),
+		.memory_region = sizeof(struct vm_map_entry),
+		.memory_object = sizeof(struct vm_object),
+	};
+	return KERN_SUCCESS;
+}
+
+static kern_return_t
+fill_priority(void *host, void *info)
+{
+	(void)host;
+	*(host_priority_info_data_t *)info = (host_priority_info_data_t){
 		.kernel_priority = MINPRI_KERNEL,
 		.system_priority = MINPRI_KERNEL,
 		.server_priority = MINPRI_KERNEL,
@@ -164,113 +174,97 @@ host_priority_info(host_info_t info, mach_msg_type_number_t *count)
 		.minimum_priority = MINPRI_USER,
 		.maximum_priority = MAXPRI_RESERVED,
 	};
+	return KERN_SUCCESS;
+}
 
-	return host_put(&bands, HOST_PRIORITY_INFO_COUNT, info, count);
+/* That there is such a trap is all there is to tell. */
+static kern_return_t
+fill_nothing(void *host, void *info)
+{
+	(void)host;
+	(void)info;
+	return KERN_SUCCESS;
 }
 
 static kern_return_t
-host_sched_info(host_info_t info, mach_msg_type_number_t *count)
+fill_preferred_user_arch(void *host, void *info)
 {
-	const integer_t quantum = (integer_t)(SCHED_QUANTUM_NS / NSEC_PER_MSEC);
-	const host_sched_info_data_t sched = { .min_timeout = quantum, .min_quantum = quantum };
-
-	return host_put(&sched, HOST_SCHED_INFO_COUNT, info, count);
+	(void)host;
+	*(host_preferred_user_arch_data_t *)info =
+	    (host_preferred_user_arch_data_t){ CPU_TYPE_ARM64, CPU_SUBTYPE_ARM64_ALL };
+	return KERN_SUCCESS;
 }
 
+/* No kernel debugger waits. */
 static kern_return_t
-host_resource_sizes(host_info_t info, mach_msg_type_number_t *count)
+fill_can_has_debugger(void *host, void *info)
 {
-	const kernel_resource_sizes_data_t sizes = {
-		.task = sizeof(struct task),
-		.thread = sizeof(struct thread),
-		.port = sizeof(struct ipc_port),
-		.memory_region = sizeof(struct vm_map_entry),
-		.memory_object = sizeof(struct vm_object),
-	};
-
-	return host_put(&sizes, HOST_RESOURCE_SIZES_COUNT, info, count);
+	(void)host;
+	*(host_can_has_debugger_info_data_t *)info = (host_can_has_debugger_info_data_t){ FALSE };
+	return KERN_SUCCESS;
 }
 
-static kern_return_t
-host_preferred_user_arch(host_info_t info, mach_msg_type_number_t *count)
-{
-	const host_preferred_user_arch_data_t arch = { CPU_TYPE_ARM64, CPU_SUBTYPE_ARM64_ALL };
-
-	return host_put(&arch, HOST_PREFERRED_USER_ARCH_COUNT, info, count);
-}
+static const struct info_flavor host_flavors[] = {
+	{ HOST_BASIC_INFO, { HOST_BASIC_INFO_OLD_COUNT, HOST_BASIC_INFO_COUNT }, fill_basic },
+	{ HOST_SCHED_INFO, { HOST_SCHED_INFO_COUNT }, fill_sched },
+	{ HOST_RESOURCE_SIZES, { HOST_RESOURCE_SIZES_COUNT }, fill_resource_sizes },
+	{ HOST_PRIORITY_INFO, { HOST_PRIORITY_INFO_COUNT }, fill_priority },
+	{ HOST_SEMAPHORE_TRAPS, { 0 }, fill_nothing },
+	{ HOST_MACH_MSG_TRAP, { 0 }, fill_nothing },
+	{ HOST_VM_PURGABLE, { HOST_VM_PURGABLE_COUNT }, NULL },
+	{ HOST_DEBUG_INFO_INTERNAL, { HOST_DEBUG_INFO_INTERNAL_COUNT }, NULL },
+	{ HOST_CAN_HAS_DEBUGGER, { HOST_CAN_HAS_DEBUGGER_COUNT }, fill_can_has_debugger },
+	{ HOST_PREFERRED_USER_ARCH, { HOST_PREFERRED_USER_ARCH_COUNT }, fill_preferred_user_arch },
+};
+static const struct info_table host_table = INFO_TABLE(host_flavors, KERN_FAILURE);
 
 kern_return_t
 host_info(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count)
 {
-	(void)host;
-	switch (flavor) {
-	case HOST_BASIC_INFO:
-		return host_basic_info(info, count);
-	case HOST_SCHED_INFO:
-		return host_sched_info(info, count);
-	case HOST_RESOURCE_SIZES:
-		return host_resource_sizes(info, count);
-	case HOST_PRIORITY_INFO:
-		return host_priority_info(info, count);
-	case HOST_PREFERRED_USER_ARCH:
-		return host_preferred_user_arch(info, count);
-	case HOST_SEMAPHORE_TRAPS:
-	case HOST_MACH_MSG_TRAP:
-		*count = 0;
-		return KERN_SUCCESS;
-	default:
-		return KERN_INVALID_ARGUMENT;
-	}
+	return info_get(&host_table, (uint32_t)flavor, host, info, count);
 }
 
+/* --- host_statistics, host_statistics64 --- */
+
 static kern_return_t
-host_load_info(host_info_t info, mach_msg_type_number_t *count)
+fill_load(void *host, void *info)
 {
 	struct load_averages averages;
-	host_load_info_data_t load;
+	host_load_info_data_t *load = info;
 
+	(void)host;
 	load_average_get(&averages);
 	for (enum load_span span = LOAD_5S; span <= LOAD_60S; span++) {
-		load.avenrun[span] = host_load_scaled(averages.la_threads[span]);
-		load.mach_factor[span] = host_load_scaled(averages.la_factor[span]);
+		load->avenrun[span] = host_load_scaled(averages.la_threads[span]);
+		load->mach_factor[span] = host_load_scaled(averages.la_factor[span]);
 	}
-	return host_put(&load, HOST_LOAD_INFO_COUNT, info, count);
+	return KERN_SUCCESS;
 }
 
 static kern_return_t
-host_cpu_load_info(host_info_t info, mach_msg_type_number_t *count)
+fill_cpu_load(void *host, void *info)
 {
-	host_cpu_load_info_data_t load;
-
-	host_cpu_load(&load);
-	return host_put(&load, HOST_CPU_LOAD_INFO_COUNT, info, count);
+	(void)host;
+	host_cpu_load(info);
+	return KERN_SUCCESS;
 }
 
 static kern_return_t
-host_vm_info64(host_info_t info, mach_msg_type_number_t *count)
+fill_vm64(void *host, void *info)
 {
-	vm_statistics64_data_t vm = { 0 };
-
-	if (*count < VM64_OLD_COUNT) {
-		return KERN_FAILURE;
-	}
-	vm_statistics64_get(&vm);
-	return host_put(
-	    &vm, *count < HOST_VM_INFO64_COUNT ? VM64_OLD_COUNT : HOST_VM_INFO64_COUNT, info, count);
+	(void)host;
+	vm_statistics64_get(info);
+	return KERN_SUCCESS;
 }
 
-/* The first forms of HOST_VM_INFO end before purgeable_count, and before speculative_count. */
-#define VM_OLDEST_COUNT 12
-#define VM_OLD_COUNT    14
-
 static kern_return_t
-host_vm_info(host_info_t info, mach_msg_type_number_t *count)
+fill_vm(void *host, void *info)
 {
 	vm_statistics64_data_t wide = { 0 };
-	vm_statistics_data_t vm;
 
+	(void)host;
 	vm_statistics64_get(&wide);
-	vm = (vm_statistics_data_t){
+	*(vm_statistics_data_t *)info = (vm_statistics_data_t){
 		.free_count = wide.free_count,
 		.active_count = wide.active_count,
 		.inactive_count = wide.inactive_count,
@@ -287,34 +281,34 @@ host_vm_info(host_info_t info, mach_msg_type_number_t *count)
 		.purges = (natural_t)wide.purges,
 		.speculative_count = wide.speculative_count,
 	};
-	return host_put(&vm,
-	    *count >= HOST_VM_INFO_COUNT ? HOST_VM_INFO_COUNT
-	    : *count >= VM_OLD_COUNT     ? VM_OLD_COUNT
-					 : VM_OLDEST_COUNT,
-	    info, count);
+	return KERN_SUCCESS;
 }
+
+/* The last is for host_statistics64 alone. */
+static const struct info_flavor statistics_flavors[] = {
+	{ HOST_LOAD_INFO, { HOST_LOAD_INFO_COUNT }, fill_load },
+	{ HOST_VM_INFO, { HOST_VM_INFO_REV0_COUNT, HOST_VM_INFO_REV1_COUNT, HOST_VM_INFO_REV2_COUNT },
+	    fill_vm },
+	{ HOST_CPU_LOAD_INFO, { HOST_CPU_LOAD_INFO_COUNT }, fill_cpu_load },
+	{ HOST_EXPIRED_TASK_INFO, { TASK_POWER_INFO_COUNT }, NULL },
+	{ HOST_EXTMOD_INFO64, { HOST_EXTMOD_INFO64_COUNT }, NULL },
+	{ HOST_VM_INFO64, { HOST_VM_INFO64_REV0_COUNT, HOST_VM_INFO64_REV1_COUNT }, fill_vm64 },
+};
+static const struct info_table statistics64_table = INFO_TABLE(statistics_flavors, KERN_FAILURE);
+static const struct info_table statistics_table = { .it_flavors = statistics_flavors,
+	.it_count = os_countof(statistics_flavors) - 1,
+	.it_too_short = KERN_FAILURE };
 
 kern_return_t
 host_statistics(host_t host, host_flavor_t flavor, host_info_t info, mach_msg_type_number_t *count)
 {
-	(void)host;
-	switch (flavor) {
-	case HOST_LOAD_INFO:
-		return host_load_info(info, count);
-	case HOST_VM_INFO:
-		return host_vm_info(info, count);
-	case HOST_CPU_LOAD_INFO:
-		return host_cpu_load_info(info, count);
-	default:
-		return KERN_INVALID_ARGUMENT;
-	}
+	return info_get(&statistics_table, (uint32_t)flavor, host, info, count);
 }
 
 kern_return_t
 host_statistics64(host_t host, host_flavor_t flavor, host_info64_t info, mach_msg_type_number_t *count)
 {
-	return flavor == HOST_VM_INFO64 ? host_vm_info64(info, count)
-					: host_statistics(host, flavor, info, count);
+	return info_get(&statistics64_table, (uint32_t)flavor, host, info, count);
 }
 
 /* --- special ports: what daemons leave for each other; the kernel's own are fixed --- */

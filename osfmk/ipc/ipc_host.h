@@ -41,8 +41,5 @@ kern_return_t thread_wire(host_t host, thread_t thread, boolean_t wired);
 /* The wall-clock time was set: tells those who asked. May be called wherever a message may be sent. */
 void host_notify_calendar_set(void);
 
-/* A structure of `n` words goes to the caller if there is room for it; KERN_FAILURE. Also for processors and sets. */
-kern_return_t host_put(const void *words, uint32_t n, integer_t *info, mach_msg_type_number_t *count);
-
 /* A port of the kernel for an object that exists for good. */
 ipc_port_t ipc_host_make_port(void *kobject, ipc_kobject_type_t type);

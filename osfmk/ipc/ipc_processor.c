@@ -11,6 +11,7 @@
 #include <ipc/ipc_tt.h>
 #include <ipc/port.h>
 #include <kern/clock.h>
+#include <kern/info.h>
 #include <kern/load.h>
 #include <kern/processor.h>
 #include <kern/sched.h>
@@ -174,86 +175,96 @@ host_cpu_load(host_cpu_load_info_data_t *load)
 	}
 }
 
-/* Words of the flavor's structure, 0: there is none. */
-static uint32_t
-processor_info_words(processor_flavor_t flavor)
+static kern_return_t
+fill_processor_basic(void *object, void *info)
 {
-	switch (flavor) {
-	case PROCESSOR_BASIC_INFO:
-		return PROCESSOR_BASIC_INFO_COUNT;
-	case PROCESSOR_CPU_LOAD_INFO:
-		return PROCESSOR_CPU_LOAD_INFO_COUNT;
-	default:
-		return 0;
-	}
+	processor_t processor = object;
+
+	*(processor_basic_info_data_t *)info = (processor_basic_info_data_t){
+		.cpu_type = CPU_TYPE_ARM64,
+		.cpu_subtype = CPU_SUBTYPE_ARM64_ALL,
+		.running = processor_is_running(processor),
+		.slot_num = (int)processor->pr_cpu,
+		.is_master = processor->pr_cpu == 0,
+	};
+	return KERN_SUCCESS;
 }
 
-/* `flavor` is one of those above. */
-static void
-processor_describe(processor_t processor, processor_flavor_t flavor, processor_info_t info)
+static kern_return_t
+fill_processor_load(void *object, void *info)
 {
-	if (flavor == PROCESSOR_BASIC_INFO) {
-		processor_basic_info_data_t basic = {
-			.cpu_type = CPU_TYPE_ARM64,
-			.cpu_subtype = CPU_SUBTYPE_ARM64_ALL,
-			.running = processor_is_running(processor),
-			.slot_num = (int)processor->pr_cpu,
-			.is_master = processor->pr_cpu == 0,
-		};
+	processor_cpu_load_info_data_t *load = info;
 
-		memcpy(info, &basic, sizeof(basic));
-	} else {
-		processor_cpu_load_info_data_t load;
+	cpu_load(object, load->cpu_ticks);
+	return KERN_SUCCESS;
+}
 
-		cpu_load(processor, load.cpu_ticks);
-		memcpy(info, &load, sizeof(load));
+static const struct info_flavor processor_flavors[] = {
+	{ PROCESSOR_BASIC_INFO, { PROCESSOR_BASIC_INFO_COUNT }, fill_processor_basic },
+	{ PROCESSOR_CPU_LOAD_INFO, { PROCESSOR_CPU_LOAD_INFO_COUNT }, fill_processor_load },
+	{ PROCESSOR_CPU_STAT, { PROCESSOR_CPU_STAT_COUNT }, NULL },
+	{ PROCESSOR_CPU_STAT64, { PROCESSOR_CPU_STAT64_COUNT }, NULL },
+};
+static const struct info_table processor_table = INFO_TABLE(processor_flavors, KERN_FAILURE);
+
+#define PROCESSOR_WORDS_MAX PROCESSOR_CPU_STAT64_COUNT /* of any flavor */
+
+/* Each CPU's structure behind that of the one before, in `list`, which has room for all. Their number of words. */
+static kern_return_t
+describe_processors(processor_flavor_t flavor, integer_t *list, uint32_t *total)
+{
+	*total = 0;
+	percpu_foreach_cpu(cpu)
+	{
+		mach_msg_type_number_t words = PROCESSOR_WORDS_MAX;
+		kern_return_t kr =
+		    info_get(&processor_table, (uint32_t)flavor, processor_get(cpu), list + *total, &words);
+
+		if (kr != KERN_SUCCESS) {
+			return kr;
+		}
+		*total += words;
 	}
+	return KERN_SUCCESS;
 }
 
 kern_return_t
 host_processor_info(host_t host, processor_flavor_t flavor, natural_t *processor_count, vm_map_copy_t *info,
     mach_msg_type_number_t *info_count)
 {
-	uint32_t words = processor_info_words(flavor), total = words * cpu_count;
-	integer_t *list;
+	size_t room = cpu_count * PROCESSOR_WORDS_MAX * sizeof(integer_t);
+	integer_t *list = kalloc(room);
+	uint32_t total;
+	kern_return_t kr;
 
 	(void)host;
-	if (words == 0) {
-		return KERN_INVALID_ARGUMENT;
-	}
-	list = kalloc(total * sizeof(*list));
 	if (list == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	processor_look();
-	percpu_foreach_cpu(cpu)
-	{
-		processor_describe(processor_get(cpu), flavor, list + cpu * words);
+	kr = describe_processors(flavor, list, &total);
+	if (kr == KERN_SUCCESS) {
+		*info = vm_map_copy_of_kernel(list, total * sizeof(*list));
+		*processor_count = cpu_count;
+		*info_count = total;
+		kr = *info != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 	}
-	*info = vm_map_copy_of_kernel(list, total * sizeof(*list));
-	kfree(list, total * sizeof(*list));
-	*processor_count = cpu_count;
-	*info_count = total;
-	return *info != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	kfree(list, room);
+	return kr;
 }
 
 kern_return_t
 processor_info(processor_t processor, processor_flavor_t flavor, ipc_port_t *host, processor_info_t info,
     mach_msg_type_number_t *count)
 {
-	uint32_t words = processor_info_words(flavor);
+	kern_return_t kr;
 
-	if (words == 0) {
-		return KERN_INVALID_ARGUMENT;
-	}
-	if (*count < words) {
-		return KERN_FAILURE;
-	}
 	processor_look();
-	processor_describe(processor, flavor, info);
-	*count = words;
-	*host = host_name_right();
-	return KERN_SUCCESS;
+	kr = info_get(&processor_table, (uint32_t)flavor, processor, info, count);
+	if (kr == KERN_SUCCESS) {
+		*host = host_name_right();
+	}
+	return kr;
 }
 
 /* --- what a machine with one set and no commands does not do --- */
@@ -362,42 +373,62 @@ thread_get_assignment(thread_t thread, ipc_port_t *name)
 #define QUANTUM_MS ((int)(SCHED_QUANTUM_NS / NSEC_PER_MSEC))
 
 static kern_return_t
-set_describe(processor_set_flavor_t flavor, processor_set_info_t info, mach_msg_type_number_t *count)
+fill_set_basic(void *set, void *info)
 {
-	const processor_set_basic_info_data_t basic = {
+	(void)set;
+	*(processor_set_basic_info_data_t *)info = (processor_set_basic_info_data_t){
 		.processor_count = (int)processor_running_count(),
 		.default_policy = POLICY_TIMESHARE,
 	};
-	const int policies = POLICY_TIMESHARE | POLICY_RR | POLICY_FIFO;
-	const int limit = MAXPRI_KERNEL, base = BASEPRI_DEFAULT;
-	const policy_rr_base_data_t rr = { .base_priority = BASEPRI_DEFAULT, .quantum = QUANTUM_MS };
-
-	switch (flavor) {
-	case PROCESSOR_SET_BASIC_INFO:
-		return host_put(&basic, PROCESSOR_SET_BASIC_INFO_COUNT, info, count);
-	case PROCESSOR_SET_ENABLED_POLICIES:
-		return host_put(&policies, PROCESSOR_SET_ENABLED_POLICIES_COUNT, info, count);
-	case PROCESSOR_SET_RR_DEFAULT:
-		return host_put(&rr, 2, info, count);
-	case PROCESSOR_SET_TIMESHARE_DEFAULT:
-	case PROCESSOR_SET_FIFO_DEFAULT:
-		return host_put(&base, 1, info, count);
-	case PROCESSOR_SET_TIMESHARE_LIMITS:
-	case PROCESSOR_SET_RR_LIMITS:
-	case PROCESSOR_SET_FIFO_LIMITS:
-		return host_put(&limit, 1, info, count);
-	default:
-		return KERN_INVALID_ARGUMENT;
-	}
+	return KERN_SUCCESS;
 }
+
+static kern_return_t
+fill_set_policies(void *set, void *info)
+{
+	(void)set;
+	*(int *)info = POLICY_TIMESHARE | POLICY_RR | POLICY_FIFO;
+	return KERN_SUCCESS;
+}
+
+/* Where threads of a policy begin. */
+static kern_return_t
+fill_set_default(void *set, void *info)
+{
+	(void)set;
+	*(policy_rr_base_data_t *)info =
+	    (policy_rr_base_data_t){ .base_priority = BASEPRI_DEFAULT, .quantum = QUANTUM_MS };
+	return KERN_SUCCESS;
+}
+
+/* How far they may go. */
+static kern_return_t
+fill_set_limit(void *set, void *info)
+{
+	(void)set;
+	*(policy_rr_limit_data_t *)info = (policy_rr_limit_data_t){ .max_priority = MAXPRI_KERNEL };
+	return KERN_SUCCESS;
+}
+
+/* Of the policies' structures that of POLICY_RR is the longest: the others are its beginning. */
+static const struct info_flavor set_flavors[] = {
+	{ PROCESSOR_SET_BASIC_INFO, { PROCESSOR_SET_BASIC_INFO_COUNT }, fill_set_basic },
+	{ PROCESSOR_SET_ENABLED_POLICIES, { PROCESSOR_SET_ENABLED_POLICIES_COUNT }, fill_set_policies },
+	{ PROCESSOR_SET_TIMESHARE_DEFAULT, { POLICY_TIMESHARE_BASE_COUNT }, fill_set_default },
+	{ PROCESSOR_SET_TIMESHARE_LIMITS, { POLICY_TIMESHARE_LIMIT_COUNT }, fill_set_limit },
+	{ PROCESSOR_SET_RR_DEFAULT, { POLICY_RR_BASE_COUNT }, fill_set_default },
+	{ PROCESSOR_SET_RR_LIMITS, { POLICY_RR_LIMIT_COUNT }, fill_set_limit },
+	{ PROCESSOR_SET_FIFO_DEFAULT, { POLICY_FIFO_BASE_COUNT }, fill_set_default },
+	{ PROCESSOR_SET_FIFO_LIMITS, { POLICY_FIFO_LIMIT_COUNT }, fill_set_limit },
+};
+static const struct info_table set_table = INFO_TABLE(set_flavors, KERN_FAILURE);
 
 kern_return_t
 processor_set_info(processor_set_t set, processor_set_flavor_t flavor, ipc_port_t *host,
     processor_set_info_t info, mach_msg_type_number_t *count)
 {
-	kern_return_t kr = set_describe(flavor, info, count);
+	kern_return_t kr = info_get(&set_table, (uint32_t)flavor, set, info, count);
 
-	(void)set;
 	if (kr == KERN_SUCCESS) {
 		*host = host_name_right();
 	}
@@ -423,32 +454,38 @@ members_thread_count(const struct task_list *members)
 	return n;
 }
 
-kern_return_t
-processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, processor_set_info_t info,
-    mach_msg_type_number_t *count)
+static kern_return_t
+fill_set_load(void *set, void *info)
 {
 	struct load_averages averages;
 	struct task_list members;
-	processor_set_load_info_data_t load;
-	kern_return_t kr;
+	kern_return_t kr = task_list_take(&members);
 
 	(void)set;
-	if (flavor != PROCESSOR_SET_LOAD_INFO) {
-		return KERN_INVALID_ARGUMENT;
-	}
-	kr = task_list_take(&members);
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
 	load_average_get(&averages);
-	load = (processor_set_load_info_data_t){
+	*(processor_set_load_info_data_t *)info = (processor_set_load_info_data_t){
 		.task_count = (int)members.count,
 		.thread_count = (int)members_thread_count(&members),
 		.load_average = host_load_scaled(averages.la_threads[LOAD_5S]),
 		.mach_factor = host_load_scaled(averages.la_factor[LOAD_5S]),
 	};
 	task_list_release(&members);
-	return host_put(&load, PROCESSOR_SET_LOAD_INFO_COUNT, info, count);
+	return KERN_SUCCESS;
+}
+
+static const struct info_flavor set_statistics_flavors[] = {
+	{ PROCESSOR_SET_LOAD_INFO, { PROCESSOR_SET_LOAD_INFO_COUNT }, fill_set_load },
+};
+static const struct info_table set_statistics_table = INFO_TABLE(set_statistics_flavors, KERN_FAILURE);
+
+kern_return_t
+processor_set_statistics(processor_set_t set, processor_set_flavor_t flavor, processor_set_info_t info,
+    mach_msg_type_number_t *count)
+{
+	return info_get(&set_statistics_table, (uint32_t)flavor, set, info, count);
 }
 
 kern_return_t

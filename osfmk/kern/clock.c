@@ -77,6 +77,15 @@ nanoseconds_to_absolutetime(uint64_t ns)
 	return scale(ns, timebase.denom, timebase.numer);
 }
 
+time_value_t
+time_value_of_ticks(uint64_t ticks)
+{
+	uint64_t ns = absolutetime_to_nanoseconds(ticks);
+
+	return (time_value_t){ .seconds = (integer_t)(ns / NSEC_PER_SEC),
+		.microseconds = (integer_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC) };
+}
+
 uint64_t
 clock_interval_to_deadline_ns(uint64_t ns)
 {

@@ -8,6 +8,7 @@
 
 #include <mach/clock_types.h>
 #include <mach/kern_return.h>
+#include <mach/time_value.h>
 #include <os/base.h>
 
 struct clock_timebase {
@@ -22,6 +23,7 @@ struct clock_timebase clock_timebase_info(void);
 uint64_t mach_absolute_time(void);
 uint64_t absolutetime_to_nanoseconds(uint64_t abstime);
 uint64_t nanoseconds_to_absolutetime(uint64_t ns);
+time_value_t time_value_of_ticks(uint64_t ticks);
 
 /* Now + interval, never 0 (no deadline), saturating. */
 uint64_t clock_interval_to_deadline_ns(uint64_t ns);

@@ -6,6 +6,7 @@
 #include <kern/sched_request.h>
 #include <kern/task.h>
 #include <kern/thread_policy.h>
+#include <kern/zalloc.h>
 #include <string.h>
 
 static_assert(TASK_GRAPHICS_SERVER == (int)SCHED_ROLE_GRAPHICS &&
@@ -196,6 +197,84 @@ task_policy_get(task_t task, task_policy_flavor_t flavor, task_policy_t info, ma
 	tell(&request, flavor, info);
 	*count = n;
 	return KERN_SUCCESS;
+}
+
+/* --- affinity --- */
+
+/* Adds a tag to the n that are in order, each once; how many there are then. */
+static uint32_t
+tag_insert(integer_t *tags, uint32_t n, integer_t tag)
+{
+	uint32_t low = 0, high = n;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (tags[middle] < tag) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	if (low < n && tags[low] == tag) {
+		return n;
+	}
+	memmove(&tags[low + 1], &tags[low], (n - low) * sizeof(*tags));
+	tags[low] = tag;
+	return n + 1;
+}
+
+static integer_t
+thread_affinity_tag(thread_t thread)
+{
+	integer_t tag;
+
+	lck_mtx_lock(&thread->mutex);
+	tag = thread->request.sr_affinity;
+	lck_mtx_unlock(&thread->mutex);
+	return tag;
+}
+
+/* The different tags of some threads, in order. */
+static uint32_t
+tags_of(const struct task_threads *threads, integer_t *tags)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < threads->count; i++) {
+		integer_t tag = thread_affinity_tag(threads->threads[i]);
+
+		if (tag != 0) {
+			n = tag_insert(tags, n, tag);
+		}
+	}
+	return n;
+}
+
+kern_return_t
+task_affinity_info(task_t task, task_affinity_tag_info_data_t *info)
+{
+	struct task_threads threads;
+	kern_return_t kr = task_threads_snapshot(task, &threads);
+	uint32_t n, room = threads.count;
+	integer_t *tags;
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	tags = room != 0 ? kalloc(room * sizeof(*tags)) : NULL;
+	n = tags != NULL ? tags_of(&threads, tags) : 0;
+	if (n != 0) {
+		*info = (task_affinity_tag_info_data_t){
+			.set_count = (integer_t)n, .min = tags[0], .max = tags[n - 1], .task_count = 1
+		};
+	}
+	kr = tags != NULL || room == 0 ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
+	if (tags != NULL) {
+		kfree(tags, room * sizeof(*tags));
+	}
+	task_threads_release(&threads);
+	return kr;
 }
 
 /* --- nice --- */

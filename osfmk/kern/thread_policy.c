@@ -9,6 +9,7 @@
 #include <kern/sched_request.h>
 #include <kern/task.h>
 #include <kern/turnstile.h>
+#include <mach/clock_types.h>
 #include <mach/policy.h>
 #include <mach/task_policy.h>
 #include <string.h>
@@ -413,51 +414,34 @@ depressed(thread_t thread)
 	       os_atomic_load(&thread->runq_entry.re_queued_pri, relaxed) < thread_sched_priority(thread);
 }
 
-static unsigned
-timeshare_words(thread_t thread, integer_t *words)
+kern_return_t
+thread_timeshare_info(thread_t thread, policy_timeshare_info_data_t *info)
 {
-	policy_timeshare_info_data_t info = {
+	if (thread->se.se_mode != TH_MODE_TIMESHARE) {
+		return KERN_INVALID_POLICY;
+	}
+	*info = (policy_timeshare_info_data_t){
 		.max_priority = MAXPRI_USER,
 		.base_priority = thread->se.se_base,
 		.cur_priority = thread_sched_priority(thread),
 		.depressed = depressed(thread),
 		.depress_priority = depressed(thread) ? DEPRESSPRI : -1,
 	};
-
-	memcpy(words, &info, sizeof(info));
-	return POLICY_TIMESHARE_INFO_COUNT;
-}
-
-static unsigned
-rr_words(thread_t thread, integer_t *words)
-{
-	policy_rr_info_data_t info = {
-		.max_priority = thread->se.se_mode == TH_MODE_REALTIME ? MAXPRI_REALTIME : MAXPRI_USER,
-		.base_priority = thread->se.se_base,
-		.quantum = (integer_t)(SCHED_QUANTUM_NS / 1000000),
-		.depressed = depressed(thread),
-		.depress_priority = depressed(thread) ? DEPRESSPRI : -1,
-	};
-
-	memcpy(words, &info, sizeof(info));
-	return POLICY_RR_INFO_COUNT;
+	return KERN_SUCCESS;
 }
 
 kern_return_t
-thread_sched_info(thread_t thread, thread_flavor_t flavor, thread_info_t out, mach_msg_type_number_t *count)
+thread_rr_info(thread_t thread, policy_rr_info_data_t *info)
 {
-	integer_t words[POLICY_TIMESHARE_INFO_COUNT];
-	bool timeshare = thread->se.se_mode == TH_MODE_TIMESHARE;
-	unsigned n;
-
-	if (flavor == THREAD_SCHED_FIFO_INFO || timeshare != (flavor == THREAD_SCHED_TIMESHARE_INFO)) {
+	if (thread->se.se_mode == TH_MODE_TIMESHARE) {
 		return KERN_INVALID_POLICY;
 	}
-	n = timeshare ? timeshare_words(thread, words) : rr_words(thread, words);
-	if (*count < n) {
-		return KERN_INVALID_ARGUMENT;
-	}
-	memcpy(out, words, n * sizeof(*words));
-	*count = n;
+	*info = (policy_rr_info_data_t){
+		.max_priority = thread->se.se_mode == TH_MODE_REALTIME ? MAXPRI_REALTIME : MAXPRI_USER,
+		.base_priority = thread->se.se_base,
+		.quantum = (integer_t)(SCHED_QUANTUM_NS / NSEC_PER_MSEC),
+		.depressed = depressed(thread),
+		.depress_priority = depressed(thread) ? DEPRESSPRI : -1,
+	};
 	return KERN_SUCCESS;
 }

@@ -10,7 +10,7 @@
 #include <kern/kern_types.h>
 #include <mach/boolean.h>
 #include <mach/message.h>
-#include <mach/thread_info.h>
+#include <mach/policy.h>
 #include <mach/thread_policy.h>
 
 /*
@@ -40,5 +40,5 @@ uint64_t thread_timer_leeway(thread_t thread, uint64_t deadline);
 void thread_policy_task_changed(thread_t thread);
 
 /* Flavors THREAD_SCHED_*_INFO of thread_info. KERN_INVALID_POLICY for a thread of another policy. */
-kern_return_t thread_sched_info(
-    thread_t thread, thread_flavor_t flavor, thread_info_t info, mach_msg_type_number_t *count);
+kern_return_t thread_timeshare_info(thread_t thread, policy_timeshare_info_data_t *info);
+kern_return_t thread_rr_info(thread_t thread, policy_rr_info_data_t *info);

@@ -1,6 +1,7 @@
 /* host_info and host_statistics: flavors and structures, packed to four bytes. */
 #pragma once
 
+#include <mach/boolean.h>
 #include <mach/machine.h>
 #include <mach/vm_statistics.h>
 #include <mach/vm_types.h>
@@ -21,8 +22,8 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_PRIORITY_INFO       5
 #define HOST_SEMAPHORE_TRAPS     7
 #define HOST_MACH_MSG_TRAP       8
-#define HOST_VM_PURGABLE         9 /* this and the next two: not answered */
-#define HOST_DEBUG_INFO_INTERNAL 10
+#define HOST_VM_PURGABLE         9  /* KERN_NOT_SUPPORTED */
+#define HOST_DEBUG_INFO_INTERNAL 10 /* KERN_NOT_SUPPORTED */
 #define HOST_CAN_HAS_DEBUGGER    11
 #define HOST_PREFERRED_USER_ARCH 12
 
@@ -31,7 +32,7 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_VM_INFO           2
 #define HOST_CPU_LOAD_INFO     3
 #define HOST_VM_INFO64         4
-#define HOST_EXTMOD_INFO64     5 /* this and what follows: not answered */
+#define HOST_EXTMOD_INFO64     5 /* this and what follows: KERN_NOT_SUPPORTED */
 #define HOST_EXPIRED_TASK_INFO 6
 
 #define HOST_VM_INFO_REV0_COUNT     12
@@ -42,16 +43,21 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_VM_INFO64_REV1_COUNT   38
 #define HOST_VM_INFO64_LATEST_COUNT HOST_VM_INFO64_REV1_COUNT
 
-#define HOST_BASIC_INFO_COUNT    12
-#define HOST_SCHED_INFO_COUNT    2
-#define HOST_PRIORITY_INFO_COUNT 8
-#define HOST_LOAD_INFO_COUNT     6
-#define HOST_CPU_LOAD_INFO_COUNT 4
-#define HOST_VM_INFO64_COUNT     38
-#define HOST_VM_INFO_COUNT       15
+#define HOST_BASIC_INFO_COUNT     12
+#define HOST_BASIC_INFO_OLD_COUNT 5 /* up to cpu_subtype */
+#define HOST_SCHED_INFO_COUNT     2
+#define HOST_PRIORITY_INFO_COUNT  8
+#define HOST_LOAD_INFO_COUNT      6
+#define HOST_CPU_LOAD_INFO_COUNT  4
+#define HOST_VM_INFO64_COUNT      38
+#define HOST_VM_INFO_COUNT        15
 
 #define HOST_RESOURCE_SIZES_COUNT      5
 #define HOST_PREFERRED_USER_ARCH_COUNT 2
+#define HOST_VM_PURGABLE_COUNT         68
+#define HOST_DEBUG_INFO_INTERNAL_COUNT 2
+#define HOST_CAN_HAS_DEBUGGER_COUNT    1
+#define HOST_EXTMOD_INFO64_COUNT       12
 
 #pragma pack(push, 4)
 
@@ -82,6 +88,10 @@ typedef struct kernel_resource_sizes {
 	natural_t memory_region;
 	natural_t memory_object;
 } kernel_resource_sizes_data_t;
+
+typedef struct host_can_has_debugger_info {
+	boolean_t can_has_debugger;
+} host_can_has_debugger_info_data_t;
 
 typedef struct host_preferred_user_arch {
 	cpu_type_t cpu_type;

@@ -29,6 +29,13 @@ struct policy_fifo_limit {
 	int max_priority;
 };
 
+#define POLICY_TIMESHARE_BASE_COUNT  1
+#define POLICY_TIMESHARE_LIMIT_COUNT 1
+#define POLICY_RR_BASE_COUNT         2
+#define POLICY_RR_LIMIT_COUNT        1
+#define POLICY_FIFO_BASE_COUNT       1
+#define POLICY_FIFO_LIMIT_COUNT      1
+
 typedef struct policy_timeshare_base policy_timeshare_base_data_t;
 typedef struct policy_timeshare_limit policy_timeshare_limit_data_t;
 typedef struct policy_rr_base policy_rr_base_data_t;
@@ -57,3 +64,4 @@ typedef struct policy_rr_info *policy_rr_info_t;
 
 #define POLICY_TIMESHARE_INFO_COUNT 5
 #define POLICY_RR_INFO_COUNT        5
+#define POLICY_FIFO_INFO_COUNT      4

@@ -19,6 +19,12 @@ typedef integer_t *processor_set_info_t;
 #define PROCESSOR_BASIC_INFO_COUNT    5
 #define PROCESSOR_CPU_LOAD_INFO_COUNT 4
 
+/* Counters of processors that are none of these: KERN_NOT_SUPPORTED. */
+#define PROCESSOR_CPU_STAT         0x10000003
+#define PROCESSOR_CPU_STAT64       0x10000004
+#define PROCESSOR_CPU_STAT_COUNT   9
+#define PROCESSOR_CPU_STAT64_COUNT 20
+
 /* processor_set_statistics */
 #define PROCESSOR_SET_LOAD_INFO       4
 #define PROCESSOR_SET_LOAD_INFO_COUNT 4

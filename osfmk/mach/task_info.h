@@ -35,6 +35,10 @@ typedef integer_t *task_info_t;
 
 #define TASK_INFO_MAX 94 /* words a caller may ask for in one call */
 
+/*
+ * KERN_NOT_SUPPORTED: EVENTS, KERNELMEMORY, EXTMOD, POWER, POWER_V2, VM_INFO_PURGEABLE, TRACE_MEMORY, WAIT_STATE,
+ * DEBUG_INFO_INTERNAL, SUSPEND_STATS, SUSPEND_SOURCES: what they tell is not counted here.
+ */
 #define TASK_ABSOLUTETIME_INFO         1
 #define TASK_EVENTS_INFO               2
 #define TASK_THREAD_TIMES_INFO         3
@@ -57,7 +61,7 @@ typedef integer_t *task_info_t;
 #define TASK_DEBUG_INFO_INTERNAL       29
 #define TASK_SUSPEND_STATS_INFO        30
 #define TASK_SUSPEND_SOURCES_INFO      31
-#define TASK_BASIC_INFO_32             4 /* of 32-bit systems: not answered */
+#define TASK_BASIC_INFO_32             4 /* more than 4 GiB is told as 4 GiB - 1 */
 #define TASK_BASIC2_INFO_32            6
 #define TASK_BASIC_INFO_64_2           18
 #define TASK_VM_INFO_PURGEABLE_ACCOUNT 27
@@ -68,17 +72,28 @@ typedef integer_t *task_info_t;
 #define TASK_ABSOLUTETIME_INFO_COUNT 8
 #define TASK_EVENTS_INFO_COUNT       8
 #define TASK_THREAD_TIMES_INFO_COUNT 4
+#define TASK_KERNELMEMORY_INFO_COUNT 8
 #define TASK_SECURITY_TOKEN_COUNT    2
 #define TASK_AUDIT_TOKEN_COUNT       8
+#define TASK_AFFINITY_TAG_INFO_COUNT 4
 #define TASK_DYLD_INFO_COUNT         5
+#define TASK_EXTMOD_INFO_COUNT       16
 #define TASK_BASIC_INFO_64_COUNT     10
 #define TASK_BASIC_INFO_64_2_COUNT   10
 #define TASK_BASIC_INFO_32_COUNT     8
 #define TASK_BASIC_INFO_COUNT        10
 #define MACH_TASK_BASIC_INFO_COUNT   12
 #define TASK_POWER_INFO_COUNT        12
+#define TASK_POWER_INFO_V2_COUNT_OLD 22
+#define TASK_POWER_INFO_V2_COUNT     26
 #define TASK_FLAGS_INFO_COUNT        1
 #define TASK_VM_INFO_COUNT           93
+
+#define TASK_TRACE_MEMORY_INFO_COUNT    6
+#define TASK_WAIT_STATE_INFO_COUNT      8
+#define TASK_DEBUG_INFO_INTERNAL_COUNT  3
+#define TASK_SUSPEND_STATS_INFO_COUNT   8
+#define TASK_SUSPEND_SOURCES_INFO_COUNT 88
 
 /* TASK_VM_INFO has grown: the count that comes back says up to where the structure was filled. */
 #define TASK_VM_INFO_REV0_COUNT 36
@@ -111,6 +126,15 @@ typedef struct task_basic_info_64 {
 	policy_t policy;
 } task_basic_info_64_data_t;
 
+typedef struct task_basic_info_32 {
+	integer_t suspend_count;
+	natural_t virtual_size;
+	natural_t resident_size;
+	time_value_t user_time;
+	time_value_t system_time;
+	policy_t policy;
+} task_basic_info_32_data_t;
+
 typedef struct task_thread_times_info {
 	time_value_t user_time; /* of living threads */
 	time_value_t system_time;
@@ -133,6 +157,14 @@ typedef struct task_events_info {
 	integer_t syscalls_unix;
 	integer_t csw;
 } task_events_info_data_t;
+
+/* Threads of a task with equal tags (THREAD_AFFINITY_POLICY) are a set. */
+typedef struct task_affinity_tag_info {
+	integer_t set_count;
+	integer_t min; /* least and greatest tag; 0: no sets */
+	integer_t max;
+	integer_t task_count; /* tasks among which tags mean the same: 1, or 0 without sets */
+} task_affinity_tag_info_data_t;
 
 typedef struct task_dyld_info {
 	mach_vm_address_t all_image_info_addr;
@@ -208,6 +240,8 @@ _Static_assert(
 
 _Static_assert(sizeof(mach_task_basic_info_data_t) == 48, "mach_task_basic_info");
 _Static_assert(sizeof(task_basic_info_64_data_t) == 40, "task_basic_info_64");
+_Static_assert(sizeof(task_basic_info_32_data_t) == 32, "task_basic_info_32");
+_Static_assert(sizeof(task_affinity_tag_info_data_t) == 16, "task_affinity_tag_info");
 _Static_assert(sizeof(task_absolutetime_info_data_t) == 32, "task_absolutetime_info");
 _Static_assert(sizeof(task_events_info_data_t) == 32, "task_events_info");
 _Static_assert(sizeof(task_dyld_info_data_t) == 20, "task_dyld_info");

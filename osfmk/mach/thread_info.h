@@ -21,14 +21,15 @@ typedef unsigned int mach_thread_flavor_t;
 #define THREAD_BASIC_INFO           3
 #define THREAD_IDENTIFIER_INFO      4
 #define THREAD_EXTENDED_INFO        5
-#define THREAD_DEBUG_INFO_INTERNAL  6
+#define THREAD_DEBUG_INFO_INTERNAL  6  /* KERN_NOT_SUPPORTED */
 #define THREAD_SCHED_TIMESHARE_INFO 10 /* structures of <mach/policy.h> */
 #define THREAD_SCHED_RR_INFO        11
 #define THREAD_SCHED_FIFO_INFO      12
 
-#define THREAD_BASIC_INFO_COUNT      10
-#define THREAD_IDENTIFIER_INFO_COUNT 6
-#define THREAD_EXTENDED_INFO_COUNT   28
+#define THREAD_BASIC_INFO_COUNT          10
+#define THREAD_IDENTIFIER_INFO_COUNT     6
+#define THREAD_EXTENDED_INFO_COUNT       28
+#define THREAD_DEBUG_INFO_INTERNAL_COUNT 2
 
 /* run_state */
 #define TH_STATE_RUNNING         1

@@ -215,8 +215,15 @@ kern_return_t vm_map_region_recurse(
 OS_WARN_RESULT kern_return_t vm_map_find_object(
     vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint64_t *offset);
 
-/* Sum of the sizes of all entries, and of what is resident; walks the map. */
-void vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes);
+/* What a walk through a map finds: sums over all entries, each as of when the walk came by. */
+struct vm_map_measure {
+	uint64_t virtual_bytes;
+	uint64_t resident_bytes;
+	uint64_t external_bytes; /* of these, in entries that show a file */
+	uint64_t compressed_bytes;
+	uint32_t regions;
+};
+void vm_map_measure(vm_map_t map, struct vm_map_measure *sums);
 
 /* Bytes of what is resident or compressed; walks the map. */
 uint64_t vm_map_footprint(vm_map_t map);

@@ -313,28 +313,27 @@ vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint
 }
 
 void
-vm_map_sizes(vm_map_t map, uint64_t *virtual_bytes, uint64_t *resident_bytes)
+vm_map_measure(vm_map_t map, struct vm_map_measure *sums)
 {
 	struct vm_map_region region = { .end = map->vmm_min };
 
-	*virtual_bytes = 0;
-	*resident_bytes = 0;
+	*sums = (struct vm_map_measure){ 0 };
 	while (region.end < map->vmm_max && vm_map_region(map, region.end, &region) == KERN_SUCCESS) {
-		*virtual_bytes += region.end - region.start;
-		*resident_bytes += ptoa(region.pages_resident);
+		sums->virtual_bytes += region.end - region.start;
+		sums->resident_bytes += ptoa(region.pages_resident);
+		sums->external_bytes += region.external ? ptoa(region.pages_resident) : 0;
+		sums->compressed_bytes += ptoa(region.pages_compressed);
+		sums->regions++;
 	}
 }
 
 uint64_t
 vm_map_footprint(vm_map_t map)
 {
-	struct vm_map_region region = { .end = map->vmm_min };
-	uint64_t pages = 0;
+	struct vm_map_measure sums;
 
-	while (region.end < map->vmm_max && vm_map_region(map, region.end, &region) == KERN_SUCCESS) {
-		pages += region.pages_resident + region.pages_compressed;
-	}
-	return ptoa(pages);
+	vm_map_measure(map, &sums);
+	return sums.resident_bytes + sums.compressed_bytes;
 }
 
 bool
