@@ -7,6 +7,7 @@
 
 #include <arm64/commpage.h>
 #include <arm64/copyio.h>
+#include <ipc/ipc_host.h>
 #include <ipc/ipc_kobject.h>
 #include <kern/clock.h>
 #include <kern/semaphore.h>
@@ -45,6 +46,28 @@ sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
 	}
 	if (error == 0 && absolute_time != 0) {
 		error = copyout(&now, absolute_time, sizeof(now));
+	}
+	return (sysret_t){ .error = error };
+}
+
+/* The superuser's. There is no time zone to be set. */
+sysret_t
+sys_settimeofday(user_addr_t tp, user_addr_t tzp)
+{
+	struct timeval tv = { 0 };
+	int error = tp != 0 ? copyin(tp, &tv, sizeof(tv)) : 0;
+
+	(void)tzp;
+	if (error == 0 && current_proc()->p_ucred.cr_uid != 0) {
+		error = EPERM;
+	}
+	if (error == 0 && (tv.tv_sec < 0 || tv.tv_sec > UINT32_MAX || tv.tv_usec < 0 ||
+			      tv.tv_usec >= (int32_t)(NSEC_PER_SEC / NSEC_PER_USEC))) {
+		error = EINVAL;
+	}
+	if (error == 0 && tp != 0) {
+		clock_set_calendar_ns((uint64_t)tv.tv_sec, (uint32_t)tv.tv_usec * (uint32_t)NSEC_PER_USEC);
+		host_notify_calendar_set();
 	}
 	return (sysret_t){ .error = error };
 }

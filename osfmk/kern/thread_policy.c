@@ -333,6 +333,20 @@ tier_word(unsigned tier, integer_t first)
 	return tier == 0 ? 0 : first + (integer_t)tier - 1;
 }
 
+/* What was asked for as it was; there are no promotions and overrides of other kinds. */
+static unsigned
+get_requested(const struct sched_request *request, integer_t *words)
+{
+	const thread_requested_qos_policy_data_t requested = {
+		.thrq_base_qos = request->sr_qos,
+		.thrq_qos_relprio = request->sr_relpri,
+		.thrq_qos_override = request->sr_override,
+	};
+
+	memcpy(words, &requested, sizeof(requested));
+	return THREAD_REQUESTED_STATE_POLICY_COUNT;
+}
+
 /* The words of a flavor; their number, 0 for an unknown one. *defaults is set where there is no such policy. */
 static unsigned
 get_words(const struct sched_request *request, thread_policy_flavor_t flavor, bool *defaults,
@@ -375,6 +389,8 @@ get_words(const struct sched_request *request, thread_policy_flavor_t flavor, bo
 		words[0] = request->sr_qos;
 		words[1] = request->sr_relpri;
 		return THREAD_QOS_POLICY_COUNT;
+	case THREAD_REQUESTED_STATE_POLICY:
+		return get_requested(request, words);
 	default:
 		return 0;
 	}

@@ -19,6 +19,7 @@ typedef integer_t *thread_policy_t;
 #define THREAD_THROUGHPUT_QOS_POLICY                8
 #define THREAD_QOS_POLICY                           9
 #define THREAD_TIME_CONSTRAINT_WITH_PRIORITY_POLICY 10
+#define THREAD_REQUESTED_STATE_POLICY               11 /* thread_policy_get alone */
 
 #define THREAD_STANDARD_POLICY_COUNT                      0
 #define THREAD_EXTENDED_POLICY_COUNT                      1
@@ -30,6 +31,7 @@ typedef integer_t *thread_policy_t;
 #define THREAD_THROUGHPUT_QOS_POLICY_COUNT                1
 #define THREAD_QOS_POLICY_COUNT                           2
 #define THREAD_TIME_CONSTRAINT_WITH_PRIORITY_POLICY_COUNT 5
+#define THREAD_REQUESTED_STATE_POLICY_COUNT               7
 
 typedef struct thread_standard_policy {
 	natural_t no_data;
@@ -113,6 +115,19 @@ typedef struct thread_qos_policy {
 } thread_qos_policy_data_t;
 typedef struct thread_qos_policy *thread_qos_policy_t;
 
+/* Classes and a relative priority as they were asked for, before the task's have their say. */
+typedef struct thread_requested_qos_policy {
+	integer_t thrq_base_qos;
+	integer_t thrq_qos_relprio;
+	integer_t thrq_qos_override;
+	integer_t thrq_qos_promote;
+	integer_t thrq_qos_kevent_override;
+	integer_t thrq_qos_workq_override;
+	integer_t thrq_qos_wlsvc_advisory;
+} thread_requested_qos_policy_data_t;
+typedef struct thread_requested_qos_policy *thread_requested_qos_policy_t;
+
+_Static_assert(sizeof(thread_requested_qos_policy_data_t) == 28, "thread_requested_qos_policy");
 _Static_assert(sizeof(thread_time_constraint_policy_data_t) == 16, "thread_time_constraint_policy");
 _Static_assert(sizeof(thread_time_constraint_with_priority_policy_data_t) == 20,
     "thread_time_constraint_with_priority_policy");

@@ -4,6 +4,7 @@
 #include <mach/mach.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -1042,4 +1043,166 @@ TEST(a_thread_created_suspended_waits)
 	EXPECT_EQ(thread_resume(pthread_mach_thread_np(thread)), KERN_SUCCESS);
 	EXPECT_EQ(pthread_join(thread, &result), 0);
 	EXPECT(result == &result);
+}
+
+/* --- deadlines by a clock of the caller's choice --- */
+
+static struct timespec
+in_a_moment(clockid_t clock)
+{
+	struct timespec ts;
+
+	EXPECT_EQ(clock_gettime(clock, &ts), 0);
+	ts.tv_nsec += 3000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_nsec -= 1000000000;
+		ts.tv_sec++;
+	}
+	return ts;
+}
+
+static pthread_mutex_t clock_mutex;
+static pthread_rwlock_t clock_rwlock;
+
+/* The locks are the other thread's. */
+static void *
+locks_by_each_clock(void *arg)
+{
+	static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_UPTIME_RAW };
+	const struct timespec past = { 0, 0 }, bad = { 0, 1000000000 };
+
+	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		uint64_t before = clock_gettime_nsec_np(CLOCK_UPTIME_RAW);
+		struct timespec deadline = in_a_moment(clocks[i]);
+
+		EXPECT_EQ(pthread_mutex_clocklock(&clock_mutex, clocks[i], &deadline), ETIMEDOUT);
+		EXPECT(clock_gettime_nsec_np(CLOCK_UPTIME_RAW) - before >= 2900000); /* clocks tick in us */
+		deadline = in_a_moment(clocks[i]);
+		EXPECT_EQ(pthread_rwlock_clockrdlock(&clock_rwlock, clocks[i], &deadline), ETIMEDOUT);
+		EXPECT_EQ(pthread_rwlock_clockwrlock(&clock_rwlock, clocks[i], &deadline), ETIMEDOUT);
+		EXPECT_EQ(pthread_mutex_clocklock(&clock_mutex, clocks[i], &past), ETIMEDOUT);
+		EXPECT_EQ(pthread_mutex_clocklock(&clock_mutex, clocks[i], &bad), EINVAL);
+	}
+	EXPECT_EQ(pthread_mutex_clocklock(&clock_mutex, CLOCK_THREAD_CPUTIME_ID, &past), EINVAL);
+	EXPECT_EQ(pthread_rwlock_clockrdlock(&clock_rwlock, 77, &past), EINVAL);
+	EXPECT_EQ(pthread_rwlock_clockwrlock(&clock_rwlock, 77, &past), EINVAL);
+	return arg;
+}
+
+TEST(locks_with_deadlines_by_any_clock)
+{
+	const struct timespec past = { 0, 0 }, far = { INT64_MAX, 0 };
+	pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+	struct timespec deadline;
+	pthread_t thread;
+	sem_t sem;
+
+	EXPECT_EQ(pthread_mutex_init(&clock_mutex, NULL), 0);
+	EXPECT_EQ(pthread_rwlock_init(&clock_rwlock, NULL), 0);
+	EXPECT_EQ(pthread_mutex_clocklock(&clock_mutex, CLOCK_MONOTONIC, &far), 0);
+	EXPECT_EQ(pthread_rwlock_clockwrlock(&clock_rwlock, CLOCK_MONOTONIC, &far), 0);
+	REQUIRE(EXPECT_EQ(pthread_create(&thread, NULL, locks_by_each_clock, NULL), 0));
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	deadline = in_a_moment(CLOCK_MONOTONIC);
+	EXPECT_EQ(pthread_cond_clockwait(&cond, &clock_mutex, CLOCK_MONOTONIC, &deadline), ETIMEDOUT);
+	EXPECT_EQ(pthread_cond_clockwait(&cond, &clock_mutex, CLOCK_REALTIME, &past), ETIMEDOUT);
+	EXPECT_EQ(pthread_cond_clockwait(&cond, &clock_mutex, CLOCK_PROCESS_CPUTIME_ID, &past), EINVAL);
+	EXPECT_EQ(pthread_mutex_unlock(&clock_mutex), 0);
+	EXPECT_EQ(pthread_rwlock_unlock(&clock_rwlock), 0);
+	EXPECT_EQ(sem_init(&sem, 0, 1), 0);
+	EXPECT_EQ(sem_clockwait(&sem, CLOCK_MONOTONIC, &past), 0); /* there is one: time does not matter */
+	deadline = in_a_moment(CLOCK_MONOTONIC);
+	EXPECT_EQ(sem_clockwait(&sem, CLOCK_MONOTONIC, &deadline), -1);
+	EXPECT_EQ(errno, ETIMEDOUT);
+	EXPECT_EQ(sem_clockwait(&sem, 77, &deadline), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(sem_destroy(&sem), 0);
+}
+
+TEST(options_of_posix_are_told)
+{
+	EXPECT(sysconf(_SC_THREADS) >= 200112 && sysconf(_SC_MONOTONIC_CLOCK) > 0);
+	EXPECT_EQ(sysconf(_SC_THREAD_KEYS_MAX), PTHREAD_KEYS_MAX);
+	EXPECT_EQ(sysconf(_SC_THREAD_STACK_MIN), PTHREAD_STACK_MIN);
+	EXPECT_EQ(sysconf(_SC_THREAD_DESTRUCTOR_ITERATIONS), PTHREAD_DESTRUCTOR_ITERATIONS);
+	EXPECT_EQ(sysconf(_SC_SEM_VALUE_MAX), SEM_VALUE_MAX);
+	EXPECT_EQ(sysconf(_SC_CLK_TCK), 100);
+	errno = 0;
+	EXPECT_EQ(sysconf(_SC_THREAD_PRIO_PROTECT), -1);
+	EXPECT_EQ(errno, 0);
+	EXPECT_EQ(sysconf(12345), -1);
+	EXPECT_EQ(errno, EINVAL);
+}
+
+/* --- destructors that set values again --- */
+
+static pthread_key_t again_key;
+static int again_count;
+
+static void
+set_again(void *value)
+{
+	again_count++;
+	EXPECT_EQ(pthread_setspecific(again_key, value), 0);
+}
+
+static void *
+with_value(void *arg)
+{
+	EXPECT_EQ(pthread_setspecific(again_key, arg), 0);
+	return NULL;
+}
+
+TEST(destructors_run_four_times_at_most)
+{
+	pthread_t thread;
+
+	again_count = 0;
+	EXPECT_EQ(pthread_key_create(&again_key, set_again), 0);
+	REQUIRE(EXPECT_EQ(pthread_create(&thread, NULL, with_value, &again_count), 0));
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(again_count, PTHREAD_DESTRUCTOR_ITERATIONS);
+	EXPECT_EQ(pthread_key_delete(again_key), 0);
+	EXPECT_EQ(pthread_key_delete(again_key), EINVAL);
+}
+
+/* --- jumps out of handlers --- */
+
+static sigjmp_buf out_of_handler;
+static char other_stack[MINSIGSTKSZ] __attribute__((aligned(16)));
+
+static void
+jump_out(int signal)
+{
+	siglongjmp(out_of_handler, signal);
+}
+
+TEST(jumps_out_of_handlers_restore_the_mask_and_the_stack)
+{
+	const stack_t stack = { .ss_sp = other_stack, .ss_size = sizeof(other_stack) };
+	const stack_t none = { .ss_flags = SS_DISABLE };
+	struct sigaction action = { .sa_handler = jump_out, .sa_flags = SA_ONSTACK }, old;
+	sigset_t before = 0, after = 0;
+	volatile int times = 0;
+	stack_t now;
+	int result;
+
+	EXPECT_EQ(sigaltstack(&stack, NULL), 0);
+	EXPECT_EQ(sigaction(SIGUSR2, &action, &old), 0);
+	EXPECT_EQ(pthread_sigmask(SIG_BLOCK, NULL, &before), 0);
+	result = sigsetjmp(out_of_handler, 1);
+	EXPECT_EQ(result, times == 0 ? 0 : SIGUSR2);
+	EXPECT_EQ(pthread_sigmask(SIG_BLOCK, NULL, &after), 0);
+	EXPECT_EQ(after, before);
+	EXPECT_EQ(sigaltstack(NULL, &now), 0);
+	EXPECT_EQ(now.ss_flags & SS_ONSTACK, 0);
+	if (times++ < 3) {
+		raise(SIGUSR2);
+	}
+	EXPECT_EQ(times, 4);
+	EXPECT_EQ(sigaction(SIGUSR2, &old, NULL), 0);
+	EXPECT_EQ(sigaltstack(&none, NULL), 0);
+	if (sigsetjmp(out_of_handler, 0) == 0) {
+		siglongjmp(out_of_handler, 0); /* never 0 */
+	}
 }

@@ -25,3 +25,8 @@
 #define SIZE_T_MAX ULONG_MAX
 #define SSIZE_MAX  LONG_MAX
 #define MB_LEN_MAX 1
+
+#define PTHREAD_STACK_MIN             16384
+#define PTHREAD_KEYS_MAX              112
+#define PTHREAD_DESTRUCTOR_ITERATIONS 4
+#define SEM_VALUE_MAX                 32767

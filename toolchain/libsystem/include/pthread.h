@@ -1,10 +1,11 @@
 /*
  * POSIX threads. Sizes and static initialisers are Darwin's: objects may be embedded in foreign binaries. Beyond what
- * Darwin has there are barriers, spin locks, timed locks, the clock of a condition variable and process-shared
- * objects, as POSIX describes them; robust mutexes there are not.
+ * Darwin has there are barriers, spin locks, locks with deadlines by any clock and process-shared objects, as POSIX
+ * describes them; robust mutexes there are not.
  */
 #pragma once
 
+#include <limits.h>
 #include <pthread/qos.h>
 #include <sched.h>
 #include <signal.h>
@@ -182,10 +183,6 @@ _Static_assert(sizeof(pthread_once_t) == 16, "pthread_once_t");
 
 #define PTHREAD_BARRIER_SERIAL_THREAD (-1)
 
-#define PTHREAD_STACK_MIN             16384
-#define PTHREAD_KEYS_MAX              112
-#define PTHREAD_DESTRUCTOR_ITERATIONS 4
-
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
 int pthread_create_suspended_np(
     pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
@@ -252,6 +249,7 @@ int pthread_mutex_destroy(pthread_mutex_t *mutex);
 int pthread_mutex_lock(pthread_mutex_t *mutex);
 int pthread_mutex_trylock(pthread_mutex_t *mutex);
 int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline);
+int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline);
 int pthread_mutex_unlock(pthread_mutex_t *mutex);
 int pthread_mutex_getprioceiling(const pthread_mutex_t *mutex, int *ceiling);
 int pthread_mutex_setprioceiling(pthread_mutex_t *mutex, int ceiling, int *old);
@@ -272,6 +270,8 @@ int pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
 int pthread_cond_destroy(pthread_cond_t *cond);
 int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
 int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *deadline);
+int pthread_cond_clockwait(
+    pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline);
 int pthread_cond_timedwait_relative_np(
     pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *timeout);
 int pthread_cond_signal(pthread_cond_t *cond);
@@ -290,9 +290,11 @@ int pthread_rwlock_destroy(pthread_rwlock_t *lock);
 int pthread_rwlock_rdlock(pthread_rwlock_t *lock);
 int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock);
 int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *deadline);
+int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *deadline);
 int pthread_rwlock_wrlock(pthread_rwlock_t *lock);
 int pthread_rwlock_trywrlock(pthread_rwlock_t *lock);
 int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *deadline);
+int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *deadline);
 int pthread_rwlock_unlock(pthread_rwlock_t *lock);
 int pthread_rwlockattr_init(pthread_rwlockattr_t *attr);
 int pthread_rwlockattr_destroy(pthread_rwlockattr_t *attr);

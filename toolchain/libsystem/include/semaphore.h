@@ -5,11 +5,10 @@
 #pragma once
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/cdefs.h>
 #include <sys/types.h>
 #include <time.h>
-
-#define SEM_VALUE_MAX 32767
 
 __BEGIN_DECLS
 
@@ -29,6 +28,7 @@ int sem_unlink(const char *name);
 int sem_wait(sem_t *sem);
 int sem_trywait(sem_t *sem);
 int sem_timedwait(sem_t *sem, const struct timespec *deadline);
+int sem_clockwait(sem_t *sem, clockid_t clock, const struct timespec *deadline);
 int sem_post(sem_t *sem);
 int sem_getvalue(sem_t *sem, int *value);
 

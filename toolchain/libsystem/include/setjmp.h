@@ -1,4 +1,4 @@
-/* Non-local jumps. The variants without an underscore do not save the signal mask yet. */
+/* Non-local jumps. Only sigsetjmp saves the signal mask, if it is told to. */
 #pragma once
 
 #include <sys/cdefs.h>
@@ -12,5 +12,7 @@ int setjmp(jmp_buf env) __attribute__((returns_twice));
 _Noreturn void longjmp(jmp_buf env, int value);
 int _setjmp(jmp_buf env) __attribute__((returns_twice));
 _Noreturn void _longjmp(jmp_buf env, int value);
+int sigsetjmp(sigjmp_buf env, int save_mask) __attribute__((returns_twice));
+_Noreturn void siglongjmp(sigjmp_buf env, int value);
 
 __END_DECLS

@@ -11,6 +11,7 @@ struct _opaque_pthread_t;
 __BEGIN_DECLS
 
 int kill(pid_t pid, int signal);
+int killpg(pid_t pgrp, int signal);
 int raise(int signal);
 int sigaction(int signal, const struct sigaction *__restrict action, struct sigaction *__restrict old);
 void (*signal(int signal, void (*handler)(int)))(int);
@@ -19,6 +20,7 @@ int sigpending(sigset_t *set);
 int sigsuspend(const sigset_t *mask);
 int sigaltstack(const stack_t *__restrict stack, stack_t *__restrict old);
 int sigwait(const sigset_t *__restrict set, int *__restrict signal);
+int siginterrupt(int signal, int interrupts);
 int pthread_kill(struct _opaque_pthread_t *thread, int signal);
 int pthread_sigmask(int how, const sigset_t *__restrict set, sigset_t *__restrict old);
 

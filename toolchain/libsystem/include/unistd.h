@@ -23,6 +23,31 @@ __BEGIN_DECLS
 #define _SC_NPROCESSORS_CONF 57
 #define _SC_NPROCESSORS_ONLN 58
 
+/* What threads and clocks there are, and how many of each. */
+#define _SC_CLK_TCK                      3
+#define _SC_SEMAPHORES                   42
+#define _SC_SEM_NSEMS_MAX                49
+#define _SC_SEM_VALUE_MAX                50
+#define _SC_BARRIERS                     66
+#define _SC_CLOCK_SELECTION              67
+#define _SC_CPUTIME                      68
+#define _SC_MONOTONIC_CLOCK              74
+#define _SC_READER_WRITER_LOCKS          76
+#define _SC_SPIN_LOCKS                   80
+#define _SC_THREAD_ATTR_STACKADDR        82
+#define _SC_THREAD_ATTR_STACKSIZE        83
+#define _SC_THREAD_CPUTIME               84
+#define _SC_THREAD_DESTRUCTOR_ITERATIONS 85
+#define _SC_THREAD_KEYS_MAX              86
+#define _SC_THREAD_PRIO_INHERIT          87
+#define _SC_THREAD_PRIO_PROTECT          88
+#define _SC_THREAD_PRIORITY_SCHEDULING   89
+#define _SC_THREAD_PROCESS_SHARED        90
+#define _SC_THREAD_STACK_MIN             93
+#define _SC_THREAD_THREADS_MAX           94
+#define _SC_TIMEOUTS                     95
+#define _SC_THREADS                      96
+
 extern char **environ;
 
 ssize_t read(int fd, void *buf, size_t len);

@@ -19,6 +19,7 @@ int __sigsuspend(sigset_t mask);
 int __sigreturn(struct ucontext *uctx, int infostyle, void *token);
 int __pthread_sigmask(int how, const sigset_t *mask, sigset_t *old);
 int __gettimeofday(struct timeval *tp, struct timezone *tzp, uint64_t *absolute_time);
+int __settimeofday(struct timeval *tp, struct timezone *tzp);
 int __semwait_signal(int cond_sem, int mutex_sem, int timeout, int relative, int64_t sec, int32_t nsec);
 int __sysctl(int *name, unsigned namelen, void *old, size_t *oldlen, void *new, size_t newlen);
 int __sysctlbyname(const char *name, size_t namelen, void *old, size_t *oldlen, void *new, size_t newlen);

@@ -7,7 +7,8 @@
 
 #include "internal.h"
 
-#define INFOSTYLE_SIGINFO 30
+#define INFOSTYLE_SIGINFO      30
+#define INFOSTYLE_END_ALTSTACK ((int)0x80000000)
 
 /* The token proves to sigreturn that the kernel made the frame. */
 static void
@@ -51,6 +52,30 @@ int
 kill(pid_t pid, int signal)
 {
 	return __kill(pid, signal, 1);
+}
+
+/* 0: the caller's own group. */
+int
+killpg(pid_t pgrp, int signal)
+{
+	if (pgrp < 0 || pgrp == 1) {
+		errno = pgrp < 0 ? EINVAL : ESRCH;
+		return -1;
+	}
+	return kill(-pgrp, signal);
+}
+
+/* Do calls that the signal's handler interrupts end with EINTR, or begin again? */
+int
+siginterrupt(int signal, int interrupts)
+{
+	struct sigaction action;
+
+	if (sigaction(signal, NULL, &action) < 0) {
+		return -1;
+	}
+	action.sa_flags = interrupts ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+	return sigaction(signal, &action, NULL);
 }
 
 /* To the calling thread. */
@@ -98,6 +123,34 @@ int
 pthread_sigmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 {
 	return __pthread_sigmask(how, set, old) < 0 ? errno : 0;
+}
+
+/* The C parts of sigsetjmp and siglongjmp (setjmp.S). */
+void _sigjmp_save(sigset_t *mask);
+void _sigjmp_leave(void);
+void _sigjmp_restore(const sigset_t *mask);
+
+void
+_sigjmp_save(sigset_t *mask)
+{
+	*mask = 0;
+	(void)__pthread_sigmask(SIG_BLOCK, NULL, mask);
+}
+
+/* Still on the stack that is left, be it the alternate one: no handler may begin on it until the jump is made. */
+void
+_sigjmp_leave(void)
+{
+	sigset_t all = ~(sigset_t)0;
+
+	(void)__pthread_sigmask(SIG_SETMASK, &all, NULL);
+	(void)__sigreturn(NULL, INFOSTYLE_END_ALTSTACK, NULL);
+}
+
+void
+_sigjmp_restore(const sigset_t *mask)
+{
+	(void)__pthread_sigmask(SIG_SETMASK, mask, NULL);
 }
 
 /* If the signal does not end the program, an instruction that cannot be executed does. */

@@ -1,11 +1,13 @@
 /* System information. */
 #include <errno.h>
+#include <limits.h>
 #include <mach/arm/commpage.h>
 #include <mach/mach_init.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysctl.h>
 #include <sys/syslimits.h>
+#include <sys/times.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -28,6 +30,47 @@ getpagesize(void)
 	return (int)vm_page_size;
 }
 
+/* The options of POSIX that there are; -1 without an error for those that there are not, and for no limit. */
+static long
+sysconf_threads(int name)
+{
+	switch (name) {
+	case _SC_CLK_TCK:
+		return CLK_TCK;
+	case _SC_SEMAPHORES:
+	case _SC_BARRIERS:
+	case _SC_CLOCK_SELECTION:
+	case _SC_CPUTIME:
+	case _SC_MONOTONIC_CLOCK:
+	case _SC_READER_WRITER_LOCKS:
+	case _SC_SPIN_LOCKS:
+	case _SC_THREAD_ATTR_STACKADDR:
+	case _SC_THREAD_ATTR_STACKSIZE:
+	case _SC_THREAD_CPUTIME:
+	case _SC_THREAD_PRIO_INHERIT:
+	case _SC_THREAD_PRIORITY_SCHEDULING:
+	case _SC_THREAD_PROCESS_SHARED:
+	case _SC_TIMEOUTS:
+	case _SC_THREADS:
+		return 200112; /* the edition of POSIX: 2001 */
+	case _SC_SEM_VALUE_MAX:
+		return SEM_VALUE_MAX;
+	case _SC_THREAD_DESTRUCTOR_ITERATIONS:
+		return PTHREAD_DESTRUCTOR_ITERATIONS;
+	case _SC_THREAD_KEYS_MAX:
+		return PTHREAD_KEYS_MAX;
+	case _SC_THREAD_STACK_MIN:
+		return PTHREAD_STACK_MIN;
+	case _SC_SEM_NSEMS_MAX:
+	case _SC_THREAD_PRIO_PROTECT:
+	case _SC_THREAD_THREADS_MAX:
+		return -1;
+	default:
+		errno = EINVAL;
+		return -1;
+	}
+}
+
 long
 sysconf(int name)
 {
@@ -43,8 +86,7 @@ sysconf(int name)
 	case _SC_NPROCESSORS_ONLN:
 		return *(const volatile uint8_t *)(COMMPAGE_ADDRESS + COMMPAGE_ACTIVE_CPUS);
 	default:
-		errno = EINVAL;
-		return -1;
+		return sysconf_threads(name);
 	}
 }
 

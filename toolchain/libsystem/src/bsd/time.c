@@ -162,6 +162,31 @@ clock_getres(clockid_t clock, struct timespec *ts)
 	return 0;
 }
 
+int
+settimeofday(const struct timeval *tp, const struct timezone *tzp)
+{
+	return __settimeofday((struct timeval *)(uintptr_t)tp, (struct timezone *)(uintptr_t)tzp);
+}
+
+/* To the microsecond. */
+int
+clock_settime(clockid_t clock, const struct timespec *ts)
+{
+	struct timeval tv = { .tv_sec = ts->tv_sec, .tv_usec = (suseconds_t)(ts->tv_nsec / 1000) };
+
+	if (clock != CLOCK_REALTIME || ts->tv_nsec < 0 || ts->tv_nsec >= (long)NSEC_PER_SEC) {
+		errno = EINVAL;
+		return -1;
+	}
+	return settimeofday(&tv, NULL);
+}
+
+int
+timespec_get(struct timespec *ts, int base)
+{
+	return base == TIME_UTC && realtime(ts) == 0 ? base : 0;
+}
+
 time_t
 time(time_t *out)
 {
@@ -215,6 +240,49 @@ nanosleep(const struct timespec *request, struct timespec *remain)
 	}
 	errno = EINTR;
 	return -1;
+}
+
+/* The time from now to a deadline of the clock; false: it has passed. */
+static bool
+time_until(clockid_t clock, const struct timespec *deadline, struct timespec *left)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now);
+	if (deadline->tv_sec < now.tv_sec ||
+	    (deadline->tv_sec == now.tv_sec && deadline->tv_nsec <= now.tv_nsec)) {
+		return false;
+	}
+	left->tv_sec = deadline->tv_sec - now.tv_sec; /* no clock shows times before 0 */
+	left->tv_nsec = deadline->tv_nsec - now.tv_nsec;
+	if (left->tv_nsec < 0) {
+		left->tv_nsec += (long)NSEC_PER_SEC;
+		left->tv_sec--;
+	}
+	return true;
+}
+
+/* A deadline is looked at again after each sleep: the calendar may have been set meanwhile. */
+int
+clock_nanosleep(clockid_t clock, int flags, const struct timespec *request, struct timespec *remain)
+{
+	int error = errno, result = 0;
+	struct timespec left;
+
+	if ((clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_MONOTONIC_RAW &&
+		clock != CLOCK_UPTIME_RAW) ||
+	    (flags & ~TIMER_ABSTIME) != 0 || request->tv_nsec < 0 || request->tv_nsec >= (long)NSEC_PER_SEC) {
+		return EINVAL;
+	}
+	if ((flags & TIMER_ABSTIME) == 0) {
+		result = nanosleep(request, remain) < 0 ? errno : 0;
+	} else {
+		while (result == 0 && time_until(clock, request, &left)) {
+			result = nanosleep(&left, NULL) < 0 ? errno : 0;
+		}
+	}
+	errno = error;
+	return result;
 }
 
 unsigned int

@@ -131,6 +131,16 @@ pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struc
 }
 
 int
+pthread_cond_clockwait(
+    pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *deadline)
+{
+	uint64_t ns;
+	int error = _clock_waits(clock) ? _time_left(clock, deadline, &ns) : EINVAL;
+
+	return error != 0 ? error : wait_ns(cond, mutex, ns);
+}
+
+int
 pthread_cond_timedwait_relative_np(
     pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *timeout)
 {
@@ -232,8 +242,7 @@ pthread_condattr_setclock(pthread_condattr_t *attr, clockid_t clock)
 {
 	struct condattr_impl *impl = attr_impl(attr);
 
-	if (impl == NULL || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC &&
-				clock != CLOCK_MONOTONIC_RAW && clock != CLOCK_UPTIME_RAW)) {
+	if (impl == NULL || !_clock_waits(clock)) {
 		return EINVAL;
 	}
 	impl->clock = clock;

@@ -145,6 +145,14 @@ extern void (*_pthread_cancel_hook)(void);
 
 /* --- sleeping on a word --- */
 
+/* Can be waited by: the calendar, and those that count time since the machine started. */
+static inline bool
+_clock_waits(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
+	       clock == CLOCK_UPTIME_RAW;
+}
+
 /* A deadline of a clock as nanoseconds from now, at least 1; EINVAL, or ETIMEDOUT if it has passed. */
 int _time_left(clockid_t clock, const struct timespec *deadline, uint64_t *ns);
 

@@ -39,4 +39,41 @@ __longjmp:
 	csinc	w0, w1, wzr, ne		/* never 0 */
 	ret
 
+/*
+ * The same with the signal mask: word 22 says whether it is in the buffer, word 23 is the mask. Who jumps may be a handler
+ * on the alternate stack: from when that is given back until the stack is another one, all signals are blocked.
+ */
+	.globl	_sigsetjmp
+	.p2align	2
+_sigsetjmp:
+	mov	w9, w1
+	str	x9, [x0, #176]
+	cbnz	w1, 1f
+	b	__setjmp
+1:	stp	x29, x30, [sp, #-32]!
+	mov	x29, sp
+	str	x0, [sp, #16]
+	add	x0, x0, #184
+	bl	__sigjmp_save
+	ldr	x0, [sp, #16]
+	ldp	x29, x30, [sp], #32
+	b	__setjmp
+
+	.globl	_siglongjmp
+	.p2align	2
+_siglongjmp:
+	ldr	x9, [x0, #176]
+	cbnz	x9, 1f
+	b	__longjmp
+1:	stp	x0, x1, [sp, #-16]!
+	bl	__sigjmp_leave
+	ldp	x0, x1, [sp], #16
+	ldr	x9, [x0, #96]
+	mov	sp, x9
+	stp	x0, x1, [sp, #-16]!
+	add	x0, x0, #184
+	bl	__sigjmp_restore
+	ldp	x0, x1, [sp], #16
+	b	__longjmp
+
 	.subsections_via_symbols
