@@ -470,10 +470,20 @@ task_wait_stopped(task_t task)
 	return KERN_SUCCESS;
 }
 
+static void
+task_resume_user_locked(task_t task, bool token) REQUIRES(task->lock)
+{
+	task->token_stop_count -= token;
+	if (--task->user_stop_count == 0) {
+		task_release_locked(task);
+	}
+}
+
+/* Whoever suspends it, first or not, finds it stopped afterwards; without memory to wait for that it is not suspended. */
 static kern_return_t
 task_suspend_user(task_t task, bool token)
 {
-	bool first;
+	kern_return_t kr;
 
 	if (task == TASK_NULL || task == kernel_task) {
 		return KERN_INVALID_ARGUMENT;
@@ -483,13 +493,18 @@ task_suspend_user(task_t task, bool token)
 		lck_mtx_unlock(&task->lock);
 		return KERN_TERMINATED;
 	}
-	first = task->user_stop_count++ == 0;
 	task->token_stop_count += token;
-	if (first) {
+	if (task->user_stop_count++ == 0) {
 		task_hold_locked(task);
 	}
 	lck_mtx_unlock(&task->lock);
-	return first ? task_wait_stopped(task) : KERN_SUCCESS;
+	kr = task_wait_stopped(task);
+	if (kr != KERN_SUCCESS) {
+		lck_mtx_lock(&task->lock);
+		task_resume_user_locked(task, token);
+		lck_mtx_unlock(&task->lock);
+	}
+	return kr;
 }
 
 kern_return_t
@@ -501,20 +516,7 @@ task_suspend(task_t task)
 kern_return_t
 task_suspend_token(task_t task)
 {
-	kern_return_t kr = task_suspend_user(task, true);
-
-	if (kr == KERN_RESOURCE_SHORTAGE) {
-		task_resume_token(task); /* held, but it could not be waited for */
-	}
-	return kr;
-}
-
-static void
-task_resume_user_locked(task_t task) REQUIRES(task->lock)
-{
-	if (--task->user_stop_count == 0) {
-		task_release_locked(task);
-	}
+	return task_suspend_user(task, true);
 }
 
 kern_return_t
@@ -529,7 +531,7 @@ task_resume(task_t task)
 	if (!task->active) {
 		kr = KERN_TERMINATED;
 	} else if (task->user_stop_count > task->token_stop_count) {
-		task_resume_user_locked(task);
+		task_resume_user_locked(task, false);
 		kr = KERN_SUCCESS;
 	}
 	lck_mtx_unlock(&task->lock);
@@ -541,8 +543,7 @@ task_resume_token(task_t task)
 {
 	lck_mtx_lock(&task->lock);
 	assert(task->token_stop_count > 0);
-	task->token_stop_count--;
-	task_resume_user_locked(task);
+	task_resume_user_locked(task, true);
 	lck_mtx_unlock(&task->lock);
 }
 

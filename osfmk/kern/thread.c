@@ -267,13 +267,28 @@ thread_join(thread_t thread)
 
 /* --- stop and go --- */
 
+static void
+thread_hold_locked(thread_t thread) REQUIRES(thread->mutex)
+{
+	if (os_atomic_inc(&thread->suspend_count, relaxed) == 1) {
+		thread_ast_set(thread, AST_SUSPEND);
+	}
+}
+
+static void
+thread_release_locked(thread_t thread) REQUIRES(thread->mutex)
+{
+	assert(thread->suspend_count > 0);
+	if (os_atomic_dec(&thread->suspend_count, relaxed) == 0) {
+		thread_wakeup(&thread->suspend_count);
+	}
+}
+
 void
 thread_hold(thread_t thread)
 {
 	lck_mtx_lock(&thread->mutex);
-	if (os_atomic_inc(&thread->suspend_count, relaxed) == 1) {
-		thread_ast_set(thread, AST_SUSPEND);
-	}
+	thread_hold_locked(thread);
 	lck_mtx_unlock(&thread->mutex);
 }
 
@@ -281,38 +296,40 @@ void
 thread_release(thread_t thread)
 {
 	lck_mtx_lock(&thread->mutex);
-	assert(thread->suspend_count > 0);
-	if (os_atomic_dec(&thread->suspend_count, relaxed) == 0) {
-		thread_wakeup(&thread->suspend_count);
-	}
+	thread_release_locked(thread);
 	lck_mtx_unlock(&thread->mutex);
 }
 
-/* Off its CPU; what runs next of it is the look at AST_SUSPEND, or a wait in the kernel. */
+/*
+ * Off its CPU; what runs next of it is the look at AST_SUSPEND, or a wait in the kernel. A thread that nobody holds any more
+ * may never leave its CPU: it is not waited for.
+ */
 void
 thread_wait_stopped(thread_t thread)
 {
-	while (thread != current_thread() && os_atomic_load(&thread->on_cpu, acquire) != 0) {
+	while (thread != current_thread() && os_atomic_load(&thread->on_cpu, acquire) != 0 &&
+	       os_atomic_load(&thread->suspend_count, relaxed) != 0) {
 		wait_prepare(
 		    current_thread(), THREAD_UNINT, clock_interval_to_deadline_ns(20 * NSEC_PER_USEC));
 		thread_block(THREAD_CONTINUE_NULL);
 	}
 }
 
+/* The count of programs and the hold that it stands for change together: a resume that comes next finds both. */
 kern_return_t
 thread_suspend(thread_t thread)
 {
 	kern_return_t kr = KERN_TERMINATED;
-	bool first = false;
 
 	lck_mtx_lock(&thread->mutex);
 	if (thread->active) {
-		first = thread->user_stop_count++ == 0;
+		if (thread->user_stop_count++ == 0) {
+			thread_hold_locked(thread);
+		}
 		kr = KERN_SUCCESS;
 	}
 	lck_mtx_unlock(&thread->mutex);
-	if (first) {
-		thread_hold(thread);
+	if (kr == KERN_SUCCESS) {
 		thread_wait_stopped(thread);
 	}
 	return kr;
@@ -332,9 +349,11 @@ thread_resume(thread_t thread)
 	} else {
 		last = --thread->user_stop_count == 0;
 	}
+	if (last) {
+		thread_release_locked(thread);
+	}
 	lck_mtx_unlock(&thread->mutex);
 	if (last) {
-		thread_release(thread);
 		/* thread_create + thread_resume is how Mach starts a thread. */
 		thread_start_from(thread, THREAD_MADE);
 	}

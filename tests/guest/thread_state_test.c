@@ -444,6 +444,58 @@ ask_other(void *arg)
 }
 
 /* Each holds the other now and then: neither may wait for the other's next step in user mode. */
+#define SUSPENDERS       3
+#define SUSPENDER_ROUNDS 300
+
+static _Atomic uint64_t moves;
+static thread_act_t moving;
+
+static void *
+move(void *arg)
+{
+	while (!atomic_load(&leave)) {
+		atomic_fetch_add(&moves, 1);
+	}
+	return arg;
+}
+
+/* Between its own suspend and resume each finds the thread standing still, whoever else has it suspended. */
+static void *
+suspend_and_look(void *arg)
+{
+	bool still = true;
+
+	for (int i = 0; i < SUSPENDER_ROUNDS && still; i++) {
+		uint64_t seen;
+
+		EXPECT_EQ(thread_suspend(moving), KERN_SUCCESS);
+		seen = atomic_load(&moves);
+		for (int j = 0; j < 2000 && still; j++) {
+			still = EXPECT_EQ(atomic_load(&moves), seen);
+		}
+		EXPECT_EQ(thread_resume(moving), KERN_SUCCESS);
+	}
+	return arg;
+}
+
+TEST(suspended_by_several_at_once)
+{
+	pthread_t suspenders[SUSPENDERS], thread;
+
+	atomic_store(&leave, 0);
+	REQUIRE(pthread_create(&thread, NULL, move, NULL) == 0);
+	moving = pthread_mach_thread_np(thread);
+	for (int i = 0; i < SUSPENDERS; i++) {
+		REQUIRE(pthread_create(&suspenders[i], NULL, suspend_and_look, NULL) == 0);
+	}
+	for (int i = 0; i < SUSPENDERS; i++) {
+		EXPECT_EQ(pthread_join(suspenders[i], NULL), 0);
+	}
+	EXPECT_EQ(thread_resume(moving), KERN_FAILURE);
+	atomic_store(&leave, 1);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+}
+
 TEST(threads_that_ask_each_other)
 {
 	pthread_t threads[2];
