@@ -39,6 +39,7 @@
 #define os_atomic_and(p, v, mo)      (os_stall_point(), __atomic_and_fetch((p), (v), os_mo_##mo))
 #define os_atomic_and_orig(p, v, mo) (os_stall_point(), __atomic_fetch_and((p), (v), os_mo_##mo))
 #define os_atomic_xor(p, v, mo)      (os_stall_point(), __atomic_xor_fetch((p), (v), os_mo_##mo))
+#define os_atomic_xor_orig(p, v, mo) (os_stall_point(), __atomic_fetch_xor((p), (v), os_mo_##mo))
 #define os_atomic_inc(p, mo)         os_atomic_add(p, 1, mo)
 #define os_atomic_inc_orig(p, mo)    os_atomic_add_orig(p, 1, mo)
 #define os_atomic_dec(p, mo)         os_atomic_sub(p, 1, mo)

@@ -192,7 +192,7 @@ waitq_bootstrap(void)
 }
 
 /* Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio. */
-static struct waitq *
+struct waitq *
 event_waitq(event_t event)
 {
 	uint64_t hash = (uint64_t)(uintptr_t)event * 0x9e3779b97f4a7c15ULL;
@@ -201,13 +201,19 @@ event_waitq(event_t event)
 }
 
 void
+event_wait_prepare_locked(struct waitq *wq, event_t event, wait_interrupt_t how, uint64_t deadline)
+{
+	current_thread()->wait_event = event;
+	waitq_wait_prepare_locked(wq, how, deadline);
+}
+
+void
 assert_wait_deadline(event_t event, wait_interrupt_t how, uint64_t deadline)
 {
 	struct waitq *wq = event_waitq(event);
 	bool interrupts = lck_spin_lock_irq(&wq->wq_lock);
 
-	current_thread()->wait_event = event;
-	waitq_wait_prepare_locked(wq, how, deadline);
+	event_wait_prepare_locked(wq, event, how, deadline);
 	lck_spin_unlock_irq(&wq->wq_lock, interrupts);
 }
 
@@ -215,6 +221,30 @@ void
 assert_wait(event_t event, wait_interrupt_t how)
 {
 	assert_wait_deadline(event, how, 0);
+}
+
+thread_t
+event_claim_one_locked(struct waitq *wq, event_t event, wait_result_t result, bool *more)
+{
+	thread_t claimed = THREAD_NULL;
+
+	*more = false;
+	list_foreach_safe(link, &wq->wq_threads)
+	{
+		thread_t thread = waitq_thread(link);
+
+		if (thread->wait_event != event) {
+			continue;
+		}
+		if (claimed != THREAD_NULL) {
+			*more = true;
+			break;
+		}
+		if (waitq_unlink_and_claim_locked(wq, thread, result)) {
+			claimed = thread;
+		}
+	}
+	return claimed;
 }
 
 /* Wakes up to `limit` threads that wait for exactly this event, oldest first. */

@@ -110,5 +110,17 @@ void thread_wakeup_with_result(event_t event, wait_result_t result);
 /* Gives up an assert_wait instead of blocking. */
 void clear_wait_self(void);
 
+/*
+ * The same for who keeps what the event says under the lock of the queue: the queue that threads sleep on which
+ * wait for the event, beside others.
+ */
+struct waitq *event_waitq(event_t event);
+void event_wait_prepare_locked(struct waitq *wq, event_t event, wait_interrupt_t how, uint64_t deadline)
+    REQUIRES(wq->wq_lock);
+
+/* waitq_claim_one_locked among those who wait for the event; *more: there is another. */
+thread_t event_claim_one_locked(struct waitq *wq, event_t event, wait_result_t result, bool *more)
+    REQUIRES(wq->wq_lock);
+
 /* Start-up: before the first assert_wait. */
 void waitq_bootstrap(void);

@@ -494,7 +494,7 @@ fault_wait(vm_map_t map, vm_map_offset_t va)
 	vm_map_entry_t entry = vm_map_lock_entry_at(map, va, &slot);
 
 	if (entry != NULL) {
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 	}
 	return KERN_SUCCESS;
 }
@@ -509,7 +509,7 @@ fault_copy_object(vm_map_t map, vm_map_offset_t va)
 
 	if (entry != NULL) {
 		kr = vm_map_entry_own_object(entry);
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 	}
 	return kr;
 }
@@ -534,7 +534,7 @@ fault_page_in(vm_map_t map, vm_map_offset_t va)
 		if (object != NULL) {
 			vm_object_reference(object);
 		}
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 	}
 	if (object == NULL) {
 		return KERN_SUCCESS;

@@ -36,24 +36,37 @@ vm_index_node_free(struct vm_index_node *node)
 	zfree(vm_index_node_zone, node);
 }
 
-void
+bool
 vm_index_sleep(uintptr_t *slot)
 {
-	const uintptr_t both = VM_INDEX_LOCKED | VM_INDEX_WAITERS;
+	struct waitq *wq = event_waitq(slot);
+	bool interrupts = lck_spin_lock_irq(&wq->wq_lock), wait = vm_index_must_wait(slot);
 
-	assert_wait(slot, THREAD_UNINT);
-	/* acquire: whoever unlocked and found WAITERS wakes us; who unlocked before is seen here. */
-	if ((os_atomic_load(slot, acquire) & both) == both) {
-		thread_block(NULL);
-	} else {
-		clear_wait_self();
+	if (wait) {
+		event_wait_prepare_locked(wq, slot, THREAD_UNINT, 0);
 	}
+	lck_spin_unlock_irq(&wq->wq_lock, interrupts);
+	if (wait) {
+		thread_block(THREAD_CONTINUE_NULL);
+	}
+	return wait;
 }
 
 void
-vm_index_wake(uintptr_t *slot)
+vm_index_hand_over(uintptr_t *slot)
 {
-	thread_wakeup(slot);
+	struct list_node claimed = LIST_HEAD_INIT(claimed);
+	struct waitq *wq = event_waitq(slot);
+	bool interrupts = lck_spin_lock_irq(&wq->wq_lock), more;
+
+	do {
+		thread_t next = event_claim_one_locked(wq, slot, THREAD_AWAKENED, &more);
+
+		assert(next != THREAD_NULL);
+		list_push_back(&claimed, &next->wait_link);
+	} while (vm_index_handed(slot, more));
+	lck_spin_unlock_irq(&wq->wq_lock, interrupts);
+	(void)waitq_run_claimed(&claimed);
 }
 
 /* --- life --- */
@@ -367,7 +380,7 @@ vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, stru
 	}
 	smr_leave();
 	if (entry != NULL && (entry->vme_start != start || entry->vme_end != end)) {
-		vm_index_unlock_run(run, entry);
+		vm_index_unlock_run(run, entry, entry);
 		return NULL;
 	}
 	return entry;
@@ -398,7 +411,7 @@ vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot)
 		if (found != NULL && found->vme_start == start && va >= start && va < found->vme_end) {
 			return found;
 		}
-		vm_index_unlock_slot(*slot, found); /* it changed: look again */
+		vm_index_unlock_slot(*slot); /* it changed: look again */
 	}
 }
 
@@ -624,7 +637,7 @@ place_at_hint(vm_map_t map, vm_map_entry_t entry, vm_map_size_t size, vm_map_off
 		return false;
 	}
 	vm_map_entry_locate(entry, at, at + size, first);
-	vm_index_unlock_run(&run, entry);
+	vm_index_unlock_run(&run, NULL, entry);
 	os_atomic_store(hint, at + size, relaxed);
 	return true;
 }
@@ -901,7 +914,7 @@ vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, str
 	attr = entry->vme_attr;
 	if ((attr & (VME_SHARED | VME_PERMANENT | VME_WIRED | VME_PURGEABLE)) ||
 	    !(vme_prot(attr) & VM_PROT_READ)) {
-		vm_index_unlock_run(&run, entry);
+		vm_index_unlock_run(&run, entry, entry);
 		return false;
 	}
 	os_atomic_store(&entry->vme_attr, attr | VME_DEAD, relaxed);
@@ -913,7 +926,7 @@ vm_map_take_object(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, str
 		vm_object_quiesce(taken->object, taken->first, taken->first + atop(end - start)); /* [M2] */
 		pmap_remove(map->vmm_pmap, start, end);
 	}
-	vm_index_unlock_run(&run, NULL);
+	vm_index_unlock_run(&run, entry, NULL);
 	zfree_smr(vm_map_entry_zone, entry);
 	arena_note_free(map, start, end);
 	return true;
@@ -930,13 +943,13 @@ remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		return false;
 	}
 	if (entry->vme_attr & VME_PERMANENT) {
-		vm_index_unlock_run(&run, entry);
+		vm_index_unlock_run(&run, entry, entry);
 		return false;
 	}
 	os_atomic_store(&entry->vme_attr, entry->vme_attr | VME_DEAD, relaxed);
 	os_atomic_thread_fence(seq_cst); /* [M1] */
 	entry_teardown(map, entry);
-	vm_index_unlock_run(&run, NULL);
+	vm_index_unlock_run(&run, entry, NULL);
 	zfree_smr(vm_map_entry_zone, entry);
 	return true;
 }

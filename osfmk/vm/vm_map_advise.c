@@ -178,7 +178,7 @@ mapped_object(vm_map_t map, vm_map_offset_t at, vm_map_offset_t *end, uint64_t *
 		*index = vme_object_page(entry->vme_bias, at);
 		vm_object_reference(object);
 	}
-	vm_index_unlock_slot(slot, entry);
+	vm_index_unlock_slot(slot);
 	return object;
 }
 

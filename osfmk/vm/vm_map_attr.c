@@ -112,7 +112,7 @@ protect_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_
 		entry_set_prot(map, entry, (uint32_t)prot);
 		*kr = KERN_SUCCESS;
 	}
-	vm_index_unlock_run(&run, entry);
+	vm_index_unlock_run(&run, entry, entry);
 	return true;
 }
 

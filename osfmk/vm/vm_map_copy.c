@@ -223,7 +223,7 @@ copy_pages(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 		}
 		end = os_min(to, entry->vme_end);
 		kr = copy_entry(c, entry, from, end);
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 		from = end;
 	}
 	return kr;

@@ -97,11 +97,11 @@ vm_map_sync(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		start = os_min(end, entry->vme_end);
 		last = vme_object_page(entry->vme_bias, start);
 		if (object == NULL || !(object->vo_flags & VO_FILE)) {
-			vm_index_unlock_slot(slot, entry);
+			vm_index_unlock_slot(slot);
 			continue;
 		}
 		vm_object_reference(object);
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 		kr = vm_object_clean(object, first, last);
 		vm_object_deallocate(object);
 		result = result == KERN_SUCCESS ? kr : result;

@@ -3,8 +3,7 @@
  *
  * The operations on ranges walk the tree recursively: a level of the walk handles the part of the range
  * behind the slots of one node. Every word that publishes a node or an entry is stored with release; it
- * pairs with the dependent loads of look-ups. The lock of a slot is taken with acquire and dropped with
- * release, which pair with each other.
+ * pairs with the dependent loads of look-ups. [S1] to [S4], the lock of a slot, are in vm_map_index.h.
  */
 #include <vm/vm_map_index.h>
 
@@ -65,18 +64,24 @@ index_roots(const struct vm_map_index *index, uint64_t start, uint64_t end, stru
 	return n;
 }
 
-/* Before slot i of the node holds something for the first time. The release of that store orders it. */
+/* Before slots of the node, a bit for each, hold something for the first time. The release of that store orders it. */
+OS_INLINE void
+slots_note_used(struct vm_index_node *node, uint64_t slots)
+{
+	if (os_unlikely((slots & ~os_atomic_load(&node->used, relaxed)) != 0)) {
+		os_atomic_or(&node->used, slots, relaxed);
+	}
+}
+
 OS_INLINE void
 node_note_used(struct vm_index_node *node, unsigned i)
 {
-	if (os_unlikely(!(os_atomic_load(&node->used, relaxed) & (1ULL << i)))) {
-		os_atomic_or(&node->used, 1ULL << i, relaxed);
-	}
+	slots_note_used(node, 1ULL << i);
 }
 
 /* --- slot locks --- */
 
-/* Somebody has the slot locked, or was faster. */
+/* The slot is shut, or somebody was faster, or it is a node. */
 static OS_NOINLINE uintptr_t
 slot_lock_slow(uintptr_t *slot)
 {
@@ -86,17 +91,22 @@ slot_lock_slow(uintptr_t *slot)
 		if (word & VM_INDEX_NODE) {
 			return word;
 		}
-		if (word & VM_INDEX_LOCKED) {
-			if ((word & VM_INDEX_WAITERS) ||
-			    os_atomic_cmpxchg(slot, word, word | VM_INDEX_WAITERS, relaxed)) {
-				vm_index_sleep(slot);
+		if (word & VM_INDEX_SHUT) {
+			if (vm_index_sleep(slot)) {
+				return os_atomic_load(slot, acquire); /* [S2] */
 			}
 			continue;
 		}
-		if (os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire)) {
+		if (os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire)) { /* [S2] */
 			return word | VM_INDEX_LOCKED;
 		}
 	}
+}
+
+static uintptr_t
+slot_value(uintptr_t word)
+{
+	return word & ~VM_INDEX_SHUT;
 }
 
 /* Locks the slot and returns its word; or the word of the node that it is. */
@@ -108,39 +118,43 @@ slot_lock(uintptr_t *slot)
 	if (word & VM_INDEX_NODE) {
 		return word;
 	}
-	if (os_likely(!(word & VM_INDEX_LOCKED) &&
-		      os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire))) {
+	word = slot_value(word); /* of a shut slot it is not the word */
+	if (os_likely(os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire))) { /* [S2] */
 		return word | VM_INDEX_LOCKED;
 	}
 	return slot_lock_slow(slot);
 }
 
-/* The slot becomes `word`, unlocked. */
-static void
-slot_store_unlock(uintptr_t *slot, uintptr_t word)
-{
-	uintptr_t old = os_atomic_xchg(slot, word, release);
+static OS_NOINLINE void slots_hand_over(uintptr_t *slot, const uintptr_t *end, uintptr_t change);
 
-	assert(old & VM_INDEX_LOCKED);
-	if (os_unlikely(old & VM_INDEX_WAITERS)) {
-		vm_index_wake(slot);
+/* Unlocks slots whose values all change by the same. A loop that keeps nothing over a call, which is for the seldom case. */
+OS_INLINE void
+slots_unlock(uintptr_t *slot, const uintptr_t *end, uintptr_t change)
+{
+	for (; slot < end; slot++) {
+		uintptr_t was = os_atomic_xor_orig(slot, change ^ VM_INDEX_LOCKED, release); /* [S1] */
+
+		assert(was & VM_INDEX_LOCKED);
+		if (os_unlikely(was & VM_INDEX_WAITERS)) {
+			slots_hand_over(slot, end, change);
+			return;
+		}
 	}
 }
 
-/* Still locked; a waiter may add its bit at any moment. */
+/* Others wait for `slot`; the rest is still locked. */
 static void
-slot_store_locked(uintptr_t *slot, uintptr_t value)
+slots_hand_over(uintptr_t *slot, const uintptr_t *end, uintptr_t change)
 {
-	uintptr_t old = os_atomic_load(slot, relaxed);
-
-	while (!os_atomic_cmpxchgv(
-	    slot, old, value | VM_INDEX_LOCKED | (old & VM_INDEX_WAITERS), &old, release)) {}
+	vm_index_hand_over(slot);
+	slots_unlock(slot + 1, end, change);
 }
 
-static uintptr_t
-slot_value(uintptr_t word)
+/* Unlocks a slot whose value changes by the bits of `change`. */
+OS_INLINE void
+slot_unlock_change(uintptr_t *slot, uintptr_t change)
 {
-	return word & ~(VM_INDEX_LOCKED | VM_INDEX_WAITERS);
+	slots_unlock(slot, slot + 1, change);
 }
 
 /*
@@ -160,7 +174,7 @@ slot_expand(struct vm_index_node *parent, unsigned at, uintptr_t word, uintptr_t
 	}
 	node->used = slot_value(word) == 0 ? 0 : ~0ULL;
 	node_note_used(parent, at);
-	slot_store_unlock(&parent->slots[at], (uintptr_t)node | VM_INDEX_NODE);
+	slot_unlock_change(&parent->slots[at], slot_value(word) ^ (uintptr_t)node ^ VM_INDEX_NODE);
 	return true;
 }
 
@@ -182,7 +196,7 @@ range_lock(
 		}
 		if (!(word & VM_INDEX_NODE)) {
 			if (!slot_expand(node, i, word, 0)) {
-				slot_store_unlock(&node->slots[i], slot_value(word));
+				slot_unlock_change(&node->slots[i], 0);
 				return false;
 			}
 			word = os_atomic_load(&node->slots[i], relaxed);
@@ -243,9 +257,9 @@ vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entr
 }
 
 void
-vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry)
+vm_index_unlock_slot(uintptr_t *slot)
 {
-	slot_store_unlock(slot, (uintptr_t)entry);
+	slot_unlock_change(slot, 0);
 }
 
 /* --- walking a locked range --- */
@@ -257,14 +271,15 @@ slot_apply(struct vm_index_node *node, unsigned i, uintptr_t word, const struct 
 	switch (walk->op) {
 	case WALK_SET:
 		node_note_used(node, i);
-		slot_store_locked(&node->slots[i], walk->value);
+		/* Still locked, and a waiter may add its bit at any moment. */
+		os_atomic_xor(&node->slots[i], slot_value(word) ^ walk->value, release);
 		break;
 	case WALK_UNLOCK:
-		slot_store_unlock(&node->slots[i], slot_value(word));
+		slot_unlock_change(&node->slots[i], 0);
 		break;
 	case WALK_SET_UNLOCK:
 		node_note_used(node, i);
-		slot_store_unlock(&node->slots[i], walk->value);
+		slot_unlock_change(&node->slots[i], slot_value(word) ^ walk->value);
 		break;
 	}
 }
@@ -433,11 +448,12 @@ vm_index_insert(struct vm_map_index *index, uint64_t start, uint64_t end, struct
 bool
 vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
 {
-	for (unsigned i = 0; i < run->count; i++) {
-		/* acquire: pairs with the release of the unlock. */
-		if (os_unlikely(!os_atomic_cmpxchg(vm_index_run_slot(run, i), (uintptr_t)entry,
-			(uintptr_t)entry | VM_INDEX_LOCKED, acquire))) {
-			vm_index_unlock_run(&(struct vm_index_run){ run->node, run->first, i }, entry);
+	uintptr_t *first = vm_index_run_slot(run, 0), *end = first + run->count;
+	const uintptr_t word = (uintptr_t)entry;
+
+	for (uintptr_t *slot = first; slot < end; slot++) {
+		if (os_unlikely(!os_atomic_cmpxchg(slot, word, word | VM_INDEX_LOCKED, acquire))) { /* [S2] */
+			slots_unlock(first, slot, 0);
 			return false;
 		}
 	}
@@ -445,12 +461,12 @@ vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
 }
 
 void
-vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry)
+vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *old, struct vm_map_entry *entry)
 {
-	for (unsigned i = 0; i < run->count; i++) {
-		node_note_used(run->node, run->first + i);
-		slot_store_unlock(vm_index_run_slot(run, i), (uintptr_t)entry);
-	}
+	uintptr_t *first = vm_index_run_slot(run, 0);
+
+	slots_note_used(run->node, (~0ULL >> (VM_INDEX_SLOTS - run->count)) << run->first);
+	slots_unlock(first, first + run->count, (uintptr_t)old ^ (uintptr_t)entry);
 }
 
 /* --- iteration --- */
@@ -516,7 +532,7 @@ slot_visit(struct foreach *walk, uintptr_t *slot, uint64_t page, uint64_t next)
 	walk->from =
 	    vm_index_entry(word) == NULL ? next : walk->fn(vm_index_entry(word), page, walk->context);
 	if (walk->lock) {
-		slot_store_unlock(slot, slot_value(word));
+		slot_unlock_change(slot, 0);
 	}
 	return NULL;
 }

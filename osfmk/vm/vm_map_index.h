@@ -12,6 +12,32 @@
  * them may replace what the slots say. Look-ups ignore the locks and take none; the memory they may touch
  * is kept by SMR.
  *
+ * The locks are fair: a slot goes from one holder to the next in the order in which they came to wait, and
+ * while somebody waits nobody else gets it. So a thread that waits for a slot is passed by none, and behind
+ * as many holders as waited before it. The price is that a contended slot is nobody's for as long as the next
+ * holder takes to run; slots stand for 16 KiB and more, and threads that share one are few. An order by
+ * arrival, not by priority: what is held while it waits for nothing but memory.
+ *
+ *	LOCKED	WAITERS
+ *	0	0	open: a compare-exchange takes it
+ *	1	0	locked
+ *	1	1	locked, and threads sleep
+ *	0	1	let go, and about to be handed over; shut for everybody
+ *
+ * [S1] Letting go is one exclusive-or, with release, of LOCKED and of what the slot's value changes by. It
+ * leaves WAITERS as it is, whose old value it returns: not set, and the slot is open; set, and it is still
+ * shut, and who let go hands it over. [S2] Taking it acquires, by the compare-exchange or, in a thread that was
+ * handed it, by the load after its sleep: what comes between is read-modify-writes, which carry [S1] on.
+ * [S3] A sleeper sets WAITERS with a compare-exchange on a shut word, and queues itself, in one section of an
+ * interlock. Letting go and marking change the same word, so one is first: the mark, and [S1] finds it; or
+ * [S1], and the mark's compare-exchange fails and finds the slot open. [S4] Handing over takes the oldest
+ * sleeper from the queue, sets LOCKED for it, and clears WAITERS if it was the last, in one section of the
+ * interlock. So outside of it WAITERS says exactly whether somebody is queued.
+ *
+ * A slot that became a node has no lock any more: all its sleepers are woken and look for their slot behind it.
+ * There each begins anew, at most as often as the tree is deep, since nodes stay. Modelled in
+ * tests/models/map_slot.pml, stressed in vm_map_index_test.c.
+ *
  * The file is pure: allocation, sleeping and waking are the four functions at the end, which vm_map.c has
  * for the kernel and the unit test for the host.
  */
@@ -32,6 +58,7 @@
 #define VM_INDEX_WAITERS 2UL
 #define VM_INDEX_NODE    4UL
 #define VM_INDEX_TAGS    7UL
+#define VM_INDEX_SHUT    (VM_INDEX_LOCKED | VM_INDEX_WAITERS)
 
 struct vm_map_entry; /* aligned to more than VM_INDEX_TAGS */
 
@@ -163,15 +190,16 @@ vm_index_run_slot(const struct vm_index_run *run, unsigned i)
  */
 OS_WARN_RESULT bool vm_index_lock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
 
-/* The slots of a locked run hold `entry`, unlocked. */
-void vm_index_unlock_run(const struct vm_index_run *run, struct vm_map_entry *entry);
+/* The slots of a locked run, which hold `old`, hold `entry`, unlocked. */
+void vm_index_unlock_run(
+    const struct vm_index_run *run, struct vm_map_entry *old, struct vm_map_entry *entry);
 
 /*
  * Locks the slot that stands for `page`, on whatever level, and returns it; *entry is what it holds. NULL:
  * no node could be had. May sleep.
  */
 uintptr_t *vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry);
-void vm_index_unlock_slot(uintptr_t *slot, struct vm_map_entry *entry); /* `entry` is what it holds */
+void vm_index_unlock_slot(uintptr_t *slot);
 
 /*
  * Calls fn for each entry in [start, end), lowest first, with the entry's first slot locked (or not, in an
@@ -196,6 +224,38 @@ void vm_index_destroy(struct vm_map_index *index);
 /* --- what the file needs --- */
 struct vm_index_node *vm_index_node_alloc(void); /* contents undefined; NULL when exhausted */
 void vm_index_node_free(struct vm_index_node *node);
-void vm_index_sleep(
-    uintptr_t *slot); /* returns after a wake of the slot, or because it is no longer locked */
-void vm_index_wake(uintptr_t *slot);
+/*
+ * The waiters of a slot are queued under an interlock. To sleep: lock it, ask vm_index_must_wait, queue, unlock
+ * and wait; true once the slot was handed over or became a node, false if it was not shut. To hand over: lock
+ * it, take the oldest waiter off the queue, and go on while vm_index_handed says so.
+ */
+bool vm_index_sleep(uintptr_t *slot);
+void vm_index_hand_over(uintptr_t *slot);
+
+/* With the interlock: [S3], whether the slot is shut. If so the caller queues itself. */
+OS_INLINE OS_WARN_RESULT bool
+vm_index_must_wait(uintptr_t *slot)
+{
+	uintptr_t word = os_atomic_load(slot, relaxed);
+
+	while (word & VM_INDEX_SHUT) {
+		if ((word & VM_INDEX_WAITERS) ||
+		    os_atomic_cmpxchgv(slot, word, word | VM_INDEX_WAITERS, &word, relaxed)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * With the interlock: [S4], a waiter was taken off the queue, and `more` are on it. True: the next one is to be
+ * woken as well.
+ */
+OS_INLINE OS_WARN_RESULT bool
+vm_index_handed(uintptr_t *slot, bool more)
+{
+	bool node = (os_atomic_load(slot, relaxed) & VM_INDEX_NODE) != 0;
+
+	os_atomic_xor(slot, (node ? 0 : VM_INDEX_LOCKED) | (more ? 0 : VM_INDEX_WAITERS), relaxed);
+	return node && more;
+}

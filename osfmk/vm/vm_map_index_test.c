@@ -41,19 +41,77 @@ vm_index_node_free(struct vm_index_node *node)
 	free(node);
 }
 
-void
+/* One queue for all slots, in the order of arrival. */
+struct sleeper {
+	uintptr_t *slot;
+	bool woken;
+	struct sleeper *next;
+};
+
+static pthread_mutex_t sleep_lock = PTHREAD_MUTEX_INITIALIZER; /* the interlock */
+static pthread_cond_t sleep_woken = PTHREAD_COND_INITIALIZER;
+static struct sleeper *sleepers, **sleepers_end = &sleepers;
+
+bool
 vm_index_sleep(uintptr_t *slot)
 {
-	while ((os_atomic_load(slot, acquire) & (VM_INDEX_LOCKED | VM_INDEX_WAITERS)) ==
-	       (VM_INDEX_LOCKED | VM_INDEX_WAITERS)) {
-		cpu_relax();
+	struct sleeper self = { .slot = slot };
+	bool wait;
+
+	pthread_mutex_lock(&sleep_lock);
+	wait = vm_index_must_wait(slot);
+	if (wait) {
+		*sleepers_end = &self;
+		sleepers_end = &self.next;
+		while (!self.woken) {
+			pthread_cond_wait(&sleep_woken, &sleep_lock);
+		}
 	}
+	pthread_mutex_unlock(&sleep_lock);
+	return wait;
+}
+
+static struct sleeper **
+find_sleeper(struct sleeper **from, const uintptr_t *slot)
+{
+	while (*from != NULL && (*from)->slot != slot) {
+		from = &(*from)->next;
+	}
+	return from;
 }
 
 void
-vm_index_wake(uintptr_t *slot)
+vm_index_hand_over(uintptr_t *slot)
 {
-	(void)slot;
+	struct sleeper **at, *first;
+
+	pthread_mutex_lock(&sleep_lock);
+	do {
+		at = find_sleeper(&sleepers, slot);
+		first = *at;
+		release_assert(first != NULL);
+		*at = first->next;
+		sleepers_end = first->next == NULL ? at : sleepers_end;
+		first->woken = true;
+	} while (vm_index_handed(slot, *find_sleeper(at, slot) != NULL));
+	pthread_cond_broadcast(&sleep_woken);
+	pthread_mutex_unlock(&sleep_lock);
+}
+
+static void
+await_sleepers(const uintptr_t *slot, unsigned want)
+{
+	unsigned n;
+
+	do {
+		n = 0;
+		pthread_mutex_lock(&sleep_lock);
+		for (struct sleeper *s = sleepers; s != NULL; s = s->next) {
+			n += s->slot == slot;
+		}
+		pthread_mutex_unlock(&sleep_lock);
+		cpu_relax();
+	} while (n != want);
 }
 
 static struct vm_map_index *
@@ -221,12 +279,12 @@ test_runs(void)
 	release_assert(!vm_index_lock_run(&run, &pool[4]) && !vm_index_lock_run(&run, NULL));
 	release_assert(vm_index_lock_run(&part, &pool[3]));
 	release_assert(!vm_index_lock_run(&run, &pool[3]));
-	vm_index_unlock_run(&part, &pool[5]);
+	vm_index_unlock_run(&part, &pool[3], &pool[5]);
 	release_assert(!vm_index_lock_run(&run, &pool[3]));
 	release_assert(vm_index_lookup(index, 100) == &pool[3] && vm_index_lookup(index, 101) == &pool[5]);
 	release_assert(vm_index_find_run(index, 1 << VM_INDEX_LOW_SHIFT, 2 << VM_INDEX_LOW_SHIFT, &run));
 	release_assert(vm_index_lock_run(&run, NULL));
-	vm_index_unlock_run(&run, &pool[6]);
+	vm_index_unlock_run(&run, NULL, &pool[6]);
 	release_assert(vm_index_lookup(index, (1 << VM_INDEX_LOW_SHIFT) + 999) == &pool[6]);
 	index_free(index);
 }
@@ -284,7 +342,7 @@ test_insert(void)
 		release_assert(page == ranges[i][0]);
 		slot = vm_index_lock_slot(index, ranges[i][0], &entry);
 		release_assert(slot != NULL && entry == &pool[i]);
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 	}
 	check_foreach(index, ranges, os_countof(ranges), true);
 	check_foreach(index, ranges, os_countof(ranges), false);
@@ -332,6 +390,82 @@ worker(void *arg)
 	return NULL;
 }
 
+/*
+ * Threads that wait for a slot get it in the order in which they came, and before the one that lets it go and takes it
+ * again at once.
+ */
+static unsigned turn;     /* guarded by the slot */
+static uint64_t turn_end; /* the waiters lock from page 0 to here */
+
+static void *
+take_turn(void *arg)
+{
+	uint64_t self = (uint64_t)(uintptr_t)arg;
+
+	release_assert(vm_index_lock(shared, 0, turn_end));
+	release_assert(turn++ == self);
+	vm_index_unlock(shared, 0, turn_end);
+	return NULL;
+}
+
+static void
+test_order(void)
+{
+	pthread_t threads[NTHREADS];
+
+	shared = index_create();
+	turn = 0;
+	turn_end = 1ULL << VM_INDEX_LOW_SHIFT; /* one slot */
+	release_assert(vm_index_lock(shared, 0, turn_end));
+	for (uintptr_t i = 0; i < NTHREADS; i++) {
+		release_assert(pthread_create(&threads[i], NULL, take_turn, (void *)i) == 0);
+		await_sleepers(&shared->low.slots[0], (unsigned)i + 1);
+	}
+	vm_index_unlock(shared, 0, turn_end);
+	release_assert(vm_index_lock(shared, 0, turn_end));
+	release_assert(turn == NTHREADS);
+	vm_index_unlock(shared, 0, turn_end);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	index_free(shared);
+}
+
+/* A slot that becomes a node while threads wait for it: each of them finds its place behind it. */
+static void *
+take_page(void *arg)
+{
+	uint64_t page = (uint64_t)(uintptr_t)arg;
+
+	release_assert(vm_index_lock(shared, page, page + 1));
+	vm_index_set_unlock(shared, page, page + 1, &owners[page]);
+	return NULL;
+}
+
+static void
+test_expand(void)
+{
+	const uint64_t end = 1ULL << VM_INDEX_LOW_SHIFT;
+	pthread_t threads[NTHREADS];
+
+	shared = index_create();
+	release_assert(vm_index_lock(shared, 0, end));
+	for (uintptr_t i = 0; i < NTHREADS; i++) {
+		release_assert(pthread_create(&threads[i], NULL, take_page, (void *)i) == 0);
+	}
+	await_sleepers(&shared->low.slots[0], NTHREADS);
+	release_assert(vm_index_split(shared, end / 2 + 1));
+	vm_index_set_unlock(shared, end / 2 + 1, end, &pool[1]);
+	vm_index_unlock(shared, 0, end / 2 + 1);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		pthread_join(threads[i], NULL);
+		release_assert(vm_index_lookup(shared, i) == &owners[i]);
+	}
+	release_assert(vm_index_lookup(shared, end - 1) == &pool[1]);
+	release_assert(vm_index_lookup(shared, end / 2) == NULL);
+	index_free(shared);
+}
+
 static void
 test_threads(void)
 {
@@ -359,6 +493,8 @@ main(void)
 	test_exhaustion();
 	test_runs();
 	test_insert();
+	test_order();
+	test_expand();
 	test_threads();
 	puts("ok");
 	return 0;

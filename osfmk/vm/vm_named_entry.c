@@ -232,7 +232,7 @@ is_parent(const struct request *r, const struct vm_named_entry *parent)
 	}
 	same = entry->vme_object == piece->vme_object && entry->vme_end >= r->end &&
 	       vme_object_page(entry->vme_bias, r->start) == vme_object_page(piece->vme_bias, 0);
-	vm_index_unlock_slot(slot, entry);
+	vm_index_unlock_slot(slot);
 	return same;
 }
 

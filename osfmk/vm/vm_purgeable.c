@@ -227,7 +227,7 @@ vm_map_purgable_control(vm_map_t map, vm_map_offset_t addr, vm_purgable_t contro
 		kr = control == VM_PURGABLE_SET_STATE ? control_set(map, entry, state)
 						      : control_get(entry, state);
 	}
-	vm_index_unlock_slot(slot, entry);
+	vm_index_unlock_slot(slot);
 	return kr;
 }
 

@@ -288,7 +288,7 @@ sweep_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct swe
 		}
 		at = entry->vme_end;
 		sweep_entry(sweep, entry);
-		vm_index_unlock_slot(slot, entry);
+		vm_index_unlock_slot(slot);
 	}
 	sweep_finish(sweep);
 	lck_mtx_unlock(&reclaim_lock);
