@@ -29,7 +29,7 @@ class Report(unittest.TestCase):
                 stale.findings(text)
 
 
-PROGRAMS = ("vm_stress", "vm_calls", "vm_end", "mmap", "memory", "memory_entry", "spawn", "exec", "shared_region")
+PROGRAMS = ("vm_stress", "mmap_stress", "vm_calls", "vm_end", "mmap", "memory", "memory_entry", "spawn", "exec", "shared_region")
 
 
 class EndToEnd(unittest.TestCase):

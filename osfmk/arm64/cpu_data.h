@@ -30,6 +30,7 @@ struct cpu_data {
 	const struct arm_saved_state *irq_state OS_CACHE_ALIGNED;
 
 	uint64_t timer_deadline; /* what the comparator stands at; UINT64_MAX: disarmed */
+	uint64_t timer_turn;     /* when it may give its turn away again: timer.c */
 	uint64_t irq_count;
 	uint64_t spurious_irqs;
 } OS_CACHE_ALIGNED;

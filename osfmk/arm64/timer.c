@@ -6,6 +6,7 @@
 #include <arm64/sysregs.h>
 #include <arm64/timer.h>
 #include <kern/timer_call.h>
+#include <mach/clock_types.h>
 #include <os/panic.h>
 #include <pexpert/device_tree.h>
 #include <pexpert/interrupts.h>
@@ -14,8 +15,12 @@
 #define CNTKCTL_EL0_READ 3 /* EL0 may read both counters */
 #define DT_VIRTUAL_TIMER 2 /* "arm,armv8-timer": secure, non-secure, virtual, hypervisor */
 
+/* A turn given away is as long as half a quantum, and followed by at least as much of one's own. */
+#define TURN_NS (5 * NSEC_PER_MSEC)
+
 static unsigned timer_irq;
 static bool timer_edge;
+static uint64_t turn_ticks; /* TURN_NS; const after init */
 
 void
 ml_set_timer(uint64_t deadline)
@@ -30,12 +35,33 @@ ml_set_timer(uint64_t deadline)
 	isb();
 }
 
+/*
+ * An emulator that runs its CPUs in turns in one thread, as QEMU does under its instruction clock, runs one up to the
+ * next deadline of them all. Where one always has the next deadline and always something to do, the others never run:
+ * a program that waits for another CPU in a loop waits for ever. So a CPU with a timer now and then gives its turn away, by
+ * a YIELD, and sets a deadline by which it gets it back. To any other machine it is a YIELD.
+ */
+static void
+timer_give_turn(void)
+{
+	uint64_t now = ml_get_timebase_raw(), deadline = current_cpu_data()->timer_deadline;
+
+	if (cpu_count == 1 || now < current_cpu_data()->timer_turn || deadline <= now) {
+		return;
+	}
+	current_cpu_data()->timer_turn = now + 2 * turn_ticks;
+	ml_set_timer(os_min(deadline, now + turn_ticks));
+	cpu_relax();
+	ml_set_timer(deadline);
+}
+
 /* The line stays up while the comparator is passed, so it is disarmed before anything else. */
 static void
 timer_irq_handler(void *arg)
 {
 	ml_set_timer(UINT64_MAX);
 	timer_interrupt();
+	timer_give_turn();
 }
 
 void
@@ -56,5 +82,6 @@ timer_init(void)
 		panic("no generic timer in the device tree");
 	}
 	timer_irq = (unsigned)irq;
+	turn_ticks = sysreg_read(cntfrq_el0) / (NSEC_PER_SEC / TURN_NS);
 	timer_init_cpu();
 }
