@@ -49,10 +49,14 @@ semaphore_dereference(semaphore_t semaphore)
 kern_return_t
 semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 {
+	static const uint32_t flags_of_policy[] = {
+		[SYNC_POLICY_FIFO] = 0,
+		[SYNC_POLICY_FIXED_PRIORITY] = SS_BY_PRIORITY,
+		[SYNC_POLICY_LIFO] = SS_NEWEST,
+	};
 	semaphore_t semaphore;
 
-	if (task == TASK_NULL || value < 0 ||
-	    (policy != SYNC_POLICY_FIFO && policy != SYNC_POLICY_FIXED_PRIORITY)) {
+	if (task == TASK_NULL || value < 0 || policy < 0 || (unsigned)policy >= os_countof(flags_of_policy)) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	semaphore = zalloc_wait(semaphore_zone);
@@ -61,8 +65,7 @@ semaphore_create(task_t task, semaphore_t *out, int policy, int value)
 	}
 	waitq_init(&semaphore->ss_waitq);
 	semaphore->ss_count = value;
-	semaphore->ss_flags =
-	    (policy == SYNC_POLICY_FIXED_PRIORITY ? SS_BY_PRIORITY : 0) | (value == 1 ? SS_LOCK : 0);
+	semaphore->ss_flags = flags_of_policy[policy] | (value == 1 ? SS_LOCK : 0);
 	semaphore->ss_holder = THREAD_NULL;
 	semaphore->ss_refs = 2; /* the owner's list and the caller */
 	semaphore->ss_owner = task;
@@ -189,6 +192,9 @@ semaphore_claim_waiter_locked(semaphore_t semaphore) REQUIRES(semaphore->ss_wait
 {
 	if (semaphore->ss_flags & SS_BY_PRIORITY) {
 		return waitq_claim_highest_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
+	}
+	if (semaphore->ss_flags & SS_NEWEST) {
+		return waitq_claim_newest_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
 	}
 	return waitq_claim_one_locked(&semaphore->ss_waitq, THREAD_AWAKENED);
 }

@@ -39,6 +39,7 @@ struct semaphore {
 #define SS_DEAD        0x1U /* destroyed */
 #define SS_BY_PRIORITY 0x2U /* wakes the waiter of the highest priority, not the oldest; constant */
 #define SS_LOCK        0x4U /* used as a lock so far */
+#define SS_NEWEST      0x8U /* wakes the newest waiter; constant */
 
 /* MIG routines: 3418, 3419 and the 617200 family. The semaphore comes back with a reference. */
 kern_return_t semaphore_create(task_t task, semaphore_t *semaphore, int policy, int value);

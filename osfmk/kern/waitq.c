@@ -107,6 +107,19 @@ waitq_highest_locked(struct waitq *wq) REQUIRES(wq->wq_lock)
 }
 
 thread_t
+waitq_claim_newest_locked(struct waitq *wq, wait_result_t result)
+{
+	while (!list_empty(&wq->wq_threads)) {
+		thread_t thread = list_entry(wq->wq_threads.prev, struct thread, wait_link);
+
+		if (waitq_unlink_and_claim_locked(wq, thread, result)) {
+			return thread;
+		}
+	}
+	return THREAD_NULL;
+}
+
+thread_t
 waitq_claim_highest_locked(struct waitq *wq, wait_result_t result)
 {
 	thread_t thread;

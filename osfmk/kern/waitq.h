@@ -83,6 +83,9 @@ waitq_claim_one_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_l
 	return THREAD_NULL;
 }
 
+/* The same for the newest. */
+thread_t waitq_claim_newest_locked(struct waitq *wq, wait_result_t result) REQUIRES(wq->wq_lock);
+
 /* The same for one thread, if it waits here. */
 bool waitq_claim_thread_locked(struct waitq *wq, thread_t thread, wait_result_t result) REQUIRES(wq->wq_lock);
 

@@ -1,7 +1,11 @@
 /* Mach threads and semaphores: what can be asked, stopped and set. */
 #include <mach/mach.h>
+#include <mach/mach_time.h>
 #include <mach/semaphore.h>
+#include <mach/sync_policy.h>
 #include <mach/thread_info.h>
+#include <mach/thread_policy.h>
+#include <mach/thread_switch.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -171,4 +175,139 @@ TEST(semaphores_wake_time_out_and_die)
 	EXPECT_EQ(pthread_join(thread, NULL), 0);
 	EXPECT_EQ(pair.result, KERN_TERMINATED);
 	EXPECT_EQ(semaphore_destroy(mach_task_self(), pair.to_main), KERN_SUCCESS);
+}
+
+/* --- whom a signal wakes --- */
+
+#define WAITERS 3
+
+static struct {
+	semaphore_t wait, done;
+	unsigned woken[WAITERS]; /* by whom, in this order */
+	unsigned count;
+} order;
+
+static const integer_t importance[WAITERS] = { 1, 3, 2 };
+
+static void *
+wait_in_order(void *arg)
+{
+	unsigned index = (unsigned)(uintptr_t)arg;
+	thread_act_t self = pthread_mach_thread_np(pthread_self());
+	integer_t fixed = FALSE;
+
+	EXPECT_EQ(thread_policy_set(self, THREAD_EXTENDED_POLICY, &fixed, 1), KERN_SUCCESS);
+	EXPECT_EQ(thread_policy_set(self, THREAD_PRECEDENCE_POLICY, (thread_policy_t)&importance[index], 1),
+	    KERN_SUCCESS);
+	EXPECT_EQ(semaphore_wait(order.wait), KERN_SUCCESS);
+	order.woken[order.count++] = index; /* they are woken one by one */
+	EXPECT_EQ(semaphore_signal(order.done), KERN_SUCCESS);
+	return NULL;
+}
+
+/* Three threads wait, one after the other; `wake` wakes one, `i` times before. */
+static void
+wake_in_turn(int policy, const unsigned expected[WAITERS], void (*wake)(const pthread_t *threads, int i))
+{
+	pthread_t threads[WAITERS];
+
+	order.count = 0;
+	REQUIRE(EXPECT_EQ(semaphore_create(mach_task_self(), &order.wait, policy, 0), KERN_SUCCESS));
+	REQUIRE(
+	    EXPECT_EQ(semaphore_create(mach_task_self(), &order.done, SYNC_POLICY_FIFO, 0), KERN_SUCCESS));
+	for (uintptr_t i = 0; i < WAITERS; i++) {
+		REQUIRE(EXPECT_EQ(pthread_create(&threads[i], NULL, wait_in_order, (void *)i), 0));
+		EXPECT(ktap_wait_until_blocked(pthread_mach_thread_np(threads[i])));
+	}
+	for (int i = 0; i < WAITERS; i++) {
+		wake(threads, i);
+		EXPECT_EQ(semaphore_wait(order.done), KERN_SUCCESS);
+		EXPECT_EQ(order.woken[i], expected[i]);
+	}
+	for (int i = 0; i < WAITERS; i++) {
+		EXPECT_EQ(pthread_join(threads[i], NULL), 0);
+	}
+	EXPECT_EQ(semaphore_destroy(mach_task_self(), order.wait), KERN_SUCCESS);
+	EXPECT_EQ(semaphore_destroy(mach_task_self(), order.done), KERN_SUCCESS);
+}
+
+static void
+wake_next(const pthread_t *threads, int i)
+{
+	EXPECT_EQ(semaphore_signal(order.wait), KERN_SUCCESS);
+}
+
+static void
+wake_any(const pthread_t *threads, int i)
+{
+	EXPECT_EQ(semaphore_signal_thread(order.wait, MACH_PORT_NULL), KERN_SUCCESS);
+}
+
+/* The second, the third, the first. */
+static void
+wake_named(const pthread_t *threads, int i)
+{
+	EXPECT_EQ(semaphore_signal_thread(order.wait, mach_thread_self()), KERN_NOT_WAITING);
+	EXPECT_EQ(semaphore_signal_thread(order.wait, pthread_mach_thread_np(threads[(i + 1) % WAITERS])),
+	    KERN_SUCCESS);
+}
+
+TEST(semaphores_wake_in_the_order_of_their_policy)
+{
+	wake_in_turn(SYNC_POLICY_FIFO, (unsigned[]){ 0, 1, 2 }, wake_next);
+	wake_in_turn(SYNC_POLICY_LIFO, (unsigned[]){ 2, 1, 0 }, wake_next);
+	wake_in_turn(SYNC_POLICY_FIXED_PRIORITY, (unsigned[]){ 1, 2, 0 }, wake_next);
+	wake_in_turn(SYNC_POLICY_FIFO, (unsigned[]){ 0, 1, 2 }, wake_any);
+	wake_in_turn(SYNC_POLICY_LIFO, (unsigned[]){ 1, 2, 0 }, wake_named);
+}
+
+TEST(semaphores_refuse_what_is_wrong)
+{
+	semaphore_t semaphore = MACH_PORT_NULL, other = MACH_PORT_NULL;
+	const mach_timespec_t brief = { 0, 1000000 }, none = { 0, 0 }, bad = { 0, 1000000000 };
+
+	EXPECT_EQ(
+	    semaphore_create(mach_task_self(), &semaphore, SYNC_POLICY_FIFO, -1), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(
+	    semaphore_create(mach_task_self(), &semaphore, SYNC_POLICY_ORDER_MASK, 0), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(semaphore_create(mach_task_self(), &semaphore, -1, 0), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(
+	    semaphore_create(mach_thread_self(), &semaphore, SYNC_POLICY_FIFO, 0), KERN_INVALID_ARGUMENT);
+	REQUIRE(EXPECT_EQ(
+	    semaphore_create(mach_task_self(), &semaphore, SYNC_POLICY_FIFO, INT32_MAX), KERN_SUCCESS));
+	REQUIRE(EXPECT_EQ(semaphore_create(mach_task_self(), &other, SYNC_POLICY_LIFO, 0), KERN_SUCCESS));
+	EXPECT_EQ(semaphore_signal(semaphore), KERN_FAILURE); /* no count is higher */
+	EXPECT_EQ(semaphore_signal_thread(other, MACH_PORT_NULL), KERN_NOT_WAITING);
+	EXPECT_EQ(semaphore_signal_thread(other, mach_task_self()), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(semaphore_signal_thread(mach_task_self(), MACH_PORT_NULL), KERN_INVALID_NAME);
+	EXPECT_EQ(semaphore_signal_all(other), KERN_SUCCESS); /* nobody waits: no count */
+	EXPECT_EQ(semaphore_timedwait(other, none), KERN_OPERATION_TIMED_OUT);
+	EXPECT_EQ(semaphore_timedwait(other, bad), KERN_INVALID_VALUE);
+	EXPECT_EQ(semaphore_timedwait_signal(semaphore, other, bad), KERN_INVALID_VALUE);
+	EXPECT_EQ(semaphore_timedwait(other, none), KERN_OPERATION_TIMED_OUT); /* it was not signalled */
+	EXPECT_EQ(semaphore_timedwait_signal(semaphore, other, brief), KERN_SUCCESS);
+	EXPECT_EQ(semaphore_wait(other), KERN_SUCCESS); /* now it was */
+	EXPECT_EQ(semaphore_timedwait_signal(other, semaphore, brief), KERN_OPERATION_TIMED_OUT);
+	EXPECT_EQ(semaphore_wait_signal(semaphore, MACH_PORT_NULL), KERN_INVALID_NAME);
+	EXPECT_EQ(semaphore_destroy(mach_task_self(), semaphore), KERN_SUCCESS);
+	EXPECT(semaphore_destroy(mach_task_self(), semaphore) != KERN_SUCCESS);
+	EXPECT_EQ(semaphore_destroy(mach_task_self(), other), KERN_SUCCESS);
+}
+
+/* --- ways to give way --- */
+
+TEST(thread_switch_takes_every_option)
+{
+	uint64_t before = mach_absolute_time();
+	mach_timebase_info_data_t base;
+
+	for (int option = 0; option <= SWITCH_OPTION_OSLOCK_WAIT; option++) {
+		EXPECT_EQ(thread_switch(MACH_PORT_NULL, option, 2), KERN_SUCCESS);
+		EXPECT_EQ(thread_switch(mach_thread_self(), option, 0), KERN_SUCCESS);
+		EXPECT_EQ(thread_switch(mach_task_self(), option, 1), KERN_SUCCESS); /* no thread: no hint */
+	}
+	mach_timebase_info(&base);
+	EXPECT((mach_absolute_time() - before) * base.numer / base.denom >= 4000000); /* two waits of 2 ms */
+	EXPECT_EQ(thread_switch(MACH_PORT_NULL, INT32_MIN, UINT32_MAX), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(thread_switch(MACH_PORT_NULL, SWITCH_OPTION_OSLOCK_WAIT + 1, 0), KERN_INVALID_ARGUMENT);
 }
