@@ -389,7 +389,8 @@ thread_create_running(task_t task, int flavor, uint32_t *state, mach_msg_type_nu
 		thread_deallocate(thread);
 		return kr;
 	}
-	(void)thread_resume(thread); /* it may be ended already, or resumed, by whoever found it in the task */
+	(void)thread_resume(
+	    thread); /* it may be ended already, or resumed, by whoever found it in the task */
 	*out = thread;
 	return KERN_SUCCESS;
 }

@@ -1,5 +1,6 @@
 /* CPUs go and come under load: no thread, timer or message is lost. */
 #include <errno.h>
+#include <mach/arm/commpage.h>
 #include <mach/host_priv.h>
 #include <mach/mach.h>
 #include <mach/mach_host.h>
@@ -41,6 +42,13 @@ active_cpus(void)
 	return active;
 }
 
+/* A number of CPUs, as the page that programs read without a call tells it. */
+static unsigned
+commpage_cpus(unsigned field)
+{
+	return *(const volatile uint8_t *)(COMMPAGE_ADDRESS + field);
+}
+
 static bool
 is_running(unsigned cpu)
 {
@@ -64,12 +72,19 @@ cycle(void)
 		EXPECT(!is_running(cpu));
 	}
 	EXPECT_EQ(active_cpus(), 1);
+	EXPECT_EQ(commpage_cpus(COMMPAGE_ACTIVE_CPUS), 1);
+	EXPECT_EQ(sysconf(_SC_NPROCESSORS_ONLN), 1);
 	for (unsigned cpu = cpus - 1; cpu >= 1; cpu--) {
 		EXPECT_EQ(processor_start(cpu_ports[cpu]), KERN_SUCCESS);
 		EXPECT_EQ(processor_start(cpu_ports[cpu]), KERN_FAILURE); /* it runs already */
 		EXPECT(is_running(cpu));
 	}
 	EXPECT_EQ(active_cpus(), (int)cpus);
+	EXPECT_EQ(commpage_cpus(COMMPAGE_ACTIVE_CPUS), cpus);
+	EXPECT_EQ(commpage_cpus(COMMPAGE_NCPUS), cpus);
+	EXPECT_EQ(commpage_cpus(COMMPAGE_PHYSICAL_CPUS), cpus);
+	EXPECT_EQ(commpage_cpus(COMMPAGE_LOGICAL_CPUS), cpus);
+	EXPECT_EQ(sysconf(_SC_NPROCESSORS_CONF), cpus);
 }
 
 /* --- loads; each returns how much it did --- */
