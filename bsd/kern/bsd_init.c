@@ -176,6 +176,7 @@ bsd_init(void)
 	psem_init();
 	sysctl_init();
 	proc_init();
+	exec_init();
 	memorystatus_init();
 	tty_init(&console_tty, pe_console_write);
 	console_attach();

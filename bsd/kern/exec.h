@@ -34,6 +34,7 @@ struct exec_args {
 	size_t ea_used;
 	uint32_t ea_argc;
 	uint32_t ea_envc;
+	bool ea_no_aslr;    /* the program is not slid, nor are those it starts */
 	char ea_path[1024]; /* as the caller gave it */
 };
 
@@ -42,6 +43,7 @@ struct exec_image {
 	vm_map_t ei_map;     /* the new address space; NULL when it belongs to a task */
 	uint64_t ei_size;    /* bytes of the file */
 	uint64_t ei_slide;   /* bytes, of the image */
+	bool ei_no_aslr;     /* none, as asked for */
 	uint64_t ei_entry;   /* slid */
 	uint64_t ei_sp;
 	uint64_t ei_stack_top;
@@ -49,6 +51,9 @@ struct exec_image {
 	uint64_t ei_stack_low;  /* first address of the guard */
 	struct macho_image ei_macho;
 };
+
+/* Once: is anything slid at all? The boot argument aslr=0 says no. */
+void exec_init(void);
 
 /* No strings yet; the caller fills in ea_path. ENOMEM. */
 OS_WARN_RESULT int exec_args_init(struct exec_args *args);

@@ -16,6 +16,7 @@ exec_args_init(struct exec_args *args)
 	args->ea_used = 0;
 	args->ea_argc = 0;
 	args->ea_envc = 0;
+	args->ea_no_aslr = false;
 	args->ea_size = EXEC_ARGS_FIRST;
 	args->ea_path[0] = '\0';
 	args->ea_buf = kalloc_flags(args->ea_size, Z_WAIT);

@@ -6,7 +6,8 @@
  * something else in the file and must not be seen: such a page is a copy.
  *
  * Randomness: image, stack and heap each slide by 2^14 pages at most (256 MiB), so that image and stack keep
- * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000. The memory of the stack is rounded to what a slot of
+ * apart in the 1.75 GiB between 0x100000000 and 0x16fe00000. The boot argument aslr=0 takes that from all programs,
+ * POSIX_SPAWN_DISABLE_ASLR from one and what it starts. The memory of the stack is rounded to what a slot of
  * the map's index covers (STACK_ALIGN), where a stack at any page would take some hundred slots.
  */
 #include <bsd/kern/exec.h>
@@ -21,6 +22,7 @@
 #include <bsd/vfs/vnode_pager.h>
 #include <kern/assert.h>
 #include <kern/zalloc.h>
+#include <pexpert/pexpert.h>
 #include <string.h>
 #include <sys/errno.h>
 #include <sys/sysproto.h>
@@ -147,6 +149,16 @@ exec_image_destroy(struct exec_image *image)
 
 /* Which of the slides that one random number is enough for. */
 enum { SLIDE_IMAGE, SLIDE_STACK, SLIDE_HEAP };
+
+static bool aslr_off; /* the boot argument; const after exec_init */
+
+void
+exec_init(void)
+{
+	uint64_t on = 1;
+
+	aslr_off = pe_boot_arg_number("aslr", &on) && on == 0;
+}
 
 /* Bytes: a whole number of pages. */
 static uint64_t
@@ -349,7 +361,7 @@ static int
 exec_image_map(struct exec_image *image)
 {
 	struct macho_image *macho = &image->ei_macho;
-	uint64_t random = read_random_u64();
+	uint64_t random = aslr_off || image->ei_no_aslr ? 0 : read_random_u64();
 	int error = exec_create_map(image, random);
 
 	image->ei_slide = macho->pie ? random_slide(random, SLIDE_IMAGE) : 0;
@@ -386,7 +398,7 @@ exec_begin(struct proc *p, thread_t thread, const struct exec_image *image, cons
 	sigacts_exec(p);
 	p->p_pthread = (struct pthread_registration){ 0 };
 	p->p_stack_top = image->ei_stack_top;
-	os_atomic_or(&p->p_flag, P_EXEC, relaxed);
+	os_atomic_or(&p->p_flag, P_EXEC | (image->ei_no_aslr ? P_NO_ASLR : 0), relaxed);
 	proc_set_name(p, args->ea_path);
 	exec_image_start_state(image, thread);
 }
@@ -410,6 +422,7 @@ image_make(struct exec_image *image, struct proc *p, const struct exec_args *arg
 {
 	int error = exec_image_open(image, p, args->ea_path);
 
+	image->ei_no_aslr = args->ea_no_aslr || (os_atomic_load(&p->p_flag, relaxed) & P_NO_ASLR) != 0;
 	if (error == 0) {
 		error = exec_image_map(image);
 	}

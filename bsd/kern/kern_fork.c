@@ -33,6 +33,7 @@ proc_fork_state(struct proc *child, struct proc *parent)
 	lck_mtx_unlock(&parent->p_lock);
 	child->p_pthread = parent->p_pthread;
 	child->p_stack_top = parent->p_stack_top;
+	child->p_flag = os_atomic_load(&parent->p_flag, relaxed) & P_NO_ASLR;
 	return error;
 }
 

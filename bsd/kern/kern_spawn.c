@@ -91,6 +91,7 @@ spawn_copyin_desc(struct spawn_request *sr, user_addr_t udesc)
 	if (error == 0 && (sr->sr_attr.psa_flags & ~SPAWN_FLAGS) != 0) {
 		error = ENOTSUP;
 	}
+	sr->sr_args.ea_no_aslr = (sr->sr_attr.psa_flags & POSIX_SPAWN_DISABLE_ASLR) != 0;
 	return error;
 }
 

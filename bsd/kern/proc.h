@@ -55,8 +55,9 @@ struct vnode;
 enum proc_state { SIDL = 1, SRUN = 2, SSLEEP = 3, SSTOP = 4, SZOMB = 5 };
 
 /* p_flag, atomic. */
-#define P_EXEC   0x0002U /* has called exec since fork */
-#define P_REPORT 0x0004U /* death by an exception: say so on the console */
+#define P_NO_ASLR 0x0001U /* programs are not slid: POSIX_SPAWN_DISABLE_ASLR; inherited */
+#define P_EXEC    0x0002U /* has called exec since fork */
+#define P_REPORT  0x0004U /* death by an exception: say so on the console */
 
 /* p_xstat of a process that is not ending. No wait status is negative. */
 #define XSTAT_NONE (-1)

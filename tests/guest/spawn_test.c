@@ -120,11 +120,12 @@ TEST(spawn_errors)
 	EXPECT_EQ(spawn_and_wait("/etc/launchd.run", argv), -EACCES); /* not executable */
 }
 
-/* What the child writes to its standard output; argv[0] is found along PATH. */
+/* What the child writes to its standard output; argv[0] is found along PATH. POSIX_SPAWN_*. */
 static void
-capture(char *const argv[], char *const envp[], char *text, size_t size)
+capture_with(char *const argv[], char *const envp[], short flags, char *text, size_t size)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
 	size_t len = 0;
 	ssize_t got;
 	int fds[2];
@@ -132,11 +133,12 @@ capture(char *const argv[], char *const envp[], char *text, size_t size)
 
 	text[0] = '\0';
 	REQUIRE(pipe(fds) == 0);
-	REQUIRE(posix_spawn_file_actions_init(&actions) == 0);
+	REQUIRE(posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attr) == 0);
+	EXPECT_EQ(posix_spawnattr_setflags(&attr, flags), 0);
 	EXPECT_EQ(posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO), 0);
 	EXPECT_EQ(posix_spawn_file_actions_addclose(&actions, fds[0]), 0);
 	EXPECT_EQ(posix_spawn_file_actions_addclose(&actions, fds[1]), 0);
-	if (EXPECT_EQ(posix_spawnp(&pid, argv[0], &actions, NULL, argv, envp), 0)) {
+	if (EXPECT_EQ(posix_spawnp(&pid, argv[0], &actions, &attr, argv, envp), 0)) {
 		(void)close(fds[1]);
 		while ((got = read(fds[0], text + len, size - 1 - len)) > 0) {
 			len += (size_t)got;
@@ -148,6 +150,79 @@ capture(char *const argv[], char *const envp[], char *text, size_t size)
 	}
 	(void)close(fds[0]);
 	EXPECT_EQ(posix_spawn_file_actions_destroy(&actions), 0);
+	EXPECT_EQ(posix_spawnattr_destroy(&attr), 0);
+}
+
+static void
+capture(char *const argv[], char *const envp[], char *text, size_t size)
+{
+	capture_with(argv, envp, 0, text, size);
+}
+
+/* The program has another life, beside its tests: it tells where its image, stack and heap are. */
+__attribute__((constructor)) static void
+tell_addresses(void)
+{
+	char on_stack;
+
+	if (getenv("TELL_ADDRESSES") != NULL) {
+		printf("%llx %llx %llx\n", (unsigned long long)(uintptr_t)&tell_addresses,
+		    (unsigned long long)(uintptr_t)&on_stack, (unsigned long long)(uintptr_t)malloc(1 << 20));
+		fflush(stdout);
+		_exit(0);
+	}
+}
+
+struct addresses {
+	unsigned long long image, stack, heap;
+};
+
+static struct addresses
+addresses_of(char *const argv[], short flags)
+{
+	char *envp[] = { "PATH=/bin", "TELL_ADDRESSES=1", NULL };
+	struct addresses found = { 0 };
+	char text[256];
+	char *at = text;
+
+	capture_with(argv, envp, flags, text, sizeof(text));
+	found.image = strtoull(at, &at, 16);
+	found.stack = strtoull(at, &at, 16);
+	found.heap = strtoull(at, &at, 16);
+	EXPECT(found.image != 0 && found.stack != 0 && found.heap != 0);
+	return found;
+}
+
+static char *const argv_self[] = { "/tests/spawn", NULL };
+static char *const argv_by_shell[] = { "sh", "-c", "/tests/spawn", NULL };
+
+#define LAYOUTS 6
+
+/* Two of them can be alike by chance (one in 16384), six cannot. */
+TEST(layouts_differ)
+{
+	struct addresses first = addresses_of(argv_self, 0);
+	bool image = false, stack = false, heap = false;
+
+	for (int i = 1; i < LAYOUTS; i++) {
+		struct addresses other = addresses_of(argv_self, 0);
+
+		image |= other.image != first.image;
+		stack |= other.stack != first.stack;
+		heap |= other.heap != first.heap;
+	}
+	EXPECT(image && stack && heap);
+}
+
+TEST(layouts_are_alike_on_demand)
+{
+	struct addresses first = addresses_of(argv_self, POSIX_SPAWN_DISABLE_ASLR);
+	struct addresses second = addresses_of(argv_self, POSIX_SPAWN_DISABLE_ASLR);
+	struct addresses third = addresses_of(argv_by_shell, POSIX_SPAWN_DISABLE_ASLR); /* inherited */
+
+	EXPECT_EQ(first.image >> 28, 0x10); /* where it was linked */
+	EXPECT(first.image == second.image && first.stack == second.stack && first.heap == second.heap);
+	EXPECT(first.image == third.image && first.heap == third.heap);
 }
 
 TEST(arguments_arrive)
