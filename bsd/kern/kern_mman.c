@@ -12,6 +12,7 @@
 
 #include <arm64/copyio.h>
 #include <mach/vm_statistics.h>
+#include <mach/vm_sync.h>
 #include <sys/errno.h>
 #include <sys/mman.h>
 #include <sys/sysproto.h>
@@ -233,9 +234,17 @@ sys_minherit(user_addr_t addr, size_t len, int inherit)
 			       current_task()->map, start, end - start, (vm_inherit_t)inherit)) };
 }
 
+static vm_sync_t
+msync_flags(int flags)
+{
+	return ((flags & MS_ASYNC) ? VM_SYNC_ASYNCHRONOUS : VM_SYNC_SYNCHRONOUS) |
+	       ((flags & MS_KILLPAGES) ? VM_SYNC_KILLPAGES : 0) |
+	       ((flags & MS_DEACTIVATE) ? VM_SYNC_DEACTIVATE : 0);
+}
+
 /*
- * Mappings and reads of a file see the same pages at any time; what is to be done is the errors, and what the file's
- * pager has yet to see.
+ * Mappings and reads of a file see the same pages at any time; what is to be done is the errors, what the file's
+ * pager has yet to see, and the advice that comes with it.
  */
 sysret_t
 sys_msync(user_addr_t addr, size_t len, int flags)
@@ -251,7 +260,7 @@ sys_msync(user_addr_t addr, size_t len, int flags)
 	    (start != end && !vm_map_is_mapped(current_task()->map, start, end))) {
 		return (sysret_t){ .error = ENOMEM };
 	}
-	if (start != end && vm_map_sync(current_task()->map, start, end) == KERN_MEMORY_ERROR) {
+	if (mach_vm_msync(current_task()->map, start, end - start, msync_flags(flags)) == KERN_MEMORY_ERROR) {
 		return (sysret_t){ .error = EIO };
 	}
 	return (sysret_t){ .error = 0 };
@@ -266,7 +275,9 @@ mincore_page(const struct vm_map_page *page)
 
 	if (page->present) {
 		flags |= MINCORE_INCORE | (page->referenced ? MINCORE_REFERENCED : 0) |
-			 (page->refs > 1 ? MINCORE_COPIED : 0);
+			 (page->dirty ? MINCORE_MODIFIED : 0) | (page->refs > 1 ? MINCORE_COPIED : 0);
+	} else if (page->compressed) {
+		flags |= MINCORE_PAGED_OUT;
 	}
 	return flags;
 }

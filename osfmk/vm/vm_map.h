@@ -176,6 +176,7 @@ struct vm_map_page {
 	bool present;
 	bool compressed;
 	bool referenced; /* mapped, and used since it was last looked at */
+	bool dirty;      /* there is no other copy of what is in it */
 	bool file;       /* of a file, not a private copy */
 	uint32_t refs;   /* objects that hold the page */
 	uint64_t object_id;

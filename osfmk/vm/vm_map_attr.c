@@ -8,6 +8,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_compressor.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pager.h>
 #include <vm/vm_shared_region.h>
 
 /* Calls fn for each entry of a locked range. */
@@ -361,18 +362,26 @@ vm_map_is_mapped(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return true;
 }
 
+/* A page of the object, in memory, that the map shows at addr. */
+static void
+query_present(vm_map_t map, vm_map_offset_t addr, vm_object_t object, vm_page_t page, struct vm_map_page *out)
+{
+	out->present = true;
+	out->refs = os_atomic_load(&page->vmp_refs, relaxed);
+	out->referenced = pmap_is_referenced(map->vmm_pmap, addr);
+	out->dirty = vm_object_page_is_dirty(object, page);
+}
+
 /* The page of a slot that an entry shows at addr. In an SMR section. */
 static void
-query_slot(vm_map_t map, vm_map_offset_t addr, uintptr_t *slot, struct vm_map_page *out)
+query_slot(vm_map_t map, vm_map_offset_t addr, vm_object_t object, uintptr_t *slot, struct vm_map_page *out)
 {
 	vm_page_t page = vm_slot_lock(slot);
 
 	if (vm_page_is_compressed(page)) {
 		out->compressed = true;
 	} else if (page != NULL) {
-		out->present = true;
-		out->refs = os_atomic_load(&page->vmp_refs, relaxed);
-		out->referenced = pmap_is_referenced(map->vmm_pmap, addr);
+		query_present(map, addr, object, page, out);
 	}
 	vm_slot_unlock(slot, page);
 }
@@ -385,9 +394,7 @@ query_file_page(
 	vm_page_t page = vm_object_file_page(object, index);
 
 	if (page != NULL) {
-		out->present = true;
-		out->refs = os_atomic_load(&page->vmp_refs, relaxed);
-		out->referenced = pmap_is_referenced(map->vmm_pmap, addr);
+		query_present(map, addr, object->vo_backing, page, out);
 	}
 }
 
@@ -420,10 +427,10 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 		out->object_id = object_name(object);
 		out->offset = ptoa(index);
 		if (slot != NULL) {
-			query_slot(map, trunc_page(addr), slot, out);
+			query_slot(map, trunc_page(addr), object, slot, out);
 		}
 		out->file = (object->vo_flags & VO_FILE) != 0;
-		if (!out->present && (object->vo_flags & VO_SHADOW)) {
+		if (!out->present && !out->compressed && (object->vo_flags & VO_SHADOW)) {
 			out->file = true;
 			query_file_page(map, trunc_page(addr), object, index, out);
 		}

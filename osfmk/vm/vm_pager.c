@@ -397,6 +397,17 @@ vm_object_evict(vm_object_t file, uint64_t start, uint64_t end)
 
 /* --- writing back --- */
 
+bool
+vm_object_page_is_dirty(vm_object_t object, vm_page_t page)
+{
+	const struct vm_pager_ops *ops = object->vo_pager == NULL ? NULL : object->vo_pager->vp_ops;
+
+	if (ops == NULL || ops->vpo_only_copy) {
+		return true;
+	}
+	return ops->vpo_data_return != NULL && !(os_atomic_load(&page->vmp_flags, relaxed) & VM_PAGE_CLEAN);
+}
+
 /* The page of a slot if it is dirty, held, and clean from now on; NULL otherwise. */
 static vm_page_t
 slot_begin_clean(uintptr_t *slot)

@@ -90,6 +90,9 @@ void vm_object_resize(vm_object_t file, uint64_t size);
  */
 kern_return_t vm_object_clean(vm_object_t file, uint64_t start, uint64_t end);
 
+/* Is what is in a page of the object nowhere else? Of a file that cannot change it never is. */
+bool vm_object_page_is_dirty(vm_object_t object, vm_page_t page);
+
 /*
  * Drops the pages of [start, end) from the cache, in every mapping. They must be such that the pager can bring
  * them again. May block.

@@ -66,10 +66,15 @@ mach_vm_region(
     vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size, int flavor, int *info, natural_t *count)
 {
 	struct vm_map_region region;
-	natural_t need = flavor == VM_REGION_BASIC_INFO_64   ? VM_REGION_BASIC_INFO_COUNT_64
-			 : flavor == VM_REGION_EXTENDED_INFO ? VM_REGION_EXTENDED_INFO_COUNT
-			 : flavor == VM_REGION_TOP_INFO      ? VM_REGION_TOP_INFO_COUNT
-							     : 0;
+	natural_t need;
+
+	if (flavor == VM_REGION_BASIC_INFO) {
+		flavor = VM_REGION_BASIC_INFO_64; /* its old number */
+	}
+	need = flavor == VM_REGION_BASIC_INFO_64   ? VM_REGION_BASIC_INFO_COUNT_64
+	       : flavor == VM_REGION_EXTENDED_INFO ? VM_REGION_EXTENDED_INFO_COUNT
+	       : flavor == VM_REGION_TOP_INFO      ? VM_REGION_TOP_INFO_COUNT
+						   : 0;
 
 	if (need == 0 || *count < need) {
 		return KERN_INVALID_ARGUMENT;
@@ -189,9 +194,10 @@ page_disposition(const struct vm_map_page *page)
 	if (!page->present) {
 		return page->compressed ? VM_PAGE_QUERY_PAGE_PAGED_OUT : 0;
 	}
-	return VM_PAGE_QUERY_PAGE_PRESENT | VM_PAGE_QUERY_PAGE_DIRTY |
+	return VM_PAGE_QUERY_PAGE_PRESENT | (page->dirty ? VM_PAGE_QUERY_PAGE_DIRTY : 0) |
 	       (page->referenced ? VM_PAGE_QUERY_PAGE_REF : 0) |
-	       (page->refs > 1 ? VM_PAGE_QUERY_PAGE_COPIED : 0);
+	       (page->refs > 1 ? VM_PAGE_QUERY_PAGE_COPIED : 0) |
+	       (page->file ? VM_PAGE_QUERY_PAGE_EXTERNAL : 0);
 }
 
 kern_return_t

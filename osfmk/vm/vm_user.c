@@ -354,9 +354,27 @@ range_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
 	return vm_map_is_mapped(map, start, end) ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
+/* What mach_vm_msync does with a range in which all is mapped. */
+static kern_return_t
+sync_part(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_sync_t flags)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	if (flags & (VM_SYNC_SYNCHRONOUS | VM_SYNC_ASYNCHRONOUS)) {
+		kr = vm_map_sync(map, start, end);
+	}
+	if (kr == KERN_SUCCESS && (flags & (VM_SYNC_KILLPAGES | VM_SYNC_REUSABLEPAGES))) {
+		kr = vm_map_discard(map, start, end);
+	}
+	if (kr == KERN_SUCCESS && (flags & VM_SYNC_DEACTIVATE)) {
+		kr = vm_reclaim_age_range(map, start, end);
+	}
+	return kr;
+}
+
 /* Holes do not matter. */
 static kern_return_t
-sync_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
+sync_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags)
 {
 	vm_map_offset_t start, end;
 	struct vm_map_region region;
@@ -368,7 +386,8 @@ sync_mapped(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size)
 		return KERN_INVALID_ARGUMENT;
 	}
 	while (start < end && vm_map_region(map, start, &region) == KERN_SUCCESS && region.start < end) {
-		kern_return_t kr = vm_map_sync(map, os_max(start, region.start), os_min(end, region.end));
+		kern_return_t kr =
+		    sync_part(map, os_max(start, region.start), os_min(end, region.end), flags);
 
 		if (kr != KERN_SUCCESS && kr != KERN_INVALID_ADDRESS) {
 			return kr;
@@ -387,10 +406,7 @@ mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync
 		return KERN_INVALID_ARGUMENT;
 	}
 	kr = (flags & VM_SYNC_CONTIGUOUS) ? range_mapped(map, addr, size) : KERN_SUCCESS;
-	if (kr == KERN_SUCCESS && (flags & (VM_SYNC_SYNCHRONOUS | VM_SYNC_ASYNCHRONOUS))) {
-		kr = sync_mapped(map, addr, size);
-	}
-	return kr;
+	return kr == KERN_SUCCESS ? sync_mapped(map, addr, size, flags) : kr;
 }
 
 kern_return_t
@@ -475,6 +491,7 @@ mach_vm_machine_attribute(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t s
 	case MATTR_VAL_CACHE_FLUSH:
 	case MATTR_VAL_DCACHE_FLUSH:
 	case MATTR_VAL_ICACHE_FLUSH:
+	case MATTR_VAL_CACHE_SYNC:
 		return range_mapped(map, addr, size);
 	default:
 		return KERN_NOT_SUPPORTED;

@@ -70,7 +70,10 @@ kern_return_t mach_vm_wire(
 kern_return_t mach_vm_purgable_control(
     vm_map_t map, mach_vm_address_t addr, vm_purgable_t control, int *state);
 
-/* Nothing is written back yet; arguments are checked. */
+/*
+ * Files get what was written to shared mappings of theirs; VM_SYNC_KILLPAGES, and REUSABLEPAGES: contents that nobody else
+ * sees are not needed any more; DEACTIVATE: nor soon. There is one cache of a file's pages: INVALIDATE has nothing to do.
+ */
 kern_return_t mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags);
 kern_return_t mach_vm_behavior_set(
     vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_behavior_t behavior);
@@ -81,7 +84,7 @@ kern_return_t mach_vm_machine_attribute(vm_map_t map, mach_vm_address_t addr, ma
 /* BASIC_INFO_64, EXTENDED_INFO, TOP_INFO. *count in and out, in natural_t. */
 kern_return_t mach_vm_region(
     vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size, int flavor, int *info, natural_t *count);
-/* There are no submaps: the depth comes back as 0. SUBMAP_INFO of any version, or the short one. */
+/* *depth: how deep to go into submaps, and how deep what was found is. SUBMAP_INFO of any version, or the short one. */
 kern_return_t mach_vm_region_recurse(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t *size,
     natural_t *depth, int *info, natural_t *count);
 kern_return_t mach_vm_page_query(

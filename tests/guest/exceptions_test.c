@@ -2,6 +2,7 @@
  * Mach exceptions: every level, every behavior, both code widths; handlers that refuse, die or are late; what is
  * inherited; and that nothing of it leaves a port or a right behind.
  */
+#include <fcntl.h>
 #include <mach/exc.h>
 #include <mach/mach.h>
 #include <mach/mach_exc.h>
@@ -253,6 +254,80 @@ TEST(behavior_state_identity)
 {
 	one_behavior(EXCEPTION_STATE_IDENTITY);
 	one_behavior(EXCEPTION_STATE_IDENTITY | MACH_EXCEPTION_CODES);
+}
+
+/* Each access is one instruction, which the handler steps over. */
+enum access { LOAD, STORE, LOAD_EXCLUSIVE };
+
+static void
+access_memory(uint64_t address, enum access how)
+{
+	register uint64_t x0 __asm__("x0") = address;
+
+	switch (how) {
+	case LOAD:
+		__asm__ volatile("ldr w1, [x0]" : "+r"(x0) : : "x1", "memory");
+		break;
+	case STORE:
+		__asm__ volatile("str wzr, [x0]" : "+r"(x0) : : "memory");
+		break;
+	case LOAD_EXCLUSIVE:
+		__asm__ volatile("ldxr w1, [x0]\n\tclrex" : "+r"(x0) : : "x1", "memory");
+		break;
+	}
+}
+
+static void
+expect_code(uint64_t address, enum access how, int64_t code)
+{
+	int calls = seen.calls;
+
+	access_memory(address, how);
+	EXPECT_EQ(seen.calls, calls + 1);
+	EXPECT_EQ(seen.type, EXC_BAD_ACCESS);
+	EXPECT_EQ(seen.code[0], code);
+	EXPECT_EQ(seen.code[1], address);
+}
+
+/* What is wrong with an address, and which one it was. */
+TEST(bad_accesses_have_their_codes)
+{
+	const uint64_t page = 0x4000;
+	int fd = open("/tmp/exceptions_file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0), *file;
+	uint64_t at = (uint64_t)pages;
+	struct handler h;
+
+	REQUIRE(fd >= 0 && pages != MAP_FAILED && ftruncate(fd, 100) == 0);
+	file = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	REQUIRE(file != MAP_FAILED && handler_start(&h));
+	REQUIRE(
+	    set_thread(&h, EXC_MASK_BAD_ACCESS, EXCEPTION_STATE | MACH_EXCEPTION_CODES, ARM_THREAD_STATE64));
+	memset(pages, 1, 3 * page);
+	EXPECT_EQ(mprotect(pages, page, PROT_READ), 0);
+	EXPECT_EQ(mprotect(pages + page, page, PROT_NONE), 0);
+	EXPECT_EQ(munmap(pages + 2 * page, page), 0);
+
+	expect_code(at + 8, STORE, KERN_PROTECTION_FAILURE);
+	expect_code(at + page + 12, LOAD, KERN_PROTECTION_FAILURE);
+	expect_code(at + 2 * page, LOAD, KERN_INVALID_ADDRESS);
+	expect_code(at + 2 * page, STORE, KERN_INVALID_ADDRESS);
+	expect_code(0, LOAD, KERN_INVALID_ADDRESS); /* __PAGEZERO */
+	expect_code(0xffff0000, STORE, KERN_INVALID_ADDRESS);
+	expect_code(0x7ffffffff000, LOAD, KERN_INVALID_ADDRESS);
+	expect_code(0xfffffe0007004000, LOAD, KERN_INVALID_ADDRESS); /* the kernel's side */
+	expect_code(0x123456789abc0, LOAD, KERN_INVALID_ADDRESS);    /* nobody's */
+	expect_code(0xFFFFFC000, STORE, KERN_PROTECTION_FAILURE);    /* the commpage */
+	expect_code((uint64_t)file + page + 4, LOAD, KERN_MEMORY_ERROR);
+	expect_code(at + 2, LOAD_EXCLUSIVE, EXC_ARM_DA_ALIGN);
+	EXPECT_EQ(pages[8], 1);
+
+	clear_thread();
+	handler_stop(&h);
+	EXPECT_EQ(munmap(pages, 2 * page), 0);
+	EXPECT_EQ(munmap(file, 2 * page), 0);
+	EXPECT_EQ(close(fd), 0);
+	EXPECT_EQ(unlink("/tmp/exceptions_file"), 0);
 }
 
 /* Other kinds of exception than a fault. */

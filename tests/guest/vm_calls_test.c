@@ -306,6 +306,13 @@ TEST(ranges_with_gaps)
 	release(at, 5 * PAGE); /* nothing at all */
 }
 
+static int
+child_of_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
 TEST(msync_takes_its_flags)
 {
 	char *at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
@@ -323,8 +330,96 @@ TEST(msync_takes_its_flags)
 		EXPECT_EQ(errno, EINVAL);
 	}
 	EXPECT_EQ(msync(at + 1, PAGE, MS_SYNC), -1);
-	EXPECT_EQ(at[0], 'm');
+	EXPECT_EQ(at[0], 0); /* MS_KILLPAGES */
 	EXPECT_EQ(munmap(at, 2 * PAGE), 0);
+}
+
+/* What the flags of the Mach call do: nothing to memory that others see, and holes matter to CONTIGUOUS alone. */
+TEST(mach_msync_takes_its_flags)
+{
+	mach_vm_address_t at = allocate(3 * PAGE, VM_FLAGS_ANYWHERE);
+	char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
+	mach_port_t self = mach_task_self();
+
+	REQUIRE(shared != MAP_FAILED);
+	memset((void *)at, 's', 3 * PAGE);
+	*shared = 's';
+	EXPECT_EQ(ktap_in_child(child_of_nothing, NULL), 0); /* shared is, now */
+	release(at + PAGE, PAGE);
+	EXPECT_EQ(
+	    mach_vm_msync(self, at, PAGE, VM_SYNC_SYNCHRONOUS | VM_SYNC_ASYNCHRONOUS), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_vm_msync(self, at, -1, VM_SYNC_SYNCHRONOUS), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(mach_vm_msync(self, at, 3 * PAGE, VM_SYNC_SYNCHRONOUS | VM_SYNC_INVALIDATE), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_msync(self, at, 3 * PAGE, VM_SYNC_CONTIGUOUS), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_msync(self, at, 3 * PAGE, VM_SYNC_DEACTIVATE), KERN_SUCCESS);
+	EXPECT(*(volatile char *)at == 's' && *(volatile char *)(at + 2 * PAGE) == 's');
+	EXPECT_EQ(mach_vm_msync(self, (mach_vm_address_t)shared, PAGE, VM_SYNC_KILLPAGES), KERN_SUCCESS);
+	EXPECT_EQ(*(volatile char *)shared, 's');
+	EXPECT_EQ(mach_vm_msync(self, at, 3 * PAGE, VM_SYNC_KILLPAGES), KERN_SUCCESS);
+	EXPECT_EQ(disposition(at), 0);
+	EXPECT(*(volatile char *)at == 0 && *(volatile char *)(at + 2 * PAGE) == 0);
+	release(at, 3 * PAGE);
+	EXPECT_EQ(munmap(shared, PAGE), 0);
+}
+
+/* The same page by each call that describes pages: absent, anonymous, compressed, of a file, a private copy of it. */
+TEST(descriptions_of_pages_agree)
+{
+	/* Whether a page was used, and by how many it is held, is not for us to say. */
+	const int query_mask = VM_PAGE_QUERY_PAGE_PRESENT | VM_PAGE_QUERY_PAGE_DIRTY |
+			       VM_PAGE_QUERY_PAGE_PAGED_OUT | VM_PAGE_QUERY_PAGE_EXTERNAL;
+	const int core_mask = MINCORE_INCORE | MINCORE_MODIFIED | MINCORE_PAGED_OUT | MINCORE_ANONYMOUS;
+	const int in = VM_PAGE_QUERY_PAGE_PRESENT, dirty = in | VM_PAGE_QUERY_PAGE_DIRTY;
+	const struct {
+		int query, core;
+	} expected[] = {
+		{ 0, MINCORE_ANONYMOUS },
+		{ dirty, MINCORE_INCORE | MINCORE_MODIFIED | MINCORE_ANONYMOUS },
+		{ VM_PAGE_QUERY_PAGE_PAGED_OUT, MINCORE_PAGED_OUT | MINCORE_ANONYMOUS },
+		{ in | VM_PAGE_QUERY_PAGE_EXTERNAL, MINCORE_INCORE },
+		{ dirty, MINCORE_INCORE | MINCORE_MODIFIED | MINCORE_ANONYMOUS },
+	};
+	enum { PAGES = sizeof(expected) / sizeof(expected[0]) };
+	int fd = open("/tests/vm_calls", O_RDONLY), found[PAGES] = { 0 };
+	char *at = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE, -1, 0);
+	mach_vm_size_t count = PAGES;
+	char core[PAGES];
+
+	REQUIRE(fd >= 0 && at != MAP_FAILED);
+	at[2 * PAGE] = 'p';
+	EXPECT_EQ(madvise(at + 2 * PAGE, PAGE, MADV_PAGEOUT), 0);
+	at[PAGE] = 'a';
+	REQUIRE(mmap(at + 3 * PAGE, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
+		MAP_FAILED);
+	EXPECT(((volatile char *)at)[3 * PAGE] != 0);
+	((volatile char *)at)[4 * PAGE] = 'c';
+	EXPECT_EQ(mincore(at, PAGES * PAGE, core), 0);
+	EXPECT_EQ(mach_vm_page_range_query(mach_task_self(), (mach_vm_address_t)at, PAGES * PAGE,
+		      (mach_vm_address_t)found, &count),
+	    KERN_SUCCESS);
+	for (unsigned i = 0; i < PAGES; i++) {
+		EXPECT_EQ(found[i] & query_mask, expected[i].query);
+		EXPECT_EQ(core[i] & core_mask, expected[i].core);
+		EXPECT_EQ(disposition((mach_vm_address_t)at + i * PAGE) & query_mask, expected[i].query);
+	}
+	EXPECT_EQ(munmap(at, PAGES * PAGE), 0);
+	EXPECT_EQ(close(fd), 0);
+}
+
+/* The number that the structure of 64 bits had first. */
+TEST(regions_by_the_old_flavor)
+{
+	mach_vm_address_t at = allocate(PAGE, VM_FLAGS_ANYWHERE), where = at;
+	struct vm_region_basic_info_64 info;
+	mach_msg_type_number_t count = VM_REGION_BASIC_INFO_COUNT_64;
+	mach_vm_size_t size;
+	mach_port_t name;
+
+	EXPECT_EQ(mach_vm_region(mach_task_self(), &where, &size, VM_REGION_BASIC_INFO,
+		      (vm_region_info_t)&info, &count, &name),
+	    KERN_SUCCESS);
+	EXPECT(where <= at && info.protection == VM_PROT_DEFAULT && count == VM_REGION_BASIC_INFO_COUNT_64);
+	release(at, PAGE);
 }
 
 static kern_return_t
