@@ -217,6 +217,28 @@ fault_fetch(vm_object_t file, uint64_t index)
 	return kr == KERN_SUCCESS ? FAULT_CONTINUE : kr;
 }
 
+/* The slot was empty, and is to hold the caller's page, which takes the place of another translation that may be there. */
+static int
+fault_fill_slot(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot, vm_map_offset_t va,
+    vm_prot_t access, vm_page_t filled)
+{
+	vm_page_t page = vm_slot_lock(slot); /* [F1] */
+	vm_prot_t prot;
+	int result = page != NULL ? FAULT_CONTINUE : fault_check(entry, object, va, access, &prot);
+
+	if (result == KERN_SUCCESS) {
+		result = pmap_enter(map->vmm_pmap, va, vm_page_ppnum(filled), prot, PMAP_ENTER_REPLACE);
+	}
+	if (result == KERN_SUCCESS) {
+		page = filled;
+	}
+	vm_slot_unlock(slot, page);
+	if (page != filled) {
+		vm_page_release(filled);
+	}
+	return result;
+}
+
 /*
  * The slot of a shadow is empty, and must not stay so: it is written to, or other maps have it too. It gets a
  * copy of the file's page, and the translation may be the file's still.
@@ -225,29 +247,36 @@ static int
 fault_copy_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot,
     vm_map_offset_t va, vm_prot_t access, vm_page_t file_page)
 {
-	vm_page_t copy = vm_page_grab_user(), page;
-	vm_prot_t prot;
+	vm_page_t copy = vm_page_grab_user();
 	int result;
 
 	if (copy == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	page_copy(vm_page_kva(copy), vm_page_kva(file_page));
-	page = vm_slot_lock(slot); /* [F1] */
-	result = page != NULL ? FAULT_CONTINUE : fault_check(entry, object, va, access, &prot);
+	result = fault_fill_slot(map, entry, object, slot, va, access, copy);
 	if (result == KERN_SUCCESS) {
-		result = pmap_enter(map->vmm_pmap, va, vm_page_ppnum(copy), prot, PMAP_ENTER_REPLACE);
+		os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_copied, 1);
 	}
+	return result;
+}
+
+/* The slot of a purgeable object is empty: the translation may be that of a page which has just been thrown away. */
+static int
+fault_zero_purgeable(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot,
+    vm_map_offset_t va, vm_prot_t access)
+{
+	vm_page_t page = vm_page_grab_zero_user();
+	int result;
+
+	if (page == NULL) {
+		return KERN_RESOURCE_SHORTAGE;
+	}
+	result = fault_fill_slot(map, entry, object, slot, va, access, page);
 	if (result == KERN_SUCCESS) {
-		page = copy;
+		os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_zero_filled, 1);
 	}
-	vm_slot_unlock(slot, page);
-	if (page != copy) {
-		vm_page_release(copy);
-		return result;
-	}
-	os_counter_add(&PERCPU_GET(vm_page_cpu)->vpc_copied, 1);
-	return KERN_SUCCESS;
+	return result;
 }
 
 /*
@@ -374,12 +403,12 @@ fault_map_file_page(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint
 }
 
 /*
- * An empty slot of an object whose pages are a file's. The page of the file object is read without a lock: it
+ * An empty slot of an object that is VO_NOT_PLAIN. The page of the file object is read without a lock: it
  * is not freed before this SMR section ends, and who took it out of the file looks for translations later
  * ([E2], [E3] of vm_pager.h).
  */
 static OS_NOINLINE int
-fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t index, uintptr_t *slot,
+fault_not_plain(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t index, uintptr_t *slot,
     vm_map_offset_t va, vm_prot_t access)
 {
 	vm_object_t file = object;
@@ -391,6 +420,8 @@ fault_sourced(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uint64_t i
 	if (object->vo_flags & VO_SHADOW) {
 		file = object->vo_backing;
 		file_index = index + object->vo_backing_page;
+	} else if (object->vo_flags & VO_PURGEABLE) {
+		return fault_zero_purgeable(map, entry, object, slot, va, access);
 	}
 	if (file_index >= atop(os_atomic_load(&file->vo_size, relaxed) + PAGE_MASK)) {
 		return KERN_MEMORY_ERROR;
@@ -467,8 +498,8 @@ fault_try(
 		}
 	}
 	if (os_likely(os_atomic_load(slot, relaxed) == 0)) {
-		if (os_unlikely(object->vo_flags & VO_SOURCED)) {
-			return fault_sourced(map, entry, object, index, slot, va, access);
+		if (os_unlikely(object->vo_flags & VO_NOT_PLAIN)) {
+			return fault_not_plain(map, entry, object, index, slot, va, access);
 		}
 		if (os_likely(pages->fresh == NULL)) {
 			pages->fresh = vm_page_grab_zero_user();

@@ -164,7 +164,7 @@ fork_object(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
 	}
 	child->vme_bias = entry->vme_bias;
 	if (!share && fork_copies_now(entry->vme_attr)) {
-		child->vme_attr = entry->vme_attr & ~(uint32_t)VME_SHARED;
+		child->vme_attr = entry->vme_attr & ~(uint32_t)(VME_SHARED | VME_PURGEABLE);
 		child->vme_object =
 		    vm_object_duplicate_range(entry->vme_object, first, vme_npages(entry), first);
 		return child->vme_object != NULL;
@@ -194,7 +194,7 @@ fork_entry(vm_map_t old, vm_map_entry_t entry, vm_map_t new)
 		vm_map_entry_free(child);
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	child->vme_attr &= ~(uint32_t)(VME_WIRED | VME_PURGEABLE);
+	child->vme_attr &= ~(uint32_t)VME_WIRED;
 	if (vm_index_insert(&new->vmm_index, vm_map_page(new, start), vm_map_page(new, end), child)) {
 		return KERN_SUCCESS;
 	}

@@ -27,7 +27,8 @@ kern_return_t
 vm_map_pieces_append(struct vm_map_pieces *pieces, vm_object_t object, uint64_t first, vm_map_offset_t start,
     vm_map_offset_t end)
 {
-	vm_map_entry_t piece = vm_map_entry_create_locked(VME_SHARED);
+	vm_map_entry_t piece =
+	    vm_map_entry_create_locked(VME_SHARED | (object->vo_purgeable != NULL ? VME_PURGEABLE : 0));
 
 	if (piece == NULL) {
 		return KERN_RESOURCE_SHORTAGE;

@@ -42,15 +42,38 @@ wire_charge(uint64_t npages)
 	return false;
 }
 
+/* Of an entry that is not wired any more. */
+static void
+wire_release(vm_map_entry_t entry, vm_object_t object)
+{
+	os_atomic_sub(&wired_pages, vme_npages(entry), relaxed);
+	if (entry->vme_attr & VME_PURGEABLE) {
+		vm_purgeable_unwire(object, vme_npages(entry));
+	}
+}
+
 void
 vm_map_entry_forget(vm_map_entry_t entry, vm_object_t object)
 {
 	if (entry->vme_attr & VME_WIRED) {
-		os_atomic_sub(&wired_pages, vme_npages(entry), relaxed);
+		wire_release(entry, object);
 	}
 	if (entry->vme_attr & VME_PURGEABLE) {
 		vm_purgeable_detach(object);
 	}
+}
+
+/* The entry has an object of its own, and its pages are charged. KERN_ABORTED: they are just being thrown away. */
+static kern_return_t
+entry_wire_object(vm_map_entry_t entry)
+{
+	kern_return_t kr = vm_map_entry_own_object(entry);
+
+	if (kr == KERN_SUCCESS && (entry->vme_attr & VME_PURGEABLE) &&
+	    !vm_purgeable_wire(entry->vme_object, vme_npages(entry))) {
+		kr = KERN_ABORTED;
+	}
+	return kr;
 }
 
 kern_return_t
@@ -65,7 +88,7 @@ vm_map_entry_wire(vm_map_entry_t entry)
 		if (!wire_charge(vme_npages(entry))) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
-		kr = vm_map_entry_own_object(entry);
+		kr = entry_wire_object(entry);
 		if (kr != KERN_SUCCESS) {
 			os_atomic_sub(&wired_pages, vme_npages(entry), relaxed);
 			return kr;
@@ -82,7 +105,7 @@ vm_map_entry_unwire(vm_map_entry_t entry)
 	if (entry->vme_wired == 0 || --entry->vme_wired != 0) {
 		return;
 	}
-	os_atomic_sub(&wired_pages, vme_npages(entry), relaxed);
+	wire_release(entry, entry->vme_object);
 	os_atomic_store(&entry->vme_attr, entry->vme_attr & ~VME_WIRED, relaxed);
 }
 
@@ -154,6 +177,23 @@ range_in_map(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return start >= map->vmm_min && start < end && end <= map->vmm_max;
 }
 
+/* The entries of the range. KERN_ABORTED as above, with nothing changed. */
+static kern_return_t
+wire_entries(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t access)
+{
+	kern_return_t kr = vm_map_lock_range(map, start, end);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	kr = vm_map_check_range(map, start, end, access, false);
+	if (kr == KERN_SUCCESS) {
+		kr = range_wire(map, start, end);
+	}
+	vm_map_unlock_range(map, start, end);
+	return kr;
+}
+
 kern_return_t
 vm_map_wire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t access)
 {
@@ -163,15 +203,9 @@ vm_map_wire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t 
 	if (!range_in_map(map, start, end)) {
 		return start == end ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 	}
-	kr = vm_map_lock_range(map, start, end);
-	if (kr != KERN_SUCCESS) {
-		return kr;
+	while ((kr = wire_entries(map, start, end, access)) == KERN_ABORTED) {
+		vm_purgeable_wait();
 	}
-	kr = vm_map_check_range(map, start, end, access, false);
-	if (kr == KERN_SUCCESS) {
-		kr = range_wire(map, start, end);
-	}
-	vm_map_unlock_range(map, start, end);
 	if (kr == KERN_SUCCESS) {
 		kr = range_fault_in(map, start, end);
 		if (kr != KERN_SUCCESS) {

@@ -11,6 +11,7 @@
 #include <mach/memory_object_types.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_map_internal.h>
+#include <vm/vm_purgeable.h>
 #include <vm/vm_shared_region.h>
 
 struct vm_named_entry {
@@ -24,7 +25,7 @@ struct vm_named_entry {
 ZONE_DEFINE(named_entry_zone, "memory entries", sizeof(struct vm_named_entry), ZC_NONE);
 
 /* Flags that ask for what there is not. */
-#define MAP_MEM_UNSUPPORTED (MAP_MEM_PURGABLE | MAP_MEM_4K_DATA_ADDR | MAP_MEM_LEDGER_TAGGED)
+#define MAP_MEM_UNSUPPORTED (MAP_MEM_4K_DATA_ADDR | MAP_MEM_LEDGER_TAGGED)
 
 /* --- life --- */
 
@@ -107,9 +108,16 @@ static kern_return_t
 fill_new(struct vm_named_entry *entry, struct request *r)
 {
 	uint64_t npages = atop(round_page(r->size));
-	vm_object_t object = vm_object_allocate(npages);
+	bool purgeable = (r->flags & MAP_MEM_PURGABLE) != 0;
 	kern_return_t kr = KERN_RESOURCE_SHORTAGE;
+	vm_object_t object;
 
+	if (purgeable && !(r->prot & VM_PROT_WRITE)) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	object = purgeable
+		     ? vm_purgeable_object_allocate(npages, (r->flags & MAP_MEM_PURGABLE_KERNEL_ONLY) != 0)
+		     : vm_object_allocate(npages);
 	if (object != NULL) {
 		vm_object_set_write_shared(object);
 		kr = vm_map_pieces_append(&entry->ne_pieces, object, 0, 0, ptoa(npages));
@@ -424,14 +432,20 @@ vm_named_entry_map(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_m
 
 /* --- calls on entries --- */
 
-/* No entry's memory is purgeable. */
+/* The entry must be all of the object, which it has a reference to. */
 kern_return_t
 mach_memory_entry_purgable_control(vm_named_entry_t entry, vm_purgable_t control, int *state)
 {
-	(void)entry;
-	(void)control;
-	(void)state;
-	return KERN_INVALID_ARGUMENT;
+	vm_map_entry_t piece = entry == NULL ? NULL : entry->ne_pieces.first;
+
+	if (piece == NULL || piece->vme_link != NULL || entry->ne_snapshot ||
+	    vme_npages(piece) != piece->vme_object->vo_npages) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (control == VM_PURGABLE_SET_STATE && !(entry->ne_pieces.max & VM_PROT_WRITE)) {
+		return KERN_PROTECTION_FAILURE;
+	}
+	return vm_object_purgable_control(piece->vme_object, control, state);
 }
 
 kern_return_t

@@ -133,14 +133,23 @@ vm_object_try_reference(vm_object_t object)
 	return false;
 }
 
-/* The last reference to an object that page-out may find in its list: then it is in none any more. */
+/* The last reference has gone: page-out does not find the object in a list any more. */
+static void
+object_unlist(vm_object_t object)
+{
+	if (os_unlikely(os_atomic_load(&object->vo_flags, relaxed) & VO_LISTED)) {
+		vm_object_list_remove(object);
+	}
+}
+
+/* The same as below for an object that others may find without a reference. */
 static OS_NOINLINE bool
 object_drop_special(vm_object_t object, uint32_t flags)
 {
 	if ((flags & VO_PERMANENT) || os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
 		return false;
 	}
-	vm_object_list_remove(object);
+	object_unlist(object);
 	return true;
 }
 
@@ -152,14 +161,21 @@ object_drop_reference(vm_object_t object)
 	uint32_t refs = os_atomic_load(&object->vo_refs, acquire);
 	uint32_t flags = os_atomic_load(&object->vo_flags, relaxed);
 
-	if (os_unlikely(flags & (VO_PERMANENT | VO_LISTED))) {
+	if (os_unlikely(flags & (VO_PERMANENT | VO_LISTED | VO_PURGEABLE))) {
 		return object_drop_special(object, flags);
 	}
 	/*
 	 * A count of 1 is ours: nobody else can raise it. acq_rel: other holders' use of the slots comes
 	 * first.
 	 */
-	return refs == 1 || os_atomic_dec(&object->vo_refs, acq_rel) == 0;
+	if (refs == 1) {
+		return true;
+	}
+	if (os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
+		return false;
+	}
+	object_unlist(object); /* one of them may have listed it since we looked */
+	return true;
 }
 
 static OS_NOINLINE void

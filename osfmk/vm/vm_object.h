@@ -50,7 +50,7 @@ struct vm_object {
 	};
 	struct vm_pager *vo_pager;         /* VO_FILE; const */
 	uint64_t vo_size;                  /* VO_FILE: bytes of the file; atomic, see vm_object_resize */
-	struct vm_purgeable *vo_purgeable; /* NULL: not purgeable; const once mapped */
+	struct vm_purgeable *vo_purgeable; /* VO_PURGEABLE; const */
 	struct vm_object_tree vo_tree;     /* a line of its own: 8 slots */
 } OS_CACHE_ALIGNED;
 
@@ -58,13 +58,17 @@ static_assert(offsetof(struct vm_object, vo_tree) == OS_CACHELINE, "the referenc
 
 /* See the head of the file. A file that can change is VO_WRITE_SHARED from the start. */
 #define VO_WRITE_SHARED 0x1
-#define VO_FILE         0x10 /* const */
-#define VO_SHADOW       0x20 /* const */
-#define VO_PERMANENT    0x40 /* const: lives as long as the machine */
-#define VO_LISTED       0x80 /* in the list of those whose pages page-out looks at */
+#define VO_FILE         0x10  /* const */
+#define VO_SHADOW       0x20  /* const */
+#define VO_PURGEABLE    0x40  /* const: vm_purgeable.h, which finds it without a reference */
+#define VO_LISTED       0x80  /* in the list of those whose pages page-out looks at */
+#define VO_PERMANENT    0x100 /* const: lives as long as the machine */
 
 /* An empty slot is not a page of zeros. */
 #define VO_SOURCED (VO_FILE | VO_SHADOW)
+
+/* Nor is there surely no translation where a slot is empty. */
+#define VO_NOT_PLAIN (VO_SOURCED | VO_PURGEABLE)
 
 /*
  * A page slot: page | lock bit; or what the compressor made of the page: vm_compressor.h. A page that page-out is taking
@@ -140,7 +144,9 @@ vm_object_t vm_object_create_shadow(vm_object_t file, uint64_t first, uint64_t n
 
 void vm_object_reference(vm_object_t object);
 
-/* The same for whoever found the object in the list; false when the last reference has gone. */
+/*
+ * The same for whoever found a VO_LISTED or VO_PURGEABLE object without having one; false when the last reference has gone.
+ */
 bool vm_object_try_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object); /* the last reference frees the pages */
 

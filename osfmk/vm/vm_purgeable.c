@@ -1,8 +1,5 @@
 /*
- * Purgeable memory: see vm_purgeable.h.
- *
- * A purge takes the object off its queue, with a reference to its map, then locks the range it is mapped at and
- * looks whether it still is the same object and still volatile: `vp_serial` changes with every change of state.
+ * Purgeable memory: see vm_purgeable.h, whose labels are used here.
  */
 #include <vm/vm_purgeable.h>
 
@@ -10,28 +7,35 @@
 #include <kern/locks.h>
 #include <kern/zalloc.h>
 #include <os/list.h>
+#include <vm/pmap.h>
 #include <vm/vm_map_internal.h>
+#include <vm/vm_page.h>
 
 #define GROUPS         ((VM_VOLATILE_GROUP_MASK >> VM_VOLATILE_GROUP_SHIFT) + 1)
 #define QUEUES         (1 + 2 * GROUPS)
 #define QUEUE_OBSOLETE 0
 
+LCK_CLASS_DECLARE(vm_purgeable_class, "vm purgeable", LCK_RANK_VM_PURGEABLE);
+LCK_CLASS_DECLARE(vm_emptying_class, "vm purgeable emptying", LCK_RANK_VM_MAP);
+static LCK_SPIN_DECLARE(purgeable_lock, &vm_purgeable_class);
+static LCK_MTX_DECLARE(emptying_lock, &vm_emptying_class);
+
+/* All under purgeable_lock, but for what is constant. */
 struct vm_purgeable {
 	struct list_node vp_link; /* in its queue, when vp_queued */
-	vm_map_t vp_map;          /* NULL: not mapped */
-	vm_map_offset_t vp_start, vp_end;
-	uint64_t vp_npages;
-	uint64_t vp_serial;
-	int vp_state; /* VM_PURGABLE_* and the bits the program gave with VOLATILE */
+	vm_object_t vp_object;    /* const; not referenced: it has us */
+	vm_map_t vp_map;          /* where the first entry is, in whole or in parts; NULL: not known */
+	vm_map_offset_t vp_start; /* of that entry */
+	uint64_t vp_wired;        /* pages that entries have wired */
+	int vp_state;             /* VM_PURGABLE_* and the bits the program gave with VOLATILE */
 	bool vp_queued;
+	bool vp_emptying;    /* set under emptying_lock as well */
+	bool vp_kernel_only; /* const */
 };
 
 ZONE_DEFINE(vm_purgeable_zone, "vm purgeable", sizeof(struct vm_purgeable), ZC_NONE);
 
-LCK_CLASS_DECLARE(vm_purgeable_class, "vm purgeable", LCK_RANK_VM_PURGEABLE);
-static LCK_SPIN_DECLARE(purgeable_lock, &vm_purgeable_class);
 static struct list_node queues[QUEUES] GUARDED_BY(purgeable_lock); /* empty heads are zero until first used */
-static uint64_t last_serial GUARDED_BY(purgeable_lock);
 static struct vm_purgeable_counts purgeable_counts GUARDED_BY(purgeable_lock);
 
 /* --- queues --- */
@@ -64,7 +68,7 @@ enqueue(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
 	}
 	purgeable->vp_queued = true;
 	purgeable_counts.volatile_objects++;
-	purgeable_counts.volatile_pages += purgeable->vp_npages;
+	purgeable_counts.volatile_pages += purgeable->vp_object->vo_npages;
 }
 
 static void
@@ -74,7 +78,7 @@ dequeue(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
 		list_remove(&purgeable->vp_link);
 		purgeable->vp_queued = false;
 		purgeable_counts.volatile_objects--;
-		purgeable_counts.volatile_pages -= purgeable->vp_npages;
+		purgeable_counts.volatile_pages -= purgeable->vp_object->vo_npages;
 	}
 }
 
@@ -83,7 +87,6 @@ set_state(struct vm_purgeable *purgeable, int state) REQUIRES(purgeable_lock)
 {
 	dequeue(purgeable);
 	purgeable->vp_state = state;
-	purgeable->vp_serial = ++last_serial;
 	if ((state & VM_PURGABLE_STATE_MASK) == VM_PURGABLE_VOLATILE) {
 		enqueue(purgeable);
 	}
@@ -92,7 +95,7 @@ set_state(struct vm_purgeable *purgeable, int state) REQUIRES(purgeable_lock)
 /* --- life --- */
 
 vm_object_t
-vm_purgeable_object_allocate(uint64_t npages)
+vm_purgeable_object_allocate(uint64_t npages, bool kernel_only)
 {
 	struct vm_purgeable *purgeable = zalloc_flags(vm_purgeable_zone, Z_ZERO);
 	vm_object_t object = purgeable == NULL ? NULL : vm_object_allocate(npages);
@@ -103,9 +106,11 @@ vm_purgeable_object_allocate(uint64_t npages)
 		}
 		return NULL;
 	}
-	purgeable->vp_npages = npages;
+	purgeable->vp_object = object;
 	purgeable->vp_state = VM_PURGABLE_NONVOLATILE;
+	purgeable->vp_kernel_only = kernel_only;
 	object->vo_purgeable = purgeable;
+	object->vo_flags = VO_PURGEABLE;
 	return object;
 }
 
@@ -117,7 +122,6 @@ vm_purgeable_attach(vm_object_t object, vm_map_t map, vm_map_offset_t start)
 	lck_spin_lock(&purgeable_lock);
 	purgeable->vp_map = map;
 	purgeable->vp_start = start;
-	purgeable->vp_end = start + ptoa(purgeable->vp_npages);
 	lck_spin_unlock(&purgeable_lock);
 }
 
@@ -125,7 +129,6 @@ void
 vm_purgeable_detach(vm_object_t object)
 {
 	lck_spin_lock(&purgeable_lock);
-	dequeue(object->vo_purgeable);
 	object->vo_purgeable->vp_map = NULL;
 	lck_spin_unlock(&purgeable_lock);
 }
@@ -133,58 +136,249 @@ vm_purgeable_detach(vm_object_t object)
 void
 vm_purgeable_free(struct vm_purgeable *purgeable)
 {
-	assert(!purgeable->vp_queued);
+	lck_spin_lock(&purgeable_lock);
+	assert(!purgeable->vp_emptying && purgeable->vp_wired == 0);
+	dequeue(purgeable);
+	lck_spin_unlock(&purgeable_lock);
 	zfree(vm_purgeable_zone, purgeable);
+}
+
+/* --- wired pages --- */
+
+bool
+vm_purgeable_wire(vm_object_t object, uint64_t npages)
+{
+	struct vm_purgeable *purgeable = object->vo_purgeable;
+	bool ok;
+
+	lck_spin_lock(&purgeable_lock);
+	ok = !purgeable->vp_emptying;
+	if (ok) {
+		purgeable->vp_wired += npages;
+	}
+	lck_spin_unlock(&purgeable_lock);
+	return ok;
+}
+
+void
+vm_purgeable_unwire(vm_object_t object, uint64_t npages)
+{
+	lck_spin_lock(&purgeable_lock);
+	assert(object->vo_purgeable->vp_wired >= npages);
+	object->vo_purgeable->vp_wired -= npages;
+	lck_spin_unlock(&purgeable_lock);
+}
+
+void
+vm_purgeable_wait(void)
+{
+	lck_mtx_lock(&emptying_lock);
+	lck_mtx_unlock(&emptying_lock);
+}
+
+/* --- emptying --- */
+
+struct unmap {
+	vm_object_t object;
+	vm_map_t map;
+};
+
+/* An entry, locked by its first slot; what begins before `page` came after [P2]. */
+static uint64_t
+unmap_visit(vm_map_entry_t entry, uint64_t page, void *context)
+{
+	const struct unmap *unmap = context;
+
+	if (os_atomic_load(&entry->vme_object, relaxed) == unmap->object &&
+	    vm_map_page(unmap->map, entry->vme_start) == page) {
+		pmap_remove(unmap->map->vmm_pmap, entry->vme_start, entry->vme_end);
+	}
+	return vm_map_page(unmap->map, entry->vme_end);
+}
+
+static void
+unmap_in_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_object_t object)
+{
+	struct unmap unmap = { .object = object, .map = map };
+
+	vm_index_foreach(
+	    &map->vmm_index, vm_map_page(map, start), vm_map_page(map, end), true, unmap_visit, &unmap);
+}
+
+static void
+unmap_in_map(vm_map_t map, void *object)
+{
+	unmap_in_range(map, map->vmm_min, map->vmm_max, object);
+}
+
+/* The only map that can show the object, with a reference, and where. NULL: look everywhere. */
+static vm_map_t
+only_map(vm_object_t object, vm_map_offset_t *start)
+{
+	struct vm_purgeable *purgeable = object->vo_purgeable;
+	vm_map_t map = NULL;
+
+	if (os_atomic_load(&object->vo_flags, relaxed) & VO_WRITE_SHARED) {
+		return NULL;
+	}
+	lck_spin_lock(&purgeable_lock);
+	if (purgeable->vp_map != NULL && vm_map_try_reference(purgeable->vp_map)) {
+		map = purgeable->vp_map;
+		*start = purgeable->vp_start;
+	}
+	lck_spin_unlock(&purgeable_lock);
+	return map;
+}
+
+/* [P3] */
+static void
+unmap_object(vm_object_t object)
+{
+	vm_map_offset_t start;
+	vm_map_t map = only_map(object, &start);
+
+	if (map == NULL) {
+		vm_map_foreach(unmap_in_map, object);
+		return;
+	}
+	unmap_in_range(map, start, start + ptoa(object->vo_npages), object);
+	vm_map_deallocate(map);
+}
+
+/* [P2] to [P4], of an object that is vp_emptying. A page that somebody holds for a moment is done with before the next. */
+static void
+empty_object(vm_object_t object)
+{
+	uint64_t at = 0;
+	vm_page_t held;
+
+	do {
+		vm_page_t dead = NULL;
+
+		held = vm_object_remove_range(object, &at, object->vo_npages, true, &dead);
+		unmap_object(object);
+		vm_page_release_list(dead);
+		if (held != NULL) {
+			vm_object_release_page(held);
+		}
+	} while (held != NULL);
+}
+
+/* [P1] under both locks. False: it is wired, and keeps what it has. */
+static bool
+begin_emptying(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
+{
+	assert(!purgeable->vp_emptying);
+	if (purgeable->vp_wired != 0) {
+		return false;
+	}
+	dequeue(purgeable);
+	purgeable->vp_emptying = true;
+	return true;
+}
+
+static void
+finish_emptying(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
+{
+	purgeable->vp_emptying = false;
+	set_state(purgeable, VM_PURGABLE_EMPTY);
+}
+
+/* A program says that the contents are not needed any more. Returns the state that the object had. */
+static int
+control_empty(vm_object_t object)
+{
+	struct vm_purgeable *purgeable = object->vo_purgeable;
+	int old;
+
+	lck_mtx_lock(&emptying_lock);
+	lck_spin_lock(&purgeable_lock);
+	old = purgeable->vp_state;
+	if (begin_emptying(purgeable)) {
+		lck_spin_unlock(&purgeable_lock);
+		empty_object(object);
+		lck_spin_lock(&purgeable_lock);
+	}
+	finish_emptying(purgeable);
+	lck_spin_unlock(&purgeable_lock);
+	lck_mtx_unlock(&emptying_lock);
+	return old;
 }
 
 /* --- control --- */
 
-/* Every entry of a locked range that shows the object loses its pages. */
-static kern_return_t
-empty_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_object_t object)
+/* Any other state. */
+static int
+control_set(vm_object_t object, int state)
 {
-	vm_map_entry_t entry;
-	kern_return_t kr = KERN_SUCCESS;
-
-	while (start < end && (entry = vm_map_next_entry(map, start, end)) != NULL && kr == KERN_SUCCESS) {
-		if ((entry->vme_attr & VME_PURGEABLE) && entry->vme_object == object) {
-			kr = vm_map_entry_empty(map, entry);
-		}
-		start = entry->vme_end;
-	}
-	return kr;
-}
-
-/* The state that a program sets, on an object whose whole range is locked. */
-static kern_return_t
-control_set(vm_map_t map, vm_map_entry_t entry, int *state)
-{
-	vm_object_t object = entry->vme_object;
 	struct vm_purgeable *purgeable = object->vo_purgeable;
-	int want = *state & VM_PURGABLE_STATE_MASK, old;
+	int want = state & VM_PURGABLE_STATE_MASK, old;
 
 	lck_spin_lock(&purgeable_lock);
+	while (purgeable->vp_emptying) {
+		lck_spin_unlock(&purgeable_lock);
+		vm_purgeable_wait();
+		lck_spin_lock(&purgeable_lock);
+	}
 	old = purgeable->vp_state;
 	/* What is empty stays so until it is taken back. */
-	if (!(want == VM_PURGABLE_VOLATILE && (old & VM_PURGABLE_STATE_MASK) == VM_PURGABLE_EMPTY)) {
-		set_state(purgeable, want == VM_PURGABLE_VOLATILE ? *state & VM_PURGABLE_ALL_MASKS : want);
+	if (want != VM_PURGABLE_VOLATILE) {
+		set_state(purgeable, want);
+	} else if ((old & VM_PURGABLE_STATE_MASK) != VM_PURGABLE_EMPTY) {
+		set_state(purgeable, state);
 	}
 	lck_spin_unlock(&purgeable_lock);
-	*state = old;
-	return want == VM_PURGABLE_EMPTY ? empty_range(map, entry->vme_start, entry->vme_end, object)
-					 : KERN_SUCCESS;
+	return old;
 }
 
-static kern_return_t
-control_get(vm_map_entry_t entry, int *state)
+static int
+control_get(vm_object_t object)
 {
+	int state;
+
 	lck_spin_lock(&purgeable_lock);
-	*state = entry->vme_object->vo_purgeable->vp_state;
+	state = object->vo_purgeable->vp_state;
 	lck_spin_unlock(&purgeable_lock);
+	return state;
+}
+
+static bool
+state_valid(int state)
+{
+	return (state & ~VM_PURGABLE_ALL_MASKS) == 0 && (state & VM_PURGABLE_STATE_MASK) <= VM_PURGABLE_EMPTY;
+}
+
+/* A program that tests itself has what it declares volatile emptied at once. */
+static bool
+state_empties(int state)
+{
+	return (state & VM_PURGABLE_STATE_MASK) == VM_PURGABLE_EMPTY ||
+	       (state & (VM_PURGABLE_STATE_MASK | VM_PURGABLE_DEBUG_EMPTY)) ==
+		   (VM_PURGABLE_VOLATILE | VM_PURGABLE_DEBUG_EMPTY);
+}
+
+kern_return_t
+vm_object_purgable_control(vm_object_t object, vm_purgable_t control, int *state)
+{
+	int old;
+
+	if (object->vo_purgeable == NULL ||
+	    (control != VM_PURGABLE_SET_STATE && control != VM_PURGABLE_GET_STATE) ||
+	    (control == VM_PURGABLE_SET_STATE && !state_valid(*state))) {
+		return KERN_INVALID_ARGUMENT;
+	}
+	if (control == VM_PURGABLE_GET_STATE) {
+		old = control_get(object);
+	} else if (object->vo_purgeable->vp_kernel_only) {
+		return KERN_PROTECTION_FAILURE;
+	} else {
+		old = state_empties(*state) ? control_empty(object) : control_set(object, *state);
+	}
+	*state = old & VM_PURGABLE_STATE_MASK;
 	return KERN_SUCCESS;
 }
 
-/* May the entry's object change its state: it is purgeable, all of it is here, and nobody else has it. */
+/* May the state change by way of this entry: it may be written, and shows all of a purgeable object. */
 static kern_return_t
 control_check(vm_map_entry_t entry, vm_purgable_t control)
 {
@@ -194,119 +388,92 @@ control_check(vm_map_entry_t entry, vm_purgable_t control)
 	if (!(entry->vme_attr & VME_PURGEABLE)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	if (control == VM_PURGABLE_SET_STATE &&
-	    ((entry->vme_attr & VME_SHARED) || vme_npages(entry) != entry->vme_object->vo_npages)) {
+	if (control == VM_PURGABLE_SET_STATE && vme_npages(entry) != entry->vme_object->vo_npages) {
 		return KERN_INVALID_ARGUMENT;
 	}
 	return KERN_SUCCESS;
 }
 
-static bool
-state_valid(int state)
-{
-	return (state & ~VM_PURGABLE_ALL_MASKS) == 0 && (state & VM_PURGABLE_STATE_MASK) <= VM_PURGABLE_EMPTY;
-}
-
 kern_return_t
 vm_map_purgable_control(vm_map_t map, vm_map_offset_t addr, vm_purgable_t control, int *state)
 {
-	vm_map_entry_t entry;
+	vm_map_entry_t entry = NULL;
+	vm_object_t object = NULL;
 	uintptr_t *slot;
 	kern_return_t kr;
 
-	if ((control != VM_PURGABLE_SET_STATE && control != VM_PURGABLE_GET_STATE) ||
-	    (control == VM_PURGABLE_SET_STATE && !state_valid(*state))) {
-		return KERN_INVALID_ARGUMENT;
+	if (addr < map->vmm_max) {
+		entry = vm_map_lock_entry_at(map, trunc_page(addr), &slot);
 	}
-	entry = addr < map->vmm_max ? vm_map_lock_entry_at(map, trunc_page(addr), &slot) : NULL;
 	if (entry == NULL) {
 		return KERN_INVALID_ADDRESS;
 	}
 	kr = control_check(entry, control);
 	if (kr == KERN_SUCCESS) {
-		kr = control == VM_PURGABLE_SET_STATE ? control_set(map, entry, state)
-						      : control_get(entry, state);
+		object = entry->vme_object;
+		vm_object_reference(object);
 	}
 	vm_index_unlock_slot(slot);
+	if (kr == KERN_SUCCESS) {
+		kr = vm_object_purgable_control(object, control, state);
+		vm_object_deallocate(object);
+	}
 	return kr;
 }
 
 /* --- purging --- */
 
-struct victim {
-	vm_map_t map; /* referenced */
-	vm_map_offset_t start, end;
-	uint64_t serial;
-};
-
-static bool
-victim_take(struct vm_purgeable *purgeable, struct victim *victim) REQUIRES(purgeable_lock)
+/* [P1] for the first of a queue that can go, with a reference. What has no reference left is about to leave the queue. */
+static vm_object_t
+queue_take(struct list_node *queue) REQUIRES(purgeable_lock)
 {
-	dequeue(purgeable);
-	if (!vm_map_try_reference(purgeable->vp_map)) {
-		return false; /* the map is being destroyed, and the object with it */
+	if (queue->next == NULL) {
+		return NULL;
 	}
-	*victim = (struct victim){ purgeable->vp_map, purgeable->vp_start, purgeable->vp_end,
-		purgeable->vp_serial };
-	return true;
-}
+	for (struct list_node *node = queue->next; node != queue; node = node->next) {
+		struct vm_purgeable *purgeable = list_entry(node, struct vm_purgeable, vp_link);
+		vm_object_t object = purgeable->vp_object;
 
-static bool
-victim_find(struct victim *victim)
-{
-	bool found = false;
-
-	lck_spin_lock(&purgeable_lock);
-	for (unsigned i = 0; i < QUEUES && !found; i++) {
-		while (!found && queues[i].next != NULL && !list_empty(&queues[i])) {
-			found = victim_take(list_entry(queues[i].next, struct vm_purgeable, vp_link), victim);
+		if (purgeable->vp_wired == 0 && vm_object_try_reference(object)) {
+			(void)begin_emptying(purgeable);
+			return object;
 		}
 	}
-	lck_spin_unlock(&purgeable_lock);
-	return found;
+	return NULL;
 }
 
-/* Still volatile since it was found: from now on it is empty. */
-static bool
-victim_claim(vm_map_entry_t entry, const struct victim *victim)
+static vm_object_t
+take_next(void)
 {
-	struct vm_purgeable *purgeable;
-	bool ok;
+	vm_object_t object = NULL;
 
-	if (entry == NULL || !(entry->vme_attr & VME_PURGEABLE) ||
-	    (entry->vme_attr & (VME_WIRED | VME_SHARED))) {
-		return false;
-	}
-	purgeable = entry->vme_object->vo_purgeable;
 	lck_spin_lock(&purgeable_lock);
-	ok = purgeable->vp_serial == victim->serial;
-	if (ok) {
-		set_state(purgeable, VM_PURGABLE_EMPTY);
-		purgeable_counts.purges++;
+	for (unsigned i = 0; i < QUEUES && object == NULL; i++) {
+		object = queue_take(&queues[i]);
 	}
 	lck_spin_unlock(&purgeable_lock);
-	return ok;
+	return object;
 }
 
 bool
 vm_purgeable_purge_one(void)
 {
-	struct victim victim;
-	vm_map_entry_t entry;
+	vm_object_t object;
 
-	if (!victim_find(&victim)) {
-		return false;
+	lck_mtx_lock(&emptying_lock);
+	object = take_next();
+	if (object != NULL) {
+		empty_object(object);
+		lck_spin_lock(&purgeable_lock);
+		finish_emptying(object->vo_purgeable);
+		purgeable_counts.purges++;
+		lck_spin_unlock(&purgeable_lock);
 	}
-	if (vm_map_lock_range(victim.map, victim.start, victim.end) == KERN_SUCCESS) {
-		entry = vm_map_next_entry(victim.map, victim.start, victim.end);
-		if (victim_claim(entry, &victim)) {
-			/* Nothing is shared, so nothing has to be allocated. */
-			(void)empty_range(victim.map, victim.start, victim.end, entry->vme_object);
-		}
-		vm_map_unlock_range(victim.map, victim.start, victim.end);
+	lck_mtx_unlock(&emptying_lock);
+	if (object != NULL) {
+		vm_object_deallocate(object);
 	}
-	vm_map_deallocate(victim.map);
-	return true;
+	return object != NULL;
 }
 
 void

@@ -114,9 +114,6 @@ look_at_slot(vm_object_t object, uint64_t index, uintptr_t *slot, bool force)
 static uint64_t
 look_at_object(vm_object_t object, uint64_t index, unsigned most, bool force)
 {
-	if (object->vo_purgeable != NULL) {
-		return object->vo_npages; /* its owner says what may go */
-	}
 	while (index < object->vo_npages && leaving_count < most) {
 		uint64_t run;
 		uintptr_t *slot = vm_tree_run(&object->vo_tree, object->vo_height, index, &run);

@@ -281,7 +281,7 @@ TEST(wrong_arguments)
 	for (unsigned i = 0; i < sizeof(bad_flags) / sizeof(bad_flags[0]); i++) {
 		EXPECT_EQ(make(&size, memory, bad_flags[i] | RW, MACH_PORT_NULL, &none), KERN_INVALID_VALUE);
 	}
-	EXPECT_EQ(make(&size, NULL, MAP_MEM_NAMED_CREATE | MAP_MEM_PURGABLE | RW, MACH_PORT_NULL, &none),
+	EXPECT_EQ(make(&size, NULL, MAP_MEM_NAMED_CREATE | MAP_MEM_LEDGER_TAGGED | RW, MACH_PORT_NULL, &none),
 	    KERN_NOT_SUPPORTED);
 	EXPECT_EQ(make(&size, (void *)0x1000, RW, MACH_PORT_NULL, &none), KERN_INVALID_ADDRESS);
 	EXPECT_EQ(make(&size, (void *)-PAGE, RW, MACH_PORT_NULL, &none), KERN_INVALID_ARGUMENT);

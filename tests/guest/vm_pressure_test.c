@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
+#include <mach/memory_entry.h>
+#include <mach/memory_object_types.h>
+#include <mach/vm_map_routines.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -177,6 +180,68 @@ work_in_little(void *arg)
 TEST(more_than_there_is)
 {
 	EXPECT_EQ(ktap_in_child(work_in_little, NULL), 0);
+}
+
+/* --- memory that need not be kept --- */
+
+#define PURGEABLE_PAGES 256u
+
+static int
+purgeable_state(char *at)
+{
+	int state = -1;
+
+	EXPECT_EQ(
+	    mach_vm_purgable_control(mach_task_self(), (mach_vm_address_t)at, VM_PURGABLE_GET_STATE, &state),
+	    KERN_SUCCESS);
+	return state;
+}
+
+/* In another task than the one that declared the memory volatile. */
+static int
+press_until_empty(void *arg)
+{
+	char *at = arg, *more;
+	size_t pages, filled = 0;
+
+	occupy(WORK_PAGES);
+	pages = statistics().free_count + WORK_PAGES / 2;
+	more = allocate(pages);
+	for (; filled < pages && purgeable_state(at) != VM_PURGABLE_EMPTY; filled += 32) {
+		fill(more + filled * PAGE, 32, filled);
+	}
+	printf("# empty after %zu of %zu pages\n", filled, pages);
+	EXPECT_EQ(purgeable_state(at), VM_PURGABLE_EMPTY);
+	for (size_t i = 0; i < PURGEABLE_PAGES; i++) {
+		EXPECT_EQ(at[i * PAGE], 0);
+	}
+	return 0;
+}
+
+TEST(shared_purgeable_memory_goes_first)
+{
+	mach_vm_size_t size = PURGEABLE_PAGES * PAGE;
+	mach_vm_address_t at = 0;
+	mach_port_t entry;
+	int state = VM_PURGABLE_VOLATILE;
+
+	REQUIRE(mach_make_memory_entry_64(mach_task_self(), &size, 0,
+		    MAP_MEM_NAMED_CREATE | MAP_MEM_PURGABLE | VM_PROT_READ | VM_PROT_WRITE, &entry,
+		    MACH_PORT_NULL) == KERN_SUCCESS);
+	REQUIRE(mach_vm_map(mach_task_self(), &at, size, 0, VM_FLAGS_ANYWHERE, entry, 0, FALSE,
+		    VM_PROT_DEFAULT, VM_PROT_DEFAULT, VM_INHERIT_SHARE) == KERN_SUCCESS);
+	fill((char *)at, PURGEABLE_PAGES, 3);
+	EXPECT_EQ(mach_memory_entry_purgable_control(entry, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(state, VM_PURGABLE_NONVOLATILE);
+	EXPECT_EQ(ktap_in_child(press_until_empty, (void *)at), 0);
+	state = VM_PURGABLE_NONVOLATILE;
+	EXPECT_EQ(mach_memory_entry_purgable_control(entry, VM_PURGABLE_SET_STATE, &state), KERN_SUCCESS);
+	EXPECT_EQ(state, VM_PURGABLE_EMPTY);
+	EXPECT_EQ(*(volatile char *)at, 0);
+	fill((char *)at, PURGEABLE_PAGES, 4);
+	EXPECT_EQ(wrong_pages((char *)at, PURGEABLE_PAGES, 4), 0);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), entry), KERN_SUCCESS);
+	release((char *)at, PURGEABLE_PAGES);
 }
 
 /* --- memory that several processes share --- */
