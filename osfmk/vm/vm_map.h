@@ -160,6 +160,15 @@ OS_WARN_RESULT kern_return_t vm_map_enter_purgeable(vm_map_t map, vm_map_offset_
 kern_return_t vm_map_record_behavior(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_behavior_t behavior);
 OS_WARN_RESULT kern_return_t vm_map_discard(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/*
+ * What an allocator does with memory that it keeps without contents: VM_BEHAVIOR_REUSABLE (`give`), and REUSE before
+ * it is used again. The pages are free at once, so that nobody's memory includes them, and come back by faults as others
+ * do: no page is ever in between, and there is nothing to do to take them back. KERN_INVALID_ADDRESS, with nothing changed:
+ * a hole, or memory that is not of that kind: a file's, shared, purgeable or wired; KERN_PROTECTION_FAILURE: not writable.
+ */
+OS_WARN_RESULT kern_return_t vm_map_reuse(
+    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, bool give);
 OS_WARN_RESULT kern_return_t vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
 /*

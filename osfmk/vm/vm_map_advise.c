@@ -75,6 +75,29 @@ vm_map_discard(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 	return range_apply(map, start, end, VM_PROT_NONE, entry_discard, 0);
 }
 
+/* Private anonymous memory. */
+static kern_return_t
+entry_can_reuse(vm_map_t map, vm_map_entry_t entry, uint32_t argument)
+{
+	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+
+	(void)map;
+	(void)argument;
+	return (entry->vme_attr & (VME_SHARED | VME_WIRED | VME_PURGEABLE)) ||
+		       vme_inherit(entry->vme_attr) == VM_INHERIT_SHARE ||
+		       (object != NULL && (object->vo_flags & VO_SOURCED))
+		   ? KERN_INVALID_ADDRESS
+		   : KERN_SUCCESS;
+}
+
+kern_return_t
+vm_map_reuse(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, bool give)
+{
+	kern_return_t kr = range_apply(map, start, end, VM_PROT_WRITE, entry_can_reuse, 0);
+
+	return kr == KERN_SUCCESS && give ? vm_map_discard(map, start, end) : kr;
+}
+
 /* A page of zeros to write from. */
 static const char zeros[4096] OS_ALIGNED(64);
 

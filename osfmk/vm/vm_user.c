@@ -7,6 +7,7 @@
 #include <ipc/port.h>
 #include <kern/task.h>
 #include <kern/zalloc.h>
+#include <mach/arm/commpage.h>
 #include <mach/vm_statistics.h>
 #include <string.h>
 #include <vm/vm_compressor.h>
@@ -228,6 +229,37 @@ mach_vm_remap_new(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mac
 
 /* --- copies --- */
 
+/*
+ * All of a range is mapped, and allows the access: so that a call that is wrong changes nothing. It may change right after.
+ * The commpage and what is in submaps say themselves what they allow, when the copy comes there.
+ */
+static kern_return_t
+range_allows(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_prot_t access)
+{
+	struct vm_map_region region;
+	vm_map_offset_t at, end;
+
+	if (size == 0) {
+		return KERN_SUCCESS;
+	}
+	if (!page_range(addr, size, &at, &end)) {
+		return KERN_INVALID_ADDRESS;
+	}
+	for (; at < end; at = region.end) {
+		if (at >= COMMPAGE_RANGE_START && at < COMMPAGE_RANGE_END) {
+			region.end = COMMPAGE_RANGE_END;
+			continue;
+		}
+		if (vm_map_region(map, at, &region) != KERN_SUCCESS || region.start > at) {
+			return KERN_INVALID_ADDRESS;
+		}
+		if (!region.is_submap && (access & ~region.prot)) {
+			return KERN_PROTECTION_FAILURE;
+		}
+	}
+	return KERN_SUCCESS;
+}
+
 #define COPY_BUFFER 4096 /* bytes at a time; a zone element */
 
 /* From `src` of one map to `dst` of another; backwards when the ranges overlap that way. */
@@ -235,9 +267,16 @@ static kern_return_t
 copy_bytes(vm_map_t from, mach_vm_address_t src, vm_map_t to, mach_vm_address_t dst, mach_vm_size_t size)
 {
 	bool backwards = from == to && dst > src && dst - src < size;
-	char *buffer = kalloc(COPY_BUFFER);
-	kern_return_t kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+	kern_return_t kr = range_allows(from, src, size, VM_PROT_READ);
+	char *buffer = NULL;
 
+	if (kr == KERN_SUCCESS) {
+		kr = range_allows(to, dst, size, VM_PROT_WRITE);
+	}
+	if (kr == KERN_SUCCESS) {
+		buffer = kalloc(COPY_BUFFER);
+		kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+	}
 	for (mach_vm_size_t done = 0; done < size && kr == KERN_SUCCESS;) {
 		vm_size_t part = os_min(size - done, (mach_vm_size_t)COPY_BUFFER);
 		mach_vm_size_t at = backwards ? size - done - part : done;
@@ -290,7 +329,9 @@ mach_vm_read(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_map_c
 kern_return_t
 mach_vm_write(vm_map_t map, mach_vm_address_t addr, vm_map_copy_t data, natural_t count)
 {
-	return data == NULL ? KERN_SUCCESS : vm_map_copy_overwrite(map, addr, data);
+	kern_return_t kr = data == NULL ? KERN_SUCCESS : range_allows(map, addr, count, VM_PROT_WRITE);
+
+	return data == NULL || kr != KERN_SUCCESS ? kr : vm_map_copy_overwrite(map, addr, data);
 }
 
 /* One range of a list, as a copy in the caller's map; what it names becomes the copy. */
@@ -430,8 +471,12 @@ mach_vm_behavior_set(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, 
 	case VM_BEHAVIOR_RSEQNTL:
 		return vm_map_record_behavior(map, start, end, behavior);
 	case VM_BEHAVIOR_FREE:
-	case VM_BEHAVIOR_REUSABLE:
 		return vm_map_discard(map, start, end);
+	case VM_BEHAVIOR_REUSABLE:
+		return vm_map_reuse(map, start, end, true);
+	case VM_BEHAVIOR_REUSE:
+	case VM_BEHAVIOR_CAN_REUSE:
+		return vm_map_reuse(map, start, end, false);
 	case VM_BEHAVIOR_DONTNEED:
 		return vm_reclaim_age_range(map, start, end);
 	case VM_BEHAVIOR_WILLNEED:

@@ -552,6 +552,95 @@ pages_in_core(const void *at, unsigned pages)
 	return found;
 }
 
+static kern_return_t
+advise(mach_vm_address_t at, mach_vm_size_t size, vm_behavior_t behavior)
+{
+	return mach_vm_behavior_set(mach_task_self(), at, size, behavior);
+}
+
+/* What an allocator gives is nobody's at once, and is taken back as zeros. */
+TEST(reusable_memory_is_nobodys)
+{
+	mach_vm_address_t at = allocate(64 * PAGE, VM_FLAGS_ANYWHERE);
+
+	memset((void *)at, 'r', 64 * PAGE);
+	EXPECT_EQ(pages_in_core((void *)at, 64), 64);
+	EXPECT_EQ(advise(at, 64 * PAGE, VM_BEHAVIOR_CAN_REUSE), KERN_SUCCESS);
+	EXPECT_EQ(pages_in_core((void *)at, 64), 64);
+	EXPECT_EQ(advise(at + PAGE, 62 * PAGE, VM_BEHAVIOR_REUSABLE), KERN_SUCCESS);
+	EXPECT_EQ(pages_in_core((void *)at, 64), 2);
+	EXPECT_EQ(disposition(at + PAGE), 0);
+	EXPECT_EQ(advise(at + PAGE, 62 * PAGE, VM_BEHAVIOR_REUSE), KERN_SUCCESS);
+	EXPECT_EQ(pages_in_core((void *)at, 64), 2);
+	EXPECT_EQ(*(volatile char *)(at + PAGE), 0);
+	EXPECT_EQ(pages_in_core((void *)at, 64), 3);
+	EXPECT_EQ(*(volatile char *)at, 'r');
+	EXPECT_EQ(madvise((void *)at, PAGE, MADV_FREE_REUSABLE), 0);
+	EXPECT_EQ(madvise((void *)at, PAGE, MADV_CAN_REUSE), 0);
+	EXPECT_EQ(madvise((void *)at, PAGE, MADV_FREE_REUSE), 0);
+	EXPECT_EQ(*(volatile char *)at, 0);
+	release(at, 64 * PAGE);
+}
+
+TEST(what_cannot_be_reused)
+{
+	static const vm_behavior_t all[] = { VM_BEHAVIOR_REUSABLE, VM_BEHAVIOR_REUSE, VM_BEHAVIOR_CAN_REUSE };
+	mach_vm_address_t at = allocate(5 * PAGE, VM_FLAGS_ANYWHERE);
+	mach_vm_address_t purgeable = allocate(PAGE, VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE);
+	char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0), *file;
+	int fd = open("/tests/vm_calls", O_RDONLY);
+
+	file = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	REQUIRE(shared != MAP_FAILED && file != MAP_FAILED);
+	memset((void *)at, 'r', 5 * PAGE);
+	release(at + PAGE, PAGE);
+	EXPECT_EQ(mprotect((void *)(at + 2 * PAGE), PAGE, PROT_READ), 0);
+	EXPECT_EQ(mlock((void *)(at + 4 * PAGE), PAGE), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		EXPECT_EQ(advise(at, 2 * PAGE, all[i]), KERN_INVALID_ADDRESS);
+		EXPECT_EQ(advise(at + 2 * PAGE, 2 * PAGE, all[i]), KERN_PROTECTION_FAILURE);
+		EXPECT_EQ(advise(at + 3 * PAGE, 2 * PAGE, all[i]), KERN_INVALID_ADDRESS);
+		EXPECT_EQ(advise(purgeable, PAGE, all[i]), KERN_INVALID_ADDRESS);
+		EXPECT_EQ(advise((mach_vm_address_t)shared, PAGE, all[i]), KERN_INVALID_ADDRESS);
+		EXPECT_EQ(advise((mach_vm_address_t)file, PAGE, all[i]), KERN_INVALID_ADDRESS);
+		EXPECT_EQ(advise(at, -1, all[i]), KERN_INVALID_ARGUMENT);
+	}
+	EXPECT(*(volatile char *)at == 'r' && *(volatile char *)(at + 3 * PAGE) == 'r');
+	release(at, 5 * PAGE);
+	release(purgeable, PAGE);
+	EXPECT_EQ(munmap(shared, PAGE), 0);
+	EXPECT_EQ(munmap(file, PAGE), 0);
+	EXPECT_EQ(close(fd), 0);
+}
+
+/* A copy that is wrong at its end changes nothing at its beginning. */
+TEST(copies_are_whole_or_none)
+{
+	mach_vm_address_t from = allocate(3 * PAGE, VM_FLAGS_ANYWHERE),
+			  to = allocate(3 * PAGE, VM_FLAGS_ANYWHERE);
+	mach_port_t self = mach_task_self();
+	mach_vm_size_t got = 1;
+
+	memset((void *)from, 'f', 2 * PAGE);
+	memset((void *)to, 't', 3 * PAGE);
+	release(from + 2 * PAGE, PAGE);
+	release(to + 2 * PAGE, PAGE);
+	EXPECT_EQ(mach_vm_copy(self, from, 2 * PAGE, to + PAGE), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_copy(self, from + PAGE, 2 * PAGE, to), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_write(self, to + PAGE, from, 2 * PAGE), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mach_vm_read_overwrite(self, from, 2 * PAGE, to + PAGE, &got), KERN_INVALID_ADDRESS);
+	EXPECT_EQ(mprotect((void *)(to + PAGE), PAGE, PROT_READ), 0);
+	EXPECT_EQ(mach_vm_copy(self, from, 2 * PAGE, to), KERN_PROTECTION_FAILURE);
+	EXPECT_EQ(mach_vm_write(self, to, from, 2 * PAGE), KERN_PROTECTION_FAILURE);
+	EXPECT_EQ(mach_vm_read_overwrite(self, from, 2 * PAGE, to, &got), KERN_PROTECTION_FAILURE);
+	EXPECT(*(volatile char *)to == 't' && *(volatile char *)(to + PAGE) == 't');
+	EXPECT_EQ(mach_vm_copy(self, from, 0, to), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_copy(self, from + 3, PAGE - 3, to + 1), KERN_SUCCESS);
+	EXPECT(*(volatile char *)to == 't' && *(volatile char *)(to + 1) == 'f');
+	release(from, 2 * PAGE);
+	release(to, 2 * PAGE);
+}
+
 /* What was compressed is there again before it is used; what was never used stays so. */
 TEST(what_will_be_needed_is_decompressed)
 {
