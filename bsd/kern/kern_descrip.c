@@ -37,7 +37,7 @@ slot_word(struct file *fp, bool cloexec)
 struct file *
 file_create(const struct file_ops *ops, enum file_type type, void *data, uint32_t flag)
 {
-	struct file *fp = zalloc(file_zone);
+	struct file *fp = zalloc_wait(file_zone);
 
 	if (fp == NULL) {
 		return NULL;

@@ -281,7 +281,7 @@ set_typefilter(const struct sysctl_request *req)
 	if (req->old == 0 || req->old_room != KDBG_TYPEFILTER_BITMAP_SIZE) {
 		return EINVAL;
 	}
-	types = kalloc(KDBG_TYPEFILTER_BITMAP_SIZE);
+	types = kalloc_flags(KDBG_TYPEFILTER_BITMAP_SIZE, Z_WAIT);
 	if (types == NULL) {
 		return ENOMEM;
 	}

@@ -119,7 +119,7 @@ sysctl_kpc_counters(const struct sysctl_row *row, struct sysctl_request *req)
 	if (count == 0) {
 		return sysctl_out(req, &mask, 0);
 	}
-	values = kalloc(cpu_count * count * sizeof(*values));
+	values = kalloc_flags(cpu_count * count * sizeof(*values), Z_WAIT);
 	if (values == NULL) {
 		return ENOMEM;
 	}
@@ -136,7 +136,7 @@ sysctl_kpc_counters(const struct sysctl_row *row, struct sysctl_request *req)
 int
 sysctl_kpc_cpu_events(const struct sysctl_row *row, struct sysctl_request *req)
 {
-	struct kpc_cpu_events *events = kalloc(cpu_count * sizeof(*events));
+	struct kpc_cpu_events *events = kalloc_flags(cpu_count * sizeof(*events), Z_WAIT);
 	int error;
 
 	if (events == NULL) {

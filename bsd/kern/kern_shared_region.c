@@ -168,7 +168,7 @@ sys_shared_region_map_and_slide_2_np(
 	    mappings_count > VM_SHARED_MAPPINGS_MAX) {
 		return (sysret_t){ .error = EINVAL };
 	}
-	r = kalloc(sizeof(*r));
+	r = kalloc_flags(sizeof(*r), Z_WAIT);
 	if (r == NULL) {
 		return (sysret_t){ .error = ENOMEM };
 	}

@@ -203,7 +203,7 @@ ctl_override_start(mach_port_name_t name, uint64_t priority, uint64_t resource)
 	if (!pthread_priority_decode(priority, &qos) || qos.tq_qos == 0) {
 		return EINVAL;
 	}
-	spare = zalloc(override_zone);
+	spare = zalloc_wait(override_zone);
 	if (spare == NULL) {
 		return ENOMEM;
 	}

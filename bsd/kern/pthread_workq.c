@@ -621,7 +621,7 @@ workq_thread_exit(struct uthread *uth)
 static struct workq *
 workq_create(struct proc *p)
 {
-	struct workq *wq = zalloc_flags(workq_zone, Z_ZERO);
+	struct workq *wq = zalloc_flags(workq_zone, Z_ZERO | Z_WAIT);
 
 	if (wq != NULL) {
 		lck_spin_init(&wq->wq_lock, &workq_class);

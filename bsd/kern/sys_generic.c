@@ -167,7 +167,7 @@ fd_io_vector(int fd, user_addr_t uiov, int count, int64_t offset, enum uio_rw rw
 		return (sysret_t){ .error = EINVAL };
 	}
 	bytes = (size_t)count * sizeof(*iov);
-	iov = kalloc(bytes);
+	iov = kalloc_flags(bytes, Z_WAIT);
 	if (iov == NULL) {
 		return (sysret_t){ .error = ENOMEM };
 	}

@@ -232,7 +232,7 @@ static const struct file_ops pipe_ops = {
 static struct pipe *
 pipe_create(void)
 {
-	struct pipe *pi = zalloc(pipe_zone);
+	struct pipe *pi = zalloc_wait(pipe_zone);
 
 	if (pi != NULL) {
 		lck_mtx_init(&pi->pi_lock, &pipe_class);

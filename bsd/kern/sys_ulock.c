@@ -375,7 +375,7 @@ static int
 ulock_ensure_own(struct uthread *uth)
 {
 	if (os_unlikely(uth->uu_ulock == NULL)) {
-		uth->uu_ulock = zalloc(ulock_zone);
+		uth->uu_ulock = zalloc_wait(ulock_zone);
 		if (uth->uu_ulock == NULL) {
 			return ENOMEM;
 		}

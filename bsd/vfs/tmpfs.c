@@ -121,7 +121,7 @@ static struct tmpfs_node *
 node_create(struct mount *mp, uint32_t mode)
 {
 	struct tmpfs *fs = os_containerof(mp, struct tmpfs, tf_mount);
-	struct tmpfs_node *n = zalloc_flags(tmpfs_node_zone, Z_ZERO);
+	struct tmpfs_node *n = zalloc_flags(tmpfs_node_zone, Z_ZERO | Z_WAIT);
 
 	if (n == NULL) {
 		return NULL;
@@ -137,7 +137,9 @@ node_create(struct mount *mp, uint32_t mode)
 	list_init(&n->tn_children);
 	list_init(&n->tn_sibling);
 	if (n->tn_vnode.v_type == VREG) {
-		n->tn_object = vm_object_create_file(&tmpfs_pager, 0, TMPFS_PAGES_MAX, VO_WRITE_SHARED);
+		n->tn_object = vm_shortage_retry(
+		    vm_object_create_file(&tmpfs_pager, 0, TMPFS_PAGES_MAX, VO_WRITE_SHARED), VM_OBJECT_NULL,
+		    false);
 		if (n->tn_object == VM_OBJECT_NULL) {
 			node_free(n);
 			return NULL;
@@ -208,7 +210,7 @@ names_grow(struct tmpfs_node *dir)
 	if (old != NULL && dir->tn_child_count < old_count) {
 		return 0;
 	}
-	buckets = kalloc_flags(count * sizeof(buckets[0]), Z_ZERO);
+	buckets = kalloc_flags(count * sizeof(buckets[0]), Z_ZERO | Z_WAIT);
 	if (buckets == NULL) {
 		return old != NULL ? 0 : ENOSPC;
 	}
@@ -300,7 +302,7 @@ static int
 tmpfs_create_node(vnode_t dvp, const char *name, size_t len, uint32_t mode, vnode_t *vpp)
 {
 	struct tmpfs_node *n = node_create(dvp->v_mount, mode);
-	char *copy = n == NULL ? NULL : kalloc(len + 1);
+	char *copy = n == NULL ? NULL : kalloc_flags(len + 1, Z_WAIT);
 	int error = ENOSPC;
 
 	if (copy != NULL) {

@@ -87,7 +87,7 @@ memory_object_create(vnode_t vp, vm_object_t *object)
 	if (error != 0) {
 		return error;
 	}
-	mp = kalloc(sizeof(*mp));
+	mp = kalloc_flags(sizeof(*mp), Z_WAIT);
 	if (mp == NULL) {
 		return ENOMEM;
 	}

@@ -32,7 +32,7 @@ iterator_of(struct io_object *object)
 struct io_object *
 io_iterator_create(struct io_entry *entry, enum io_plane plane, enum io_direction direction)
 {
-	struct io_iterator *iterator = kalloc_type(struct io_iterator, Z_ZERO);
+	struct io_iterator *iterator = kalloc_type(struct io_iterator, Z_ZERO | Z_WAIT);
 
 	if (iterator == NULL) {
 		return NULL;

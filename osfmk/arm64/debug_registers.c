@@ -203,7 +203,7 @@ have_place(arm_debug_state64_t **where)
 	if (os_atomic_load(where, relaxed) != NULL) {
 		return true;
 	}
-	place = zalloc_flags(debug_zone, Z_ZERO);
+	place = zalloc_flags(debug_zone, Z_ZERO | Z_WAIT);
 	/* release: whoever sees the place sees the zeros in it; readers follow the pointer */
 	if (place != NULL && !os_atomic_cmpxchg(where, NULL, place, release)) {
 		zfree(debug_zone, place);

@@ -108,7 +108,7 @@ exc_actions_of_thread(thread_t thread)
 	if (actions != NULL) {
 		return actions;
 	}
-	made = zalloc(exc_actions_zone);
+	made = zalloc_wait(exc_actions_zone);
 	if (made == NULL) {
 		return NULL;
 	}

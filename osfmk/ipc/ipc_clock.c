@@ -244,7 +244,7 @@ clock_alarm(clock_serv_t clock, alarm_type_t type, mach_timespec_t time, ipc_por
 	if (!IP_VALID(port)) {
 		return KERN_INVALID_CAPABILITY;
 	}
-	alarm = zalloc(clock_alarm_zone);
+	alarm = zalloc_wait(clock_alarm_zone);
 	if (alarm == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

@@ -384,7 +384,7 @@ host_request_notification(host_t host, host_flavor_t type, ipc_port_t port)
 	if (type < 0 || type > HOST_NOTIFY_TYPE_MAX || !IP_VALID(port)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	request = zalloc(host_notify_zone);
+	request = zalloc_wait(host_notify_zone);
 	if (request == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

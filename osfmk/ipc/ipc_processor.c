@@ -73,7 +73,7 @@ host_name_right(void)
 static ipc_port_t *
 port_array(uint32_t n)
 {
-	return n != 0 ? kalloc(n * sizeof(ipc_port_t)) : NULL;
+	return n != 0 ? kalloc_flags(n * sizeof(ipc_port_t), Z_WAIT) : NULL;
 }
 
 /* --- on the host --- */
@@ -233,7 +233,7 @@ host_processor_info(host_t host, processor_flavor_t flavor, natural_t *processor
     mach_msg_type_number_t *info_count)
 {
 	size_t room = cpu_count * PROCESSOR_WORDS_MAX * sizeof(integer_t);
-	integer_t *list = kalloc(room);
+	integer_t *list = kalloc_flags(room, Z_WAIT);
 	uint32_t total;
 	kern_return_t kr;
 

@@ -834,8 +834,8 @@ task_threads_of_flavor(
 		return kr;
 	}
 	if (snapshot.count != 0) {
-		*list =
-		    kalloc(snapshot.count * sizeof(**list)); /* of this size: its owner frees by the count */
+		/* of this size: its owner frees by the count */
+		*list = kalloc_flags(snapshot.count * sizeof(**list), Z_WAIT);
 		kr = *list == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 	}
 	for (uint32_t i = 0; *list != NULL && i < snapshot.count; i++) {

@@ -95,7 +95,7 @@ ipc_kmsg_alloc_nowait(uint32_t size)
 ipc_kmsg_t
 ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
 {
-	ipc_kmsg_t kmsg = zalloc(ipc_kmsg_zone);
+	ipc_kmsg_t kmsg = zalloc_wait(ipc_kmsg_zone);
 
 	if (kmsg == IKM_NULL) {
 		return IKM_NULL;
@@ -103,14 +103,14 @@ ipc_kmsg_alloc(uint32_t size, uint32_t ndesc)
 	ipc_kmsg_init(kmsg, size, current_cpu_data()->cpu_number); /* or where this thread was a moment ago */
 	if (size + IKM_TRAILER_ROOM > IKM_INLINE) {
 		kmsg->ikm_space = os_round_up(size, 4U) + MAX_TRAILER_SIZE;
-		kmsg->ikm_msg = kalloc(kmsg->ikm_space);
+		kmsg->ikm_msg = kalloc_flags(kmsg->ikm_space, Z_WAIT);
 		if (kmsg->ikm_msg == NULL) {
 			zfree_home(ipc_kmsg_zone, kmsg, kmsg->ikm_home);
 			return IKM_NULL;
 		}
 	}
 	if (ndesc != 0) {
-		kmsg->ikm_desc = kalloc_flags(ndesc * sizeof(struct ipc_kmsg_desc), Z_ZERO);
+		kmsg->ikm_desc = kalloc_flags(ndesc * sizeof(struct ipc_kmsg_desc), Z_ZERO | Z_WAIT);
 		if (kmsg->ikm_desc == NULL) {
 			ipc_kmsg_free(kmsg);
 			return IKM_NULL;

@@ -165,6 +165,12 @@ zalloc_flags(zone_t zone, unsigned flags)
 }
 
 void *
+zalloc_lacking(zone_t zone, unsigned flags)
+{
+	return NULL;
+}
+
+void *
 zalloc_on_cpu(zone_t zone, unsigned cpu)
 {
 	return zalloc(zone);

@@ -180,7 +180,7 @@ mach_port_space_info(ipc_space_t space, ipc_info_space_t *info, vm_map_copy_t *t
     mach_msg_type_number_t *table_count, vm_map_copy_t *tree, mach_msg_type_number_t *tree_count)
 {
 	uint32_t room = os_atomic_load(&space->is_table.nt_high, relaxed);
-	ipc_info_name_t *names = room == 0 ? NULL : kalloc(room * sizeof(*names));
+	ipc_info_name_t *names = room == 0 ? NULL : kalloc_flags(room * sizeof(*names), Z_WAIT);
 
 	*table = NULL;
 	*table_count = 0;

@@ -24,7 +24,7 @@ name_list_alloc(struct name_list *list, uint32_t room)
 {
 	*list = (struct name_list){ .room = room };
 	if (room != 0) {
-		list->words = kalloc(room * sizeof(*list->words));
+		list->words = kalloc_flags(room * sizeof(*list->words), Z_WAIT);
 	}
 	return room == 0 || list->words != NULL ? KERN_SUCCESS : KERN_RESOURCE_SHORTAGE;
 }

@@ -119,12 +119,12 @@ ipc_ool_ports_copyin(ipc_kmsg_t kmsg, struct ipc_kmsg_desc *desc, ipc_space_t sp
 	if (count == 0) {
 		return MACH_MSG_SUCCESS;
 	}
-	desc->ikd_ports = kalloc_flags(count * sizeof(ipc_port_t), Z_ZERO);
+	desc->ikd_ports = kalloc_flags(count * sizeof(ipc_port_t), Z_ZERO | Z_WAIT);
 	if (desc->ikd_ports == NULL) {
 		return MACH_MSG_VM_KERNEL;
 	}
 	desc->ikd_size = count;
-	names = kalloc(count * sizeof(*names));
+	names = kalloc_flags(count * sizeof(*names), Z_WAIT);
 	if (names == NULL) {
 		return MACH_MSG_VM_KERNEL;
 	}
@@ -157,7 +157,7 @@ ipc_ool_ports_copyout(struct ipc_kmsg_desc *desc, ipc_space_t space, mach_msg_oo
 {
 	mach_msg_return_t bits = MACH_MSG_SUCCESS;
 	uint32_t count = desc->ikd_size;
-	mach_port_name_t *names = count == 0 ? NULL : kalloc_flags(count * sizeof(*names), Z_ZERO);
+	mach_port_name_t *names = count == 0 ? NULL : kalloc_flags(count * sizeof(*names), Z_ZERO | Z_WAIT);
 	user_addr_t addr = 0;
 
 	if (count != 0 && names == NULL) {

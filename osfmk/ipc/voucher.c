@@ -84,7 +84,7 @@ check_user_recipes(user_addr_t urecipes, uint32_t size)
 	if (size == 0) {
 		return KERN_SUCCESS;
 	}
-	recipes = kalloc(size);
+	recipes = kalloc_flags(size, Z_WAIT);
 	if (recipes == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

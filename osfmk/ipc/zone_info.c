@@ -58,8 +58,8 @@ mach_zone_info(host_t host, vm_map_copy_t *names, mach_msg_type_number_t *names_
     mach_msg_type_number_t *info_count)
 {
 	uint32_t count = zone_count();
-	mach_zone_name_t *name_list = kalloc(count * sizeof(*name_list));
-	mach_zone_info_t *info_list = kalloc(count * sizeof(*info_list));
+	mach_zone_name_t *name_list = kalloc_flags(count * sizeof(*name_list), Z_WAIT);
+	mach_zone_info_t *info_list = kalloc_flags(count * sizeof(*info_list), Z_WAIT);
 	kern_return_t kr = KERN_RESOURCE_SHORTAGE;
 
 	(void)host;

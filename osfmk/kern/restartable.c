@@ -79,7 +79,7 @@ task_restartable_ranges_register(task_t task, task_restartable_range_t *range, u
 	if (!ranges_are_valid(range, count)) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	made = kalloc(ranges_bytes(count));
+	made = kalloc_flags(ranges_bytes(count), Z_WAIT);
 	if (made == NULL) {
 		return KERN_RESOURCE_SHORTAGE;
 	}

@@ -286,7 +286,7 @@ task_threads_snapshot(task_t task, struct task_threads *snapshot)
 		if (snapshot->bytes != 0) {
 			kfree(snapshot->threads, snapshot->bytes);
 		}
-		*snapshot = (struct task_threads){ .threads = kalloc(bytes), .bytes = bytes };
+		*snapshot = (struct task_threads){ .threads = kalloc_flags(bytes, Z_WAIT), .bytes = bytes };
 		if (snapshot->threads == NULL) {
 			return KERN_RESOURCE_SHORTAGE;
 		}
@@ -326,7 +326,7 @@ task_list_take(struct task_list *list)
 		}
 		have = found + found / 4;
 		list->bytes = have * sizeof(task_t);
-		list->tasks = kalloc(list->bytes);
+		list->tasks = kalloc_flags(list->bytes, Z_WAIT);
 		if (list->tasks == NULL) {
 			return KERN_RESOURCE_SHORTAGE;
 		}

@@ -262,7 +262,7 @@ task_affinity_info(task_t task, task_affinity_tag_info_data_t *info)
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
-	tags = room != 0 ? kalloc(room * sizeof(*tags)) : NULL;
+	tags = room != 0 ? kalloc_flags(room * sizeof(*tags), Z_WAIT) : NULL;
 	n = tags != NULL ? tags_of(&threads, tags) : 0;
 	if (n != 0) {
 		*info = (task_affinity_tag_info_data_t){

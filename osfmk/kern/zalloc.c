@@ -153,14 +153,7 @@ zalloc(zone_t zone)
 	return elem;
 }
 
-void *
-zalloc_wait(zone_t zone)
-{
-	return vm_shortage_retry(zalloc(zone), NULL, false);
-}
-
-/* The first attempt has failed. */
-static OS_NOINLINE void *
+OS_NOINLINE void *
 zalloc_lacking(zone_t zone, unsigned flags)
 {
 	struct vm_shortage shortage = { .vs_begun = false };

@@ -59,8 +59,18 @@ struct zone_def {
 
 OS_WARN_RESULT void *zalloc(zone_t zone);
 OS_WARN_RESULT void *zalloc_flags(zone_t zone, unsigned flags);
-OS_WARN_RESULT void *zalloc_wait(zone_t zone);
 void zfree(zone_t zone, void *elem);
+
+/* What zalloc_flags does when there was nothing the first time. */
+OS_WARN_RESULT void *zalloc_lacking(zone_t zone, unsigned flags);
+
+OS_INLINE OS_WARN_RESULT void *
+zalloc_wait(zone_t zone)
+{
+	void *elem = zalloc(zone);
+
+	return os_likely(elem != NULL) ? elem : zalloc_lacking(zone, Z_WAIT);
+}
 
 /*
  * For elements that other CPUs free than allocate. The zone's user says where each CPU's list is, once, and of each

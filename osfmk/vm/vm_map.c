@@ -769,7 +769,7 @@ vm_map_enter_purgeable(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, 
 	    (max_prot & ~VM_PROT_ALL) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
 		return KERN_INVALID_ARGUMENT;
 	}
-	object = vm_purgeable_object_allocate(atop(size), false);
+	object = vm_shortage_retry(vm_purgeable_object_allocate(atop(size), false), VM_OBJECT_NULL, false);
 	entry = object == NULL ? NULL : vm_map_entry_create(attr);
 	if (entry == NULL) {
 		if (object != NULL) {

@@ -69,8 +69,8 @@ fill_object(vm_object_t object, const char *data, vm_map_size_t size)
 	return KERN_SUCCESS;
 }
 
-vm_map_copy_t
-vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
+static vm_map_copy_t
+copy_of_kernel(const void *data, vm_map_size_t size)
 {
 	vm_map_copy_t copy = zalloc(vm_map_copy_zone);
 	vm_object_t object = copy == NULL ? NULL : vm_object_allocate(atop(round_page(size)));
@@ -87,6 +87,12 @@ vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
 		return NULL;
 	}
 	return copy;
+}
+
+vm_map_copy_t
+vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
+{
+	return vm_shortage_retry(copy_of_kernel(data, size), NULL, false);
 }
 
 /* `len` bytes of the copy from byte `at` on, all in one of its pages. */
@@ -130,7 +136,7 @@ vm_map_copy_read(vm_map_copy_t copy, void *data, vm_map_size_t size)
 kern_return_t
 vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy)
 {
-	char *buffer = kalloc(OVERWRITE_BUFFER);
+	char *buffer = kalloc_flags(OVERWRITE_BUFFER, Z_WAIT);
 	kern_return_t kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 
 	for (vm_map_size_t done = 0; done < copy->vmc_size && kr == KERN_SUCCESS;) {

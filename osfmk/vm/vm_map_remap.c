@@ -6,6 +6,7 @@
  * entries get their place.
  */
 #include <vm/vm_map_internal.h>
+#include <vm/vm_pageout.h>
 
 #include <kern/assert.h>
 #include <vm/vm_map_copy.h>
@@ -234,10 +235,12 @@ vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_
     vm_map_t src, vm_map_offset_t src_addr, bool copy, bool exact, vm_prot_t *cur, vm_prot_t *max,
     vm_inherit_t inherit)
 {
-	struct vm_map_pieces pieces = { .cur = *cur,
+	const struct vm_map_pieces none = { .cur = *cur,
 		.max = *max,
 		.need_cur = exact ? *cur : VM_PROT_NONE,
 		.need_max = exact ? *max : VM_PROT_NONE };
+	const vm_map_offset_t at = *addr;
+	struct vm_map_pieces pieces;
 	kern_return_t kr;
 
 	if (size == 0 || !page_aligned(size | src_addr) || inherit > VM_INHERIT_NONE || (mask & (mask + 1))) {
@@ -251,8 +254,10 @@ vm_map_remap(vm_map_t target, vm_map_offset_t *addr, vm_map_size_t size, vm_map_
 	if (kr != KERN_SUCCESS) {
 		return kr;
 	}
-	kr = (copy ? remap_copy : remap_shared)(
-	    target, addr, size, mask, flags, src, src_addr, &pieces, inherit);
+	kr = vm_shortage_retry((pieces = none, *addr = at,
+				   (copy ? remap_copy : remap_shared)(
+				       target, addr, size, mask, flags, src, src_addr, &pieces, inherit)),
+	    KERN_RESOURCE_SHORTAGE, false);
 	*cur = pieces.cur;
 	*max = pieces.max;
 	return kr;

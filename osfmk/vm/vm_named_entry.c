@@ -11,6 +11,7 @@
 #include <mach/memory_object_types.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_map_internal.h>
+#include <vm/vm_pageout.h>
 #include <vm/vm_purgeable.h>
 #include <vm/vm_shared_region.h>
 
@@ -32,7 +33,7 @@ ZONE_DEFINE(named_entry_zone, "memory entries", sizeof(struct vm_named_entry), Z
 static struct vm_named_entry *
 entry_create(vm_prot_t prot)
 {
-	struct vm_named_entry *entry = zalloc_flags(named_entry_zone, Z_ZERO);
+	struct vm_named_entry *entry = zalloc_flags(named_entry_zone, Z_ZERO | Z_WAIT);
 
 	if (entry != NULL) {
 		entry->ne_pieces.cur = entry->ne_pieces.max = prot;
@@ -309,7 +310,7 @@ make_checked(struct request *r, struct vm_named_entry *parent, ipc_port_t parent
 	if (kinds != 0 || (r->flags & MAP_MEM_NAMED_REUSE)) {
 		parent = NULL; /* made of the map's memory */
 	}
-	return make_entry(r, parent, size, handle);
+	return vm_shortage_retry(make_entry(r, parent, size, handle), KERN_RESOURCE_SHORTAGE, false);
 }
 
 kern_return_t

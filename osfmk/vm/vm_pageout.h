@@ -34,7 +34,8 @@
  *				copy it is
  *	a call that lacks memory for its own work (an entry, a table, a zone's element) has changed nothing, waits in
  *				vm_shortage_wait in the same way, and does it all again; or waits where it allocates
- *				(Z_WAIT). So do those who make address spaces, processes, threads, ports and names
+ *				(Z_WAIT). So do those who make address spaces, processes, threads, ports and names, files and
+ *				pipes, messages, memory entries, and lists for programs
  *	the pageout thread	waits for locks of maps, entries and pages alone. Their holders never wait for memory: what
  *				they lack makes them let go first. It takes its own memory, for what it compresses, from
  *				the last pages of the pool, which nobody gets who does not free any (vm_page_privileged)

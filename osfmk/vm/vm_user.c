@@ -274,7 +274,7 @@ copy_bytes(vm_map_t from, mach_vm_address_t src, vm_map_t to, mach_vm_address_t 
 		kr = range_allows(to, dst, size, VM_PROT_WRITE);
 	}
 	if (kr == KERN_SUCCESS) {
-		buffer = kalloc(COPY_BUFFER);
+		buffer = kalloc_flags(COPY_BUFFER, Z_WAIT);
 		kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
 	}
 	for (mach_vm_size_t done = 0; done < size && kr == KERN_SUCCESS;) {

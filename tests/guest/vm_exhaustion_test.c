@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +56,18 @@ disarm(void)
 
 /* --- what a call may answer --- */
 
+static bool one_fails; /* a single allocation, for which every call waits: it must not be seen */
+
+static bool
+shortage(const char *what, int error)
+{
+	if (one_fails) {
+		printf("# %s answers %#x for one failure\n", what, error);
+		EXPECT(!"a call that gives up at once");
+	}
+	return false;
+}
+
 static bool
 ok_kr(const char *what, kern_return_t kr)
 {
@@ -72,7 +86,7 @@ ok_kr(const char *what, kern_return_t kr)
 	case MACH_MSG_VM_KERNEL:    /* memory in a message could not be copied */
 	case MIG_SERVER_DIED:       /* there was no memory for the answer */
 	case MACH_RCV_INVALID_NAME: /* nor for a port to receive it by */
-		return false;
+		return shortage(what, kr);
 	default:
 		printf("# %s answers %#x\n", what, kr);
 		EXPECT(!"an error that does not say shortage");
@@ -86,11 +100,13 @@ ok_errno(const char *what, int error)
 	if (error == 0) {
 		return true;
 	}
-	if (error != ENOMEM && error != EAGAIN && error != ENOBUFS && error != ENFILE && error != EMFILE) {
+	if (error != ENOMEM && error != EAGAIN && error != ENOBUFS && error != ENFILE && error != EMFILE &&
+	    error != ENOSPC) {
 		printf("# %s answers %d (%s)\n", what, error, strerror(error));
 		EXPECT(!"an error that does not say shortage");
+		return false;
 	}
-	return false;
+	return shortage(what, error);
 }
 
 #define OK(call)       ok_kr(#call, (call))
@@ -306,6 +322,71 @@ work_files(void)
 	}
 }
 
+#define NAMES 20 /* more than a directory begins with room for */
+
+/* Files that are memory: names, their table, contents, and what reads and writes in pieces allocate. */
+static void
+work_tmpfs(void)
+{
+	struct iovec parts[2];
+	char dir[32], name[64], text[100] = "x";
+	int fd, made = 0;
+
+	snprintf(dir, sizeof(dir), "/tmp/end%d", getpid());
+	if (!OK_POSIX(mkdir(dir, 0755))) {
+		return;
+	}
+	for (; made < NAMES; made++) {
+		snprintf(name, sizeof(name), "%s/%d", dir, made);
+		fd = open(name, O_CREAT | O_RDWR, 0644);
+		if (!OK_POSIX(fd)) {
+			(void)unlink(name); /* it may have come as far as its name */
+			break;
+		}
+		parts[0] = parts[1] = (struct iovec){ text, sizeof(text) };
+		OK_POSIX(writev(fd, parts, 2));
+		OK_POSIX(pwrite(fd, text, sizeof(text), 3 * PAGE));
+		OK_POSIX(readv(fd, parts, 2));
+		close(fd);
+	}
+	while (made > 0) {
+		snprintf(name, sizeof(name), "%s/%d", dir, --made);
+		EXPECT_EQ(unlink(name), 0);
+	}
+	EXPECT_EQ(rmdir(dir), 0);
+}
+
+/* Lists that the kernel makes for the caller, and objects of the smaller kinds. */
+static void
+work_lists(void)
+{
+	thread_act_array_t threads;
+	mach_port_name_array_t names;
+	mach_port_type_array_t types;
+	mach_msg_type_number_t count, types_count;
+	memory_object_size_t size = 2 * PAGE;
+	mach_vm_address_t at = 0;
+	mach_port_t entry;
+
+	if (OK(task_threads(SELF, &threads, &count))) {
+		for (mach_msg_type_number_t i = 0; i < count; i++) {
+			mach_port_deallocate(SELF, threads[i]);
+		}
+		EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)threads, count * sizeof(*threads)), KERN_SUCCESS);
+	}
+	if (OK(mach_port_names(SELF, &names, &count, &types, &types_count))) {
+		EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
+		EXPECT_EQ(
+		    vm_deallocate(SELF, (vm_address_t)types, types_count * sizeof(*types)), KERN_SUCCESS);
+	}
+	if (OK(mach_vm_allocate(SELF, &at, size, VM_FLAGS_ANYWHERE))) {
+		if (OK(_mach_make_memory_entry(SELF, &size, at, VM_PROT_READ, &entry, MACH_PORT_NULL))) {
+			mach_port_deallocate(SELF, entry);
+		}
+		EXPECT_EQ(mach_vm_deallocate(SELF, at, 2 * PAGE), KERN_SUCCESS);
+	}
+}
+
 static const struct work {
 	const char *name;
 	void (*fn)(void);
@@ -316,6 +397,8 @@ static const struct work {
 	{ "messages", work_messages },
 	{ "threads", work_threads },
 	{ "files", work_files },
+	{ "tmpfs", work_tmpfs },
+	{ "lists", work_lists },
 	{ "fork", work_fork },
 	{ "spawn", work_spawn },
 };
@@ -392,6 +475,7 @@ exhaust_child(void *arg)
 	const struct exhaust *e = arg;
 	unsigned n;
 
+	one_fails = e->count == 1;
 	for (n = 1; n < N_MAX; n++) {
 		EXPECT(arm(e->site, n, e->count));
 		e->work->fn();
