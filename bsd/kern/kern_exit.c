@@ -129,6 +129,7 @@ proc_exit(struct proc *p)
 	/* Ended by task_terminate: nobody claimed a status. */
 	(void)os_atomic_cmpxchg(&p->p_xstat, XSTAT_NONE, W_EXITCODE(0, SIGKILL), relaxed);
 	workq_leave(p);
+	itimer_exit(p);
 	filedesc_destroy(&p->p_fd);
 	vnode_rele(p->p_cdir);
 	vnode_rele(p->p_rdir);

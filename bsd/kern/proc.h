@@ -126,6 +126,7 @@ struct proc {
 	struct signal_source p_sigsource[SIG_COUNT]; /* (p) of what is pending; index signal - 1 */
 	struct pthread_registration p_pthread;       /* (o) */
 	struct workq *p_workq;      /* (a) written under (p) until exec or exit; NULL: none */
+	struct itimer *p_itimer;    /* (a) made by the first setitimer, until exit; kern_itimer.c */
 	uint64_t p_stack_top;       /* (o) main stack, for sysctl kern.usrstack64 */
 	uint64_t p_start_abstime;   /* (c) when it was born, in timebase ticks */
 	char p_comm[MAXCOMLEN + 1]; /* (p) last component of what it executes */
@@ -215,6 +216,8 @@ OS_WARN_RESULT int proc_chdir(struct proc *p, const char *path);
 
 /* CPU time of the calling process: its threads that ended, and the calling one; kern_time.c. */
 void proc_self_usage(struct cpu_usage *usage);
+/* The last thread has left: its interval timer goes. May block. */
+void itimer_exit(struct proc *p);
 /* Every byte of what goes out to programs. */
 void timeval_set(struct timeval *tv, uint64_t ns);
 struct rusage;

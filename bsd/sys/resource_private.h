@@ -2,7 +2,9 @@
  * What the current thread has used: instructions and cycles where the CPUs count them, and CPU time.
  *
  * Counting begins with a thread's first question about it (or about the times of its task: getrusage, task_info,
- * thread_info); what was before is in the user time, and in no counter.
+ * thread_info); what was before is in the user time, and in no counter. The counters are the CPU's, and have to be read
+ * whenever threads change: from the first question on that costs the thread some 60 instructions each time, and threads
+ * that nobody asks about, nothing.
  */
 #pragma once
 

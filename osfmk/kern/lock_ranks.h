@@ -31,6 +31,7 @@ enum lck_rank {
 	LCK_RANK_IO_SERVICE = 32,
 
 	/* blocking: Mach processors, tasks and VM */
+	LCK_RANK_THREAD_CALL_START = 36,
 	LCK_RANK_PROCESSOR = 38,
 	LCK_RANK_TASK = 40,
 	LCK_RANK_THREAD_MUTEX = 42,

@@ -7,14 +7,15 @@
 #include <kern/sched.h>
 #include <kern/thread.h>
 #include <kern/waitq.h>
-#include <os/panic.h>
 
 static LCK_CLASS_DECLARE(thread_call_class, "thread call", LCK_RANK_THREAD_CALL);
 static LCK_SPIN_DECLARE(thread_call_lock, &thread_call_class);
 static struct list_node due = { &due, &due }; /* thread_call_lock */
 static thread_call_t running;                 /* thread_call_lock to write; atomic */
 static uint32_t work;                         /* atomic: the thread is to look; its event */
-static uint32_t thread_made;                  /* atomic */
+static LCK_CLASS_DECLARE(start_class, "thread calls, start", LCK_RANK_THREAD_CALL_START);
+static LCK_MTX_DECLARE(start_mutex, &start_class);
+static bool thread_made; /* (start_mutex), atomic */
 
 /* --- the thread --- */
 
@@ -101,17 +102,28 @@ deadline_passed(void *param0, uint64_t setting)
 	}
 }
 
-void
+/* The thread that makes the calls is made with the first of them. */
+static kern_return_t
+make_thread(void)
+{
+	kern_return_t kr = KERN_SUCCESS;
+
+	lck_mtx_lock(&start_mutex);
+	if (!thread_made) {
+		kr = kernel_thread_create(thread_call_thread, NULL, MAXPRI_KERNEL, "thread calls", NULL);
+		os_atomic_store(&thread_made, kr == KERN_SUCCESS, relaxed);
+	}
+	lck_mtx_unlock(&start_mutex);
+	return kr;
+}
+
+kern_return_t
 thread_call_setup(thread_call_t call, thread_call_func_t fn, void *param0)
 {
 	*call = (struct thread_call){ .thc_fn = fn, .thc_param0 = param0 };
 	list_init(&call->thc_link);
 	timer_call_setup(&call->thc_timer, deadline_passed, call);
-	if (os_atomic_xchg(&thread_made, 1, relaxed) == 0 &&
-	    kernel_thread_create(thread_call_thread, NULL, MAXPRI_KERNEL, "thread calls", NULL) !=
-		KERN_SUCCESS) {
-		panic("thread calls: no thread");
-	}
+	return os_atomic_load(&thread_made, relaxed) ? KERN_SUCCESS : make_thread();
 }
 
 /* It is pending no longer; true if it was. */

@@ -30,8 +30,8 @@ struct thread_call {
 
 typedef struct thread_call *thread_call_t;
 
-/* Thread context; may block: the first one makes the thread. */
-void thread_call_setup(thread_call_t call, thread_call_func_t fn, void *param0);
+/* Thread context; may block: the first one makes the thread. KERN_RESOURCE_SHORTAGE: it could not; nothing to undo. */
+OS_WARN_RESULT kern_return_t thread_call_setup(thread_call_t call, thread_call_func_t fn, void *param0);
 
 /* Any context with interrupts on or masked. True if the call was pending already; it is not made twice. */
 bool thread_call_enter(thread_call_t call, void *param1);

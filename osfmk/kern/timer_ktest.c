@@ -91,7 +91,7 @@ KTEST(thread_call_enter)
 	int a, b;
 
 	os_atomic_store(&made, 0, relaxed);
-	thread_call_setup(&call, count_call, &call);
+	EXPECT(thread_call_setup(&call, count_call, &call) == KERN_SUCCESS);
 	EXPECT(!thread_call_enter(&call, &a));
 	EXPECT(wait_for(&made, 1));
 	EXPECT(last_param == &a);
@@ -108,7 +108,7 @@ KTEST(thread_call_delayed)
 	uint64_t ms = nanoseconds_to_absolutetime(NSEC_PER_MSEC), now = mach_absolute_time();
 
 	os_atomic_store(&made, 0, relaxed);
-	thread_call_setup(&call, count_call, &call);
+	EXPECT(thread_call_setup(&call, count_call, &call) == KERN_SUCCESS);
 	EXPECT(!thread_call_enter_delayed(&call, NULL, now + 2 * ms, 0));
 	EXPECT(wait_for(&made, 1));
 	EXPECT(mach_absolute_time() >= now + 2 * ms);
@@ -145,8 +145,8 @@ KTEST(thread_call_cancel_wait)
 
 	os_atomic_store(&made, 0, relaxed);
 	os_atomic_store(&release_it, 0, relaxed);
-	thread_call_setup(&call, block_call, &call);
-	thread_call_setup(&other, count_call, &call);
+	EXPECT(thread_call_setup(&call, block_call, &call) == KERN_SUCCESS);
+	EXPECT(thread_call_setup(&other, count_call, &call) == KERN_SUCCESS);
 	(void)thread_call_enter(&call, NULL);
 	EXPECT(wait_for(&made, 1));
 	(void)thread_call_enter(&other, NULL);

@@ -311,3 +311,26 @@ TEST(thread_switch_takes_every_option)
 	EXPECT_EQ(thread_switch(MACH_PORT_NULL, INT32_MIN, UINT32_MAX), KERN_INVALID_ARGUMENT);
 	EXPECT_EQ(thread_switch(MACH_PORT_NULL, SWITCH_OPTION_OSLOCK_WAIT + 1, 0), KERN_INVALID_ARGUMENT);
 }
+
+TEST(policy_as_it_was_requested)
+{
+	thread_act_t self = mach_thread_self();
+	thread_qos_policy_data_t qos = { THREAD_QOS_UTILITY, -3 }, none = { THREAD_QOS_UNSPECIFIED, 0 };
+	thread_requested_qos_policy_data_t requested;
+	mach_msg_type_number_t count = THREAD_REQUESTED_STATE_POLICY_COUNT;
+	thread_policy_t words = (thread_policy_t)&requested;
+	boolean_t defaults = FALSE;
+
+	EXPECT_EQ(thread_policy_set(self, THREAD_QOS_POLICY, (thread_policy_t)&qos, 2), KERN_SUCCESS);
+	EXPECT_EQ(
+	    thread_policy_get(self, THREAD_REQUESTED_STATE_POLICY, words, &count, &defaults), KERN_SUCCESS);
+	EXPECT_EQ(requested.thrq_base_qos, THREAD_QOS_UTILITY);
+	EXPECT_EQ(requested.thrq_qos_relprio, -3);
+	EXPECT_EQ(requested.thrq_qos_override, 0);
+	count--;
+	EXPECT_EQ(thread_policy_get(self, THREAD_REQUESTED_STATE_POLICY, words, &count, &defaults),
+	    KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(thread_policy_set(self, THREAD_REQUESTED_STATE_POLICY, words, 7), KERN_INVALID_ARGUMENT);
+	EXPECT_EQ(thread_policy_set(self, THREAD_QOS_POLICY, (thread_policy_t)&none, 2), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), self), KERN_SUCCESS);
+}

@@ -1,4 +1,5 @@
 /* How late sleepers wake, and how seldom an idle machine is interrupted. */
+#include <errno.h>
 #include <mach/kpc.h>
 #include <mach/mach.h>
 #include <mach/mach_time.h>
@@ -6,9 +7,12 @@
 #include <mach/task_policy.h>
 #include <mach/thread_policy.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysctl.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -230,4 +234,136 @@ TEST(clocks_sleep_as_long_as_they_say)
 		EXPECT_EQ(nanosleep(&wanted, &left), 0);
 		EXPECT(to_ns(mach_absolute_time() - start) >= ns);
 	}
+}
+
+/* --- interval timers --- */
+
+static _Atomic unsigned alarms;
+
+static void
+count_alarm(int signal)
+{
+	atomic_fetch_add(&alarms, 1);
+}
+
+static struct itimerval
+alarm_every(long us, long interval_us)
+{
+	return (struct itimerval){ .it_value = { us / 1000000, (suseconds_t)(us % 1000000) },
+		.it_interval = { interval_us / 1000000, (suseconds_t)(interval_us % 1000000) } };
+}
+
+static void
+wait_for_alarms(unsigned count)
+{
+	while (atomic_load(&alarms) < count) {
+		usleep(500);
+	}
+}
+
+TEST(interval_timers_send_alarms)
+{
+	struct sigaction action = { .sa_handler = count_alarm, .sa_flags = SA_RESTART }, before;
+	struct itimerval timer = alarm_every(1500, 0), now;
+	uint64_t start = mach_absolute_time();
+
+	EXPECT_EQ(sigaction(SIGALRM, &action, &before), 0);
+	EXPECT_EQ(getitimer(ITIMER_REAL, &now), 0);
+	EXPECT(now.it_value.tv_sec == 0 && now.it_value.tv_usec == 0 && now.it_interval.tv_usec == 0);
+	atomic_store(&alarms, 0);
+	EXPECT_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	wait_for_alarms(1);
+	EXPECT(to_ns(mach_absolute_time() - start) >= 1500000);
+	EXPECT_EQ(getitimer(ITIMER_REAL, &now), 0);
+	EXPECT(now.it_value.tv_sec == 0 && now.it_value.tv_usec == 0);
+
+	timer = alarm_every(1000, 1000);
+	atomic_store(&alarms, 0);
+	start = mach_absolute_time();
+	EXPECT_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	wait_for_alarms(5);
+	EXPECT(to_ns(mach_absolute_time() - start) >= 5000000);
+	EXPECT_EQ(getitimer(ITIMER_REAL, &now), 0);
+	EXPECT(now.it_interval.tv_sec == 0 && now.it_interval.tv_usec == 1000);
+	EXPECT(now.it_value.tv_usec != 0);
+	timer = alarm_every(0, 0);
+	EXPECT_EQ(setitimer(ITIMER_REAL, &timer, &now), 0);
+	EXPECT_EQ(now.it_interval.tv_usec, 1000);
+	for (unsigned i = 0; i < 100; i++) { /* one may be on its way, no more than that */
+		atomic_store(&alarms, 0);
+		usleep(3000);
+		if (atomic_load(&alarms) == 0) {
+			break;
+		}
+	}
+	EXPECT_EQ(atomic_load(&alarms), 0);
+
+	EXPECT_EQ(alarm(1000), 0);
+	EXPECT(alarm(0) > 900); /* it was for the whole of the last one */
+	EXPECT_EQ(alarm(0), 0);
+	EXPECT_EQ(ualarm(1000, 0), 0);
+	wait_for_alarms(1);
+	EXPECT_EQ(sigaction(SIGALRM, &before, NULL), 0);
+}
+
+static int
+is_without_timer(void *arg)
+{
+	struct itimerval now;
+
+	EXPECT_EQ(getitimer(ITIMER_REAL, &now), 0);
+	EXPECT(now.it_value.tv_sec == 0 && now.it_value.tv_usec == 0);
+	return 0;
+}
+
+static int
+dies_of_an_alarm(void *arg)
+{
+	(void)ualarm(2000, 0);
+	for (;;) {
+		pause();
+	}
+}
+
+static int
+ends_while_alarms_come(void *arg)
+{
+	(void)signal(SIGALRM, SIG_IGN);
+	(void)ualarm(1000, 1000);
+	usleep(500 * (useconds_t)(uintptr_t)arg);
+	return 0;
+}
+
+TEST(interval_timers_belong_to_their_process)
+{
+	EXPECT_EQ(alarm(1000), 0);
+	EXPECT_EQ(ktap_in_child(is_without_timer, NULL), 0);
+	EXPECT(alarm(0) > 0);
+	EXPECT_EQ(ktap_in_child(dies_of_an_alarm, NULL), 128 + SIGALRM);
+	for (uintptr_t i = 0; i < 20; i++) {
+		EXPECT_EQ(ktap_in_child(ends_while_alarms_come, (void *)i), 0);
+	}
+}
+
+TEST(interval_timers_refuse_what_is_wrong)
+{
+	static const struct itimerval bad[] = { { { 0, 0 }, { -1, 0 } }, { { 0, 0 }, { 0, 1000000 } },
+		{ { 0, 0 }, { 0, -1 } }, { { INT64_MAX, 0 }, { 1, 0 } }, { { 0, 1000000 }, { 1, 0 } } };
+	struct itimerval good = alarm_every(0, 0), now;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_EQ(setitimer(ITIMER_REAL, &bad[i], &now), -1);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	EXPECT_EQ(setitimer(77, &good, NULL), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_EQ(setitimer(ITIMER_PROF, &good, NULL), -1);
+	EXPECT_EQ(errno, ENOTSUP);
+	EXPECT_EQ(getitimer(ITIMER_VIRTUAL, &now), -1);
+	EXPECT_EQ(errno, ENOTSUP);
+	EXPECT_EQ(setitimer(ITIMER_REAL, (const struct itimerval *)8, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(setitimer(ITIMER_REAL, NULL, (struct itimerval *)8), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(setitimer(ITIMER_REAL, NULL, &now), 0);
 }

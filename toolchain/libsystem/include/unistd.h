@@ -97,6 +97,8 @@ gid_t getegid(void);
 
 unsigned int sleep(unsigned int seconds);
 int usleep(useconds_t us);
+unsigned int alarm(unsigned int seconds);
+useconds_t ualarm(useconds_t us, useconds_t interval);
 int pause(void);
 long sysconf(int name);
 int getpagesize(void);

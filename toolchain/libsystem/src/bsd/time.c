@@ -301,6 +301,36 @@ usleep(useconds_t us)
 	return nanosleep(&request, NULL);
 }
 
+/* SIGALRM after a time, and then at intervals; what was left of the last such order, in microseconds. */
+static uint64_t
+order_alarm(uint64_t us, uint64_t interval_us)
+{
+	struct itimerval old, new = {
+		.it_value = { (time_t)(us / USEC_PER_SEC), (suseconds_t)(us % USEC_PER_SEC) },
+		.it_interval = { (time_t)(interval_us / USEC_PER_SEC),
+		    (suseconds_t)(interval_us % USEC_PER_SEC) },
+	};
+
+	if (setitimer(ITIMER_REAL, &new, &old) < 0) {
+		return 0;
+	}
+	return (uint64_t)old.it_value.tv_sec * USEC_PER_SEC + (uint64_t)old.it_value.tv_usec;
+}
+
+unsigned int
+alarm(unsigned int seconds)
+{
+	/* part of a second is one: 0 would say that there was none */
+	return (unsigned int)((order_alarm((uint64_t)seconds * USEC_PER_SEC, 0) + USEC_PER_SEC - 1) /
+			      USEC_PER_SEC);
+}
+
+useconds_t
+ualarm(useconds_t us, useconds_t interval)
+{
+	return (useconds_t)order_alarm(us, interval);
+}
+
 static clock_t
 clock_ticks(const struct timeval *tv)
 {
