@@ -30,6 +30,7 @@
 #include <vm/vm_map_internal.h>
 #include <vm/vm_object.h>
 #include <vm/vm_page.h>
+#include <vm/vm_purgeable.h>
 #include <vm/vm_types.h>
 #include <vm/vm_user.h>
 
@@ -204,6 +205,14 @@ fill_can_has_debugger(void *host, void *info)
 	return KERN_SUCCESS;
 }
 
+static kern_return_t
+fill_vm_purgeable(void *host, void *info)
+{
+	(void)host;
+	vm_purgeable_get_info(info);
+	return KERN_SUCCESS;
+}
+
 static const struct info_flavor host_flavors[] = {
 	{ HOST_BASIC_INFO, { HOST_BASIC_INFO_OLD_COUNT, HOST_BASIC_INFO_COUNT }, fill_basic },
 	{ HOST_SCHED_INFO, { HOST_SCHED_INFO_COUNT }, fill_sched },
@@ -211,7 +220,7 @@ static const struct info_flavor host_flavors[] = {
 	{ HOST_PRIORITY_INFO, { HOST_PRIORITY_INFO_COUNT }, fill_priority },
 	{ HOST_SEMAPHORE_TRAPS, { 0 }, fill_nothing },
 	{ HOST_MACH_MSG_TRAP, { 0 }, fill_nothing },
-	{ HOST_VM_PURGABLE, { HOST_VM_PURGABLE_COUNT }, NULL },
+	{ HOST_VM_PURGABLE, { HOST_VM_PURGABLE_COUNT }, fill_vm_purgeable },
 	{ HOST_DEBUG_INFO_INTERNAL, { HOST_DEBUG_INFO_INTERNAL_COUNT }, NULL },
 	{ HOST_CAN_HAS_DEBUGGER, { HOST_CAN_HAS_DEBUGGER_COUNT }, fill_can_has_debugger },
 	{ HOST_PREFERRED_USER_ARCH, { HOST_PREFERRED_USER_ARCH_COUNT }, fill_preferred_user_arch },

@@ -22,7 +22,7 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_PRIORITY_INFO       5
 #define HOST_SEMAPHORE_TRAPS     7
 #define HOST_MACH_MSG_TRAP       8
-#define HOST_VM_PURGABLE         9  /* KERN_NOT_SUPPORTED */
+#define HOST_VM_PURGABLE         9
 #define HOST_DEBUG_INFO_INTERNAL 10 /* KERN_NOT_SUPPORTED */
 #define HOST_CAN_HAS_DEBUGGER    11
 #define HOST_PREFERRED_USER_ARCH 12
@@ -55,6 +55,20 @@ typedef char kernel_version_t[KERNEL_VERSION_MAX];
 #define HOST_RESOURCE_SIZES_COUNT      5
 #define HOST_PREFERRED_USER_ARCH_COUNT 2
 #define HOST_VM_PURGABLE_COUNT         68
+
+/* HOST_VM_PURGABLE: the volatile objects in the queues, those of a group that leave in order first. Sizes in bytes. */
+typedef struct vm_purgeable_stat {
+	uint64_t count;
+	uint64_t size;
+} vm_purgeable_stat_t;
+
+struct vm_purgeable_info {
+	vm_purgeable_stat_t fifo_data[8];
+	vm_purgeable_stat_t obsolete_data;
+	vm_purgeable_stat_t lifo_data[8];
+};
+typedef struct vm_purgeable_info *vm_purgeable_info_t;
+typedef struct vm_purgeable_info vm_purgeable_info_data_t;
 #define HOST_DEBUG_INFO_INTERNAL_COUNT 2
 #define HOST_CAN_HAS_DEBUGGER_COUNT    1
 #define HOST_EXTMOD_INFO64_COUNT       12

@@ -6,6 +6,7 @@
 #include <kern/assert.h>
 #include <kern/locks.h>
 #include <kern/zalloc.h>
+#include <mach/host_info.h>
 #include <os/list.h>
 #include <vm/pmap.h>
 #include <vm/vm_map_internal.h>
@@ -36,7 +37,8 @@ struct vm_purgeable {
 ZONE_DEFINE(vm_purgeable_zone, "vm purgeable", sizeof(struct vm_purgeable), ZC_NONE);
 
 static struct list_node queues[QUEUES] GUARDED_BY(purgeable_lock); /* empty heads are zero until first used */
-static struct vm_purgeable_counts purgeable_counts GUARDED_BY(purgeable_lock);
+static struct vm_purgeable_stat queued[QUEUES] GUARDED_BY(purgeable_lock);
+static uint64_t purges GUARDED_BY(purgeable_lock);
 
 /* --- queues --- */
 
@@ -54,7 +56,8 @@ queue_of(int state)
 static void
 enqueue(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
 {
-	struct list_node *queue = &queues[queue_of(purgeable->vp_state)];
+	unsigned which = queue_of(purgeable->vp_state);
+	struct list_node *queue = &queues[which];
 	bool first =
 	    (purgeable->vp_state & (VM_VOLATILE_MAKE_FIRST_IN_GROUP | VM_PURGABLE_BEHAVIOR_LIFO)) != 0;
 
@@ -67,18 +70,21 @@ enqueue(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
 		list_push_back(queue, &purgeable->vp_link);
 	}
 	purgeable->vp_queued = true;
-	purgeable_counts.volatile_objects++;
-	purgeable_counts.volatile_pages += purgeable->vp_object->vo_npages;
+	queued[which].count++;
+	queued[which].size += ptoa(purgeable->vp_object->vo_npages);
 }
 
+/* Its state is still that with which it was queued. */
 static void
 dequeue(struct vm_purgeable *purgeable) REQUIRES(purgeable_lock)
 {
+	unsigned which = queue_of(purgeable->vp_state);
+
 	if (purgeable->vp_queued) {
 		list_remove(&purgeable->vp_link);
 		purgeable->vp_queued = false;
-		purgeable_counts.volatile_objects--;
-		purgeable_counts.volatile_pages -= purgeable->vp_object->vo_npages;
+		queued[which].count--;
+		queued[which].size -= ptoa(purgeable->vp_object->vo_npages);
 	}
 }
 
@@ -466,7 +472,7 @@ vm_purgeable_purge_one(void)
 		empty_object(object);
 		lck_spin_lock(&purgeable_lock);
 		finish_emptying(object->vo_purgeable);
-		purgeable_counts.purges++;
+		purges++;
 		lck_spin_unlock(&purgeable_lock);
 	}
 	lck_mtx_unlock(&emptying_lock);
@@ -479,7 +485,24 @@ vm_purgeable_purge_one(void)
 void
 vm_purgeable_get_counts(struct vm_purgeable_counts *out)
 {
+	*out = (struct vm_purgeable_counts){ 0 };
 	lck_spin_lock(&purgeable_lock);
-	*out = purgeable_counts;
+	for (unsigned i = 0; i < QUEUES; i++) {
+		out->volatile_objects += queued[i].count;
+		out->volatile_pages += atop(queued[i].size);
+	}
+	out->purges = purges;
+	lck_spin_unlock(&purgeable_lock);
+}
+
+void
+vm_purgeable_get_info(struct vm_purgeable_info *out)
+{
+	lck_spin_lock(&purgeable_lock);
+	out->obsolete_data = queued[QUEUE_OBSOLETE];
+	for (unsigned group = 0; group < GROUPS; group++) {
+		out->fifo_data[group] = queued[1 + 2 * group];
+		out->lifo_data[group] = queued[1 + 2 * group + 1];
+	}
 	lck_spin_unlock(&purgeable_lock);
 }

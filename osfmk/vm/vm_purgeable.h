@@ -78,3 +78,7 @@ OS_WARN_RESULT kern_return_t vm_map_purgable_control(
 bool vm_purgeable_purge_one(void);
 
 void vm_purgeable_get_counts(struct vm_purgeable_counts *out);
+
+/* The queues, each by itself. */
+struct vm_purgeable_info;
+void vm_purgeable_get_info(struct vm_purgeable_info *out);

@@ -151,7 +151,7 @@ static const struct row {
 	{ "HOST_PRIORITY_INFO", 5, { 8 }, 0 },
 	{ "HOST_SEMAPHORE_TRAPS", 7, { 0 }, 0 },
 	{ "HOST_MACH_MSG_TRAP", 8, { 0 }, 0 },
-	{ "HOST_VM_PURGABLE", 9, { 68 }, ABSENT },
+	{ "HOST_VM_PURGABLE", 9, { 68 }, 0 },
 	{ "HOST_DEBUG_INFO_INTERNAL", 10, { 2 }, ABSENT },
 	{ "HOST_CAN_HAS_DEBUGGER", 11, { 1 }, 0 },
 	{ "HOST_PREFERRED_USER_ARCH", 12, { 2 }, 0 },

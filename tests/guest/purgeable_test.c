@@ -347,10 +347,43 @@ TEST(wrong_requests)
 	}
 }
 
+static vm_purgeable_info_data_t
+host_queues(void)
+{
+	vm_purgeable_info_data_t info = { 0 };
+	mach_msg_type_number_t count = HOST_VM_PURGABLE_COUNT;
+
+	EXPECT_EQ(host_info(mach_host_self(), HOST_VM_PURGABLE, (host_info_t)&info, &count), KERN_SUCCESS);
+	EXPECT_EQ(count, sizeof(info) / sizeof(natural_t));
+	return info;
+}
+
+TEST(the_host_tells_its_queues)
+{
+	mach_port_t entry = made(3 * PAGE, 0, PURGEABLE | RW, MACH_PORT_NULL);
+	vm_purgeable_info_data_t before = host_queues(), now;
+
+	(void)set_by_entry(entry, VM_PURGABLE_VOLATILE | VM_VOLATILE_GROUP_3);
+	now = host_queues();
+	EXPECT_EQ(now.fifo_data[3].count - before.fifo_data[3].count, 1);
+	EXPECT_EQ(now.fifo_data[3].size - before.fifo_data[3].size, 3 * PAGE);
+	(void)set_by_entry(entry, VM_PURGABLE_VOLATILE | VM_VOLATILE_GROUP_7 | VM_PURGABLE_BEHAVIOR_LIFO);
+	now = host_queues();
+	EXPECT_EQ(now.fifo_data[3].count, before.fifo_data[3].count);
+	EXPECT_EQ(now.lifo_data[7].count - before.lifo_data[7].count, 1);
+	(void)set_by_entry(entry, VM_PURGABLE_VOLATILE | VM_PURGABLE_ORDERING_OBSOLETE);
+	now = host_queues();
+	EXPECT_EQ(now.lifo_data[7].size, before.lifo_data[7].size);
+	EXPECT_EQ(now.obsolete_data.size - before.obsolete_data.size, 3 * PAGE);
+	drop(entry); /* with its object */
+	now = host_queues();
+	EXPECT_EQ(now.obsolete_data.count, before.obsolete_data.count);
+}
+
 /* --- everything at once --- */
 
 #define STORM_PAGES  16u
-#define STORM_ROUNDS 300u   /* at least; and until enough has happened */
+#define STORM_ROUNDS 300u  /* at least; and until enough has happened */
 #define STORM_MOST   5000u /* how the others are scheduled may not allow that */
 
 /*

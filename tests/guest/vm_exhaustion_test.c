@@ -10,6 +10,9 @@
 #include <fcntl.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
+#include <mach/memory_entry.h>
+#include <mach/memory_object_types.h>
+#include <mach/vm_map_routines.h>
 #include <mach_debug/zone_info.h>
 #include <pthread.h>
 #include <signal.h>
@@ -158,6 +161,29 @@ work_purgeable(void)
 		OK(mach_vm_purgable_control(SELF, at, VM_PURGABLE_SET_STATE, &state));
 		EXPECT_EQ(mach_vm_deallocate(SELF, at, 2 * PAGE), KERN_SUCCESS);
 	}
+}
+
+static void
+work_purgeable_entry(void)
+{
+	mach_vm_size_t size = 2 * PAGE;
+	mach_vm_address_t at = 0;
+	mach_port_t entry = MACH_PORT_NULL;
+	int state = VM_PURGABLE_EMPTY;
+
+	if (!OK(mach_make_memory_entry_64(SELF, &size, 0,
+		MAP_MEM_NAMED_CREATE | MAP_MEM_PURGABLE | VM_PROT_READ | VM_PROT_WRITE, &entry,
+		MACH_PORT_NULL))) {
+		return;
+	}
+	if (OK(mach_vm_map(SELF, &at, size, 0, VM_FLAGS_ANYWHERE, entry, 0, FALSE, VM_PROT_DEFAULT,
+		VM_PROT_DEFAULT, VM_INHERIT_SHARE))) {
+		memset((void *)at, 1, 2 * PAGE);
+		OK(mach_memory_entry_purgable_control(entry, VM_PURGABLE_SET_STATE, &state));
+		*(char *)at = 1;
+		EXPECT_EQ(mach_vm_deallocate(SELF, at, 2 * PAGE), KERN_SUCCESS);
+	}
+	EXPECT_EQ(mach_port_deallocate(SELF, entry), KERN_SUCCESS);
 }
 
 static void
@@ -393,6 +419,7 @@ static const struct work {
 } works[] = {
 	{ "memory", work_memory },
 	{ "purgeable", work_purgeable },
+	{ "purgeable entry", work_purgeable_entry },
 	{ "ports", work_ports },
 	{ "messages", work_messages },
 	{ "threads", work_threads },
