@@ -1,37 +1,44 @@
 /*
- * Model of a port's message queue (osfmk/ipc/mqueue.h): senders, receivers that wait in the queue word or on
- * the list, time-outs, the claim word. Each compare-exchange of the word is one atomic step on `top`, `cnt`,
- * `waiter` and `waiters`; everything else interleaves freely.
+ * Model of a port's message queue (osfmk/ipc/mqueue.h): senders, that block when the queue is full and are passed slots,
+ * receivers that wait in the queue word or on the list, time-outs, the claim word. Each compare-exchange of the word is one
+ * atomic step on `top`, `cnt`, `waiter`, `waiters` and `blocked`; everything else interleaves freely.
  *
- * Checked: every message is received exactly once (assertions), and nobody sleeps while a message is there
- * (no invalid end state: a receiver may sleep for ever only when all messages have been received).
+ * Checked: every message is received exactly once, and the count is that of the messages and slots (assertions); nobody
+ * sleeps while a message is there, or room (no invalid end state: a receiver may sleep for ever only when all messages have
+ * been received, a sender never).
  *
+ * also: NMSG=3 LIMIT=1 NRCV=1
  * broken: NO_SETTLE  a receiver found taken out of the word does not wait until its waker is done (rule I5):
  *                    the waker then claims the receiver's next wait
  * broken: NO_DISPATCH a sender that pushes while receivers are on the list does not look after them (rule I4)
+ * broken: NO_ADMIT   a sender whose message goes to a waiting receiver keeps its slot from the others (rule I6)
+ * broken: LONE_BLOCKED the lone message is taken without the lock though senders are blocked: nobody gets its slot
+ * broken: ONE_CLAIM  a slot is dropped when the first blocked sender has timed out, though others wait
  */
 /* Sizes that finish in seconds; larger ones by -D. */
 #ifndef NMSG
-#define NMSG   2 /* one sender each */
+#define NMSG   2 /* one sender each; at most 3 */
 #endif
 #ifndef LIMIT
 #define LIMIT  2
 #endif
-#define NRCV   2
+#ifndef NRCV
+#define NRCV   2 /* at most 2 */
+#endif
 #define NGEN   2 /* generations of waits: a waker is never more than one behind */
-#define TIMEOUTS 1 /* of all receivers together */
+#define TIMEOUTS 1 /* of all together */
 
 mtype = { RUNNING, WAITING, CLAIMED, EXPIRED, NOWHERE, WORD, LIST, SETTLED };
 
 /* the word */
 byte top = 0, cnt = 0, waiter = 0;
-bool waiters = false;
+bool waiters = false, blocked = false;
 
 /* messages and the receivers' side */
 byte next[NMSG + 1];
 byte outbox = 0;
 bool locked = false;
-byte list[NRCV];
+byte list[2];
 byte nlist = 0;
 
 /* receivers, 1..NRCV */
@@ -40,8 +47,14 @@ mtype place[NRCV + 1] = NOWHERE;
 byte gen[NRCV + 1], cookie[NRCV + 1], msg[NRCV + 1];
 bool awake[NRCV + 1];
 
+/* senders: those that are blocked, first come first */
+byte senders[3];
+byte nsenders = 0;
+mtype sstate[NMSG + 1] = RUNNING;
+bool sawake[NMSG + 1];
+
 bool taken[NMSG + 1];
-byte received = 0;
+byte received = 0, given_up = 0;
 byte patience = TIMEOUTS;
 
 inline lock() { atomic { !locked -> locked = true } }
@@ -64,8 +77,52 @@ inline refill() {
 	}
 }
 
+#define ALL_DONE (received + given_up == NMSG)
+
+/* Port's lock held, the slot counted: the first blocked sender that still waits gets it. */
+inline pass_slot() {
+	s = 0;
+	do
+	:: s == 0 && nsenders > 0 ->
+		d_step {
+			s = senders[0]; nsenders--;
+			senders[0] = senders[1]; senders[1] = senders[2]; senders[2] = 0
+		}
+		atomic {
+			if
+			:: sstate[s] == WAITING -> sstate[s] = CLAIMED
+			:: else -> s = 0
+			fi
+		}
+#ifdef ONE_CLAIM
+		break
+#endif
+	:: else -> break
+	od;
+	if
+	:: nsenders == 0 -> atomic { blocked = false }
+	:: else
+	fi;
+	if
+	:: s != 0 -> atomic { sawake[s] = true; s = 0 }
+	:: else -> cnt--
+	fi
+}
+
+inline admit() {
+	do
+	:: nsenders > 0 && cnt < LIMIT -> cnt++; pass_slot()
+	:: else -> break
+	od
+}
+
+/* Port's lock held: `blocked` stands still. */
 inline pop(m) {
-	d_step { m = outbox; outbox = next[outbox]; next[m] = 0; cnt-- }
+	d_step { m = outbox; outbox = next[outbox]; next[m] = 0; assert(cnt > 0) }
+	if
+	:: blocked -> pass_slot()
+	:: else -> cnt--
+	fi
 }
 
 inline list_remove(r) {
@@ -103,7 +160,8 @@ inline dispatch() {
 			c = cookie[target]; place[target] = NOWHERE;
 			claim(target, c, CLAIMED, won);
 			if
-			:: won -> pop(m2); d_step { msg[target] = m2; awake[target] = true; m2 = 0 }
+			:: won -> pop(m2);
+				d_step { msg[target] = m2; awake[target] = true; m2 = 0 }
 			:: else
 			fi
 		:: else -> break
@@ -116,16 +174,19 @@ inline dispatch() {
 	fi
 }
 
-proctype sender(byte m) {
-	byte t, n, w, c, target, chain, after, m2;
-	bool ws, won;
+#define UNCHANGED (top == t && cnt == n && waiter == w && waiters == ws && blocked == b)
 
-again:	atomic { t = top; n = cnt; w = waiter; ws = waiters }
+/* slot: it has one; gave: it had one, which went with a receiver. */
+proctype sender(byte m) {
+	byte t, n, w, c, target, chain, after, m2, s;
+	bool ws, b, won, slot, gave;
+
+again:	atomic { t = top; n = cnt; w = waiter; ws = waiters; b = blocked }
 	if
 	:: w != 0 ->
 		atomic {
 			if
-			:: top == t && cnt == n && waiter == w && waiters == ws -> waiter = 0
+			:: UNCHANGED -> waiter = 0; cnt = n - slot; gave = gave || slot; slot = false
 			:: else -> goto again
 			fi
 		}
@@ -135,14 +196,22 @@ again:	atomic { t = top; n = cnt; w = waiter; ws = waiters }
 		:: won -> msg[w] = m; awake[w] = true; goto done
 		:: else -> place[w] = SETTLED; goto again
 		fi
-	:: w == 0 && n >= LIMIT ->
-		(cnt < LIMIT || waiter != 0);
-		goto again
+	:: w == 0 && n >= LIMIT && !slot && !gave ->
+		lock();
+		atomic {
+			if
+			:: waiter != 0 || cnt < LIMIT -> unlock(); goto again
+			:: else -> blocked = true
+			fi
+		}
+		d_step { senders[nsenders] = m; nsenders++; sstate[m] = WAITING }
+		unlock();
+		goto sleep
 	:: else ->
 		next[m] = t;
 		atomic {
 			if
-			:: top == t && cnt == n && waiter == w && waiters == ws -> top = m; cnt = n + 1
+			:: UNCHANGED -> top = m; cnt = n + !slot
 			:: else -> goto again
 			fi
 		}
@@ -153,19 +222,51 @@ again:	atomic { t = top; n = cnt; w = waiter; ws = waiters }
 		:: else
 		fi
 	fi;
-done:	skip
+done:	if
+#ifndef NO_ADMIT
+	:: gave -> lock(); admit(); unlock()
+#endif
+	:: else
+	fi;
+	goto stop;
+
+sleep:	if
+	:: sawake[m] -> slot = true; goto again
+	:: atomic { patience > 0 && sstate[m] == WAITING -> sstate[m] = EXPIRED; patience-- }
+	fi;
+	lock();
+	d_step {
+		if
+		:: nsenders > 0 && senders[0] == m -> senders[0] = senders[1]; senders[1] = senders[2]; nsenders--
+		:: nsenders > 1 && senders[1] == m -> senders[1] = senders[2]; nsenders--
+		:: nsenders > 2 && senders[2] == m -> nsenders--
+		:: else
+		fi;
+		senders[nsenders] = 0
+	}
+	if
+	:: nsenders == 0 -> atomic { blocked = false }
+	:: else
+	fi;
+	unlock();
+	given_up++;
+stop:	skip
 }
 
 proctype receiver(byte r) {
-	byte m, chain, after, other;
+	byte m, chain, after, other, s;
 
 again:	if
-	:: received == NMSG -> goto stop
+	:: ALL_DONE -> goto stop
 	:: else
 	fi;
 	atomic {
 		if
+#ifdef LONE_BLOCKED
 		:: cnt == 1 && top != 0 && waiter == 0 && !waiters -> m = top; top = 0; cnt = 0; goto got
+#else
+		:: cnt == 1 && top != 0 && waiter == 0 && !waiters && !blocked -> m = top; top = 0; cnt = 0; goto got
+#endif
 		:: else
 		fi
 	}
@@ -176,7 +277,7 @@ again:	if
 	state[r] = WAITING;
 	atomic {
 		if
-		:: top == 0 && cnt == 0 && waiter == 0 && !waiters -> waiter = r; goto sleep
+		:: top == 0 && cnt == 0 && waiter == 0 && !waiters && !blocked -> waiter = r; goto sleep
 		:: else
 		fi
 	}
@@ -217,7 +318,7 @@ sleep:	if
 		goto got
 	:: atomic { patience > 0 && state[r] == WAITING -> state[r] = EXPIRED; patience-- };
 		goto withdraw
-	:: received == NMSG && state[r] == WAITING -> goto stop
+	:: ALL_DONE && state[r] == WAITING -> goto stop
 	fi;
 
 withdraw:

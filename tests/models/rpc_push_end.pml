@@ -2,10 +2,10 @@
  * Donation through RPC, <kern/rpc_push.h>: how links and pushes end when the client does not wait for it. rpc_push.pml
  * has the priorities and AST_PUSH; here every walk finds something to push, and who must settle does.
  *
- * C has a request in the queue of W, perhaps after a wait for room there, and may give up at any time. Then it waits for a lock, calls V in the fast path, or
- * ends, in any order. W takes the request late, answers it or not, and ends. V either receives again with the link of D on
- * it, which D ends, or has passed on the request of C to W, and answers all the same. A walk makes a push of whatever link
- * it finds.
+ * C has a request in the queue of W, perhaps after a wait for room there, and may give up at any time; or it waited with
+ * something that is no call. Then it waits for a lock, calls V in the fast path, or ends, in any order. W takes the request
+ * late, answers it or not, and ends. V either receives again with the link of D on it, which D ends, or has passed on the
+ * request of C to W, and answers all the same. A walk makes a push of whatever link it finds.
  *
  * Checked: a push is put on no second list, does not outlive its call but for the steps of who takes it back, and not the
  * thread; no link is left behind.
@@ -20,6 +20,8 @@
  * broken: LINK_AT_END a thread that ends looks for a link, not for a push
  * broken: BARE_RESTORE the light link of another client is put back without a look at it
  * broken: OVERWRITE   a link is made over one that the client has made itself
+ * broken: ROOM_KEPT   a sender that is no client keeps the push of its wait for room when there is room
+ * broken: ROOM_GIVEN_UP a client whose wait for room is cut short does not begin its receive, and keeps the push
  */
 #define NONE 0
 #define W 1 /* threads */
@@ -42,6 +44,8 @@ bool lock[5];            /* tp_lock */
 bool call_reply = true;  /* ith_call_reply of C is the port that the request names */
 byte c_wait = WAITS;     /* C waits for the answer to the first request */
 bool c_woken = false;
+bool room = false;       /* C waits for room in the queue; the request is not there yet */
+bool queued = true;      /* W gets the request */
 bool v_idle = true, v_called = false;
 bool taking = false, walking = false; /* W, the walk is between its steps */
 bool twice = false;      /* its first call gets two answers, perhaps */
@@ -233,6 +237,26 @@ inline done(x)
 	fi
 }
 
+/* Pushes already. There is room, and the request goes into the queue; or time-out, abort. */
+inline wait_for_room(x)
+{
+	if
+	:: call_reply -> atomic { queued = true; room = false }
+	:: !call_reply ->
+#ifndef ROOM_KEPT
+		done(x); /* ipc_push_unblocked */
+#endif
+		room = false
+	:: call_reply ->
+		c_wait = NONE;
+		call_reply = false;
+#ifndef ROOM_GIVEN_UP
+		done(x);
+#endif
+		room = false
+	fi
+}
+
 inline wait_for_lock()
 {
 #ifdef EARLY_LOOK
@@ -285,8 +309,14 @@ proctype client_c()
 	byte x, linked;
 	bool locked_once = false, called = false, answered;
 
-	await_answer();
-	done(x);
+	if
+	:: room -> wait_for_room(x)
+	:: else
+	fi;
+	if
+	:: c_wait != NONE || c_woken -> await_answer(); done(x)
+	:: else
+	fi;
 	do
 	:: atomic { assert(on == NONE || taking || walking) } ->
 	if
@@ -314,9 +344,10 @@ proctype server_w()
 {
 	byte x, linked;
 
+	!room;
 	taking = true;
 	if
-	:: call_reply ->
+	:: queued && call_reply ->
 		if
 		:: link(W, true, x)
 		:: link(W, false, x)
@@ -336,7 +367,7 @@ proctype server_w()
 	fi;
 	taking = false;
 	if
-	:: atomic { c_wait == WAITS -> c_wait = CLAIMED }; reply(W, x, linked)
+	:: atomic { queued && c_wait == WAITS -> c_wait = CLAIMED }; reply(W, x, linked)
 	:: skip
 	fi;
 	single(W); /* turnstile_thread_exit */
@@ -410,8 +441,13 @@ init
 		if
 		:: client[V] = D
 		:: twice = true; client[V] = C; c_worker = V; d_worker = NONE; v_idle = false; v_called = true
-		:: client[V] = D; c_worker = W; on = W /* it waited for room, and pushed who takes the request, */
-		:: client[V] = D; c_worker = V; on = V /* or somebody else */
+		:: client[V] = D; c_worker = W; on = W; room = true /* pushes who takes the request, */
+		:: client[V] = D; c_worker = V; on = V; room = true /* or somebody else */
+		fi;
+		if
+		:: room -> queued = false
+		:: room -> queued = false; call_reply = false; c_wait = NONE
+		:: else
 		fi;
 		run client_c();
 		run server_w();
