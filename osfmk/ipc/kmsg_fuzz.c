@@ -1,20 +1,23 @@
 /*
- * Fuzzer of copyin and copyout: kmsg.c and ool.c as they are, between two spaces, their memory and an allocator that
- * only count. Any message goes in; it is received, received by somebody whose buffer is gone, given back to its sender
- * or dropped, and up to two of the steps that may fail do: a name, an allocation, a read of user memory, a place for a
- * right.
+ * Fuzzer of copyin and copyout: kmsg.c, kmsg_receive.h and ool.c as they are, between two spaces, their memory and an
+ * allocator that only count. Any message goes in; it is received with any trailer into a buffer that fits or does not,
+ * received by somebody whose buffer is gone, given back to its sender or dropped, and up to two of the steps that may fail
+ * do: a name, an allocation, an access to user memory, a place for a right.
  *
  * What must hold: each right that the receiver gets is there under the name and with the disposition that the message
- * tells, and when the receiver has dropped what it was told of, the kernel holds no right and no byte, and the
- * receiver's space and memory are empty.
+ * tells; the trailer begins where the message ends, is of the length that its elements say, tells of this message what it
+ * was sent with, and nothing is written behind it; and when the receiver has dropped what it was told of, the kernel holds
+ * no right and no byte, and the receiver's space and memory are empty.
  *
- * An input: which steps fail (two numbers, 0 for none), what is done with the message, the sizes, then the message.
- * Names are {port, kind of right}; addresses are offsets into the sender's buffer, or nothing.
+ * An input: which steps fail (two numbers, 0 for none), circularity, what is done with the message, how many descriptors,
+ * type and elements of the trailer, how much larger the buffer is than what it takes, then, at PREFIX, the message. Names
+ * are {port, kind of right}; addresses are offsets into the sender's buffer, or nothing.
  */
 #include <ipc/kmsg.h>
 
 #include <arm64/copyio.h>
 #include <arm64/cpu_data.h>
+#include <ipc/kmsg_receive.h>
 #include <ipc/mk_timer.h>
 #include <ipc/msg_decode.h>
 #include <ipc/ool.h>
@@ -43,6 +46,8 @@
 #define MADE_MAX  (PREFIX + sizeof(mach_msg_base_t) + 6 * sizeof(mach_msg_descriptor_t) + 64)
 
 enum { SENDER, RECEIVER, SPACES };
+#define NOWHERE 8U /* an address */
+
 enum fate { RECEIVED, BUFFER_GONE, GIVEN_BACK, DROPPED, FATES };
 
 /* --- the world around a message --- */
@@ -64,7 +69,11 @@ static _Alignas(mach_port_name_t) uint8_t user_names[MACH_MSG_RIGHTS_MAX * sizeo
 
 static unsigned steps, fail_at[2];
 static bool circular;
+static user_addr_t buffer; /* the receiver's, while it receives */
+static uint32_t buffer_size;
 static unsigned long reached[FATES], reached_failures, reached_ports, reached_memory;
+static unsigned long reached_trailers[16], reached_no_trailer, reached_too_large, reached_nothing,
+    reached_unwritten;
 
 /* A step that may fail is one that does. */
 static bool
@@ -226,10 +235,24 @@ copyin(user_addr_t uaddr, void *kaddr, size_t len)
 	return 0;
 }
 
+/* A receiver who cannot be told has trouble enough: from there on all goes well. */
+static void
+cannot_tell(void)
+{
+	fail_at[0] = fail_at[1] = 0;
+	reached_unwritten++;
+}
+
 int
 copyout(const void *kaddr, user_addr_t uaddr, size_t len)
 {
-	if (!is_user((const uint8_t *)uaddr, len) || fails()) {
+	bool there = is_user((const uint8_t *)uaddr, len), told = uaddr - buffer < buffer_size;
+
+	release_assert(!told || there || buffer == NOWHERE); /* what is written fits */
+	if (!there || fails()) {
+		if (told) {
+			cannot_tell();
+		}
 		return 14;
 	}
 	memcpy((void *)uaddr, kaddr, len);
@@ -511,43 +534,153 @@ drop_desc(ipc_space_t space, const mach_msg_descriptor_t *desc)
 	}
 }
 
+/* A message as it lies in memory. */
 static void
-drop_message(ipc_space_t space, ipc_kmsg_t kmsg)
+drop_message(ipc_space_t space, const uint8_t *msg)
 {
-	const mach_msg_header_t *header = ikm_header(kmsg);
-	uint32_t offset = sizeof(mach_msg_base_t);
+	const mach_msg_base_t *base = (const void *)msg;
+	bool complex = (base->header.msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0;
+	uint32_t ndesc = complex ? base->body.msgh_descriptor_count : 0, offset = sizeof(*base);
 
-	ipc_right_forget(space, header->msgh_remote_port, MACH_MSGH_BITS_REMOTE(header->msgh_bits), 0);
-	for (uint32_t i = 0; i < kmsg->ikm_ndesc; i++) {
-		const mach_msg_descriptor_t *desc = (const void *)(kmsg->ikm_msg + offset);
+	ipc_right_forget(
+	    space, base->header.msgh_remote_port, MACH_MSGH_BITS_REMOTE(base->header.msgh_bits), 0);
+	for (uint32_t i = 0; i < ndesc; i++) {
+		const mach_msg_descriptor_t *desc = (const void *)(msg + offset);
 
 		drop_desc(space, desc);
 		offset += msg_desc_size(desc);
 	}
 }
 
-static void
-meet_fate(ipc_kmsg_t kmsg, enum fate fate)
+/* --- what a receiver is told: a second reading of the trailers, byte by byte --- */
+
+#define UNTOUCHED 0xee
+
+/* Of every message here. */
+#define SEQNO   0x51525354U
+#define CONTEXT 0xc1c2c3c4c5c6c7c8ULL
+static const security_token_t sender = { { 0xa1a2a3a4, 0xb1b2b3b4 } };
+static const audit_token_t audit = { { 1, 0x22222222, 3, 4, 5, 6, 7, 0x88888888 } };
+
+/* By the type and elements; 0: none. */
+static uint32_t
+model_trailer_size(unsigned type, unsigned elements)
 {
+	if (type != 0 || elements == 5 || elements == 6 || elements > 8) {
+		return 0;
+	}
+	return 8 + (elements >= 1 ? 4 : 0) + (elements >= 2 ? 8 : 0) + (elements >= 3 ? 32 : 0) +
+	       (elements >= 4 ? 8 : 0) + (elements >= 7 ? 8 : 0);
+}
+
+static void
+check_trailer(const uint8_t *at, uint32_t size)
+{
+	uint8_t longest[68] = { 0 };
+
+	memcpy(longest + 4, &size, sizeof(size));
+	memcpy(longest + 8, &(uint32_t){ SEQNO }, 4);
+	memcpy(longest + 12, &sender, 8);
+	memcpy(longest + 20, &audit, 32);
+	memcpy(longest + 52, &(uint64_t){ CONTEXT }, 8);
+	release_assert(memcmp(at, longest, size) == 0);
+}
+
+static void
+check_untouched(const uint8_t *from, const uint8_t *end)
+{
+	while (from < end) {
+		release_assert(*from++ == UNTOUCHED);
+	}
+}
+
+/* `size` is the message's, when it was sent. */
+static void
+check_received(const uint8_t *msg, mach_msg_return_t mr, uint32_t size, uint32_t tsize)
+{
+	const mach_msg_header_t *header = (const void *)msg;
+	bool too_large = size + tsize > buffer_size;
+
+	if (mr == MACH_RCV_INVALID_DATA) {
+		return;
+	}
+	release_assert(too_large == (mr == MACH_RCV_TOO_LARGE));
+	reached_too_large += too_large;
+	if (too_large && sizeof(*header) + tsize > buffer_size) {
+		reached_nothing++;
+		check_untouched(msg, msg + buffer_size);
+		return;
+	}
+	if (too_large || (mr & ~MACH_MSG_MASK) == MACH_RCV_HEADER_ERROR) {
+		size = sizeof(*header);
+	}
+	release_assert(header->msgh_size == size);
+	check_trailer(msg + size, tsize);
+	check_untouched(msg + size + tsize, msg + buffer_size);
+	drop_message(&spaces[RECEIVER], msg);
+}
+
+/* Into a buffer that ends where it ends, or none. `trailer` is type and elements, `slack` its size's distance from enough. */
+static void
+receive(ipc_kmsg_t kmsg, bool gone, uint8_t trailer, int slack)
+{
+	uint32_t option = (uint32_t)trailer << 24, size = kmsg->ikm_size;
+	uint32_t tsize = model_trailer_size(trailer >> 4, trailer & 15);
+	int64_t room = (int64_t)size + tsize + slack;
+	mach_msg_return_t mr;
+	uint8_t *msg;
+
+	release_assert(ipc_trailer_exists(option) == (tsize != 0));
+	if (tsize == 0) { /* refused before there is a message */
+		reached_no_trailer++;
+		ipc_kmsg_destroy(kmsg);
+		return;
+	}
+	release_assert(ipc_trailer_size(option) == tsize);
+	reached_trailers[trailer & 15]++;
+	kmsg->ikm_seqno = SEQNO;
+	buffer_size = room < 0 ? 0 : (uint32_t)room;
+	msg = malloc(buffer_size);
+	memset(msg, UNTOUCHED, buffer_size);
+	buffer = gone ? NOWHERE : (user_addr_t)region_add(msg, buffer_size);
+	mr = ipc_kmsg_receive(kmsg, &spaces[RECEIVER], buffer, buffer_size, option);
+	release_assert(!gone || mr == MACH_RCV_INVALID_DATA || mr == MACH_RCV_TOO_LARGE);
+	if (gone) {
+		check_untouched(msg, msg + buffer_size);
+		free(msg);
+	} else {
+		check_received(msg, mr, size, tsize);
+		(void)mach_vm_deallocate(NULL, buffer, buffer_size);
+	}
+	buffer = 0;
+	buffer_size = 0;
+}
+
+static void
+give_back(ipc_kmsg_t kmsg)
+{
+	const mach_msg_header_t *header = ikm_header(kmsg);
+
+	(void)ipc_kmsg_copyout_pseudo(kmsg, &spaces[SENDER]);
+	drop_message(&spaces[SENDER], kmsg->ikm_msg);
+	ipc_right_forget(
+	    &spaces[SENDER], header->msgh_local_port, MACH_MSGH_BITS_LOCAL(header->msgh_bits), 0);
+	ipc_kmsg_free(kmsg);
+}
+
+static void
+meet_fate(ipc_kmsg_t kmsg, const uint8_t *data)
+{
+	enum fate fate = data[3] % FATES;
+
 	reached[fate]++;
 	switch (fate) {
 	case RECEIVED:
-		(void)ipc_kmsg_copyout(kmsg, &spaces[RECEIVER]);
-		drop_message(&spaces[RECEIVER], kmsg);
-		ipc_kmsg_free(kmsg);
-		break;
 	case BUFFER_GONE:
-		(void)ipc_kmsg_copyout(kmsg, &spaces[RECEIVER]);
-		fail_at[0] = fail_at[1] = 0;
-		ipc_kmsg_undo_copyout(kmsg, &spaces[RECEIVER]);
-		ipc_kmsg_free(kmsg);
+		receive(kmsg, fate == BUFFER_GONE, data[5], (int8_t)data[6]);
 		break;
 	case GIVEN_BACK:
-		(void)ipc_kmsg_copyout_pseudo(kmsg, &spaces[SENDER]);
-		drop_message(&spaces[SENDER], kmsg);
-		ipc_right_forget(&spaces[SENDER], ikm_header(kmsg)->msgh_local_port,
-		    MACH_MSGH_BITS_LOCAL(ikm_header(kmsg)->msgh_bits), 0);
-		ipc_kmsg_free(kmsg);
+		give_back(kmsg);
 		break;
 	default:
 		ipc_kmsg_destroy(kmsg);
@@ -564,7 +697,10 @@ world_begin(void)
 		held[SENDER][i][1] = held[SENDER][i][2] = HELD_EACH;
 		ports[i].ip_receiver = &spaces[i % 2 ? RECEIVER : SENDER];
 		ports[i].ip_receiver_name = name_of(i, 0);
+		ports[i].ip_context = CONTEXT;
 	}
+	host_task.ipc.sec_token = sender;
+	host_task.ipc.audit_token = audit;
 	steps = 0;
 }
 
@@ -645,7 +781,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ipc_kmsg_get(&args, &kmsg) == MACH_MSG_SUCCESS &&
 	    ipc_kmsg_copyin(kmsg, &spaces[SENDER], data[2] & 2 ? MACH_MSG_STRICT_REPLY : 0) ==
 		MACH_MSG_SUCCESS) {
-		meet_fate(kmsg, data[3] % FATES);
+		meet_fate(kmsg, data);
 	}
 	(void)mach_vm_deallocate(NULL, (mach_vm_offset_t)sent, length);
 	world_end();
@@ -721,6 +857,8 @@ make_input(uint8_t *data, unsigned *state)
 	data[2] = next_random(state) % 8 == 0;
 	data[3] = (uint8_t)next_random(state);
 	data[4] = (uint8_t)ndesc;
+	data[5] = (uint8_t)(next_random(state) % (next_random(state) % 16 ? 9 : 256));
+	data[6] = (uint8_t)(next_random(state) % 4 ? next_random(state) % 5 * 4 : next_random(state));
 	header.msgh_remote_port = make_right(state, &remote);
 	header.msgh_local_port = make_right(state, &local);
 	header.msgh_bits = MACH_MSGH_BITS_SET(
@@ -749,5 +887,10 @@ fuzz_check_reached(void)
 	for (unsigned i = 0; i < FATES; i++) {
 		release_assert(reached[i] != 0);
 	}
+	for (unsigned i = 0; i < 16; i++) {
+		release_assert((reached_trailers[i] != 0) == (model_trailer_size(0, i) != 0));
+	}
 	release_assert(reached_failures != 0 && reached_ports != 0 && reached_memory != 0);
+	release_assert(reached_no_trailer != 0 && reached_too_large != 0 && reached_nothing != 0 &&
+		       reached_unwritten != 0);
 }

@@ -276,7 +276,7 @@ space_peek(ipc_space_t space, mach_port_name_t name, uint32_t trailer_type, stru
 	ipc_port_t port;
 	kern_return_t kr;
 
-	if (trailer_type >> 28 != 0 || tsize == 0) {
+	if (!ipc_trailer_exists(trailer_type)) {
 		return KERN_INVALID_VALUE;
 	}
 	kr = MACH_PORT_VALID(name) ? ipc_right_reference_receive(space, name, &port) : KERN_INVALID_RIGHT;

@@ -23,65 +23,15 @@
 
 /* --- a message in hand --- */
 
-void
-ipc_trailer_fill(mach_msg_mac_trailer_t *trailer, ipc_kmsg_t kmsg, uint32_t size, uint64_t context)
-{
-	*trailer = (mach_msg_mac_trailer_t){ .msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0,
-		.msgh_trailer_size = size,
-		.msgh_seqno = kmsg->ikm_seqno,
-		.msgh_sender = kmsg->ikm_sender,
-		.msgh_audit = kmsg->ikm_audit,
-		.msgh_context = context };
-}
-
-/* Message and trailer to the user. */
-static mach_msg_return_t
-ipc_kmsg_put(ipc_kmsg_t kmsg, user_addr_t addr, uint32_t tsize, uint64_t context)
-{
-	uint32_t offset = os_round_up(kmsg->ikm_size, 4U);
-	mach_msg_mac_trailer_t trailer;
-	mach_msg_trailer_t *behind;
-
-	if (os_likely(tsize == sizeof(mach_msg_trailer_t) && offset + tsize <= kmsg->ikm_space)) {
-		behind = (mach_msg_trailer_t *)(void *)(kmsg->ikm_msg + offset);
-		*behind = (mach_msg_trailer_t){ MACH_MSG_TRAILER_FORMAT_0, tsize };
-		return copyout(kmsg->ikm_msg, addr, offset + tsize) == 0 ? MACH_MSG_SUCCESS
-									 : MACH_RCV_INVALID_DATA;
-	}
-	ipc_trailer_fill(&trailer, kmsg, tsize, context);
-	if (copyout(kmsg->ikm_msg, addr, offset) != 0 || copyout(&trailer, addr + offset, tsize) != 0) {
-		return MACH_RCV_INVALID_DATA;
-	}
-	return MACH_MSG_SUCCESS;
-}
-
 mach_msg_return_t
 ipc_receive_finish(thread_t self, ipc_kmsg_t kmsg)
 {
 	struct ipc_thread_state *ith = &self->ipc;
-	uint32_t tsize = ipc_trailer_size(ith->ith_option);
-	uint64_t context = kmsg->ikm_remote->ip_context;
-	mach_msg_return_t mr, put;
 
 	ipc_trace_receive(kmsg);
 	ipc_push_received(self, kmsg);
-	if (os_unlikely(kmsg->ikm_size + tsize > ith->ith_rcv_size)) {
-		if (sizeof(mach_msg_header_t) + tsize > ith->ith_rcv_size) {
-			ipc_kmsg_destroy(kmsg);
-			return MACH_RCV_TOO_LARGE;
-		}
-		ipc_kmsg_strip(kmsg);
-		(void)ipc_kmsg_copyout(kmsg, self->task->ipc.space);
-		mr = MACH_RCV_TOO_LARGE;
-	} else {
-		mr = ipc_kmsg_copyout(kmsg, self->task->ipc.space);
-	}
-	put = ipc_kmsg_put(kmsg, ith->ith_msg_addr, tsize, context);
-	if (os_unlikely(put != MACH_MSG_SUCCESS)) {
-		ipc_kmsg_undo_copyout(kmsg, self->task->ipc.space);
-	}
-	ipc_kmsg_free(kmsg);
-	return put == MACH_MSG_SUCCESS ? mr : put;
+	return ipc_kmsg_receive(
+	    kmsg, self->task->ipc.space, ith->ith_msg_addr, ith->ith_rcv_size, ith->ith_option);
 }
 
 /* The message stays queued; the caller learns how much room it needs. */
@@ -393,7 +343,7 @@ ipc_receive(thread_t self, mach_port_name_t name, user_addr_t addr, uint32_t siz
 	struct ipc_thread_state *ith = &self->ipc;
 	bool wait = !(option & MACH_RCV_TIMEOUT) || timeout_ms != 0;
 
-	if (option >> 28 != 0 || ipc_trailer_size(option) == 0) {
+	if (!ipc_trailer_exists(option)) {
 		ipc_push_done(self);
 		return MACH_RCV_INVALID_TRAILER;
 	}

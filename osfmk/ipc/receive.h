@@ -7,25 +7,9 @@
 #pragma once
 
 #include <ipc/ipc_thread.h>
-#include <ipc/kmsg.h>
+#include <ipc/kmsg_receive.h>
 #include <ipc/port.h>
 #include <kern/kern_types.h>
-
-/* Type and elements of the trailer, as receive options ask for them. */
-#define IPC_TRAILER_OPTIONS 0xff000000U
-
-/* Bytes of the trailer that the receive options ask for. */
-OS_INLINE uint32_t
-ipc_trailer_size(uint32_t option)
-{
-	/* By GET_RCV_ELEMENTS: null, seqno, sender, audit, context, and 68 for those that end in labels. */
-	static const uint8_t sizes[16] = { 8, 12, 20, 52, 60, 0, 0, 68, 68 };
-
-	return sizes[GET_RCV_ELEMENTS(option)];
-}
-
-/* Fills the longest trailer; the first `size` bytes count. */
-void ipc_trailer_fill(mach_msg_mac_trailer_t *trailer, ipc_kmsg_t kmsg, uint32_t size, uint64_t context);
 
 /* False: the receiver asked to leave what is too large in the queue, and this message is. */
 OS_INLINE bool
