@@ -35,6 +35,6 @@ struct info_table {
 #define INFO_TABLE(flavors, too_short) \
 	{ .it_flavors = (flavors), .it_count = os_countof(flavors), .it_too_short = (too_short) }
 
-/* *count: words of room in `out`, then words that were told. A failure changes neither. Context of the flavor's function. */
+/* *count: words of room in `out`, then words that were told. A failure changes neither. May block. */
 kern_return_t info_get(const struct info_table *table, uint32_t flavor, void *object, integer_t *out,
     mach_msg_type_number_t *count);

@@ -134,8 +134,8 @@ kern_return_t task_set_info(
     task_t task, task_flavor_t flavor, task_info_t info, mach_msg_type_number_t count);
 
 /*
- * MIG routines 3433 and 3434: the register state of a task is ARM_DEBUG_STATE64, with which its new threads begin. Those it
- * has keep theirs. KERN_INVALID_ARGUMENT for other flavors.
+ * MIG routines 3433 and 3434: the register state of a task is ARM_DEBUG_STATE64, with which its new threads begin.
+ * Those it has keep theirs. KERN_INVALID_ARGUMENT for other flavors.
  */
 kern_return_t task_get_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t *count);
 kern_return_t task_set_state(task_t task, int flavor, uint32_t *state, mach_msg_type_number_t count);

@@ -301,8 +301,8 @@ thread_release(thread_t thread)
 }
 
 /*
- * Off its CPU; what runs next of it is the look at AST_SUSPEND, or a wait in the kernel. A thread that nobody holds any more
- * may never leave its CPU: it is not waited for.
+ * Off its CPU; what runs next of it is the look at AST_SUSPEND, or a wait in the kernel. A thread that nobody holds any
+ * more may never leave its CPU: it is not waited for.
  */
 void
 thread_wait_stopped(thread_t thread)

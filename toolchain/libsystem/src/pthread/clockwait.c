@@ -1,7 +1,7 @@
 /*
- * Waits whose deadline is by a clock of the caller's choice, as POSIX has them since 2024. The deadline becomes one by the
- * calendar at the time of the call, except for condition variables, which wait by any clock: a calendar that is set
- * meanwhile moves it.
+ * Waits whose deadline is by a clock of the caller's choice, as POSIX has them since 2024. The deadline becomes one by
+ * the calendar at the time of the call, except for condition variables, which wait by any clock: a calendar that is
+ * set meanwhile moves it.
  */
 #include <errno.h>
 #include <limits.h>
