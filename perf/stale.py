@@ -32,6 +32,9 @@ def _options():
                            "translation that the page tables no longer hold.")
     options.add_argument("--cpus", type=usage.cpus, default=[2], metavar="N", help="CPUs of the machine (default: 2)")
     usage.variant_option(options)
+    options.add_argument("--host-clock", action="store_true",
+                         help="the CPUs take turns by the host's clock: for programs whose threads do not wait for each other, "
+                              "but look again and again; no two runs are the same")
     options.add_argument("--append", action="append", default=[], metavar="ARG",
                          help="add a boot argument, such as pmap_skip_tlbi=300 in the debug variant")
     options.add_argument("program", nargs="?", default=PROGRAM, help=f"a path in the guest (default: {PROGRAM})")
@@ -65,12 +68,12 @@ def told(finding, kernel):
     return [f"stale: cpu {cpu}, ASID {asid}, address {address:#x}: {_ABOUT[kind]} ({leads})", f"    used by {where}"]
 
 
-def check(out, cpus, program, append=(), echo=None):
+def check(out, cpus, program, append=(), echo=None, mode="count"):
     """Runs `program` (words); returns (its status, findings, uses, TLBIs)."""
     kernel_lines = []
     with tempfile.TemporaryDirectory(prefix="pluot-") as folder:
         report = os.path.join(folder, "report.txt")
-        machine = qemu.Machine(out=out, cpus=cpus, mode="count", append=tuple(append), memory=_MEMORY,
+        machine = qemu.Machine(out=out, cpus=cpus, mode=mode, append=tuple(append), memory=_MEMORY,
                                extra=plugin_report.words(out, "stale", report))
         machine.ramdisk = overlay.ramdisk(out, overlay.run_files(program, out), os.path.join(folder, "ramdisk.cpio"))
         console = Console(qemu.command(machine), os.path.join(folder, "console.log"), _SILENCE_S, _LIMIT_S)
@@ -96,7 +99,8 @@ def main(_verb, argv):
     setup.need("build", "run")
     out = build.build(args.variant, quiet=True)
     try:
-        status, found, uses, tlbis = check(out, args.cpus[0], [args.program, *args.arguments], args.append, print)
+        status, found, uses, tlbis = check(out, args.cpus[0], [args.program, *args.arguments], args.append, print,
+                                           "turns" if args.host_clock else "count")
     except (plugin_report.ReportError, OSError) as error:
         sys.stderr.write(f"x stale: {error}\n")
         return 1

@@ -2,6 +2,8 @@
 
 Modes (what each can tell is in the README of perf/):
   count  software emulation where one instruction is one nanosecond of virtual time: every run is identical
+  turns  software emulation in one thread whose CPUs take turns by the host's clock: none of them waits for long for
+         its turn, which under the clock of count mode may happen; no two runs are the same
   time   the fastest way this host has to run the guest, CPUs in parallel
 
 The exit status of a guest comes through semihosting. Hardware virtualisation has none: there the kernel's
@@ -44,7 +46,7 @@ class Machine:
 
 def accelerator(mode):
     """"tcg", "kvm" or "hvf". Exact counts need the emulator; time takes the host's CPU if it is an arm64."""
-    if mode == "count" or platform.machine() not in ("aarch64", "arm64"):
+    if mode in ("count", "turns") or platform.machine() not in ("aarch64", "arm64"):
         return "tcg"
     if platform.system() == "Darwin":
         return "hvf"
@@ -61,7 +63,7 @@ def _processor(machine, accel):
         # sleep=off: idle time passes at once. The seed and the clock are fixed so that nothing differs.
         return ["-accel", "tcg", "-cpu", cpu, "-icount", "shift=0,sleep=off,align=off", "-seed", "1",
                 "-rtc", "base=2000-01-01,clock=vm"]
-    return ["-accel", "tcg,thread=multi", "-cpu", cpu]
+    return ["-accel", "tcg,thread=" + ("single" if machine.mode == "turns" else "multi"), "-cpu", cpu]
 
 
 def _console(machine):

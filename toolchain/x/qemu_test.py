@@ -16,6 +16,11 @@ class Command(unittest.TestCase):
         self.assertIn("base=2000-01-01,clock=vm", words)
         self.assertIn("max,pauth-impdef=on,pmu=on", words)
 
+    def test_turns_are_one_thread(self):
+        words = self.words(mode="turns")
+        self.assertIn("tcg,thread=single", words)
+        self.assertNotIn("-icount", words)
+
     def test_time_mode_has_no_counters_unless_asked(self):
         self.assertIn("max,pauth-impdef=on,pmu=off", self.words(mode="time"))
         self.assertIn("max,pauth-impdef=on,pmu=on", self.words(mode="time", pmu=True))
