@@ -392,12 +392,32 @@ entry_allows(const struct vm_named_entry *entry, vm_prot_t *prot)
 	return (*prot & ~entry->ne_pieces.max) == 0;
 }
 
+/* What `slice`, which has no pieces yet but all rights, is to show of the entry from `first` on, in the map. */
+static kern_return_t
+map_slice(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
+    vm_named_entry_t entry, vm_map_offset_t first, bool copy, struct vm_map_pieces *slice,
+    vm_inherit_t inherit)
+{
+	kern_return_t kr = vm_map_pieces_slice(&entry->ne_pieces, first, size, slice);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (!copy && !entry->ne_snapshot) {
+		return vm_map_pieces_place(slice, map, addr, size, mask, flags, inherit);
+	}
+	kr = map_copy(map, addr, size, mask, flags, slice, inherit);
+	vm_map_pieces_free(slice);
+	return kr;
+}
+
 kern_return_t
 vm_named_entry_map(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_map_offset_t mask, int flags,
     vm_named_entry_t entry, uint64_t offset, bool copy, vm_prot_t cur_prot, vm_prot_t max_prot,
     vm_inherit_t inherit)
 {
-	struct vm_map_pieces slice = { .first = NULL };
+	const vm_map_offset_t at = *addr;
+	struct vm_map_pieces slice;
 	uint64_t first, last;
 	kern_return_t kr;
 
@@ -413,18 +433,10 @@ vm_named_entry_map(vm_map_t map, vm_map_offset_t *addr, vm_map_size_t size, vm_m
 		return KERN_INVALID_ARGUMENT;
 	}
 	size = trunc_page(last) + PAGE_SIZE - trunc_page(first);
-	slice.cur = cur_prot;
-	slice.max = max_prot;
-	kr = vm_map_pieces_slice(&entry->ne_pieces, trunc_page(first), size, &slice);
-	if (kr != KERN_SUCCESS) {
-		return kr;
-	}
-	if (copy || entry->ne_snapshot) {
-		kr = map_copy(map, addr, size, mask, flags, &slice, inherit);
-		vm_map_pieces_free(&slice);
-	} else {
-		kr = vm_map_pieces_place(&slice, map, addr, size, mask, flags, inherit);
-	}
+	kr = vm_shortage_retry(
+	    (slice = (struct vm_map_pieces){ .cur = cur_prot, .max = max_prot }, *addr = at,
+		map_slice(map, addr, size, mask, flags, entry, trunc_page(first), copy, &slice, inherit)),
+	    KERN_RESOURCE_SHORTAGE, false);
 	if (kr == KERN_SUCCESS && (flags & VM_FLAGS_RETURN_DATA_ADDR)) {
 		*addr += first & PAGE_MASK;
 	}
