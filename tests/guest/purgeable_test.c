@@ -383,8 +383,8 @@ TEST(the_host_tells_its_queues)
 /* --- everything at once --- */
 
 #define STORM_PAGES  16u
-#define STORM_ROUNDS 200u  /* at least; and until enough has happened */
-#define STORM_MOST   5000u /* how the others are scheduled may not allow that */
+#define STORM_ROUNDS 200u /* at least; and until enough has happened */
+#define STORM_MOST   600u /* how the others are scheduled may not allow that */
 
 /*
  * `stamp`: what each page begins with as long as it is not 0. The owner clears it before the memory becomes volatile, and sets
