@@ -383,8 +383,8 @@ TEST(the_host_tells_its_queues)
 /* --- everything at once --- */
 
 #define STORM_PAGES  16u
-#define STORM_ROUNDS 200u /* at least; and until enough has happened */
-#define STORM_MOST   600u /* how the others are scheduled may not allow that */
+#define STORM_ROUNDS 200u
+#define STORM_OTHERS 3u /* threads that must have begun */
 
 /*
  * `stamp`: what each page begins with as long as it is not 0. The owner clears it before the memory becomes volatile, and sets
@@ -392,6 +392,7 @@ TEST(the_host_tells_its_queues)
  */
 struct storm {
 	_Atomic uint64_t stamp;
+	_Atomic unsigned begun;
 	_Atomic bool over;
 	_Atomic uint64_t checked;
 	_Atomic uint64_t wrong;
@@ -409,6 +410,7 @@ storm_read(void *arg)
 {
 	struct storm *s = arg;
 
+	atomic_fetch_add(&s->begun, 1);
 	for (unsigned i = 0; !atomic_load(&s->over); i++) {
 		uint64_t before = atomic_load(&s->stamp), word = atomic_load(page_word(s, i));
 
@@ -430,6 +432,7 @@ storm_wire(void *arg)
 {
 	struct storm *s = arg;
 
+	atomic_fetch_add(&s->begun, 1);
 	for (unsigned i = 0; !atomic_load(&s->over); i++) {
 		void *at = (void *)(uintptr_t)page_word(s, i);
 
@@ -445,6 +448,7 @@ storm_purge(void *arg)
 {
 	struct storm *s = arg;
 
+	atomic_fetch_add(&s->begun, 1);
 	while (!atomic_load(&s->over)) {
 		purge_all();
 		sched_yield();
@@ -504,21 +508,23 @@ TEST(nothing_is_lost_that_was_taken_back)
 {
 	mach_port_t entry = made(STORM_PAGES * PAGE, 0, PURGEABLE | RW, MACH_PORT_NULL);
 	struct storm *s = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_ANON | MAP_SHARED, -1, 0);
-	unsigned emptied = 0, rounds = 0;
+	unsigned emptied = 0;
 	pthread_t child, purger;
 
 	REQUIRE(s != MAP_FAILED);
 	s->pages = (_Atomic uint64_t *)mapped(entry, STORM_PAGES * PAGE, RW);
 	EXPECT_EQ(pthread_create(&child, NULL, storm_parent_of, s), 0);
 	EXPECT_EQ(pthread_create(&purger, NULL, storm_purge, s), 0);
-	while (rounds < STORM_ROUNDS ||
-	       (rounds < STORM_MOST && (emptied < 30 || atomic_load(&s->checked) < 1000))) {
-		emptied += storm_round(s, ++rounds);
+	while (atomic_load(&s->begun) < STORM_OTHERS) {
+		sched_yield();
+	}
+	for (unsigned i = 0; i < STORM_ROUNDS; i++) {
+		emptied += storm_round(s, i + 1);
 	}
 	atomic_store(&s->over, true);
 	EXPECT_EQ(pthread_join(child, NULL), 0);
 	EXPECT_EQ(pthread_join(purger, NULL), 0);
-	printf("# emptied in %u of %u rounds, %llu words checked\n", emptied, rounds,
+	printf("# emptied in %u of %u rounds, %llu words checked\n", emptied, STORM_ROUNDS,
 	    (unsigned long long)atomic_load(&s->checked));
 	EXPECT_EQ(atomic_load(&s->wrong), 0);
 	release((volatile char *)s->pages, STORM_PAGES * PAGE);
