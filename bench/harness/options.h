@@ -5,7 +5,9 @@
  *	      [--trace-types LIST] [--list] [--pair] [--part] [--] [NAME...]
  *
  * NAME is a row's name; a trailing '*' stands for any end ("ipc/" followed by '*'). Without names all rows
- * run. A sample PERIOD of 0 is none; --trace and its LIST are explained in trace.h. --pair: each of the rows named runs beside each other one, and beside itself, for an observer to see what they share. --part: this process was started to run one row of a larger run (own_process.h).
+ * run. A sample PERIOD of 0 is none; --trace and its LIST are explained in trace.h. --pair: each of the rows named runs
+ * beside each other one, and beside itself, for an observer to see what they share. --part: this process was started to
+ * run one row of a larger run (own_process.h).
  */
 #pragma once
 

@@ -64,8 +64,8 @@ OS_WARN_RESULT int exec_args_copyin(struct exec_args *args, user_addr_t argv, us
 OS_WARN_RESULT int exec_args_add(struct exec_args *args, const char *arg);
 
 /*
- * The program at args->ea_path as process p finds it. ENOENT and the like, EACCES, ENOEXEC, EBADARCH, EBADMACHO, EBADEXEC,
- * ENOMEM; then there is no image. May wait for memory: no locks held.
+ * The program at args->ea_path as process p finds it. ENOENT and the like, EACCES, ENOEXEC, EBADARCH, EBADMACHO,
+ * EBADEXEC, ENOMEM; then there is no image. May wait for memory: no locks held.
  */
 OS_WARN_RESULT int exec_image_make(struct exec_image *image, struct proc *p, const struct exec_args *args);
 /* thread_port: name of the main thread's port in the new task, for apple[]; 0: left out. */

@@ -2,7 +2,8 @@
  * Control of the kernel trace by programs: the operations of sysctl KERN_KDEBUG and the system calls. What they mean is
  * in <sys/kdebug.h>; the trace itself is osfmk/kdebug.
  *
- * Lock: kdebug_owner_lock, LCK_RANK_KDEBUG_OWNER, over each operation; inside it the locks of processes, and kdebug_mutex.
+ * Lock: kdebug_owner_lock, LCK_RANK_KDEBUG_OWNER, over each operation; inside it the locks of
+ * processes, and kdebug_mutex.
  *
  * The owner is known by number and time of birth, so no reference keeps its zombie. Once it is gone, the next process
  * that configures gets a trace without buffers and filters.

@@ -1,8 +1,9 @@
 /*
  * When nothing else frees memory: the process with the most of it ends, as if by SIGKILL.
  *
- * A thread does that, since it takes locks whose holders may be waiting for memory (vm_pageout.h says who waits for whom).
- * Who was told to end is given time: while it has memory and goes on giving it back, and a while longer, nobody else is.
+ * A thread does that, since it takes locks whose holders may be waiting for memory (vm_pageout.h says who
+ * waits for whom). Who was told to end is given time: while it has memory and goes on giving it back, and a
+ * while longer, nobody else is.
  */
 #include <bsd/kern/proc.h>
 

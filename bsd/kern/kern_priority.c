@@ -1,8 +1,8 @@
 /*
  * getpriority and setpriority: nice values of processes, and Darwin's background state of a thread or a process.
  *
- * What nice means for threads is osfmk's affair: <kern/sched_request.h>. Permission: one's own processes, for the superuser
- * all (EPERM); to a better value than it has the superuser's alone (EACCES).
+ * What nice means for threads is osfmk's affair: <kern/sched_request.h>. Permission: one's own processes, for the
+ * superuser all (EPERM); to a better value than it has the superuser's alone (EACCES).
  *
  * Locks: proc_tree_lock, exclusive: processes and their tasks stay; then the task's, in the calls.
  */

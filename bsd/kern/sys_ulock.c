@@ -423,7 +423,10 @@ ulock_wait(uint32_t operation, user_addr_t addr, uint64_t value, uint64_t deadli
 
 /* ---- Waking ---- */
 
-/* Wakes up to `limit` sleepers, only `chosen` if that is not NULL; how many it woke. After the last, `ul` is that one's. */
+/*
+ * Wakes up to `limit` sleepers, only `chosen` if that is not NULL; how many it woke. After the
+ * last, `ul` is that one's.
+ */
 static unsigned
 ulock_wake_locked(struct ulock *ul, thread_t chosen, unsigned limit)
 {

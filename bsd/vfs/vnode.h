@@ -146,8 +146,8 @@ enum lookup_flags {
 };
 
 /*
- * Resolves a NUL-terminated path of less than VFS_PATH_MAX bytes from `start` (the current directory) or, when it begins with a slash, from
- * `root`. On success *vpp holds a reference. May block in the file system; no locks held.
+ * Resolves a NUL-terminated path of less than VFS_PATH_MAX bytes from `start` (the current directory) or, when it
+ * begins with a slash, from `root`. On success *vpp holds a reference. May block in the file system; no locks held.
  * ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ENOMEM, or what the file system says.
  */
 OS_WARN_RESULT int vfs_lookup(vnode_t root, vnode_t start, const char *path, unsigned flags, vnode_t *vpp);

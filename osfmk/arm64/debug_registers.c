@@ -2,8 +2,8 @@
  * Debug registers, see debug_registers.h.
  *
  * thread->debug points at the state once there was one, until nobody refers to the thread; it is written while the thread
- * is stopped or current, and read by its CPU at switches. A switch may see half of a change made while the thread waits in
- * the kernel: each word is fit to be loaded by itself, and AST_DEBUG has the whole loaded before user mode.
+ * is stopped or current, and read by its CPU at switches. A switch may see half of a change made while the thread waits
+ * in the kernel: each word is fit to be loaded by itself, and AST_DEBUG has the whole loaded before user mode.
  */
 #include <arm64/debug_registers.h>
 #include <arm64/machine_routines.h>

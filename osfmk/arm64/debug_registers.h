@@ -1,9 +1,9 @@
 /*
  * Hardware breakpoints, watchpoints and single steps of user threads: ARM_DEBUG_STATE64.
  *
- * The state belongs to the thread. The CPU's registers hold it while the thread runs, and MDSCR_EL1 is 0 while one without
- * such state does: what other programs do at the same addresses is not caught. They catch what happens in user mode
- * only; the kernel's own accesses, also those to user memory on a program's behalf, are not seen.
+ * The state belongs to the thread. The CPU's registers hold it while the thread runs, and MDSCR_EL1 is 0 while one
+ * without such state does: what other programs do at the same addresses is not caught. They catch what happens in user
+ * mode only; the kernel's own accesses, also those to user memory on a program's behalf, are not seen.
  *
  * The price is paid by those who have such state: the bits that a switch looks at anyhow send theirs to
  * machine_switch_watched, and AST_DEBUG sends the thread here before it next runs user code.
@@ -45,8 +45,8 @@ void debug_reset(struct thread *thread);
 void debug_discard(struct thread *thread);
 
 /*
- * What new threads of a task begin with, but a single step, which is no matter of tasks. With the task's lock held, but for
- * the last: nobody refers to the task. debug_inherit is for a thread that has not run yet; KERN_RESOURCE_SHORTAGE.
+ * What new threads of a task begin with, but a single step, which is no matter of tasks. With the task's lock held, but
+ * for the last: nobody refers to the task. debug_inherit is for a thread that has not run yet; KERN_RESOURCE_SHORTAGE.
  */
 void debug_get_task_state(struct task *task, void *words);
 kern_return_t debug_set_task_state(struct task *task, const void *words);

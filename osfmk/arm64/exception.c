@@ -89,8 +89,8 @@ user_undefined(struct arm_saved_state *frame)
 }
 
 /*
- * All but aborts. Only a watchpoint and a misaligned pc come with an address; for others FAR_EL1 holds the last one, which
- * may be another program's.
+ * All but aborts. Only a watchpoint and a misaligned pc come with an address; for others FAR_EL1 holds the last one,
+ * which may be another program's.
  */
 static OS_NOINLINE void
 user_exception(struct arm_saved_state *frame, uint64_t esr, uint64_t far)

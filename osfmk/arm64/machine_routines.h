@@ -188,9 +188,9 @@ void machine_thread_set_tsd_base(struct thread *thread, uint64_t base);
 
 /*
  * States by flavor (<mach/arm/thread_status.h>): ARM_THREAD_STATE, ARM_THREAD_STATE64, ARM_EXCEPTION_STATE64
- * and _V2 (get only), ARM_NEON_STATE64, ARM_DEBUG_STATE64 (<arm64/debug_registers.h>). Any value of the others may be set:
- * of cpsr only the condition flags count.
- * KERN_INVALID_ARGUMENT: flavor, count, or a header that does not fit; KERN_RESOURCE_SHORTAGE.
+ * and _V2 (get only), ARM_NEON_STATE64, ARM_DEBUG_STATE64 (<arm64/debug_registers.h>). Any value of the others may
+ * be set: of cpsr only the condition flags count. KERN_INVALID_ARGUMENT: flavor, count, or a header that does not
+ * fit; KERN_RESOURCE_SHORTAGE.
  */
 kern_return_t machine_thread_get_state(struct thread *thread, int flavor, uint32_t *words, uint32_t *count);
 kern_return_t machine_thread_set_state(

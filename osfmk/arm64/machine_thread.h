@@ -37,7 +37,9 @@ struct machine_thread {
 	uint64_t tsd_base;  /* (s) TPIDRRO_EL0 */
 	uint32_t fp_live;   /* (o) FP_LIVE: registers are loaded and owned, EL0 does not trap */
 	uint32_t fp_credit; /* (o) switch-ins left before the next one checks that FP is still used */
-	/* Both: SWITCH_WATCHED, <kern/usage.h>. A switch looks at the old thread's fp_live and the new one's fp_credit. */
+	/*
+	 * Both: SWITCH_WATCHED, <kern/usage.h>. A switch looks at the old thread's fp_live and the new one's fp_credit.
+	 */
 	arm_neon_state64_t *neon; /* (s) NULL until the first FP instruction */
 	uint64_t ksp;             /* (o) kernel stack pointer while switched out in mid-kernel, else 0 */
 	uint64_t retval2;         /* (o) second result of the system call in progress */

@@ -42,8 +42,8 @@ OS_CACHE_ALIGNED uint64_t pmap_asid_generation = ASID_GENERATION_FIRST;
 LCK_CLASS_DECLARE(asid_lock_class, "asid", LCK_RANK_ASID);
 
 /*
- * A CPU's ASIDs of the current generation. (a) ac_lock: the CPU itself or, in a roll-over, who holds asid_lock; a bare word,
- * because roll-over holds more of them than the checker of lock orders keeps.
+ * A CPU's ASIDs of the current generation. (a) ac_lock: the CPU itself or, in a roll-over, who holds asid_lock; a bare
+ * word, because roll-over holds more of them than the checker of lock orders keeps.
  */
 struct asid_cpu {
 	struct qspin ac_lock;
@@ -181,8 +181,8 @@ pmap_context_is_old(pmap_t pmap)
 }
 
 /*
- * Gives the pmap an ASID of this generation if it has none, and adds the CPU to its users. The CPU's lock is held. An ASID
- * that another CPU's renewal makes superfluous is lost until the next generation.
+ * Gives the pmap an ASID of this generation if it has none, and adds the CPU to its users. The CPU's lock is held. An
+ * ASID that another CPU's renewal makes superfluous is lost until the next generation.
  */
 static void
 asid_renew(pmap_t pmap, struct asid_cpu *ac)
@@ -258,8 +258,8 @@ pmap_retire(pmap_t pmap)
 }
 
 /*
- * The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0, and the TLB is empty.
- * A roll-over while the CPU was off may have tagged its word: that costs a flush too many.
+ * The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0, and the TLB is
+ * empty. A roll-over while the CPU was off may have tagged its word: that costs a flush too many.
  */
 void
 pmap_cpu_init(void)

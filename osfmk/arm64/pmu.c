@@ -37,8 +37,8 @@ event_counters(void)
 }
 
 /*
- * Is the one that is kept for user cycles, the last, set up? What event counters count up to. Constant after the boot CPU's
- * pmu_init_cpu.
+ * Is the one that is kept for user cycles, the last, set up? What event counters count up to. Constant after the
+ * boot CPU's pmu_init_cpu.
  */
 static bool splits;
 static uint64_t counter_mask;

@@ -81,8 +81,8 @@ void pmu_sampling_resume(void);
 
 /*
  * Work from the kernel's first instruction to the first one of pid 1, taken by ml_boot_mark_user(), which
- * whoever sends pid 1 to user mode calls right before, on the boot CPU. Instructions are 0 when they cannot be counted, and
- * counted from just after the CPU check, some ten instructions late.
+ * whoever sends pid 1 to user mode calls right before, on the boot CPU. Instructions are 0 when they cannot be counted,
+ * and counted from just after the CPU check, some ten instructions late.
  */
 void ml_boot_mark_user(void);
 extern uint64_t boot_to_init_instructions;

@@ -38,8 +38,8 @@ ml_set_timer(uint64_t deadline)
 /*
  * An emulator that runs its CPUs in turns in one thread, as QEMU does under its instruction clock, runs one up to the
  * next deadline of them all. Where one always has the next deadline and always something to do, the others never run:
- * a program that waits for another CPU in a loop waits for ever. So a CPU with a timer now and then gives its turn away, by
- * a YIELD, and sets a deadline by which it gets it back. To any other machine it is a YIELD.
+ * a program that waits for another CPU in a loop waits for ever. So a CPU with a timer now and then gives its turn
+ * away, by a YIELD, and sets a deadline by which it gets it back. To any other machine it is a YIELD.
  */
 static void
 timer_give_turn(void)

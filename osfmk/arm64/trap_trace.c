@@ -3,8 +3,8 @@
  *
  * While they are traced, CPUs take exceptions through exception_vectors_traced, where a call comes by
  * sleh_svc_begin() before it is dispatched. That records the beginning, and sets AST_KDEBUG, so that the thread
- * leaves by way of sleh_svc_end(), wherever and whenever that is: at the end of the call, after a continuation, on another
- * CPU, or handed the CPU by a sender. That records the end, from the finished frame.
+ * leaves by way of sleh_svc_end(), wherever and whenever that is: at the end of the call, after a continuation, on
+ * another CPU, or handed the CPU by a sender. That records the end, from the finished frame.
  *
  * All with interrupts masked.
  */

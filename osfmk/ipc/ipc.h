@@ -44,7 +44,10 @@ kern_return_t ipc_space_create(struct task *task, ipc_space_t *space);
 void ipc_space_terminate(ipc_space_t space); /* all rights go; names are gone for good */
 void ipc_space_release(ipc_space_t space);
 
-/* The IPC half of a task's and a thread's life; called by kern. `parent` gives the inherited ports; a new thread is all 0. */
+/*
+ * The IPC half of a task's and a thread's life; called by kern. `parent` gives the inherited
+ * ports; a new thread is all 0.
+ */
 kern_return_t ipc_task_init(task_t task, task_t parent);
 void ipc_task_disable(task_t task);   /* its ports convert no longer (termination begins) */
 void ipc_task_terminate(task_t task); /* last thread is gone */

@@ -152,8 +152,8 @@ clock_get_attributes(
 }
 
 /*
- * The absolute time, in ns, that `time` of `type` means. KERN_INVALID_VALUE for what is no time. Only the system clock can
- * be waited for.
+ * The absolute time, in ns, that `time` of `type` means. KERN_INVALID_VALUE for what is no time. Only the system
+ * clock can be waited for.
  */
 static kern_return_t
 clock_check_wait(const struct clock_service *clock, int type, mach_timespec_t time, uint64_t *deadline_ns)

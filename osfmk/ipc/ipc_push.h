@@ -45,8 +45,9 @@ ipc_push_sent(const struct ipc_push_call *call, thread_t self)
 }
 
 /*
- * `self` is going to wait for room in the queue of `port`: whoever is likely to make it is pushed. No locks held. Nobody has
- * the message yet, so nobody else speaks of this client: the link is as good as the one that ipc_push_sent makes.
+ * `self` is going to wait for room in the queue of `port`: whoever is likely to make it is pushed. No locks
+ * held. Nobody has the message yet, so nobody else speaks of this client: the link is as good as the one
+ * that ipc_push_sent makes.
  */
 OS_INLINE void
 ipc_push_blocked(thread_t self, ipc_port_t port)

@@ -11,8 +11,8 @@
 #include <vm/vm_types.h>
 
 /*
- * A send right, or a send-once right, to the port of `kobject` that is in *slot: made on first use and published by compare-exchange; IP_DEAD there
- * means that the object has ended. IP_NULL: no memory.
+ * A send right, or a send-once right, to the port of `kobject` that is in *slot: made on first use and published by
+ * compare-exchange; IP_DEAD there means that the object has ended. IP_NULL: no memory.
  */
 ipc_port_t ipc_self_port_send(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type);
 ipc_port_t ipc_self_port_sonce(ipc_port_t *slot, void *kobject, ipc_kobject_type_t type);

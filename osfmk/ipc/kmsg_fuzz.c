@@ -1,13 +1,13 @@
 /*
  * Fuzzer of copyin and copyout: kmsg.c, kmsg_receive.h and ool.c as they are, between two spaces, their memory and an
  * allocator that only count. Any message goes in; it is received with any trailer into a buffer that fits or does not,
- * received by somebody whose buffer is gone, given back to its sender or dropped, and up to two of the steps that may fail
- * do: a name, an allocation, an access to user memory, a place for a right.
+ * received by somebody whose buffer is gone, given back to its sender or dropped, and up to two of the steps that may
+ * fail do: a name, an allocation, an access to user memory, a place for a right.
  *
  * What must hold: each right that the receiver gets is there under the name and with the disposition that the message
  * tells; the trailer begins where the message ends, is of the length that its elements say, tells of this message what it
- * was sent with, and nothing is written behind it; and when the receiver has dropped what it was told of, the kernel holds
- * no right and no byte, and the receiver's space and memory are empty.
+ * was sent with, and nothing is written behind it; and when the receiver has dropped what it was told of, the kernel
+ * holds no right and no byte, and the receiver's space and memory are empty.
  *
  * An input: which steps fail (two numbers, 0 for none), circularity, what is done with the message, how many descriptors,
  * type and elements of the trailer, how much larger the buffer is than what it takes, then, at PREFIX, the message. Names
@@ -620,7 +620,10 @@ check_received(const uint8_t *msg, mach_msg_return_t mr, uint32_t size, uint32_t
 	drop_message(&spaces[RECEIVER], msg);
 }
 
-/* Into a buffer that ends where it ends, or none. `trailer` is type and elements, `slack` its size's distance from enough. */
+/*
+ * Into a buffer that ends where it ends, or none. `trailer` is type and elements, `slack` its
+ * size's distance from enough.
+ */
 static void
 receive(ipc_kmsg_t kmsg, bool gone, uint8_t trailer, int slack)
 {

@@ -64,8 +64,8 @@ ipc_kmsg_put(ipc_kmsg_t kmsg, user_addr_t addr, uint32_t tsize, uint64_t context
 }
 
 /*
- * Into a buffer of `room` bytes, with the trailer that `option` asks for. Consumes the message, whatever becomes of it: one
- * that is too large leaves its header, if there is room for that, and what could not be written is given up.
+ * Into a buffer of `room` bytes, with the trailer that `option` asks for. Consumes the message, whatever becomes of it:
+ * one that is too large leaves its header, if there is room for that, and what could not be written is given up.
  */
 OS_INLINE mach_msg_return_t
 ipc_kmsg_receive(ipc_kmsg_t kmsg, ipc_space_t space, user_addr_t addr, uint32_t room, uint32_t option)

@@ -836,8 +836,8 @@ fast_leave_elsewhere(thread_t self, bool is_call, bool via_set)
 /* --- one direction --- */
 
 /*
- * One direction of an RPC; `is_call` and `via_set` are constants where this is inlined. Leaves by a jump, unless it returns
- * true: nothing has happened, and the same by way of the destination's set may succeed.
+ * One direction of an RPC; `is_call` and `via_set` are constants where this is inlined. Leaves by a jump, unless it
+ * returns true: nothing has happened, and the same by way of the destination's set may succeed.
  */
 OS_INLINE bool
 mach_msg_fast_one_way(const struct mach_msg_fast_args *args, bool is_call, bool via_set)

@@ -143,8 +143,8 @@ msg_count_rights(uint32_t *rights, uint32_t count)
 }
 
 /*
- * A descriptor that is within the message. The disposition of a port in line is not judged: it matters only with a name, and is then
- * a wrong right (MACH_SEND_INVALID_RIGHT) and not a wrong kind.
+ * A descriptor that is within the message. The disposition of a port in line is not judged: it matters only with a
+ * name, and is then a wrong right (MACH_SEND_INVALID_RIGHT) and not a wrong kind.
  */
 OS_INLINE mach_msg_return_t
 msg_check_desc(const mach_msg_descriptor_t *desc, uint32_t *rights)

@@ -104,7 +104,10 @@ ip_is_kobject(ipc_port_t port)
 	return port->ip_kotype != IKOT_NONE;
 }
 
-/* What a kernel port of that kind stands for, or NULL. For objects that exist for good: others go through ipc_kobject_get. */
+/*
+ * What a kernel port of that kind stands for, or NULL. For objects that exist for good: others go
+ * through ipc_kobject_get.
+ */
 OS_INLINE void *
 ip_lasting_kobject(ipc_port_t port, ipc_kobject_type_t type)
 {

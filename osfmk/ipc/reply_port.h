@@ -35,8 +35,8 @@ ipc_reply_port_is_asked(ipc_port_t dest, uint32_t option)
 }
 
 /*
- * Whether the header's reply right, not yet taken, obeys the rules; if not, EXC_GUARD is on its way. Another thread of the
- * task may change what the name means: what has been taken is looked at again.
+ * Whether the header's reply right, not yet taken, obeys the rules; if not, EXC_GUARD is on its way. Another thread of
+ * the task may change what the name means: what has been taken is looked at again.
  */
 bool ipc_reply_port_obeys(
     ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t disposition, uint32_t option);

@@ -1,5 +1,6 @@
 /*
- * Rights in a space: looking at them, dead names, renaming; see right.h, and right_internal.h for the files beside this one.
+ * Rights in a space: looking at them, dead names, renaming; see right.h, and right_internal.h for
+ * the files beside this one.
  */
 #include <ipc/right_internal.h>
 

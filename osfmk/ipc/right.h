@@ -57,7 +57,10 @@ OS_WARN_RESULT kern_return_t ipc_right_copyout_name(
 /* A right that was placed for somebody who will never hear its name: goes. `guard` is what it arrived with. */
 void ipc_right_forget(ipc_space_t space, mach_port_name_t name, mach_msg_type_name_t type, uint64_t guard);
 
-/* insert_right of a made send right under the receive right's own name. False: `name` is no receive right that allows it. */
+/*
+ * insert_right of a made send right under the receive right's own name. False: `name` is no
+ * receive right that allows it.
+ */
 bool ipc_right_make_send_in_place(ipc_space_t space, mach_port_name_t name);
 
 /* A new port or set: its entry; the name comes back. With `name` 0 the kernel chooses. */

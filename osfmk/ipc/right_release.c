@@ -223,8 +223,8 @@ ipc_right_deallocate(ipc_space_t space, mach_port_name_t name)
 }
 
 /*
- * delta user references of a send right, one that is not pinned, or dead name. Counts peg at the top: only -MAX moves them
- * again.
+ * delta user references of a send right, one that is not pinned, or dead name. Counts peg at the top:
+ * only -MAX moves them again.
  */
 static kern_return_t
 ipc_right_delta_urefs_locked(ipc_space_t space, ipc_entry_t entry, uint64_t word, mach_port_delta_t delta,

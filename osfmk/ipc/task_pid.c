@@ -1,8 +1,9 @@
 /*
  * From process numbers to task ports and back: traps 44 to 46, and two system calls of the layer above.
  *
- * A port of another task, of whatever flavor, is given to the super-user, and to a caller with the target's user; the kernel's
- * own task to nobody. Who that is, and which task a number means, only the layer above knows (bsd_task_for_pid).
+ * A port of another task, of whatever flavor, is given to the super-user, and to a caller with the target's
+ * user; the kernel's own task to nobody. Who that is, and which task a number means, only the layer above
+ * knows (bsd_task_for_pid).
  */
 #include <arm64/copyio.h>
 #include <ipc/ipc.h>

@@ -19,8 +19,8 @@ ipc_port_t convert_port_to_voucher(ipc_port_t port);
 ipc_port_t convert_voucher_to_port(ipc_port_t voucher);
 
 /*
- * MIG routine 222. KERN_INVALID_ARGUMENT for recipes that set anything, KERN_INVALID_CAPABILITY for one that begins with a
- * name that is no voucher's.
+ * MIG routine 222. KERN_INVALID_ARGUMENT for recipes that set anything, KERN_INVALID_CAPABILITY for one that begins
+ * with a name that is no voucher's.
  */
 kern_return_t host_create_mach_voucher(
     host_t host, const uint8_t *recipes, uint32_t size, ipc_port_t *voucher);

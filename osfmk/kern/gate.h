@@ -39,7 +39,10 @@ kern_return_t lck_mtx_gate_try_close(lck_mtx_t *lock, gate_t *gate) REQUIRES(loc
 void lck_mtx_gate_close(lck_mtx_t *lock, gate_t *gate) REQUIRES(lock);
 /* By the holder: all waiters go. */
 void lck_mtx_gate_open(lck_mtx_t *lock, gate_t *gate) REQUIRES(lock);
-/* By the holder: the waiter of the highest priority holds it. KERN_NOT_WAITING: none; the gate stays as it was, or opens. */
+/*
+ * By the holder: the waiter of the highest priority holds it. KERN_NOT_WAITING: none; the gate
+ * stays as it was, or opens.
+ */
 kern_return_t lck_mtx_gate_handoff(lck_mtx_t *lock, gate_t *gate, gate_handoff_flags_t flags) REQUIRES(lock);
 /* A closed gate is the current thread's. */
 void lck_mtx_gate_steal(lck_mtx_t *lock, gate_t *gate) REQUIRES(lock);

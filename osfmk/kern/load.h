@@ -1,8 +1,8 @@
 /*
  * How many threads want to run: averages.
  *
- * Every five seconds the boot CPU counts the threads that run or wait for a CPU. It is the one interrupt that an idle machine
- * takes by itself.
+ * Every five seconds the boot CPU counts the threads that run or wait for a CPU. It is the one interrupt that an idle
+ * machine takes by itself.
  */
 #pragma once
 

@@ -14,12 +14,11 @@
  * CPUs that go (processor.c). Wakers choose a CPU without asking whether it is there: that would be a cost on each
  * wake-up for something that hardly ever happens. Instead a thread that was sent to a CPU that is gone is found. [G1]
  * the leaving CPU, which runs nothing but its idle thread any more, stores pr_gone, then (full fence) empties its inbox
- * one last time, sending the threads elsewhere. [G2] a waker that has pushed (full fence [D2]) onto an empty inbox is going to
- * signal; before it does it looks at pr_gone: set, it empties the inbox itself. One of the two sees the thread. A
- * waker that pushed onto an inbox that was not empty relies on the one that found it empty. Once pr_gone is set no thread is
- * on the CPU (on_cpu), so what is found there may run anywhere; when pr_gone is cleared again by the starting CPU, it
- * looks at its inbox next.
- * A thread bound to a CPU that goes is bound no longer.
+ * one last time, sending the threads elsewhere. [G2] a waker that has pushed (full fence [D2]) onto an empty inbox is
+ * going to signal; before it does it looks at pr_gone: set, it empties the inbox itself. One of the two sees the
+ * thread. A waker that pushed onto an inbox that was not empty relies on the one that found it empty. Once pr_gone is
+ * set no thread is on the CPU (on_cpu), so what is found there may run anywhere; when pr_gone is cleared again by the
+ * starting CPU, it looks at its inbox next. A thread bound to a CPU that goes is bound no longer.
  */
 #pragma once
 

@@ -14,10 +14,10 @@
  * The reply ends it, by whatever thread it is sent: so do time-out, abort, the death of either thread and of the
  * port, which all end the receive. A server that passes the work on to another thread keeps the push, since
  * nothing tells the kernel; unless it does so by RPC: the chain is walked (<kern/turnstile.h>). A request sent and a
- * reply received in two calls donate nothing: nobody says that they belong together. By the time of the receive the request
- * may be in a third thread's hands, and a send-once right tells who may answer, not who will; only a call says, while it
- * sends, that it will wait, and so only its request finds it waiting. A special reply port would say it, too, at the price
- * of a record of who took each request, in the way of all that do. A thread that raises an exception is
+ * reply received in two calls donate nothing: nobody says that they belong together. By the time of the receive the
+ * request may be in a third thread's hands, and a send-once right tells who may answer, not who will; only a call says,
+ * while it sends, that it will wait, and so only its request finds it waiting. A special reply port would say it, too,
+ * at the price of a record of who took each request, in the way of all that do. A thread that raises an exception is
  * the client of its handler, unless it went without a message, to a handler of at least its priority.
  *
  * Two kinds of link. The usual call goes straight to a server of the same or a higher priority, and donates nothing for
@@ -35,10 +35,10 @@
  * compare-exchange with both tp_locks; the worker at its end, with its own, of those that push on it. tp_on: with both
  * tp_locks for an RPC; it is set only while the client has neither tp_turnstile nor tp_dead.
  *
- * A worker that has taken a request looks at the client once more when it has linked it ([P1] of <ipc/ipc_push.h>). If the
- * client has given up, it runs, may have called another thread, wait for a lock or end, all with this worker's push still
- * on it. So the worker takes back its own link and no other; a client that is about to push elsewhere, or to end, first
- * forbids new pushes, then removes what is there (rpc_push_leave). What it would have donated meanwhile is lost.
+ * A worker that has taken a request looks at the client once more when it has linked it ([P1] of <ipc/ipc_push.h>). If
+ * the client has given up, it runs, may have called another thread, wait for a lock or end, all with this worker's push
+ * still on it. So the worker takes back its own link and no other; a client that is about to push elsewhere, or to end,
+ * first forbids new pushes, then removes what is there (rpc_push_leave). What it would have donated meanwhile is lost.
  *
  * A call that two threads work for, with two rights to its reply port, may lose the link of one by the plain store of the
  * other, and keep the push: the end of the receive looks for it (ipc_push_done), or AST_PUSH on the way to user mode.
@@ -75,8 +75,8 @@ void rpc_push_over(thread_t self);
 void rpc_push_unlink(thread_t client, thread_t worker);
 
 /*
- * `client`, the running thread, is going to push elsewhere, or to end: tp_turnstile or tp_dead is set, so that nothing new
- * comes. Its push goes, too, if its link was taken back by somebody who has not come to the push yet. Interlock and
+ * `client`, the running thread, is going to push elsewhere, or to end: tp_turnstile or tp_dead is set, so that nothing
+ * new comes. Its push goes, too, if its link was taken back by somebody who has not come to the push yet. Interlock and
  * interrupts as for rpc_push_end_chain.
  */
 void rpc_push_leave(thread_t client, struct turnstile_chain *chain);
@@ -164,7 +164,9 @@ rpc_push_handoff_ok_on(processor_t processor, thread_t self, thread_t worker, th
 	       thread_handoff_may_move(worker, where);
 }
 
-/* `linked` is what the worker's ith_client was, or RPC_PUSH_DONATES. First the stores, which come in pairs with others. */
+/*
+ * `linked` is what the worker's ith_client was, or RPC_PUSH_DONATES. First the stores, which come in pairs with others.
+ */
 OS_INLINE void
 rpc_push_fast_call(thread_t client, thread_t worker, thread_t linked)
 {

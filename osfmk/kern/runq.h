@@ -112,8 +112,8 @@ run_queue_remove(struct run_queue *rq, struct runq_entry *entry)
 
 /*
  * A queued entry goes to another list; `deadline` counts for a real-time priority. Whoever looks at the count meanwhile,
- * without the lock, sees that the queue is not empty: its CPU goes idle when it is, and nobody would tell it of this entry
- * again.
+ * without the lock, sees that the queue is not empty: its CPU goes idle when it is, and nobody would
+ * tell it of this entry again.
  */
 OS_INLINE void
 run_queue_move(struct run_queue *rq, struct runq_entry *entry, int pri, enum runq_end end, uint64_t deadline)

@@ -116,8 +116,8 @@ test_starving(void)
 }
 
 /*
- * [R1] of <kern/sched_ready.h>: one entry goes from list to list under the lock, real-time ones included, while the CPU whose
- * queue it is looks at the count without it. The queue is never empty.
+ * [R1] of <kern/sched_ready.h>: one entry goes from list to list under the lock, real-time ones included, while the CPU
+ * whose queue it is looks at the count without it. The queue is never empty.
  */
 static _Atomic bool moved_all;
 

@@ -29,8 +29,9 @@
  * coldest cache; near clusters are robbed first. Work is conserved: a CPU goes to sleep only after it saw no
  * hint; a queue that fills afterwards is offered to an idle CPU by its own balance timer, once SCHED_BALANCE_NS have
  * passed and at the end of each quantum as long as threads wait. A hint may be lost: the CPU finds it set, and does not
- * set it, a moment before a thief that found nothing clears it. The offer puts it back. [S1] the thief clears it, full fence,
- * looks at the queue; [S2] the CPU has filled the queue, full fence, looks at the hint: one of them sees, and sets it.
+ * set it, a moment before a thief that found nothing clears it. The offer puts it back. [S1] the thief clears
+ * it, full fence, looks at the queue; [S2] the CPU has filled the queue, full fence, looks at the hint: one
+ * of them sees, and sets it.
  *
  * Fairness. Stealing leaves k + 1 equal hogs on k CPUs as they fell: two share a CPU, the others have one each. So a
  * CPU on which threads have to take turns looks every SCHED_ROTATE_NS at three others, two near and one

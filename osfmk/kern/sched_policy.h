@@ -13,15 +13,15 @@
  *
  * Decay. The time a timeshare thread ran is added to its usage when somebody else wants the CPU: at the end of a
  * quantum, when a better one takes the CPU before that, and when it wakes where others run or wait (a thread that
- * always sleeps just before its quantum ends does not get away). What was used while nobody wanted the CPU counts as if it had been
- * used evenly since the last charge, so that work done long ago is not held against a thread. Usage is halved every decay period. A thread that runs all the time
- * comes to 2 periods = 250 ms; N that share a CPU come to 250/N ms each, so equals lose the same and stay equals, and
- * who mostly sleeps stays near its base and goes first. A hog of a higher band sinks below the base of the next
- * one, so bands are shares, not walls.
+ * always sleeps just before its quantum ends does not get away). What was used while nobody wanted the CPU counts as if
+ * it had been used evenly since the last charge, so that work done long ago is not held against a thread. Usage is
+ * halved every decay period. A thread that runs all the time comes to 2 periods = 250 ms; N that share a CPU come to
+ * 250/N ms each, so equals lose the same and stay equals, and who mostly sleeps stays near its base and goes first. A
+ * hog of a higher band sinks below the base of the next one, so bands are shares, not walls.
  *
  * Two that converse are charged at different moments, so their priorities differ by a level now and then. A waking
- * thread that shares time therefore takes the CPU of another user thread only if it is better by SCHED_WAKE_MARGIN; else it
- * waits for the end of the quantum like an equal. Fixed and real-time threads are obeyed to the level.
+ * thread that shares time therefore takes the CPU of another user thread only if it is better by SCHED_WAKE_MARGIN;
+ * else it waits for the end of the quantum like an equal. Fixed and real-time threads are obeyed to the level.
  *
  * Who waits decays too: once in a quantum the first thread of each list is looked at, and joins the list of the
  * priority that it has by then. That is bounded by the number of priorities, and whoever is first stays first until it
@@ -29,9 +29,9 @@
  *
  * Starvation. Decay ends at SCHED_PENALTY_MAX levels, so background threads could wait for ever behind a default
  * hog. A thread that waited longer than its class may (sched_patience) is boosted to the level of those who run,
- * until it waits or for one quantum, and no two boosted turns follow each other. With n starving threads each gets a turn at least every
- * patience + n * (quantum + its own quantum). This holds among timeshare threads; fixed priorities are
- * obeyed strictly, but only as long as their owners behave:
+ * until it waits or for one quantum, and no two boosted turns follow each other. With n starving threads each gets a
+ * turn at least every patience + n * (quantum + its own quantum). This holds among timeshare threads; fixed priorities
+ * are obeyed strictly, but only as long as their owners behave:
  *
  * Fail-safe. A program's fixed or real-time thread that runs for SCHED_UNSAFE_* while others wait, without
  * blocking, becomes a timeshare thread of default priority for SCHED_SAFE_NS. So a timeshare thread waits for a hog
@@ -133,7 +133,10 @@ sched_entity_init(struct sched_entity *se, enum sched_mode mode, int base, bool 
 	se->se_flags = trusted ? SE_TRUSTED : 0;
 }
 
-/* The first deadline of a real-time thread counts from now. A thread caught by the fail-safe stays caught, and gets the new parameters afterwards. */
+/*
+ * The first deadline of a real-time thread counts from now. A thread caught by the fail-safe stays caught, and gets the
+ * new parameters afterwards.
+ */
 void sched_entity_set(struct sched_entity *se, const struct sched_params *params, uint64_t now);
 
 /* What a thread with `usage` ticks of decayed CPU time is queued by. */

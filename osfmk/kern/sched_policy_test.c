@@ -1,6 +1,6 @@
 /*
- * Unit test of turns: quanta that preemptions cut into pieces, and pushes that lift a thread past its equals. One tick is a
- * nanosecond. (What a whole machine makes of the policy: sim/.)
+ * Unit test of turns: quanta that preemptions cut into pieces, and pushes that lift a thread past its equals. One tick
+ * is a nanosecond. (What a whole machine makes of the policy: sim/.)
  */
 #include <kern/sched_policy.h>
 
@@ -130,8 +130,8 @@ test_timeshare(void)
 }
 
 /*
- * A holder of a mutex: runs for `alone`, is preempted by one that wants the mutex and pushes it, lets go after `pushed`, is
- * preempted again. Its quantum must end where equals are, whenever in this cycle it is used up.
+ * A holder of a mutex: runs for `alone`, is preempted by one that wants the mutex and pushes it, lets go after
+ * `pushed`, is preempted again. Its quantum must end where equals are, whenever in this cycle it is used up.
  */
 static void
 test_pushed_past_equals(uint64_t alone, uint64_t pushed)

@@ -63,17 +63,17 @@ void thread_depress_user(uint64_t ns, uint64_t result);
 kern_return_t thread_depress_abort(thread_t thread);
 
 /*
- * `thread` likes to be where the threads of its task with the same tag are; 0: wherever it was last. Each tag of a task has
- * a CPU; tags that follow each other have CPUs that do, so that a program with a tag for each of its working sets spreads
- * them. It is a liking: where that CPU has something as good to do the thread wakes elsewhere, and idle CPUs and the
- * balance of queues move it. The current thread goes there if that CPU runs something lower, others when they next wake.
- * Neither threads that it makes nor child processes have its tag.
+ * `thread` likes to be where the threads of its task with the same tag are; 0: wherever it was last. Each tag of a task
+ * has a CPU; tags that follow each other have CPUs that do, so that a program with a tag for each of its working sets
+ * spreads them. It is a liking: where that CPU has something as good to do the thread wakes elsewhere, and idle CPUs
+ * and the balance of queues move it. The current thread goes there if that CPU runs something lower, others when they
+ * next wake. Neither threads that it makes nor child processes have its tag.
  */
 void thread_set_affinity(thread_t thread, int tag);
 
 /*
- * From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. No lock of the scheduler is
- * held: this CPU may find other threads in its inbox meanwhile.
+ * From any CPU: `processor` looks again at the priorities of the thread it runs and of pr_only. No lock of the
+ * scheduler is held: this CPU may find other threads in its inbox meanwhile.
  */
 void processor_request_recheck(processor_t processor);
 
@@ -82,8 +82,8 @@ uint64_t sched_timer(processor_t processor, uint64_t now);
 
 /*
  * A CPU that goes; interrupts masked, on it. The first is the last act of its last thread, which has been through
- * thread_retire_self(): sends away whoever waits and leaves the CPU to its idle thread. The second sends away whoever came
- * meanwhile.
+ * thread_retire_self(): sends away whoever waits and leaves the CPU to its idle thread. The second sends
+ * away whoever came meanwhile.
  */
 OS_NORETURN void sched_leave_processor(void);
 void sched_evacuate(processor_t processor);

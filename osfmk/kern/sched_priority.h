@@ -24,8 +24,8 @@
 #include <kern/thread.h>
 
 /*
- * The push of turnstiles: the thread's priority is at least `pri` until the next call; -1: nobody pushes. Any thread in any
- * state, any context; locks of a rank below LCK_RANK_THREAD may be held.
+ * The push of turnstiles: the thread's priority is at least `pri` until the next call; -1: nobody pushes. Any thread in
+ * any state, any context; locks of a rank below LCK_RANK_THREAD may be held.
  */
 void thread_set_promotion(thread_t thread, int pri);
 

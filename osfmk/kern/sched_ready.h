@@ -14,12 +14,12 @@
  * pr_ready_pri is the priority of the best waiting thread, -1 for none, kept for the one comparison that a
  * direct handoff makes. A thief may leave it too high; the next ready_take() puts it right.
  *
- * All functions: interrupts masked, on the processor's own CPU, unless they say otherwise. Another CPU takes the lock of a
- * run queue to steal, to move a thread whose priority changed, to end a depression; pr_foreign_locks counts.
+ * All functions: interrupts masked, on the processor's own CPU, unless they say otherwise. Another CPU takes the lock
+ * of a run queue to steal, to move a thread whose priority changed, to end a depression; pr_foreign_locks counts.
  *
- * [R1] The CPU looks at rq_count without the lock, and goes idle when it is 0. Others may take it down under the lock, for a
- * thread that they run themselves, but a thread that stays keeps it up throughout (run_queue_move): a count that was 0 for a
- * moment would leave the thread on the queue of a CPU that sleeps. idle_wait asserts that nobody is.
+ * [R1] The CPU looks at rq_count without the lock, and goes idle when it is 0. Others may take it down under the lock,
+ * for a thread that they run themselves, but a thread that stays keeps it up throughout (run_queue_move): a count that
+ * was 0 for a moment would leave the thread on the queue of a CPU that sleeps. idle_wait asserts that nobody is.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * What programs ask of the scheduler, for a thread and for its task, and what it comes to. Plain C, no locks: thread_policy.c
- * keeps the requests of threads, task_policy.c those of tasks.
+ * What programs ask of the scheduler, for a thread and for its task, and what it comes to. Plain C, no locks:
+ * thread_policy.c keeps the requests of threads, task_policy.c those of tasks.
  *
  * Base priority of a thread, the first that applies:
  *	real time		97, or what it asked for within 97..127

@@ -25,8 +25,8 @@
  *	                 +-----give up--> LEFT --leave of the one before--> FREE
  *
  * Each change out of WAITS is a compare-exchange, so a place is either made head or given up. Preemption is off from
- * join to leave: a place is its CPU's, and between its joining and its being linked, which the one before may wait for, are
- * a few instructions. Interrupt handlers do not join.
+ * join to leave: a place is its CPU's, and between its joining and its being linked, which the one before may wait for,
+ * are a few instructions. Interrupt handlers do not join.
  *
  * Ordering: [S1] joining exchanges the tail with acq_rel: what a place said before is seen by who finds it there;
  * [S2] it links itself with release, before the one in front reads the link (acquire); [S3] becoming head acquires what

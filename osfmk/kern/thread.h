@@ -167,8 +167,8 @@ enum thread_birth {
 };
 
 /*
- * A thread of `task` in the making: the caller fills in the register state and calls thread_start, thread_ready_to_start or
- * thread_unmake. One reference for the caller. KERN_TERMINATED if the task is dying.
+ * A thread of `task` in the making: the caller fills in the register state and calls thread_start,
+ * thread_ready_to_start or thread_unmake. One reference for the caller. KERN_TERMINATED if the task is dying.
  */
 kern_return_t thread_create_user(task_t task, thread_t *out);
 

@@ -47,8 +47,8 @@ void timer_call_enter_leeway(timer_call_t call, uint64_t deadline, uint64_t leew
 bool timer_call_cancel(timer_call_t call);
 
 /*
- * Set, and its function not about to be called: a look. It is exact for whoever serialises enter and cancel; who has heard
- * from the function knows that the setting it was called for is set no longer.
+ * Set, and its function not about to be called: a look. It is exact for whoever serialises enter and cancel; who has
+ * heard from the function knows that the setting it was called for is set no longer.
  */
 OS_INLINE bool
 timer_call_is_set(timer_call_t call)

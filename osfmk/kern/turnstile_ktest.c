@@ -1,7 +1,7 @@
 /*
  * Tests of priority inheritance, in the kernel. Everything runs on one CPU under a thread of high priority, so
- * that each step is done when the test thread has slept: what a thread of lower priority does next, it has done, unless the
- * host took the CPU away meanwhile. EXPECT_PRIORITY gives it more time then.
+ * that each step is done when the test thread has slept: what a thread of lower priority does next, it has done, unless
+ * the host took the CPU away meanwhile. EXPECT_PRIORITY gives it more time then.
  */
 #include <arm64/machine_routines.h>
 #include <kern/clock.h>

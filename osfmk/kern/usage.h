@@ -1,8 +1,8 @@
 /*
  * CPU time of threads, and how it splits.
  *
- * The time that a thread has a CPU is exact and always counted: at each switch (thread.cpu_time). How much of it was spent in
- * user mode is counted for those threads only whose split somebody wants to know.
+ * The time that a thread has a CPU is exact and always counted: at each switch (thread.cpu_time). How much of it was
+ * spent in user mode is counted for those threads only whose split somebody wants to know.
  *
  * Why not for all. What tells user from kernel time is each entry and each exit. Ways to know, and their price:
  *	- the time at entry and exit: two reads of the counter, two sums; 8 instructions or more on a null call of 64, for
@@ -10,22 +10,22 @@
  *	- samples by a timer: a running CPU would have to tick, which it does not otherwise; and samples lie
  *	- the performance monitor counts cycles of user mode apart: nothing at entry and exit. But a counter belongs to the
  *	  CPU, so it has to be read when threads change: 7 instructions at least on each switch, of 188
- * So the last, and only for threads that are watched. They are by a bit in the two words that a switch looks at already, to know
- * whether FP registers are to be changed (machine_switch_registers): the others pay nothing, a watched one some 60
- * instructions at each switch.
+ * So the last, and only for threads that are watched. They are by a bit in the two words that a switch looks at
+ * already, to know whether FP registers are to be changed (machine_switch_registers): the others pay nothing, a watched
+ * one some 60 instructions at each switch.
  *
  * Who is watched. The first question about the split of a task's time (getrusage, wait4 with a rusage, task_info,
  * thread_info) begins it for all its threads, those to come, and child processes: a shell that measures its children
- * has the whole of their lives. What was used before is called user time. A thread that is in the kernel when somebody else
- * asks begins when it next leaves it.
+ * has the whole of their lives. What was used before is called user time. A thread that is in the kernel when somebody
+ * else asks begins when it next leaves it.
  *
- * The counters: cycles and, where the machine has that event, instructions, each for user mode and in all. From one look at
- * them to the next their ratio splits the exact time, so the CPU's clock may change. Reading one's own split is exact to the call; that of a thread that runs
- * elsewhere is as of its last switch, its time as of now.
+ * The counters: cycles and, where the machine has that event, instructions, each for user mode and in all. From one
+ * look at them to the next their ratio splits the exact time, so the CPU's clock may change. Reading one's own split is
+ * exact to the call; that of a thread that runs elsewhere is as of its last switch, its time as of now.
  *
- * Counters of 32 bits wrap, the user cycles after four seconds at 1 GHz: where there are no wider ones a watched thread is
- * looked at while it runs, USAGE_LOOK_NS after it was given the CPU and again. If the CPU stood still for so long that more
- * may have passed, the time in question is split like the rest of the thread's.
+ * Counters of 32 bits wrap, the user cycles after four seconds at 1 GHz: where there are no wider ones a watched thread
+ * is looked at while it runs, USAGE_LOOK_NS after it was given the CPU and again. If the CPU stood still for so long
+ * that more may have passed, the time in question is split like the rest of the thread's.
  *
  * Without a PMU a watched thread is sampled, every millisecond of its running.
  */
@@ -44,7 +44,10 @@ struct cpu_usage {
 	uint64_t cu_user_instructions;
 };
 
-/* What a thread keeps: own CPU, interrupts masked; others read it for what it is worth. Times are of cpu_time, in ticks. */
+/*
+ * What a thread keeps: own CPU, interrupts masked; others read it for what it is worth. Times
+ * are of cpu_time, in ticks.
+ */
 struct thread_usage {
 	bool us_on;
 	bool us_sampled_user;     /* what the last sample found */
@@ -74,7 +77,10 @@ void task_usage_want(task_t task);
 void thread_usage_begin(void);
 void thread_usage_begin_unstarted(thread_t thread);
 
-/* For the switch, interrupts masked: `old`'s time is charged already; `new` is about to run. For threads that are watched. */
+/*
+ * For the switch, interrupts masked: `old`'s time is charged already; `new` is about to run. For
+ * threads that are watched.
+ */
 void usage_leave(thread_t old);
 void usage_enter(thread_t new);
 

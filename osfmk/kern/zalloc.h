@@ -18,9 +18,10 @@
  * interrupt handlers. NULL: the machine has no page to spare at the moment, though it may have one soon.
  *
  * zalloc_wait and the flag Z_WAIT wait for that moment, while page-out frees something or somebody is about to end, so
- * that a short lack of memory is no error. The wait ends because page-out does: <vm/vm_pageout.h> says who waits for whom.
- * Whoever asks for it holds no lock of <vm/>; other mutexes may be held, since nobody who frees memory waits for one of
- * these, and who is told to end lets go of them. With preemption off or interrupts masked it is as without the flag.
+ * that a short lack of memory is no error. The wait ends because page-out does: <vm/vm_pageout.h> says who
+ * waits for whom. Whoever asks for it holds no lock of <vm/>; other mutexes may be held, since nobody who frees
+ * memory waits for one of these, and who is told to end lets go of them. With preemption off or interrupts
+ * masked it is as without the flag.
  *
  * Lock order: depot, then zone, then the page allocator's.
  */

@@ -79,8 +79,8 @@ bool pmap_is_referenced(pmap_t pmap, vm_map_offset_t va);
 uint64_t pmap_age(pmap_t pmap, vm_map_offset_t start, vm_map_offset_t end);
 
 /*
- * The start of the next span at or behind *va, below `end`, for which the pmap has a level 3 table of its own; false: there
- * is none. PMAP_NEST_SPAN bytes each. Walks the tables.
+ * The start of the next span at or behind *va, below `end`, for which the pmap has a level 3 table of its own; false:
+ * there is none. PMAP_NEST_SPAN bytes each. Walks the tables.
  */
 bool pmap_next_table(pmap_t pmap, vm_map_offset_t *va, vm_map_offset_t end);
 

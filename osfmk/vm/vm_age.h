@@ -5,8 +5,8 @@
  * A hand goes over pages in the order of their addresses, once around after the other, and asks of each whether it was
  * used since it came by the last time. That is all that is known: the access flag of a translation, no queue of pages
  * in the order of their use, since every fault would write its links. Evicting what was not used and sparing the rest
- * is the second-chance policy, which is about LRU, with its weaknesses: one pass over a large array is as good as use, and
- * a loop larger than memory misses every time. So a page has an age:
+ * is the second-chance policy, which is about LRU, with its weaknesses: one pass over a large array is as good as use,
+ * and a loop larger than memory misses every time. So a page has an age:
  *
  *	NEW		brought since the hand came by. Its first use is why it is there, and says nothing: if the flag is
  *			set it becomes SEEN, else it leaves

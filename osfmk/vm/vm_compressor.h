@@ -39,8 +39,8 @@ vm_page_is_compressed(vm_page_t page)
 vm_page_t vm_compressor_store(vm_page_t page);
 
 /*
- * A new page with the contents, from a slot that is locked; NULL: no memory. The code stays. Does not block. If fewer pages
- * were compressed since than vm_compressor_remember was told, the page is VM_AGE_RETURNED.
+ * A new page with the contents, from a slot that is locked; NULL: no memory. The code stays. Does not block. If fewer
+ * pages were compressed since than vm_compressor_remember was told, the page is VM_AGE_RETURNED.
  */
 vm_page_t vm_compressor_load(vm_page_t compressed);
 

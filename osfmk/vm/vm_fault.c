@@ -217,7 +217,9 @@ fault_fetch(vm_object_t file, uint64_t index)
 	return kr == KERN_SUCCESS ? FAULT_CONTINUE : kr;
 }
 
-/* The slot was empty, and is to hold the caller's page, which takes the place of another translation that may be there. */
+/*
+ * The slot was empty, and is to hold the caller's page, which takes the place of another translation that may be there.
+ */
 static int
 fault_fill_slot(vm_map_t map, vm_map_entry_t entry, vm_object_t object, uintptr_t *slot, vm_map_offset_t va,
     vm_prot_t access, vm_page_t filled)

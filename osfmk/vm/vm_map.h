@@ -131,8 +131,8 @@ OS_WARN_RESULT kern_return_t vm_map_wire(
 kern_return_t vm_map_unwire(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
 /*
- * Whatever is entered in the map from now on is wired, or refused with KERN_RESOURCE_SHORTAGE. Pages that cannot be had at
- * once come by faults.
+ * Whatever is entered in the map from now on is wired, or refused with KERN_RESOURCE_SHORTAGE. Pages that cannot be
+ * had at once come by faults.
  */
 void vm_map_set_wire_future(vm_map_t map, bool wire);
 
@@ -164,8 +164,9 @@ OS_WARN_RESULT kern_return_t vm_map_discard(vm_map_t map, vm_map_offset_t start,
 /*
  * What an allocator does with memory that it keeps without contents: VM_BEHAVIOR_REUSABLE (`give`), and REUSE before
  * it is used again. The pages are free at once, so that nobody's memory includes them, and come back by faults as others
- * do: no page is ever in between, and there is nothing to do to take them back. KERN_INVALID_ADDRESS, with nothing changed:
- * a hole, or memory that is not of that kind: a file's, shared, purgeable or wired; KERN_PROTECTION_FAILURE: not writable.
+ * do: no page is ever in between, and there is nothing to do to take them back. KERN_INVALID_ADDRESS, with nothing
+ * changed: a hole, or memory that is not of that kind: a file's, shared, purgeable or wired;
+ * KERN_PROTECTION_FAILURE: not writable.
  */
 OS_WARN_RESULT kern_return_t vm_map_reuse(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, bool give);

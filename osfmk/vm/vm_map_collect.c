@@ -2,11 +2,11 @@
  * Page tables that nothing is mapped by any more.
  *
  * A level 3 table goes when one call removes all of its span. Memory that is given back piece by piece leaves its table
- * behind: no count says that it is empty, since every fault would have to write that. When memory is short, the spans that
- * have a table and no entry are looked for and removed as a whole.
+ * behind: no count says that it is empty, since every fault would have to write that. When memory is short, the spans
+ * that have a table and no entry are looked for and removed as a whole.
  *
- * With the index of the span locked and empty nobody enters translations there: a fault does so under the lock of a page's
- * slot, after it has seen that the entry lives, and whoever removed the last entry has waited for it ([M2]).
+ * With the index of the span locked and empty nobody enters translations there: a fault does so under the lock of a
+ * page's slot, after it has seen that the entry lives, and whoever removed the last entry has waited for it ([M2]).
  */
 #include <vm/vm_map_internal.h>
 

@@ -189,7 +189,8 @@ copy_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 
 /*
  * The pages [from, to) of a locked entry. Writes that happen before the protection is taken away may still
- * be seen by the copy; none after it are. What is wired or purgeable is copied at once. [M2] is the pass of the copy over the slots: it locks each.
+ * be seen by the copy; none after it are. What is wired or purgeable is copied at once. [M2] is the pass of the copy
+ * over the slots: it locks each.
  */
 static kern_return_t
 copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t to)

@@ -127,7 +127,10 @@ slot_lock(uintptr_t *slot)
 
 static OS_NOINLINE void slots_hand_over(uintptr_t *slot, const uintptr_t *end, uintptr_t change);
 
-/* Unlocks slots whose values all change by the same. A loop that keeps nothing over a call, which is for the seldom case. */
+/*
+ * Unlocks slots whose values all change by the same. A loop that keeps nothing over a call,
+ * which is for the seldom case.
+ */
 OS_INLINE void
 slots_unlock(uintptr_t *slot, const uintptr_t *end, uintptr_t change)
 {

@@ -278,9 +278,9 @@ vm_map_wires_future(const struct vm_map *map)
 }
 
 /*
- * One wiring more, or less, of an entry whose range is locked. KERN_RESOURCE_SHORTAGE, KERN_FAILURE, or KERN_ABORTED (it is
- * purgeable, and just being emptied: vm_purgeable_wait when nothing is locked): nothing has changed.
- * Of one that is not in the map yet, vm_map_wire_fill brings the pages when it is.
+ * One wiring more, or less, of an entry whose range is locked. KERN_RESOURCE_SHORTAGE, KERN_FAILURE, or KERN_ABORTED
+ * (it is purgeable, and just being emptied: vm_purgeable_wait when nothing is locked): nothing has changed. Of one that
+ * is not in the map yet, vm_map_wire_fill brings the pages when it is.
  */
 OS_WARN_RESULT kern_return_t vm_map_entry_wire(vm_map_entry_t entry);
 void vm_map_entry_unwire(vm_map_entry_t entry);

@@ -4,8 +4,8 @@
  * An entry is a list of pieces of objects, in order, each with a reference to its object, and a protection that
  * mappings may not exceed. It is made of memory that a map has, which becomes shared with it; of a copy of that
  * (MAP_MEM_VM_COPY), of which every mapping gets a private copy; of new memory (MAP_MEM_NAMED_CREATE), which may be
- * purgeable (MAP_MEM_PURGABLE, vm_purgeable.h: nobody's to empty but the kernel's with MAP_MEM_PURGABLE_KERNEL_ONLY); or of a part
- * of another entry. It never changes, so it has no lock; it goes when the last send right does.
+ * purgeable (MAP_MEM_PURGABLE, vm_purgeable.h: nobody's to empty but the kernel's with MAP_MEM_PURGABLE_KERNEL_ONLY);
+ * or of a part of another entry. It never changes, so it has no lock; it goes when the last send right does.
  */
 #pragma once
 

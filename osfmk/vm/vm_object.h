@@ -145,7 +145,8 @@ vm_object_t vm_object_create_shadow(vm_object_t file, uint64_t first, uint64_t n
 void vm_object_reference(vm_object_t object);
 
 /*
- * The same for whoever found a VO_LISTED or VO_PURGEABLE object without having one; false when the last reference has gone.
+ * The same for whoever found a VO_LISTED or VO_PURGEABLE object without having one; false when the
+ * last reference has gone.
  */
 bool vm_object_try_reference(vm_object_t object);
 void vm_object_deallocate(vm_object_t object); /* the last reference frees the pages */
@@ -191,7 +192,8 @@ vm_object_t vm_object_duplicate_range(vm_object_t object, uint64_t start, uint64
 
 /*
  * The same into empty slots of an object that nobody else can see yet; pages of a file are fetched, those behind
- * its end stay empty. `now`: with pages of its own in any case. False: memory is exhausted. May block if the object is VO_SOURCED.
+ * its end stay empty. `now`: with pages of its own in any case. False: memory is exhausted. May block if
+ * the object is VO_SOURCED.
  */
 OS_WARN_RESULT bool vm_object_copy_pages(
     vm_object_t copy, uint64_t at, vm_object_t object, uint64_t start, uint64_t npages, bool now);

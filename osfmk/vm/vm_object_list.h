@@ -1,10 +1,10 @@
 /*
- * The objects whose pages page-out looks at by itself, because maps do not say all about them: files, and anonymous memory
- * that several entries show.
+ * The objects whose pages page-out looks at by itself, because maps do not say all about them: files, and anonymous
+ * memory that several entries show.
  *
- * A file is listed when its first page comes, memory when it becomes shared, and until its end; each CPU has a list of its
- * own, so that making and removing files on different CPUs writes nothing in common. The lists are leaf spin locks held
- * for a few stores. The order of a list is that in which page-out looks at it.
+ * A file is listed when its first page comes, memory when it becomes shared, and until its end; each CPU has a list of
+ * its own, so that making and removing files on different CPUs writes nothing in common. The lists are leaf spin locks
+ * held for a few stores. The order of a list is that in which page-out looks at it.
  */
 #pragma once
 

@@ -131,8 +131,8 @@ vm_page_is_shared(vm_page_t page)
 }
 
 /*
- * One slot less. True: that was the last, the page is now the caller's to release. A count of 1 is the caller's and cannot grow: it is
- * only raised under the lock of a slot that holds the page.
+ * One slot less. True: that was the last, the page is now the caller's to release. A count of 1 is the caller's and
+ * cannot grow: it is only raised under the lock of a slot that holds the page.
  */
 OS_INLINE bool
 vm_page_unref(vm_page_t page)

@@ -25,8 +25,9 @@
  * ramdisk). Forks share the shadow and do not touch the file object.
  *
  * Dirty pages. A page that data_request has brought is VM_PAGE_CLEAN and is mapped without the right to write; the first
- * write, a fault or a holder's, takes the mark away. vm_object_clean gives it back: under the slot lock the page is marked,
- * then the maps lose the right to write, then its contents go to the pager. Whoever writes between makes it dirty again.
+ * write, a fault or a holder's, takes the mark away. vm_object_clean gives it back: under the slot lock the
+ * page is marked, then the maps lose the right to write, then its contents go to the pager. Whoever writes
+ * between makes it dirty again.
  *
  * Size. A page that begins at or behind the end of the file cannot be mapped: KERN_MEMORY_ERROR, the signal
  * SIGBUS. Bytes of the last page behind the end are zero when a page is filled; what a mapping writes there is

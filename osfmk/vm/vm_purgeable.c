@@ -251,7 +251,9 @@ unmap_object(vm_object_t object)
 	vm_map_deallocate(map);
 }
 
-/* [P2] to [P4], of an object that is vp_emptying. A page that somebody holds for a moment is done with before the next. */
+/*
+ * [P2] to [P4], of an object that is vp_emptying. A page that somebody holds for a moment is done with before the next.
+ */
 static void
 empty_object(vm_object_t object)
 {

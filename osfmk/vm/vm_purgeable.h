@@ -5,8 +5,8 @@
  * It is the object that is purgeable (VO_PURGEABLE), and its state is one for all who map it: one entry that
  * VM_FLAGS_PURGABLE has made and what it was cut into, or any number of entries of any maps, through a memory entry
  * (MAP_MEM_PURGABLE), mach_vm_remap or fork. Entries with such an object are VME_PURGEABLE; copies of it are ordinary
- * memory, and are made at once. Volatile objects wait in queues: obsolete ones go first, then the groups in ascending order,
- * in each the FIFO part before the LIFO part.
+ * memory, and are made at once. Volatile objects wait in queues: obsolete ones go first, then the groups in ascending
+ * order, in each the FIFO part before the LIFO part.
  *
  * Emptying, by page-out or by a program:
  *	[P1]	the object leaves its queue and is vp_emptying: its state does not change, nobody wires its pages
@@ -17,8 +17,8 @@
  *		had its slot has set that flag before, which is read after [P2])
  *	[P4]	the pages are free, the object EMPTY
  * So who takes the object back afterwards reads zeros or what it writes from then on, in every map: a state that is to be
- * set meanwhile waits. Faults wait for nothing. While anything of it is wired, an object keeps its contents, even if a program
- * declares it EMPTY.
+ * set meanwhile waits. Faults wait for nothing. While anything of it is wired, an object keeps its contents, even if a
+ * program declares it EMPTY.
  *
  * Locks: a spin lock (LCK_RANK_VM_PURGEABLE) for queues, states and counts of wired pages; taken inside an index range,
  * never the other way round. A mutex, outside of it and of index ranges, for emptying: one object at a time.
@@ -37,8 +37,8 @@ struct vm_purgeable_counts {
 };
 
 /*
- * A purgeable object, not volatile, with one reference; NULL when memory is exhausted. kernel_only: programs cannot change
- * its state.
+ * A purgeable object, not volatile, with one reference; NULL when memory is exhausted. kernel_only: programs
+ * cannot change its state.
  */
 vm_object_t vm_purgeable_object_allocate(uint64_t npages, bool kernel_only);
 

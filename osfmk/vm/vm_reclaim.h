@@ -3,9 +3,9 @@
  *
  * There are no page queues and no reverse maps, because every fault would pay for them. What is known of a page is the
  * access flag of its one translation. A sweep goes over the entries of all maps and reads the flag of each page: whether
- * the page stays, with the flag cleared, or is compressed, follows from its age, which is in its vmp_flags; vm_age.h is the
- * policy. A use sets the flag again, by a fault that changes nothing else. So a CPU that faults writes no line that the
- * sweep or another CPU writes.
+ * the page stays, with the flag cleared, or is compressed, follows from its age, which is in its vmp_flags; vm_age.h is
+ * the policy. A use sets the flag again, by a fault that changes nothing else. So a CPU that faults writes no line that
+ * the sweep or another CPU writes.
  *
  * Swept are pages that one slot of one entry shows: what is shared, held, wired, or still owed to a copy-on-write
  * partner stays. The entry is locked by its first slot, the page by its slot; faults on other pages go on.

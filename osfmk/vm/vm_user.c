@@ -230,8 +230,8 @@ mach_vm_remap_new(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mac
 /* --- copies --- */
 
 /*
- * All of a range is mapped, and allows the access: so that a call that is wrong changes nothing. It may change right after.
- * The commpage and what is in submaps say themselves what they allow, when the copy comes there.
+ * All of a range is mapped, and allows the access: so that a call that is wrong changes nothing. It may change right
+ * after. The commpage and what is in submaps say themselves what they allow, when the copy comes there.
  */
 static kern_return_t
 range_allows(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_prot_t access)

@@ -71,8 +71,9 @@ kern_return_t mach_vm_purgable_control(
     vm_map_t map, mach_vm_address_t addr, vm_purgable_t control, int *state);
 
 /*
- * Files get what was written to shared mappings of theirs; VM_SYNC_KILLPAGES, and REUSABLEPAGES: contents that nobody else
- * sees are not needed any more; DEACTIVATE: nor soon. There is one cache of a file's pages: INVALIDATE has nothing to do.
+ * Files get what was written to shared mappings of theirs; VM_SYNC_KILLPAGES, and REUSABLEPAGES: contents that
+ * nobody else sees are not needed any more; DEACTIVATE: nor soon. There is one cache of a file's pages:
+ * INVALIDATE has nothing to do.
  */
 kern_return_t mach_vm_msync(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_sync_t flags);
 kern_return_t mach_vm_behavior_set(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mode=stale: the whole run under the checker of stale.h, from the boot on. Report: "stale KIND CPU ASID VA PC CACHED NOW"
- * (hexadecimal but for KIND and CPU) for each finding, "stale-summary USES TLBIS FINDINGS", and "unknown-tlbi" when one
- * was executed that cannot be followed.
+ * mode=stale: the whole run under the checker of stale.h, from the boot on. Report: "stale KIND CPU ASID VA PC CACHED
+ * NOW" (hexadecimal but for KIND and CPU) for each finding, "stale-summary USES TLBIS FINDINGS", and "unknown-tlbi"
+ * when one was executed that cannot be followed.
  */
 #include "guest.h"
 #include "mode.h"

@@ -43,8 +43,8 @@ sysop_asid(uint64_t operand)
 }
 
 /*
- * The addresses of a range: BaseADDR, sign-extended from its top bit, in units of the granule TG (1: 4, 2: 16, 3: 64 KiB),
- * and (NUM + 1) << (5 * SCALE + 1) of them.
+ * The addresses of a range: BaseADDR, sign-extended from its top bit, in units of the granule TG (1: 4, 2: 16, 3: 64
+ * KiB), and (NUM + 1) << (5 * SCALE + 1) of them.
  */
 static inline void
 sysop_range(uint64_t operand, uint64_t *start, uint64_t *end)

@@ -85,8 +85,8 @@ hostile_call(int64_t number)
 }
 
 /*
- * Calls that would end, stop or fork the child, wait for ever, or take its memory away: those that wait are below, those on
- * memory in vm_badargs_test.c.
+ * Calls that would end, stop or fork the child, wait for ever, or take its memory away: those that wait are below,
+ * those on memory in vm_badargs_test.c.
  */
 static bool
 is_left_out(int64_t number)

@@ -1,6 +1,6 @@
 /*
- * Exceptions told without the ports of thread and task, to a handler that reads and writes the messages by hand; EXC_CRASH
- * before a process ends; what a broken guard does to a task that asked for it.
+ * Exceptions told without the ports of thread and task, to a handler that reads and writes the messages by hand;
+ * EXC_CRASH before a process ends; what a broken guard does to a task that asked for it.
  */
 #include <mach/mach.h>
 #include <pthread.h>

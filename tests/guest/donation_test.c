@@ -1,8 +1,8 @@
 /*
  * Priority inversion: a thread of low priority holds what one of high priority waits for, and threads of middle
- * priority, as many as there are CPUs, never let go of the CPU. Without donation the first could not run until they end, and so
- * neither could the second. Each test looks at the holder's priority, and at the hogs still running when the waiter is
- * served.
+ * priority, as many as there are CPUs, never let go of the CPU. Without donation the first could not run until they
+ * end, and so neither could the second. Each test looks at the holder's priority, and at the hogs still running
+ * when the waiter is served.
  */
 #include <mach/mach.h>
 #include <mach/mach_time.h>
@@ -124,7 +124,8 @@ await_flag(atomic_int *flag)
 
 /*
  * Only a thread that gets the CPU comes to the end. It rests now and then: the fail-safe takes a thread of fixed priority
- * that runs for seconds for a runaway, and on a large machine that shares a few CPUs of its host the test takes that long.
+ * that runs for seconds for a runaway, and on a large machine that shares a few CPUs of its host
+ * the test takes that long.
  */
 static void
 work_until(atomic_int *flag)

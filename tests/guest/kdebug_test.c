@@ -437,8 +437,8 @@ busy(void *arg)
 }
 
 /*
- * Each thread's calls begin and end in turn; the first may have begun before, and where records are lost calls seem to begin
- * twice. Times do not go back.
+ * Each thread's calls begin and end in turn; the first may have begun before, and where records are lost calls seem to
+ * begin twice. Times do not go back.
  */
 static void
 check_order(size_t n)

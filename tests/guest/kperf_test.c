@@ -103,7 +103,10 @@ TEST(samples_point_at_the_loop_and_its_caller)
 	EXPECT_EQ(broken, 0);
 	if (length >= 0) {
 		EXPECT(hits > 5);
-		/* Frame pointers tell nothing for an instruction or two at either end of a function: one of 964 was there. */
+		/*
+		 * Frame pointers tell nothing for an instruction or two at either end of a
+		 * function: one of 964 was there.
+		 */
 		EXPECT(with_caller + 1 + hits / 50 >= hits);
 	}
 	free(buffer);

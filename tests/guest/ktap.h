@@ -56,9 +56,9 @@ bool ktap_expect_eq(int64_t actual, int64_t expected, const char *file, int line
 void ktap_skip(const char *reason);
 
 /*
- * For properties that real time tells. A machine whose time is exact decides: `x test` boots some for such tests, and there
- * one measurement must show the property. Elsewhere the host may run the CPUs as it likes, and hide it for as long: a few
- * attempts, after which the test is skipped, and true is returned.
+ * For properties that real time tells. A machine whose time is exact decides: `x test` boots some for such tests, and
+ * there one measurement must show the property. Elsewhere the host may run the CPUs as it likes, and hide it for as
+ * long: a few attempts, after which the test is skipped, and true is returned.
  */
 #define KTAP_ATTEMPTS 3
 bool ktap_shows(bool (*measure)(void));
@@ -66,7 +66,10 @@ bool ktap_shows(bool (*measure)(void));
 /* Is time that of the machine alone, an instruction a nanosecond, and not the host's? */
 bool ktap_time_is_exact(void);
 
-/* Until the thread waits in the kernel, where a signal, say, can interrupt it; false: not within a hang detector's time. */
+/*
+ * Until the thread waits in the kernel, where a signal, say, can interrupt it; false: not
+ * within a hang detector's time.
+ */
 bool ktap_wait_until_blocked(thread_act_t thread);
 
 /*

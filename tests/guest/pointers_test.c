@@ -1,7 +1,7 @@
 /*
- * A pointer of every call that takes one, where a byte of what it points to is not there: the first, one in the middle, the
- * last, or all of them; and where it cannot be written. The call must fail, and leave no name, descriptor or mapping
- * behind. With all bytes there the same call must succeed, so that nothing else is what made it fail.
+ * A pointer of every call that takes one, where a byte of what it points to is not there: the first, one in the middle,
+ * the last, or all of them; and where it cannot be written. The call must fail, and leave no name, descriptor or
+ * mapping behind. With all bytes there the same call must succeed, so that nothing else is what made it fail.
  *
  * mach_msg has tests of its own (ipc_test.c), and what a call on memory does to a range is in vm_badargs_test.c.
  * clock_sleep_trap does not care whether the time at its end can be written.

@@ -387,8 +387,8 @@ TEST(the_host_tells_its_queues)
 #define STORM_OTHERS 3u /* threads that must have begun */
 
 /*
- * `stamp`: what each page begins with as long as it is not 0. The owner clears it before the memory becomes volatile, and sets
- * it when it has taken that back and written to all of it.
+ * `stamp`: what each page begins with as long as it is not 0. The owner clears it before the memory becomes volatile,
+ * and sets it when it has taken that back and written to all of it.
  */
 struct storm {
 	_Atomic uint64_t stamp;

@@ -1,6 +1,7 @@
 /*
  * A program that looks at the registers with which the kernel enters it, before anything else has run: all are 0 but SP,
- * which is aligned, lies in user space and has argc on top. The exit status is the number of the first that is not; 0: none.
+ * which is aligned, lies in user space and has argc on top. The exit status is the number of the
+ * first that is not; 0: none.
  */
 #include <mach-o/loader.h>
 #include <unistd.h>

@@ -87,9 +87,9 @@ since(int who, struct split before)
 }
 
 /*
- * Without counters samples tell the modes apart. On an emulated machine an overloaded host takes the CPU away at an exception's
- * entry or return most of all, and may let all of them find user mode, minutes long. So on such a machine what is not
- * seen proves nothing; where time is exact the first measurement decides.
+ * Without counters samples tell the modes apart. On an emulated machine an overloaded host takes the CPU away at an
+ * exception's entry or return most of all, and may let all of them find user mode, minutes long. So on such a machine
+ * what is not seen proves nothing; where time is exact the first measurement decides.
  */
 static void
 expect_shown(bool (*measure)(void))

@@ -1,4 +1,7 @@
-/* A service in the system's name space, and clients by fork that find it there; the senders are told by the audit trailer. */
+/*
+ * A service in the system's name space, and clients by fork that find it there; the senders are
+ * told by the audit trailer.
+ */
 #include <bsm/libbsm.h>
 #include <mach/mach.h>
 #include <servers/bootstrap.h>

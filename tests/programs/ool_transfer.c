@@ -1,4 +1,6 @@
-/* Memory out of line between parent and child: moved, copied virtually, copied physically; and what each leaves behind. */
+/*
+ * Memory out of line between parent and child: moved, copied virtually, copied physically; and what each leaves behind.
+ */
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
 #include <stdio.h>

@@ -1,4 +1,7 @@
-/* Arrays of ports out of line: the parent hands its child send rights to all its counters and takes receive rights back. */
+/*
+ * Arrays of ports out of line: the parent hands its child send rights to all its counters and
+ * takes receive rights back.
+ */
 #include <mach/mach.h>
 #include <stdio.h>
 #include <stdlib.h>

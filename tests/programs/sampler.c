@@ -1,4 +1,7 @@
-/* What tools like top, vmmap and sample read of a process: its threads and their states, its memory, the host's figures. */
+/*
+ * What tools like top, vmmap and sample read of a process: its threads and their states, its
+ * memory, the host's figures.
+ */
 #include <mach/host_info.h>
 #include <mach/mach.h>
 #include <mach/mach_host.h>

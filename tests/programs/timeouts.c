@@ -1,4 +1,7 @@
-/* Threads that call a slow server: a full queue, time-outs of both kinds, a signal in the middle, a message that is too large. */
+/*
+ * Threads that call a slow server: a full queue, time-outs of both kinds, a signal in the middle, a
+ * message that is too large.
+ */
 #include <mach/mach.h>
 #include <pthread.h>
 #include <signal.h>

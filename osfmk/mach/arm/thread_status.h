@@ -91,10 +91,10 @@ typedef struct arm_neon_state64 {
 } arm_neon_state64_t;
 
 /*
- * Hardware breakpoints (b) and watchpoints (w): value and control registers as the architecture has them; bit 0 of a control
- * register enables. Matching is by address and in user mode only, whatever the other bits of a breakpoint's control register
- * say. Of mdscr_el1 bit 0 counts: the thread makes a single step, takes EXC_BREAKPOINT, and the bit is clear again.
- * A task's state is what its new threads begin with.
+ * Hardware breakpoints (b) and watchpoints (w): value and control registers as the architecture has them; bit 0 of a
+ * control register enables. Matching is by address and in user mode only, whatever the other bits of a breakpoint's
+ * control register say. Of mdscr_el1 bit 0 counts: the thread makes a single step, takes EXC_BREAKPOINT, and the bit is
+ * clear again. A task's state is what its new threads begin with.
  */
 typedef struct arm_debug_state64 {
 	uint64_t ARM_STATE(bvr)[16];

@@ -96,9 +96,9 @@ lock_after_fork(_LOCK_T lock)
 }
 
 /*
- * A thread may have a stream for as long as it waits for input, so fork does not wait for streams: what others were about to
- * read or write is as it was in that moment, and the child can use the stream. A stream whose flags are 1 is being made, and
- * has no lock yet.
+ * A thread may have a stream for as long as it waits for input, so fork does not wait for streams: what others were
+ * about to read or write is as it was in that moment, and the child can use the stream. A stream whose flags are 1 is
+ * being made, and has no lock yet.
  */
 void
 _newlib_fork_child(void)

@@ -1,4 +1,6 @@
-/* Calls of kernel objects with a wire form that the generated stubs do not do; osfmk/ipc/mig_codecs.c is the other end. */
+/*
+ * Calls of kernel objects with a wire form that the generated stubs do not do; osfmk/ipc/mig_codecs.c is the other end.
+ */
 #include <mach/mach.h>
 #include <mach/task_restartable.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * OSAtomicEnqueue and OSAtomicDequeue, without a lock: a stack whose head is {first element, number of changes}, replaced as one
- * 16-byte word. The number tells a head that came back from one that stayed. A reader may load the link of an element
- * that another thread has taken meanwhile: what it loads is thrown away then, but the memory must still be mapped,
- * which is the interface's rule.
+ * OSAtomicEnqueue and OSAtomicDequeue, without a lock: a stack whose head is {first element, number of changes},
+ * replaced as one 16-byte word. The number tells a head that came back from one that stayed. A reader may load the link
+ * of an element that another thread has taken meanwhile: what it loads is thrown away then, but the memory must still
+ * be mapped, which is the interface's rule.
  *
  * OSAtomicFifoEnqueue and OSAtomicFifoDequeue: {first, last} under a spin lock, opaque3.
  */

@@ -1,7 +1,7 @@
 /*
  * What fork does with threads: only the calling one exists in the child. Locks of the library are held while the kernel
- * copies the memory, so that the child finds nothing half done. Locks of streams are not, since they may be held for long:
- * the child takes them from those that are not there (newlib/glue.c).
+ * copies the memory, so that the child finds nothing half done. Locks of streams are not, since they may be held for
+ * long: the child takes them from those that are not there (newlib/glue.c).
  *
  * Order before fork: the program's handlers, last registered first, then the library's locks; after it the reverse.
  */

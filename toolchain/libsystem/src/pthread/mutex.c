@@ -9,8 +9,8 @@
  *
  * Between processes the word sleeps under a key that they share. A mutex with priority protocol PTHREAD_PRIO_INHERIT is
  * an os_unfair_lock, whose word names the owner: that tells the kernel whom to help. There are no mutexes of protocol
- * PTHREAD_PRIO_PROTECT, whose holders would run at a ceiling: who asks for one is told so (ENOTSUP), and no mutex has a ceiling
- * to be read or set (EINVAL).
+ * PTHREAD_PRIO_PROTECT, whose holders would run at a ceiling: who asks for one is told so (ENOTSUP), and no mutex has a
+ * ceiling to be read or set (EINVAL).
  *
  * One bit of the signature tells a normal mutex, so that the common path looks at nothing else: its signature is the
  * static initialiser's, also after pthread_mutex_init. Kinds that know their owner, and what is not a mutex, have

@@ -40,8 +40,8 @@ __longjmp:
 	ret
 
 /*
- * The same with the signal mask: word 22 says whether it is in the buffer, word 23 is the mask. Who jumps may be a handler
- * on the alternate stack: from when that is given back until the stack is another one, all signals are blocked.
+ * The same with the signal mask: word 22 says whether it is in the buffer, word 23 is the mask. Who jumps may be a
+ * handler on the alternate stack: from when that is given back until the stack is another one, all signals are blocked.
  */
 	.globl	_sigsetjmp
 	.p2align	2
