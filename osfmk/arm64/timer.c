@@ -44,12 +44,13 @@ ml_set_timer(uint64_t deadline)
 static void
 timer_give_turn(void)
 {
-	uint64_t now = ml_get_timebase_raw(), deadline = current_cpu_data()->timer_deadline;
+	struct cpu_data *cpu = current_cpu_data();
+	uint64_t now = ml_get_timebase_raw(), deadline = cpu->timer_deadline;
 
-	if (cpu_count == 1 || now < current_cpu_data()->timer_turn || deadline <= now) {
+	if (now < cpu->timer_turn || deadline <= now) {
 		return;
 	}
-	current_cpu_data()->timer_turn = now + 2 * turn_ticks;
+	cpu->timer_turn = now + 2 * turn_ticks;
 	ml_set_timer(os_min(deadline, now + turn_ticks));
 	cpu_relax();
 	ml_set_timer(deadline);
@@ -61,7 +62,9 @@ timer_irq_handler(void *arg)
 {
 	ml_set_timer(UINT64_MAX);
 	timer_interrupt();
-	timer_give_turn();
+	if (cpu_count > 1) {
+		timer_give_turn();
+	}
 }
 
 void
