@@ -425,6 +425,25 @@ enter(struct stacks *s, struct cpu *cpu, const struct stacks_insn *insn)
 	begin_visit(s, cpu, child_of(top(from), from->site));
 }
 
+/*
+ * A program returns to where, as far as is known, nobody called from. Had a handler been taken to run, it would return to
+ * what called it: so it is a new thread in the place of the old one, in the midst of its parent's calls, as a child of
+ * fork is. Returns from those are no mismatch, nor are those of a thread that was in a call when the plugin began to look.
+ */
+static bool
+begun_in_a_call(struct context *context, uint64_t pc)
+{
+	if (pc >= KERNEL_HALF) {
+		return false;
+	}
+	if (context->left != 0 && context->depth == context->before) {
+		context->depth = context->before = 0;
+		context->left = 0;
+		context->elsewhere = false;
+	}
+	return context->depth == 0;
+}
+
 static void
 arrive_from_return(struct stacks *s, struct context *context, uint64_t pc, bool counted)
 {
@@ -435,7 +454,9 @@ arrive_from_return(struct stacks *s, struct context *context, uint64_t pc, bool 
 			return;
 		}
 	}
-	s->unmatched += counted;
+	if (!begun_in_a_call(context, pc)) {
+		s->unmatched += counted;
+	}
 }
 
 /* Where control goes to, and under which levels. */

@@ -245,6 +245,28 @@ test_going_on_elsewhere(void)
 	stacks_destroy(s);
 }
 
+/* A child of fork, in the place of one that ended in a call: it returns from its parent's calls, farther down its stack. */
+static void
+test_child_after_child(void)
+{
+	s = stacks_create(VECTORS);
+	for (unsigned i = 0; i < 3; i++) {
+		to_program(THREAD, 0x2004); /* behind fork's system call */
+		at(0x2008, RET);
+		by_sp(0x3004, LDP_16, 0x70000800 - i * 64);
+		at(0x3008, RET);
+		at(0x1004, BL); /* to exit */
+		by_sp(0x4000, STP_PRE, 0x70000ff0);
+		at(0x4004, BL);
+		system_call(0x5000, THREAD);
+	}
+	expect(0x3004, 3, CHAIN());
+	expect(0x1004, 3, CHAIN());
+	expect(0x4000, 3, CHAIN(0x1004));
+	expect(0x5000, 3, CHAIN(0x1004, 0x4004));
+	stacks_destroy(s);
+}
+
 static void
 test_flow(void)
 {
@@ -270,5 +292,6 @@ main(void)
 	test_continuation();
 	test_kept_stack();
 	test_going_on_elsewhere();
+	test_child_after_child();
 	return 0;
 }
