@@ -238,6 +238,24 @@ grew(enum leave reason, const uint64_t before[LEAVES])
 
 static struct message m; /* touched by the warm-up */
 
+/*
+ * Round trips until one has left for the reason. A server that sends and receives in two calls may be kept from the second
+ * by its client, whose request then finds nobody waiting, and leaves for that.
+ */
+static void
+round_trips_leave(enum leave reason, const struct server *s, mach_port_t reply, const uint64_t before[LEAVES])
+{
+	uint64_t after[LEAVES];
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		round_trip(&m, s, reply, 64);
+		if (!EXPECT(counted_leaves(after)) || after[reason] > before[reason]) {
+			return;
+		}
+	}
+	EXPECT(after[reason] > before[reason]);
+}
+
 static bool
 prepare(struct server *s, mach_port_t *reply, uint64_t before[LEAVES])
 {
@@ -426,8 +444,7 @@ TEST(trailers_leave)
 	mach_port_t reply;
 
 	if (prepare(&s, &reply, before)) {
-		round_trip(&m, &s, reply, 64);
-		grew(ROOM, before);
+		round_trips_leave(ROOM, &s, reply, before);
 		finish(&s, reply);
 	}
 }
