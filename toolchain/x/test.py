@@ -4,6 +4,7 @@ A suite is one process: a test program of the host, a Python test file, or one b
 that gives no result, breaks its plan or ends with a bad status fails, whatever its results say. A time-out
 is a hang detector and nothing else.
 """
+import collections
 import concurrent.futures
 import dataclasses
 import os
@@ -260,10 +261,19 @@ def _options(argv):
     return args
 
 
+def _counts(suite):
+    """A test that was skipped has not passed."""
+    of = collections.Counter(case.outcome for case in suite.cases)
+    counts = f"{of[ktap.PASSED]} passed"
+    if of[ktap.SKIPPED]:
+        counts += f", {of[ktap.SKIPPED]} skipped"
+    if of[ktap.FAILED]:
+        counts += f", {of[ktap.FAILED]} FAILED"
+    return counts
+
+
 def _show(suite):
-    counts = f"{len(suite.cases) - len(suite.failed)} passed"
-    if suite.failed:
-        counts += f", {len(suite.failed)} FAILED"
+    counts = _counts(suite)
     print(f"{suite.name}: {counts} ({suite.seconds:.1f} s)", flush=True)
     for case in suite.failed:
         print(f"  FAILED {case.name}")

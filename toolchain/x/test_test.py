@@ -40,6 +40,10 @@ class Runs(unittest.TestCase):
     def test_a_filter_is_for_cases(self):
         self.assertEqual(list(outcomes(ran(f"printf '{GOOD}'", filter="/b$"))), ["b"])
 
+    def test_a_skipped_test_has_not_passed(self):
+        suite = ran("printf '1..3\\nok 1 a\\nok 2 b # SKIP one CPU\\nnot ok 3 c\\n'")
+        self.assertEqual(test._counts(suite), "1 passed, 1 skipped, 1 FAILED")
+
     def test_the_end_tells_a_panic_by_its_first_lines(self):
         said = ["noise"] * 20 + ["panic(cpu 3): no reason"] + [f"  frame {n}" for n in range(90)]
         reason = test._reason(ktap.Case("whole", ktap.FAILED, "\n".join(said)))
