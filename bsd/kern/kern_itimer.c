@@ -101,8 +101,7 @@ itimer_exit(struct proc *p)
 static int
 ticks_of_timeval(const struct timeval *tv, uint64_t *ticks)
 {
-	if (tv->tv_sec < 0 || tv->tv_sec > ITIMER_SECONDS_MAX || tv->tv_usec < 0 ||
-	    tv->tv_usec >= (int32_t)(NSEC_PER_SEC / NSEC_PER_USEC)) {
+	if (!timeval_is_valid(tv, ITIMER_SECONDS_MAX)) {
 		return EINVAL;
 	}
 	*ticks = nanoseconds_to_absolutetime(

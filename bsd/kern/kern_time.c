@@ -26,6 +26,13 @@ timeval_set(struct timeval *tv, uint64_t ns)
 	tv->tv_usec = (int32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC);
 }
 
+bool
+timeval_is_valid(const struct timeval *tv, int64_t seconds_max)
+{
+	return tv->tv_sec >= 0 && tv->tv_sec <= seconds_max && tv->tv_usec >= 0 &&
+	       tv->tv_usec < (int32_t)(NSEC_PER_SEC / NSEC_PER_USEC);
+}
+
 sysret_t
 sys_gettimeofday(user_addr_t tp, user_addr_t tzp, user_addr_t absolute_time)
 {
@@ -61,13 +68,11 @@ sys_settimeofday(user_addr_t tp, user_addr_t tzp)
 	if (error == 0 && current_proc()->p_ucred.cr_uid != 0) {
 		error = EPERM;
 	}
-	if (error == 0 && (tv.tv_sec < 0 || tv.tv_sec > UINT32_MAX || tv.tv_usec < 0 ||
-			      tv.tv_usec >= (int32_t)(NSEC_PER_SEC / NSEC_PER_USEC))) {
+	if (error == 0 && !timeval_is_valid(&tv, UINT32_MAX)) {
 		error = EINVAL;
 	}
 	if (error == 0 && tp != 0) {
-		clock_set_calendar_ns((uint64_t)tv.tv_sec, (uint32_t)tv.tv_usec * (uint32_t)NSEC_PER_USEC);
-		host_notify_calendar_set();
+		host_set_calendar((uint64_t)tv.tv_sec, (uint32_t)tv.tv_usec * (uint32_t)NSEC_PER_USEC);
 	}
 	return (sysret_t){ .error = error };
 }

@@ -220,6 +220,8 @@ void proc_self_usage(struct cpu_usage *usage);
 void itimer_exit(struct proc *p);
 /* Every byte of what goes out to programs. */
 void timeval_set(struct timeval *tv, uint64_t ns);
+/* What came from one: from 0 to seconds_max, and less than a second in microseconds. */
+bool timeval_is_valid(const struct timeval *tv, int64_t seconds_max);
 struct rusage;
 void rusage_set(struct rusage *ru, const struct cpu_usage *usage);
 

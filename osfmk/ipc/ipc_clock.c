@@ -125,8 +125,7 @@ clock_set_time(clock_serv_t clock, mach_timespec_t time)
 	if (!timespec_is_valid(time)) {
 		return KERN_INVALID_VALUE;
 	}
-	clock_set_calendar_ns(time.tv_sec, (uint32_t)time.tv_nsec);
-	host_notify_calendar_set();
+	host_set_calendar(time.tv_sec, (uint32_t)time.tv_nsec);
 	return KERN_SUCCESS;
 }
 

@@ -13,6 +13,7 @@
 #include <ipc/port.h>
 #include <ipc/space.h>
 #include <kern/assert.h>
+#include <kern/clock.h>
 #include <kern/info.h>
 #include <kern/load.h>
 #include <kern/processor.h>
@@ -433,8 +434,9 @@ host_notify_all(host_flavor_t type, mach_msg_id_t id)
 }
 
 void
-host_notify_calendar_set(void)
+host_set_calendar(uint64_t seconds, uint32_t nanoseconds)
 {
+	clock_set_calendar_ns(seconds, nanoseconds);
 	host_notify_all(HOST_NOTIFY_CALENDAR_CHANGE, HOST_CALENDAR_CHANGED_REPLYID);
 	host_notify_all(HOST_NOTIFY_CALENDAR_SET, HOST_CALENDAR_SET_REPLYID);
 }

@@ -38,8 +38,8 @@ kern_return_t host_reboot(host_t host, int options);
 /* Threads are wired always; one may say so about itself alone. */
 kern_return_t thread_wire(host_t host, thread_t thread, boolean_t wired);
 
-/* The wall-clock time was set: tells those who asked. May be called wherever a message may be sent. */
-void host_notify_calendar_set(void);
+/* Sets the wall-clock time and tells those who asked to hear of it. May be called wherever a message may be sent. */
+void host_set_calendar(uint64_t seconds, uint32_t nanoseconds);
 
 /* A port of the kernel for an object that exists for good. */
 ipc_port_t ipc_host_make_port(void *kobject, ipc_kobject_type_t type);

@@ -27,38 +27,57 @@ ipc_right_merge_send_locked(ipc_space_t space, ipc_entry_t entry) REQUIRES(space
 	return ipc_entry_name(entry);
 }
 
+/*
+ * The entry that the space has for the port, or one made for it, which says nothing yet. Making one may drop the lock for a
+ * while: what has come by then is used.
+ */
+static kern_return_t
+ipc_right_entry_for(ipc_space_t space, ipc_port_t port, ipc_entry_t *entry, bool *made)
+    REQUIRES(space->is_lock)
+{
+	ipc_entry_t fresh;
+	kern_return_t kr;
+
+	*made = false;
+	*entry = ipc_entry_of_port(space, port);
+	if (*entry != NULL) {
+		return KERN_SUCCESS;
+	}
+	kr = ipc_entry_alloc(space, &fresh);
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	*entry = ipc_entry_of_port(space, port);
+	if (*entry != NULL) {
+		nt_free(&space->is_table, fresh);
+	} else {
+		*entry = fresh;
+		*made = true;
+	}
+	return KERN_SUCCESS;
+}
+
 static kern_return_t
 ipc_right_copyout_send(ipc_space_t space, ipc_port_t port, mach_port_name_t *name)
 {
+	bool made, had_send = false;
 	ipc_entry_t entry;
-	kern_return_t kr = KERN_SUCCESS;
-	bool had_send = false, had_receive;
+	kern_return_t kr;
 
 	is_write_lock(space);
-	entry = ipc_entry_of_port(space, port);
-	if (entry == NULL) {
-		kr = ipc_entry_alloc(space, &entry);
-		/* The lock may have been dropped: look again before the new entry is used. */
-		if (kr == KERN_SUCCESS && ipc_entry_of_port(space, port) != NULL) {
-			nt_free(&space->is_table, entry);
-			entry = ipc_entry_of_port(space, port);
-		} else if (kr == KERN_SUCCESS) {
-			*name = ipc_entry_set(entry, port, NT_SEND, 1);
-			ipc_hash_insert(space, entry);
-			is_write_unlock(space);
-			return KERN_SUCCESS;
-		}
+	kr = ipc_right_entry_for(space, port, &entry, &made);
+	if (kr == KERN_SUCCESS && made) {
+		*name = ipc_entry_set(entry, port, NT_SEND, 1);
+		ipc_hash_insert(space, entry);
+	} else if (kr == KERN_SUCCESS) {
+		assert(nt_rights(entry->ie_word) & (NT_SEND | NT_RECEIVE));
+		had_send = (nt_rights(entry->ie_word) & NT_SEND) != 0;
+		*name = ipc_right_merge_send_locked(space, entry);
 	}
-	if (kr != KERN_SUCCESS) {
-		is_write_unlock(space);
+	is_write_unlock(space);
+	if (kr != KERN_SUCCESS || made) {
 		return kr;
 	}
-	had_receive = (nt_rights(entry->ie_word) & NT_RECEIVE) != 0;
-	had_send = (nt_rights(entry->ie_word) & NT_SEND) != 0;
-	*name = ipc_right_merge_send_locked(space, entry);
-	is_write_unlock(space);
-	assert(had_send || had_receive);
-	(void)had_receive;
 	/* The entry holds one reference, and one send right if it names any: what is too much goes. */
 	if (had_send) {
 		ipc_port_release_send(port);
@@ -116,33 +135,23 @@ static kern_return_t
 ipc_right_copyout_receive(ipc_space_t space, ipc_port_t port, mach_port_name_t *name)
 {
 	ipc_entry_t entry;
-	kern_return_t kr = KERN_SUCCESS;
-	bool merged = false;
+	kern_return_t kr;
+	bool made;
 
 	ipc_port_end_transit(port);
 	is_write_lock(space);
-	entry = ipc_entry_of_port(space, port);
-	if (entry == NULL) {
-		kr = ipc_entry_alloc(space, &entry);
-		if (kr == KERN_SUCCESS && ipc_entry_of_port(space, port) != NULL) {
-			nt_free(&space->is_table, entry);
-			entry = ipc_entry_of_port(space, port);
-		} else if (kr == KERN_SUCCESS) {
-			*name = ipc_entry_set(entry, port, NT_RECEIVE, 0);
-			ipc_port_set_receiver(port, space, *name);
-			is_write_unlock(space);
-			return KERN_SUCCESS;
-		}
-	}
-	if (kr == KERN_SUCCESS) {
-		merged = true;
+	kr = ipc_right_entry_for(space, port, &entry, &made);
+	if (kr == KERN_SUCCESS && made) {
+		*name = ipc_entry_set(entry, port, NT_RECEIVE, 0);
+		ipc_port_set_receiver(port, space, *name);
+	} else if (kr == KERN_SUCCESS) {
 		ipc_hash_remove(space, entry);
 		os_atomic_store(&entry->ie_word, entry->ie_word | NT_RECEIVE, release);
 		*name = ipc_entry_name(entry);
 		ipc_port_set_receiver(port, space, *name);
 	}
 	is_write_unlock(space);
-	if (merged) {
+	if (kr == KERN_SUCCESS && !made) {
 		ip_release(port); /* one reference for both rights */
 	}
 	return kr;

@@ -100,6 +100,8 @@ fill_basic_32(void *task, void *info)
 	return kr;
 }
 
+static_assert(TASK_VM_INFO_COUNT <= INFO_WORDS_MAX, "fill_vm writes all of it, whatever is told");
+
 /* Up to revision 2: what the later ones tell is not counted here. No high-water marks are kept. */
 static kern_return_t
 fill_vm(void *task, void *info)
