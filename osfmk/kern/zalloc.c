@@ -15,10 +15,8 @@
 #include <vm/vm_page.h>
 #include <vm/vm_pageout.h>
 
-#define ZONE_TABLE_MAX 256
-
 static struct zone zone_zone, zone_cache_zone;
-static zone_t zone_table[ZONE_TABLE_MAX]; /* written before zone_table_count covers the entry */
+static zone_t zone_table[ZONES_MAX]; /* written before zone_table_count covers the entry */
 static uint32_t zone_table_count;         /* atomic */
 
 /* Sizes of kalloc's zones: steps of a quarter of a power of two, so that at most a fifth is wasted. */
@@ -86,14 +84,14 @@ zone_register(zone_t zone)
 {
 	uint32_t n = os_atomic_inc_orig(&zone_table_count, relaxed);
 
-	release_assert(n < ZONE_TABLE_MAX);
+	release_assert(n < ZONES_MAX);
 	os_atomic_store(&zone_table[n], zone, release); /* pairs with the acquire in zone_at */
 }
 
 zone_t
 zone_at(unsigned i)
 {
-	return i < ZONE_TABLE_MAX ? os_atomic_load(&zone_table[i], acquire) : NULL;
+	return i < ZONES_MAX ? os_atomic_load(&zone_table[i], acquire) : NULL;
 }
 
 static zone_t

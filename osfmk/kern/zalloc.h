@@ -97,7 +97,8 @@ void zone_take_over_cpu(unsigned from);
 
 void zone_get_counts(zone_t zone, struct zone_counts *counts);
 
-/* The i-th zone, NULL behind the last. Zones are never destroyed. */
+/* The i-th zone, NULL behind the last. Zones are never destroyed, and there are at most ZONES_MAX. */
+#define ZONES_MAX 256
 zone_t zone_at(unsigned i);
 
 /* Variable sizes: size classes on zones, whole pages from kmem beyond ZONE_MAX_SIZE. kfree needs the size. */

@@ -10,6 +10,7 @@
 #include <vm/pmap.h>
 #include <vm/vm_fault.h>
 #include <vm/vm_kern.h>
+#include <vm/vm_leak_ktest.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
 #include <vm/vm_page.h>
@@ -41,41 +42,6 @@ get(vm_map_t map, vm_map_offset_t va)
 	return vm_map_read_user(map, va, &value, sizeof(value)) == KERN_SUCCESS ? value : ~0ULL;
 }
 
-static uint64_t
-free_pages(void)
-{
-	struct vm_page_counts counts;
-
-	vm_page_get_counts(&counts);
-	return counts.free;
-}
-
-/* Elements wait for their grace period: a few slabs more or less. A leak would be 200 pages and up. */
-#define LEAK_SLACK 40
-
-/* Somebody else may take pages meanwhile, for stacks of CPUs for instance. A leak is there every time. */
-#define LEAK_TRIES 5
-
-/* Runs `body` often; after the first rounds, in which zones and caches fill, no page may be missing. */
-static void
-expect_no_leak(void (*body)(void))
-{
-	bool leaks = true;
-
-	for (int i = 0; i < 20; i++) {
-		body();
-	}
-	for (int try = 0; try < LEAK_TRIES && leaks; try++) {
-		uint64_t before = free_pages();
-
-		for (int i = 0; i < 200; i++) {
-			body();
-		}
-		leaks = free_pages() + LEAK_SLACK < before;
-	}
-	EXPECT(!leaks);
-}
-
 static void
 allocate_body(void)
 {
@@ -105,7 +71,7 @@ allocate_body(void)
 
 KTEST(vm_allocate_deallocate)
 {
-	expect_no_leak(allocate_body);
+	EXPECT(!vm_leaks(allocate_body));
 }
 
 KTEST(vm_allocate_errors)
@@ -175,7 +141,7 @@ collect_body(void)
 
 KTEST(vm_map_collects_tables)
 {
-	expect_no_leak(collect_body);
+	EXPECT(!vm_leaks(collect_body));
 }
 
 KTEST(vm_protect)
@@ -236,7 +202,7 @@ copy_on_write_body(void)
 
 KTEST(vm_copy_on_write)
 {
-	expect_no_leak(copy_on_write_body);
+	EXPECT(!vm_leaks(copy_on_write_body));
 }
 
 /* A tree of copies against a model: every space keeps what it wrote or inherited. */
@@ -328,7 +294,7 @@ inheritance_body(void)
 
 KTEST(vm_inheritance)
 {
-	expect_no_leak(inheritance_body);
+	EXPECT(!vm_leaks(inheritance_body));
 }
 
 static void
@@ -375,7 +341,7 @@ copyin_body(void)
 
 KTEST(vm_copyin_copyout)
 {
-	expect_no_leak(copyin_body);
+	EXPECT(!vm_leaks(copyin_body));
 }
 
 /* What is given up while a fork still copies from it keeps its contents for both. */
@@ -402,7 +368,7 @@ copyin_after_fork_body(void)
 
 KTEST(vm_copyin_after_fork)
 {
-	expect_no_leak(copyin_after_fork_body);
+	EXPECT(!vm_leaks(copyin_after_fork_body));
 }
 
 static void
@@ -454,7 +420,7 @@ remap_body(void)
 
 KTEST(vm_remap)
 {
-	expect_no_leak(remap_body);
+	EXPECT(!vm_leaks(remap_body));
 }
 
 /* --- several CPUs in one map --- */
