@@ -6,7 +6,8 @@
  * without ceremony by its single owner. Arithmetic forms come in two flavours: os_atomic_add returns the
  * new value, os_atomic_add_orig the old one. arm64 is compiled with LSE: each is one instruction.
  *
- * All but loads have a stall point before them (<os/stall.h>): nothing, except in debug kernels.
+ * All but loads have a stall point before them (<os/stall.h>), and those that let a lock go one behind: nothing, except
+ * in debug kernels.
  */
 #pragma once
 
@@ -27,7 +28,7 @@
 #define os_mo_fail_seq_cst __ATOMIC_SEQ_CST
 
 #define os_atomic_load(p, mo)     __atomic_load_n((p), os_mo_##mo)
-#define os_atomic_store(p, v, mo) (os_stall_point(), __atomic_store_n((p), (v), os_mo_##mo))
+#define os_atomic_store(p, v, mo) (os_stall_point(), __atomic_store_n((p), (v), os_mo_##mo), os_stall_point())
 #define os_atomic_xchg(p, v, mo)  (os_stall_point(), __atomic_exchange_n((p), (v), os_mo_##mo))
 
 #define os_atomic_add(p, v, mo)      (os_stall_point(), __atomic_add_fetch((p), (v), os_mo_##mo))
@@ -46,11 +47,15 @@
 #define os_atomic_dec_orig(p, mo)    os_atomic_sub_orig(p, 1, mo)
 
 /* Strong compare-exchange; true when *p held `expected` and now holds `desired`. */
-#define os_atomic_cmpxchg(p, expected, desired, mo)                                                       \
-	({                                                                                                \
-		__typeof__(*(p)) _cas_e = (expected);                                                     \
-		os_stall_point();                                                                         \
-		__atomic_compare_exchange_n((p), &_cas_e, (desired), false, os_mo_##mo, os_mo_fail_##mo); \
+#define os_atomic_cmpxchg(p, expected, desired, mo)                               \
+	({                                                                        \
+		__typeof__(*(p)) _cas_e = (expected);                             \
+		bool _cas_done;                                                   \
+		os_stall_point();                                                 \
+		_cas_done = __atomic_compare_exchange_n(                          \
+		    (p), &_cas_e, (desired), false, os_mo_##mo, os_mo_fail_##mo); \
+		os_stall_point();                                                 \
+		_cas_done;                                                        \
 	})
 
 /* The same, and *found receives what was in *p (equal to `expected` on success). */

@@ -8,6 +8,7 @@
 #include <arm64/machine_thread.h>
 #include <mach/kern_return.h>
 #include <os/base.h>
+#include <os/stall.h>
 
 #define DAIF_I 0x80UL /* interrupts are masked */
 
@@ -28,6 +29,7 @@ ml_set_interrupts_enabled(bool enable)
 
 	if (enable) {
 		__asm__ volatile("msr daifclr, #2" ::: "memory");
+		os_stall_point();
 	} else {
 		__asm__ volatile("msr daifset, #2" ::: "memory");
 	}

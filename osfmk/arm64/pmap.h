@@ -25,6 +25,7 @@
 #pragma once
 
 #include <arm64/machine_routines.h>
+#include <kern/assert.h>
 #include <kern/percpu.h>
 #include <os/atomic.h>
 #include <os/bits.h>
@@ -74,6 +75,7 @@ __attribute__((preserve_most, cold)) void pmap_switch_slow(pmap_t pmap, uintptr_
 OS_INLINE void
 pmap_load_ttbr0(pmap_t pmap, uint64_t context)
 {
+	assert(pmap->pm_root == kvtophys((vm_offset_t)pmap->pm_table)); /* or it has been freed */
 	__asm__ volatile("msr ttbr0_el1, %0\n\tisb" ::"r"(pmap->pm_root | context << 48) : "memory");
 }
 

@@ -8,6 +8,7 @@
 #include <kern/assert.h>
 #include <kern/ast.h>
 #include <os/atomic.h>
+#include <os/stall.h>
 
 /* Called by enable_preemption when a switch is due. */
 void preemption_enabled_slow(void);
@@ -38,9 +39,11 @@ enable_preemption(void)
 	struct machine_thread *machine = thread_machine(current_thread());
 
 	enable_preemption_no_check();
-	if (machine->preempt_count == 0 &&
-	    os_unlikely(os_atomic_load(&machine->slow_flags, relaxed) & AST_PREEMPT)) {
-		preemption_enabled_slow();
+	if (machine->preempt_count == 0) {
+		if (os_unlikely(os_atomic_load(&machine->slow_flags, relaxed) & AST_PREEMPT)) {
+			preemption_enabled_slow();
+		}
+		os_stall_point();
 	}
 }
 

@@ -4,6 +4,9 @@
 #include <os/stall.h>
 
 #include <arm64/machine_routines.h>
+#include <kern/preempt.h>
+#include <kern/processor.h>
+#include <kern/sched_prim.h>
 #include <kern/thread.h>
 #include <pexpert/pexpert.h>
 
@@ -23,15 +26,28 @@ dice(void)
 	return (seed ^ (seed >> 29)) * 0xbf58476d1ce4e5b9ULL >> 16;
 }
 
+/* Could an interrupt that comes now take the CPU from the thread? */
+static bool
+preemptible(void)
+{
+	return preemption_enabled() && ml_get_interrupts_enabled() &&
+	       current_thread() != current_processor()->pr_idle_thread;
+}
+
 __attribute__((preserve_most)) void
 os_stall(void)
 {
 	uint64_t thrown = dice();
 
-	if ((uint32_t)thrown % os_stall_one_in == 0) {
-		for (uint32_t turns = (uint32_t)(thrown >> 32) & (STALL_TURNS_MAX - 1); turns > 0; turns--) {
-			cpu_relax();
-		}
+	if ((uint32_t)thrown % os_stall_one_in != 0) {
+		return;
+	}
+	if ((thrown >> 63) != 0 && preemptible()) {
+		(void)thread_yield(SCHED_YIELD_ANY);
+		return;
+	}
+	for (uint32_t turns = (uint32_t)(thrown >> 32) & (STALL_TURNS_MAX - 1); turns > 0; turns--) {
+		cpu_relax();
 	}
 }
 

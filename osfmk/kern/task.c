@@ -250,11 +250,14 @@ task_remove_current_thread(task_t task, thread_t self)
 	} else if (task->halting) {
 		thread_wakeup(&task->halting);
 	}
-	lck_mtx_unlock(&task->lock);
-
-	/* A kernel thread from here on; the pmap that is still loaded outlives its map (<arm64/pmap.h>). */
+	/*
+	 * A kernel thread from here on. Before the lock is let go: the last thread, or one that execs, may free the map
+	 * right after, and who is preempted comes back to the pmap that it names. The one that is still loaded outlives
+	 * its map (<arm64/pmap.h>).
+	 */
 	self->task = kernel_task;
 	self->pmap = kernel_pmap;
+	lck_mtx_unlock(&task->lock);
 	if (last) {
 		task_finish(task, map);
 	}
