@@ -101,13 +101,13 @@ vm_map_reuse(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, bool give
 /* A page of zeros to write from. */
 static const char zeros[4096] OS_ALIGNED(64);
 
-static kern_return_t
-write_zeros(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
+kern_return_t
+vm_map_write_zeros(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	kern_return_t kr = KERN_SUCCESS;
 
 	for (; start < end && kr == KERN_SUCCESS; start += sizeof(zeros)) {
-		kr = vm_map_write_user(map, zeros, start, sizeof(zeros));
+		kr = vm_map_write_user(map, zeros, start, os_min(end - start, sizeof(zeros)));
 	}
 	return kr;
 }
@@ -123,7 +123,7 @@ vm_map_zero(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 
 		kr = vm_map_query_page(map, at, &page);
 		if (kr == KERN_SUCCESS && (page.present || page.file)) {
-			kr = write_zeros(map, at, at + PAGE_SIZE);
+			kr = vm_map_write_zeros(map, at, at + PAGE_SIZE);
 		}
 	}
 	return kr;

@@ -95,17 +95,31 @@ vm_map_copy_of_kernel(const void *data, vm_map_size_t size)
 	return vm_shortage_retry(copy_of_kernel(data, size), NULL, false);
 }
 
+/* The page that has byte `byte` of the copy's first page on, held; NULL: zeros. */
+static kern_return_t
+copy_hold(vm_map_copy_t copy, vm_map_size_t byte, vm_page_t *page)
+{
+	*page = NULL;
+	return copy->vmc_object == NULL
+		   ? KERN_SUCCESS
+		   : vm_object_hold_page(copy->vmc_object, copy->vmc_first + atop(byte), page);
+}
+
+/* Bytes of the copy from `at` on, up to `end`, that are in one of its pages. */
+static size_t
+copy_part(vm_map_copy_t copy, vm_map_size_t at, vm_map_size_t end)
+{
+	return os_min(PAGE_SIZE - ((copy->vmc_offset + at) & PAGE_MASK), end - at);
+}
+
 /* `len` bytes of the copy from byte `at` on, all in one of its pages. */
 static kern_return_t
 copy_read(vm_map_copy_t copy, vm_map_size_t at, char *buffer, size_t len)
 {
 	vm_map_size_t byte = copy->vmc_offset + at;
-	vm_page_t page = NULL;
-	kern_return_t kr = KERN_SUCCESS;
+	vm_page_t page;
+	kern_return_t kr = copy_hold(copy, byte, &page);
 
-	if (copy->vmc_object != NULL) {
-		kr = vm_object_hold_page(copy->vmc_object, copy->vmc_first + atop(byte), &page);
-	}
 	if (page == NULL) {
 		memset(buffer, 0, len);
 		return kr;
@@ -122,8 +136,7 @@ vm_map_copy_read(vm_map_copy_t copy, void *data, vm_map_size_t size)
 
 	assert(size <= copy->vmc_size);
 	for (vm_map_size_t done = 0; done < size && kr == KERN_SUCCESS;) {
-		vm_map_size_t room = PAGE_SIZE - ((copy->vmc_offset + done) & PAGE_MASK);
-		vm_map_size_t part = os_min(room, size - done);
+		size_t part = copy_part(copy, done, size);
 
 		kr = copy_read(copy, done, (char *)data + done, part);
 		done += part;
@@ -131,27 +144,97 @@ vm_map_copy_read(vm_map_copy_t copy, void *data, vm_map_size_t size)
 	return kr;
 }
 
-#define OVERWRITE_BUFFER 4096 /* bytes at a time; a zone element, and a divisor of a page */
+/* --- over memory that is there --- */
+
+/* The pages are nobody else's to look for: others who copy from the object keep it. False: no memory. */
+static bool
+copy_own_object(vm_map_copy_t copy)
+{
+	vm_object_t own;
+
+	if (!copy->vmc_needs_copy) {
+		return true;
+	}
+	own = vm_object_copy_range(
+	    copy->vmc_object, copy->vmc_first, atop(round_page(copy->vmc_offset + copy->vmc_size)), 0);
+	if (own == NULL) {
+		return false;
+	}
+	vm_object_deallocate(copy->vmc_object);
+	copy->vmc_object = own;
+	copy->vmc_first = 0;
+	copy->vmc_needs_copy = false;
+	return true;
+}
+
+/*
+ * May a locked entry's pages become others? Not what somebody else sees through the same object, what must stay where
+ * it is, and what may become empty at any time.
+ */
+static bool
+entry_takes_pages(vm_map_entry_t entry)
+{
+	const uint32_t fixed = VME_SHARED | VME_WIRED | VME_PURGEABLE | VME_KERNEL;
+
+	return (vme_prot(entry->vme_attr) & VM_PROT_WRITE) && !(entry->vme_attr & fixed) &&
+	       vm_map_entry_own_object(entry) == KERN_SUCCESS && !(entry->vme_object->vo_flags & VO_FILE);
+}
+
+/* Pages of the copy, from byte `at` on, become those that the map has at `addr`. Returns how many bytes of them have. */
+static vm_map_size_t
+overwrite_pages(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy, vm_map_size_t at)
+{
+	vm_map_size_t left = trunc_page(copy->vmc_size - at);
+	uint64_t first = copy->vmc_first + atop(copy->vmc_offset + at), moved = 0;
+	vm_map_entry_t entry;
+	uintptr_t *slot;
+
+	if (!page_aligned(addr) || left == 0 || addr < map->vmm_min || addr >= map->vmm_max) {
+		return 0;
+	}
+	entry = vm_map_lock_entry_at(map, addr, &slot);
+	if (entry == NULL) {
+		return 0;
+	}
+	if (entry_takes_pages(entry)) {
+		moved = vm_object_move_pages(entry->vme_object, vme_object_page(entry->vme_bias, addr),
+		    copy->vmc_object, first, atop(os_min(left, entry->vme_end - addr)), map->vmm_pmap, addr);
+	}
+	vm_index_unlock_slot(slot);
+	return ptoa(moved);
+}
+
+/* `len` bytes of the copy, all in one of its pages. */
+static kern_return_t
+overwrite_bytes(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy, vm_map_size_t at, size_t len)
+{
+	vm_map_size_t byte = copy->vmc_offset + at;
+	vm_page_t page;
+	kern_return_t kr = vm_shortage_retry(copy_hold(copy, byte, &page), KERN_RESOURCE_SHORTAGE, false);
+
+	if (kr != KERN_SUCCESS) {
+		return kr;
+	}
+	if (page == NULL) {
+		return vm_map_write_zeros(map, addr, addr + len);
+	}
+	kr = vm_map_write_user(map, (char *)vm_page_kva(page) + (byte & PAGE_MASK), addr, len);
+	vm_object_release_page(page);
+	return kr;
+}
 
 kern_return_t
 vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy)
 {
-	char *buffer = kalloc_flags(OVERWRITE_BUFFER, Z_WAIT);
-	kern_return_t kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
+	bool congruent = page_aligned(addr - copy->vmc_offset) && copy_own_object(copy);
+	kern_return_t kr = KERN_SUCCESS;
 
-	for (vm_map_size_t done = 0; done < copy->vmc_size && kr == KERN_SUCCESS;) {
-		vm_map_size_t room = PAGE_SIZE - ((copy->vmc_offset + done) & PAGE_MASK);
-		vm_map_size_t left = os_min(room, copy->vmc_size - done);
-		size_t part = os_min(left, (vm_map_size_t)OVERWRITE_BUFFER);
-
-		kr = copy_read(copy, done, buffer, part);
-		if (kr == KERN_SUCCESS) {
-			kr = vm_map_write_user(map, buffer, addr + done, part);
+	for (vm_map_size_t done = 0, part; done < copy->vmc_size && kr == KERN_SUCCESS; done += part) {
+		part = congruent ? overwrite_pages(map, addr + done, copy, done) : 0;
+		if (part == 0) {
+			part = copy_part(copy, done, copy->vmc_size);
+			kr = overwrite_bytes(map, addr + done, copy, done, part);
 		}
-		done += part;
-	}
-	if (buffer != NULL) {
-		kfree(buffer, OVERWRITE_BUFFER);
 	}
 	if (kr == KERN_SUCCESS) {
 		vm_map_copy_discard(copy);
@@ -169,7 +252,7 @@ struct copyin {
 
 /* The bytes [from, to), a part of one page, into a page of the copy. */
 static kern_return_t
-copy_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
+copyin_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 {
 	vm_page_t page = vm_page_grab_zero();
 	kern_return_t kr;
@@ -243,16 +326,16 @@ copy_range(struct copyin *c)
 	kern_return_t kr = KERN_SUCCESS;
 
 	if (first > last) { /* inside one page */
-		return copy_part(c, c->addr, c->end);
+		return copyin_part(c, c->addr, c->end);
 	}
 	if (c->addr < first) {
-		kr = copy_part(c, c->addr, first);
+		kr = copyin_part(c, c->addr, first);
 	}
 	if (kr == KERN_SUCCESS) {
 		kr = copy_pages(c, first, last);
 	}
 	if (kr == KERN_SUCCESS && last < c->end) {
-		kr = copy_part(c, last, c->end);
+		kr = copyin_part(c, last, c->end);
 	}
 	return kr;
 }

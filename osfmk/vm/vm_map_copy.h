@@ -7,6 +7,9 @@
  * the range up and it is one whole entry, the copy takes over what was behind the entry, and no page is
  * looked at.
  *
+ * Over memory that is there already, the pages of a copy take the place of those that an entry shows; the entry stays.
+ * vm_map_transfer.h says what must not be replaced and is written to, and what others see.
+ *
  * No locks: a copy belongs to one thread or message at a time.
  */
 #pragma once
@@ -30,9 +33,9 @@ vm_object_t vm_map_copy_take_object(vm_map_copy_t copy);
 vm_map_copy_t vm_map_copy_of_kernel(const void *data, vm_map_size_t size);
 
 /*
- * Writes the copy's bytes over memory that `map` has at `addr`, which must be writable; consumes the copy on
- * success. KERN_INVALID_ADDRESS or KERN_PROTECTION_FAILURE: what comes before the bad page has been written.
- * May block.
+ * Puts the copy over memory that `map` has at `addr`, which must be writable: whole pages, where they lie at the same
+ * place in a page as they did, and else their bytes. Consumes the copy on success. KERN_INVALID_ADDRESS or
+ * KERN_PROTECTION_FAILURE: what comes before the bad page has been written. May block; then it locks an entry at a time.
  */
 OS_WARN_RESULT kern_return_t vm_map_copy_overwrite(vm_map_t map, vm_map_offset_t addr, vm_map_copy_t copy);
 

@@ -267,6 +267,16 @@ OS_WARN_RESULT kern_return_t vm_map_entry_empty(vm_map_t map, vm_map_entry_t ent
 OS_WARN_RESULT kern_return_t vm_map_check_range(
     vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_prot_t prot, bool maximum);
 
+/* vm_map_write_user of zeros. */
+OS_WARN_RESULT kern_return_t vm_map_write_zeros(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
+/*
+ * From the user range of one map to that of another, or of the same, where they may overlap; each lies inside one page.
+ * KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE or what else a fault says: nothing is copied. May block.
+ */
+OS_WARN_RESULT kern_return_t vm_map_copy_user(
+    vm_map_t from, vm_map_offset_t src, vm_map_t to, vm_map_offset_t dst, vm_size_t len);
+
 /* An entry that is wired or purgeable leaves the map, with what was its object: accounts forget it. */
 void vm_map_entry_forget(vm_map_entry_t entry, vm_object_t object);
 

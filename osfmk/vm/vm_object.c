@@ -635,3 +635,126 @@ vm_object_unshare_range(vm_object_t object, uint64_t start, uint64_t end, pmap_t
 	}
 	return true;
 }
+
+/* --- moves --- */
+
+/*
+ * Pages that change hands at once: slots of `to` that are locked together, for one invalidation of the TLBs. They are
+ * neighbours, so the order of their addresses is that of the pages.
+ */
+#define MOVE_PAGES 16
+
+struct move {
+	uintptr_t *slots;
+	uint64_t count;
+	vm_page_t pages[MOVE_PAGES]; /* what comes; then what has gone */
+};
+
+/* An empty slot of both is the same: a page of zeros. */
+static bool
+move_takes_zeros(vm_object_t to, vm_object_t from)
+{
+	return !((to->vo_flags | (from == NULL ? 0 : from->vo_flags)) & VO_SOURCED);
+}
+
+/* Pages, from the first on, where neither has a node: they are zeros and stay so. */
+static uint64_t
+move_skip(vm_object_t to, uint64_t at, vm_object_t from, uint64_t from_at, uint64_t npages)
+{
+	uint64_t run, from_run = npages;
+
+	if (!move_takes_zeros(to, from) || slot_run(to, at, at + npages, &run) != NULL ||
+	    (from != NULL && slot_run(from, from_at, from_at + npages, &from_run) != NULL)) {
+		return 0;
+	}
+	return os_min(run, from_run);
+}
+
+/* Takes up to npages pages out of `from`, for as many neighbouring slots of `to`. */
+static void
+move_take(struct move *move, vm_object_t to, uint64_t at, vm_object_t from, uint64_t from_at, uint64_t npages)
+{
+	bool zeros = move_takes_zeros(to, from);
+	uint64_t run;
+
+	move->count = 0;
+	if (vm_object_slot_alloc(to, at) == NULL) {
+		return;
+	}
+	move->slots = slot_run(to, at, at + os_min(npages, (uint64_t)MOVE_PAGES), &run);
+	for (; move->count < run; move->count++) {
+		uintptr_t *slot = from == NULL ? NULL : vm_object_slot(from, from_at + move->count);
+		vm_page_t page = slot == NULL ? NULL : slot_empty(slot);
+
+		if (page == NULL && !zeros) {
+			return;
+		}
+		move->pages[move->count] = page;
+	}
+}
+
+/*
+ * The translations go before the first of the slots shows its new page, and while a fault would have to wait for it;
+ * so they are those of the old pages, all of them.
+ */
+static void
+move_exchange(struct move *move, pmap_t pmap, vm_map_offset_t va)
+{
+	vm_page_t gone[MOVE_PAGES];
+
+	disable_preemption();
+	for (uint64_t i = 0; i < move->count; i++) {
+		gone[i] = vm_slot_lock(&move->slots[i]);
+	}
+	pmap_remove(pmap, va, va + ptoa(move->count));
+	for (uint64_t i = 0; i < move->count; i++) {
+		vm_slot_unlock(&move->slots[i], move->pages[i]);
+		move->pages[i] = gone[i];
+	}
+	enable_preemption();
+}
+
+static void
+move_release(struct move *move)
+{
+	vm_page_t dead = NULL;
+
+	for (uint64_t i = 0; i < move->count; i++) {
+		vm_page_t page = move->pages[i];
+
+		if (page == NULL) {
+			continue;
+		}
+		if (os_unlikely(vm_page_is_compressed(page))) {
+			vm_compressor_release(page);
+		} else if (vm_page_unref(page)) {
+			page->vmp_next = dead;
+			dead = page;
+		}
+	}
+	vm_page_release_list(dead);
+}
+
+uint64_t
+vm_object_move_pages(vm_object_t to, uint64_t at, vm_object_t from, uint64_t from_at, uint64_t npages,
+    pmap_t pmap, vm_map_offset_t va)
+{
+	uint64_t done = 0;
+
+	while (done < npages) {
+		uint64_t skip = move_skip(to, at + done, from, from_at + done, npages - done);
+		struct move move; /* the pages are not initialised */
+
+		if (skip == 0) {
+			move_take(&move, to, at + done, from, from_at + done, npages - done);
+			if (move.count == 0) {
+				break;
+			}
+			move_exchange(&move, pmap, va + ptoa(done));
+			move_release(&move);
+			skip = move.count;
+		}
+		done += skip;
+	}
+	return done;
+}

@@ -22,8 +22,9 @@
  * tree walks at most, and copies of a shadow are shadows of the same file, never of each other.
  *
  * Locks: the slot lock (bit 0 of the slot word, preemption off, never held while blocking, rank: object)
- * covers the slot and the page-table entries that map it. An object that is being freed is unreachable; its
- * memory goes through SMR because a fault may still look at it.
+ * covers the slot and the page-table entries that map it. Who locks several does so in the order of their addresses,
+ * or only tries. An object that is being freed is unreachable; its memory goes through SMR because a fault may still
+ * look at it.
  */
 #pragma once
 
@@ -161,6 +162,16 @@ uintptr_t *vm_object_slot_alloc(vm_object_t object, uint64_t index);
  */
 OS_WARN_RESULT bool vm_object_unshare_range(
     vm_object_t object, uint64_t start, uint64_t end, pmap_t pmap, vm_map_offset_t va);
+
+/*
+ * What `from` holds from page `from_at` on, or nothing (NULL: all of it is), becomes the contents of [at, at + npages)
+ * of `to`; what was there is released. `pmap` is the only one that maps that part of `to`, page `at` at `va`, and loses
+ * its translations. Nobody else maps the pages of `from` through it, nor looks for what is in its slots. The entry that
+ * shows `to` is locked. Returns how many pages, from the first on, have changed hands: the next one would need memory
+ * that is exhausted, or one of the objects is VO_SOURCED and does not just take what the other one has.
+ */
+uint64_t vm_object_move_pages(vm_object_t to, uint64_t at, vm_object_t from, uint64_t from_at,
+    uint64_t npages, pmap_t pmap, vm_map_offset_t va);
 
 /*
  * Takes the pages out of [*at, end). Those that nobody else holds are chained to *dead, for the caller to release when no

@@ -13,6 +13,7 @@
 #include <vm/vm_compressor.h>
 #include <vm/vm_map.h>
 #include <vm/vm_map_copy.h>
+#include <vm/vm_map_transfer.h>
 #include <vm/vm_named_entry.h>
 #include <vm/vm_page.h>
 #include <vm/vm_purgeable.h>
@@ -229,81 +230,17 @@ mach_vm_remap_new(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mac
 
 /* --- copies --- */
 
-/*
- * All of a range is mapped, and allows the access: so that a call that is wrong changes nothing. It may change right
- * after. The commpage and what is in submaps say themselves what they allow, when the copy comes there.
- */
-static kern_return_t
-range_allows(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_prot_t access)
-{
-	struct vm_map_region region;
-	vm_map_offset_t at, end;
-
-	if (size == 0) {
-		return KERN_SUCCESS;
-	}
-	if (!page_range(addr, size, &at, &end)) {
-		return KERN_INVALID_ADDRESS;
-	}
-	for (; at < end; at = region.end) {
-		if (at >= COMMPAGE_RANGE_START && at < COMMPAGE_RANGE_END) {
-			region.end = COMMPAGE_RANGE_END;
-			continue;
-		}
-		if (vm_map_region(map, at, &region) != KERN_SUCCESS || region.start > at) {
-			return KERN_INVALID_ADDRESS;
-		}
-		if (!region.is_submap && (access & ~region.prot)) {
-			return KERN_PROTECTION_FAILURE;
-		}
-	}
-	return KERN_SUCCESS;
-}
-
-#define COPY_BUFFER 4096 /* bytes at a time; a zone element */
-
-/* From `src` of one map to `dst` of another; backwards when the ranges overlap that way. */
-static kern_return_t
-copy_bytes(vm_map_t from, mach_vm_address_t src, vm_map_t to, mach_vm_address_t dst, mach_vm_size_t size)
-{
-	bool backwards = from == to && dst > src && dst - src < size;
-	kern_return_t kr = range_allows(from, src, size, VM_PROT_READ);
-	char *buffer = NULL;
-
-	if (kr == KERN_SUCCESS) {
-		kr = range_allows(to, dst, size, VM_PROT_WRITE);
-	}
-	if (kr == KERN_SUCCESS) {
-		buffer = kalloc_flags(COPY_BUFFER, Z_WAIT);
-		kr = buffer == NULL ? KERN_RESOURCE_SHORTAGE : KERN_SUCCESS;
-	}
-	for (mach_vm_size_t done = 0; done < size && kr == KERN_SUCCESS;) {
-		vm_size_t part = os_min(size - done, (mach_vm_size_t)COPY_BUFFER);
-		mach_vm_size_t at = backwards ? size - done - part : done;
-
-		kr = vm_map_read_user(from, src + at, buffer, part);
-		if (kr == KERN_SUCCESS) {
-			kr = vm_map_write_user(to, buffer, dst + at, part);
-		}
-		done += part;
-	}
-	if (buffer != NULL) {
-		kfree(buffer, COPY_BUFFER);
-	}
-	return kr;
-}
-
 kern_return_t
 mach_vm_copy(vm_map_t map, mach_vm_address_t src, mach_vm_size_t size, mach_vm_address_t dst)
 {
-	return copy_bytes(map, src, map, dst, size);
+	return vm_map_transfer(map, src, map, dst, size);
 }
 
 kern_return_t
 mach_vm_read_overwrite(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, mach_vm_address_t dst,
     mach_vm_size_t *out_size)
 {
-	kern_return_t kr = copy_bytes(map, addr, current_task()->map, dst, size);
+	kern_return_t kr = vm_map_transfer(map, addr, current_task()->map, dst, size);
 
 	*out_size = kr == KERN_SUCCESS ? size : 0;
 	return kr;
@@ -329,7 +266,7 @@ mach_vm_read(vm_map_t map, mach_vm_address_t addr, mach_vm_size_t size, vm_map_c
 kern_return_t
 mach_vm_write(vm_map_t map, mach_vm_address_t addr, vm_map_copy_t data, natural_t count)
 {
-	kern_return_t kr = data == NULL ? KERN_SUCCESS : range_allows(map, addr, count, VM_PROT_WRITE);
+	kern_return_t kr = data == NULL ? KERN_SUCCESS : vm_map_allows(map, addr, count, VM_PROT_WRITE);
 
 	return data == NULL || kr != KERN_SUCCESS ? kr : vm_map_copy_overwrite(map, addr, data);
 }
