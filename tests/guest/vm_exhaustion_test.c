@@ -152,6 +152,35 @@ work_memory(void)
 	EXPECT_EQ(mach_vm_deallocate(SELF, at, 64 * PAGE), KERN_SUCCESS);
 }
 
+/* Copies that share pages, over memory that is touched, not touched, and to be copied first. */
+static void
+work_copies(void)
+{
+	mach_vm_address_t at = 0, before = 0;
+	vm_prot_t cur, max;
+
+	if (!OK(mach_vm_allocate(SELF, &at, 64 * PAGE, VM_FLAGS_ANYWHERE))) {
+		return;
+	}
+	memset((void *)at, 1, 20 * PAGE);
+	memset((void *)(at + 20 * PAGE), 2, 20 * PAGE);
+	OK(mach_vm_remap(SELF, &before, 10 * PAGE, 0, VM_FLAGS_ANYWHERE, SELF, at + 20 * PAGE, TRUE, &cur,
+	    &max, VM_INHERIT_COPY));
+	if (OK(mach_vm_copy(SELF, at + 8, 12 * PAGE, at + 20 * PAGE + 8))) {
+		EXPECT(*(char *)(at + 20 * PAGE + 7) == 2 && *(char *)(at + 20 * PAGE + 8) == 1);
+		EXPECT(*(char *)(at + 32 * PAGE + 7) == 1 && *(char *)(at + 32 * PAGE + 8) == 2);
+	}
+	if (OK(mach_vm_write(SELF, at + 44 * PAGE, at, 8 * PAGE))) {
+		EXPECT(*(char *)(at + 44 * PAGE) == 1 && *(char *)(at + 52 * PAGE) == 0);
+	}
+	OK(mach_vm_copy(SELF, at, 10 * PAGE, at + 5 * PAGE));
+	if (before != 0) {
+		EXPECT_EQ(*(char *)before, 2);
+		EXPECT_EQ(mach_vm_deallocate(SELF, before, 10 * PAGE), KERN_SUCCESS);
+	}
+	EXPECT_EQ(mach_vm_deallocate(SELF, at, 64 * PAGE), KERN_SUCCESS);
+}
+
 static void
 work_purgeable(void)
 {
@@ -420,6 +449,7 @@ static const struct work {
 	void (*fn)(void);
 } works[] = {
 	{ "memory", work_memory },
+	{ "copies", work_copies },
 	{ "purgeable", work_purgeable },
 	{ "purgeable entry", work_purgeable_entry },
 	{ "ports", work_ports },
