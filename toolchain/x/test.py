@@ -27,7 +27,7 @@ GUEST_CPUS = (1, 2, 4)
 STRESS_CPUS = 8
 STRESS_WORD = "stress"
 # Tests that real time tells run once more where it is exact, made by instructions, and decide there.
-EXACT_WORDS = "sched_,hardly_late,usage"
+EXACT_WORDS = "sched_,hardly_late,usage,takes_no_lock"
 EXACT_CPUS = (1,)
 # Debug kernels that stop for a while before one in so many atomic operations: narrow windows become wide ones.
 STALL_VARIANT = "debug"
