@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/errno.h>
 #include <sys/sysproto.h>
+#include <vm/vm_map.h>
 #include <vm/vm_pageout.h>
 
 int
@@ -44,13 +45,16 @@ proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t
 	task_t task;
 	kern_return_t kr;
 
-	if (p == NULL) {
-		return ENOMEM;
-	}
-	kr = map == NULL ? task_create_internal(parent->p_task, true, &task)
-			 : task_create_with_map(parent->p_task, map, &task);
+	kr = p == NULL     ? KERN_RESOURCE_SHORTAGE
+	     : map == NULL ? task_create_internal(parent->p_task, true, &task)
+			   : task_create_with_map(parent->p_task, map, &task);
 	if (kr != KERN_SUCCESS) {
-		proc_discard(p);
+		if (map != NULL) {
+			vm_map_deallocate(map);
+		}
+		if (p != NULL) {
+			proc_discard(p);
+		}
 		return kr == KERN_RESOURCE_SHORTAGE ? ENOMEM : EAGAIN;
 	}
 	p->p_task = task; /* the reference goes along */

@@ -215,11 +215,11 @@ spawn_make(struct spawn_request *sr, struct proc **child, thread_t *thread)
 
 	if (error == 0) {
 		error = proc_make(current_proc(), sr->sr_image.ei_map, child, thread);
+		sr->sr_image.ei_map = VM_MAP_NULL; /* the task's now, or nobody's */
 	}
 	if (error != 0) {
 		return error;
 	}
-	sr->sr_image.ei_map = VM_MAP_NULL; /* the task's now */
 	if ((sr->sr_attr.psa_flags & POSIX_SPAWN_CLOEXEC_DEFAULT) != 0) {
 		filedesc_mark_cloexec(&(*child)->p_fd);
 	}

@@ -238,8 +238,8 @@ void memorystatus_init(void);
 /* kern_fork.c */
 /*
  * A process with its task and one thread (not started; one reference for the caller), nothing of it visible.
- * Its address space is `map`, taken over on success, or if that is NULL a copy of the parent's. proc_publish
- * and thread_start, or proc_unmake, must follow.
+ * Its address space is `map`, whose reference it takes over even on failure, or if that is NULL a copy of the
+ * parent's. proc_publish and thread_start, or proc_unmake, must follow.
  */
 OS_WARN_RESULT int proc_make(struct proc *parent, struct vm_map *map, struct proc **child, thread_t *thread);
 void proc_unmake(struct proc *p, thread_t thread);
