@@ -54,7 +54,9 @@ lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class)
 void
 lck_mtx_destroy(lck_mtx_t *lock)
 {
-	assert(lock->lm_owner == 0 && list_empty(&lock->lm_waiters.wq_threads));
+	assert(lock->lm_owner == 0);
+	lck_spin_settle(&lock->lm_waiters.wq_lock);
+	assert(list_empty(&lock->lm_waiters.wq_threads));
 }
 
 static bool

@@ -124,6 +124,22 @@ lck_spin_set_owner(lck_spin_t *lock, thread_t owner)
 void lck_spin_init(lck_spin_t *lock, const struct lck_class *class);
 void lck_spin_destroy(lck_spin_t *lock);
 
+/*
+ * Before memory with the lock in it is freed by somebody who knows that nobody takes it any more: until whoever has it
+ * has let go. A wait queue's waker has the lock of the queue still when the woken thread runs already, and who lets a
+ * mutex go that of its sleepers when the mutex is free; either may be what the one who frees has waited for. What told
+ * him (the wait's end, or taking the mutex) was released under the lock, so he sees it taken.
+ */
+OS_INLINE void
+lck_spin_settle(const lck_spin_t *lock)
+{
+	while (os_unlikely(qspin_is_locked(&lock->ls_word))) {
+		cpu_relax();
+	}
+	os_atomic_thread_fence(
+	    acquire); /* pairs with [Q2]: his last looks come before what we do to the memory */
+}
+
 /* Somebody else has the lock: waits in its queue. */
 void lck_spin_lock_contended(lck_spin_t *lock);
 
@@ -201,6 +217,10 @@ lck_spin_unlock_irq(lck_spin_t *lock, bool interrupts) RELEASE(lock) NO_THREAD_S
 }
 
 void lck_mtx_init(lck_mtx_t *lock, const struct lck_class *class);
+/*
+ * Nobody may have it or wait for it. Whoever had it last may be in lck_mtx_unlock still: so an object may be freed by the
+ * one who finds under its own mutex that nobody else has it, after letting that go.
+ */
 void lck_mtx_destroy(lck_mtx_t *lock);
 void lck_mtx_lock(lck_mtx_t *lock) ACQUIRE(lock);
 void lck_mtx_unlock(lck_mtx_t *lock) RELEASE(lock);

@@ -39,8 +39,8 @@ waitq_init(struct waitq *wq)
 void
 waitq_destroy(struct waitq *wq)
 {
+	lck_spin_settle(&wq->wq_lock);
 	assert(list_empty(&wq->wq_threads));
-	lck_spin_destroy(&wq->wq_lock);
 }
 
 static thread_t

@@ -19,7 +19,7 @@ void waitq_init(struct waitq *wq);
 /* With a lock of another class than LCK_RANK_WAITQ's. */
 void waitq_init_class(struct waitq *wq, const struct lck_class *class);
 
-/* All waiters must have been woken. */
+/* All waiters must have been woken; who woke them may be about to let go of the queue's lock. */
 void waitq_destroy(struct waitq *wq);
 
 /*
