@@ -17,7 +17,7 @@
 
 static struct zone zone_zone, zone_cache_zone;
 static zone_t zone_table[ZONES_MAX]; /* written before zone_table_count covers the entry */
-static uint32_t zone_table_count;         /* atomic */
+static uint32_t zone_table_count;    /* atomic */
 
 /* Sizes of kalloc's zones: steps of a quarter of a power of two, so that at most a fifth is wasted. */
 static const uint16_t kalloc_sizes[] = { 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448,
@@ -116,11 +116,16 @@ zone_create(const char *name, size_t size, unsigned flags)
 }
 
 #if MACH_ASSERT
-/* Free elements of ordinary zones are filled with a pattern, and checked when they are handed out again. */
+#define POISON_WORD (ZONE_POISON_BYTE * 0x0101010101010101ULL)
+
+/*
+ * Free elements of ordinary zones are filled with a pattern, and checked when they are handed out again. Not those that
+ * were freed by zfree_smr, which readers may still look at: a zone that uses it is not checked from then on.
+ */
 static bool
 zone_poisons(zone_t zone)
 {
-	return !(zone->z_flags & ZC_TYPESTABLE) && zone->z_magazine != 0;
+	return !(zone->z_flags & (ZC_TYPESTABLE | ZC_FRESH_ZERO)) && zone->z_magazine != 0;
 }
 
 static void
@@ -130,11 +135,46 @@ zone_poison(zone_t zone, void *elem)
 		memset(elem, ZONE_POISON_BYTE, zone->z_elem_size);
 	}
 }
-#else
+
 static void
-zone_poison(zone_t zone, void *elem)
+zone_poisons_no_more(zone_t zone)
 {
+	os_atomic_or(&zone->z_flags, ZC_UNCHECKED, relaxed);
 }
+
+size_t
+zone_written_while_free(zone_t zone, const void *elem)
+{
+	const uint64_t *words = elem;
+	/* the list of returned elements links them through their first word */
+	size_t first = zone->z_returned != NULL ? 1 : 0, count = zone->z_elem_size / sizeof(*words);
+
+	if (!zone_poisons(zone) || (os_atomic_load(&zone->z_flags, relaxed) & ZC_UNCHECKED)) {
+		return SIZE_MAX;
+	}
+	for (size_t i = first; i < count; i++) {
+		if (words[i] != POISON_WORD) {
+			return i * sizeof(*words);
+		}
+	}
+	return SIZE_MAX;
+}
+
+static void *
+zone_check_poison(zone_t zone, void *elem)
+{
+	size_t where = elem == NULL ? SIZE_MAX : zone_written_while_free(zone, elem);
+
+	if (os_unlikely(where != SIZE_MAX)) {
+		panic("zone %s: %p was written while it was free: %#llx at offset %zu", zone->z_name, elem,
+		    *(unsigned long long *)((char *)elem + where), where);
+	}
+	return elem;
+}
+#else
+#define zone_poison(zone, elem)       ((void)0)
+#define zone_poisons_no_more(zone)    ((void)0)
+#define zone_check_poison(zone, elem) (elem)
 #endif
 
 void *
@@ -148,7 +188,7 @@ zalloc(zone_t zone)
 	disable_preemption();
 	elem = zone_core_alloc(zone, current_cpu_data()->cpu_number);
 	enable_preemption();
-	return elem;
+	return zone_check_poison(zone, elem);
 }
 
 OS_NOINLINE void *
@@ -200,7 +240,7 @@ zone_set_returned(zone_t zone, struct zone_returned *(*returned)(unsigned cpu))
 void *
 zalloc_on_cpu(zone_t zone, unsigned cpu)
 {
-	return zone_core_alloc(zone, cpu);
+	return zone_check_poison(zone, zone_core_alloc(zone, cpu));
 }
 
 void
@@ -223,6 +263,7 @@ void
 zfree_smr(zone_t zone, void *elem)
 {
 	assert(zone_core_owns(zone, elem));
+	zone_poisons_no_more(zone);
 	disable_preemption();
 	zone_core_free_smr(zone, current_cpu_data()->cpu_number, elem);
 	enable_preemption();

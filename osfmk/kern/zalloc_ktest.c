@@ -68,6 +68,28 @@ KTEST(zone_kalloc_stress)
 	run_on_all(kalloc_worker, NULL);
 }
 
+#if MACH_ASSERT
+ZONE_DEFINE(written_zone, "written while free", 96, ZC_NONE);
+
+KTEST(zone_use_after_free_is_found)
+{
+	uint64_t *elem = zalloc(written_zone), pattern;
+
+	if (!EXPECT(elem != NULL)) {
+		return;
+	}
+	disable_preemption(); /* nobody allocates it meanwhile */
+	zfree(written_zone, elem);
+	EXPECT_EQ(zone_written_while_free(written_zone, elem), SIZE_MAX);
+	pattern = elem[11];
+	elem[11] = 0;
+	EXPECT_EQ(zone_written_while_free(written_zone, elem), 88);
+	elem[11] = pattern;
+	EXPECT_EQ(zone_written_while_free(written_zone, elem), SIZE_MAX);
+	enable_preemption();
+}
+#endif
+
 KTEST(zone_zero_and_alignment)
 {
 	uint64_t *p = kalloc_flags(192, Z_ZERO);
