@@ -292,7 +292,9 @@ pmap_enter_absent(pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, uint3
 bool
 pmap_follows_mapped(pmap_t pmap, vm_map_offset_t va)
 {
-	return pte_index(va, ARM_L3_SHIFT) != 0 && pte_valid(os_atomic_load(pmap_pte(pmap, va) - 1, relaxed));
+	pte_t *ptep = pte_index(va, ARM_L3_SHIFT) == 0 ? NULL : pmap_pte(pmap, va);
+
+	return ptep != NULL && pte_valid(os_atomic_load(ptep - 1, relaxed));
 }
 
 /* --- ranges --- */
@@ -650,6 +652,7 @@ pmap_release(pmap_t pmap)
 {
 	/* acq_rel: the last one sees that nobody uses the tables any more. */
 	if (os_atomic_dec(&pmap->pm_holders, acq_rel) == 0) {
+		pmap_wait_for_roll_over(pmap);
 		pmap_table_free(pmap->pm_table);
 		zfree(pmap_zone, pmap);
 	}

@@ -6,6 +6,9 @@
  * ASID_BLOCK times. Roll-over holds asid_lock and the locks of all CPUs: no slow half is under way then, the generation
  * stands still for whoever holds his CPU's lock, and all blocks end with it.
  *
+ * Roll-over looks at every pmap that it finds loaded. Its CPU may load another one and a third CPU destroy it meanwhile:
+ * who frees a pmap takes the lock of a CPU in between, which a roll-over that has found it holds until it is done.
+ *
  * Two CPUs may load one pmap for the first time at once. PM_RENEWING in pm_flags, a lock of one bit, makes looking at its
  * context, renewing it and adding the CPU to pm_cpus one step.
  *
@@ -214,6 +217,7 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 	struct asid_cpu *ac = &asid_cpus[ml_get_cpu_number()];
 	bool flush, interrupts = ml_set_interrupts_enabled(false);
 
+	assert(!(old & PMAP_TAG_DEAD) || active_pmap(old) != pmap); /* or it is loaded after its end */
 	asid_cpu_lock(ac);
 	asid_renew(pmap, ac);
 	pc->pc_generation = pmap_asid_generation >> PMAP_ASID_BITS;
@@ -257,6 +261,33 @@ pmap_retire(pmap_t pmap)
 	}
 }
 
+#if MACH_ASSERT
+static void
+check_nobody_has_loaded(pmap_t pmap)
+{
+	percpu_foreach_cpu(cpu)
+	{
+		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
+
+		assert(active_pmap(os_atomic_load(&pc->pc_active, relaxed)) != pmap);
+	}
+}
+#else
+#define check_nobody_has_loaded(pmap) ((void)(pmap))
+#endif
+
+void
+pmap_wait_for_roll_over(pmap_t pmap)
+{
+	bool interrupts = ml_set_interrupts_enabled(false);
+	struct asid_cpu *ac = &asid_cpus[ml_get_cpu_number()];
+
+	asid_cpu_lock(ac);
+	qspin_unlock(&ac->ac_lock);
+	ml_set_interrupts_enabled(interrupts);
+	check_nobody_has_loaded(pmap);
+}
+
 /*
  * The machine layer has loaded the kernel's tables and, for user addresses, an empty one with ASID 0, and the TLB is
  * empty. A roll-over while the CPU was off may have tagged its word: that costs a flush too many.
@@ -274,13 +305,16 @@ pmap_cpu_init(void)
 void
 pmap_cpu_leave(void)
 {
+	struct asid_cpu *ac = &asid_cpus[ml_get_cpu_number()];
 	struct pmap_cpu *pc = PERCPU_GET(pmap_cpu);
 	uintptr_t old;
 
 	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
 	isb();
 	flush_this_cpu();
+	asid_cpu_lock(ac);
 	old = os_atomic_xchg(&pc->pc_active, 0, acq_rel); /* pairs with pmap_retire */
+	qspin_unlock(&ac->ac_lock);
 	pc->pc_generation = 0;
 	if (old & PMAP_TAG_DEAD) {
 		pmap_release(active_pmap(old));

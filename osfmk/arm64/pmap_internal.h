@@ -115,5 +115,8 @@ void pmap_tlb_invalidate_local(pmap_t pmap, vm_map_offset_t va);
  */
 void pmap_release(pmap_t pmap);
 
+/* No CPU has the pmap loaded any more: until no roll-over that began before looks at it either. */
+void pmap_wait_for_roll_over(pmap_t pmap);
+
 /* Tags every CPU that has `pmap` loaded with PMAP_TAG_DEAD, one pm_holders each. */
 void pmap_retire(pmap_t pmap);

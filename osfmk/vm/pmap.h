@@ -51,7 +51,7 @@ kern_return_t pmap_enter(pmap_t pmap, vm_map_offset_t va, ppnum_t pn, vm_prot_t 
 void pmap_enter_absent(
     pmap_t pmap, vm_map_offset_t va, const vm_page_t *pages, uint32_t which, vm_prot_t prot);
 
-/* Is the page before va mapped? A hint; va is mapped. */
+/* Is the page before va mapped? A hint: va was mapped a moment ago, and its table may have gone since. */
 bool pmap_follows_mapped(pmap_t pmap, vm_map_offset_t va);
 
 /*

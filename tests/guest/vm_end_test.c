@@ -1,6 +1,9 @@
 /*
  * Address spaces that end while their threads fault in them: by exit, a signal, exec, and by unmapping what is in use.
+ * And page tables that go with what they map.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -81,4 +84,67 @@ TEST(spaces_end_while_others_fault_in_them)
 
 		EXPECT_EQ(status, ends[round % 4]);
 	}
+}
+
+#define SPAN       (32ULL << 20) /* what one page table maps */
+#define READERS    3
+#define LAPS       400
+#define FILE_PAGES 16
+
+static char *span;
+static atomic_bool over;
+
+/* Pages in ascending order, which the kernel may map ahead. It reads them, so that what is gone is an error alone. */
+static void *
+read_span(void *arg)
+{
+	(void)arg;
+	while (!over) {
+		for (unsigned i = 0; i < FILE_PAGES; i++) {
+			EXPECT_EQ(access(span + i * PAGE, F_OK), -1);
+			EXPECT(errno == EFAULT || errno == ENOENT);
+		}
+		hand_over();
+	}
+	return NULL;
+}
+
+static int
+file_of_pages(void)
+{
+	static char page[PAGE];
+	int file = open("/tmp/span", O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	EXPECT(file >= 0);
+	EXPECT_EQ(unlink("/tmp/span"), 0);
+	for (unsigned i = 0; i < FILE_PAGES; i++) {
+		EXPECT_EQ(write(file, page, sizeof(page)), sizeof(page));
+	}
+	return file;
+}
+
+TEST(page_tables_go_while_others_fault_in_them)
+{
+	char *reserved = mmap(NULL, 2 * SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
+	pthread_t readers[READERS];
+	int file = file_of_pages();
+
+	REQUIRE(reserved != MAP_FAILED);
+	span = (char *)(((uintptr_t)reserved + SPAN - 1) & ~(SPAN - 1));
+	atomic_store(&over, false);
+	for (unsigned i = 0; i < READERS; i++) {
+		EXPECT_EQ(pthread_create(&readers[i], NULL, read_span, NULL), 0);
+	}
+	for (unsigned lap = 0; lap < LAPS; lap++) {
+		EXPECT(mmap(span, SPAN, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, 0) == span);
+		(void)access(span + PAGE * (lap % FILE_PAGES), F_OK);
+		sched_yield();
+		EXPECT_EQ(munmap(span, SPAN), 0);
+	}
+	atomic_store(&over, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		EXPECT_EQ(pthread_join(readers[i], NULL), 0);
+	}
+	EXPECT_EQ(munmap(reserved, 2 * SPAN), 0);
+	EXPECT_EQ(close(file), 0);
 }
