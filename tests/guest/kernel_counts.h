@@ -1,13 +1,16 @@
 /*
- * What a test has in the kernel: names of its own space, elements of zones. For tests that leave things as they found
- * them. Other CPUs give elements back a moment later: counts of zones are waited for, up to COUNT_SETTLE_MS.
+ * What a test has in the kernel: names of its own space, elements of zones, all memory. For tests that leave things as
+ * they found them. Other CPUs give elements back a moment later: counts of zones are waited for, up to COUNT_SETTLE_MS.
  */
 #pragma once
 
 #include <mach/mach.h>
 #include <mach_debug/ipc_info.h>
 #include <mach_debug/zone_info.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/sysctl.h>
+#include <unistd.h>
 
 #include "ktap.h"
 
@@ -74,4 +77,73 @@ elements_settle(const char *zone, uint64_t limit)
 		count_pause();
 	}
 	return false;
+}
+
+/*
+ * All memory of the machine, by kind: elements in use of every zone, and, as one more kind, pages that are neither free
+ * nor a zone's. What caches keep is in use nowhere, so that this is exact when nobody else works.
+ */
+#define MEMORY_KINDS 256
+
+struct memory_use {
+	unsigned count;
+	struct {
+		mach_zone_name_t name;
+		uint64_t in_use;
+	} kinds[MEMORY_KINDS];
+};
+
+static inline uint64_t
+memory_pages_not_free(void)
+{
+	struct vm_statistics64 vm = { .free_count = 0 };
+	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+	mach_port_t host = mach_host_self();
+	uint64_t memory = 0;
+	size_t size = sizeof(memory);
+
+	EXPECT_EQ(sysctlbyname("hw.memsize", &memory, &size, NULL, 0), 0);
+	EXPECT_EQ(host_statistics64(host, HOST_VM_INFO64, (host_info64_t)&vm, &count), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
+	return memory / vm_page_size - vm.free_count;
+}
+
+static inline void
+memory_use_take(struct memory_use *use)
+{
+	mach_zone_name_array_t names = NULL;
+	mach_zone_info_array_t info = NULL;
+	mach_msg_type_number_t count = 0, info_count = 0;
+	mach_port_t host = mach_host_self();
+	uint64_t zone_pages = 0;
+
+	EXPECT_EQ(mach_zone_info(host, &names, &count, &info, &info_count), KERN_SUCCESS);
+	EXPECT(count < MEMORY_KINDS);
+	for (mach_msg_type_number_t i = 0; i < count; i++) {
+		use->kinds[i].name = names[i];
+		use->kinds[i].in_use = info[i].mzi_count;
+		zone_pages += info[i].mzi_cur_size / vm_page_size;
+	}
+	EXPECT_EQ(vm_deallocate(mach_task_self(), (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
+	EXPECT_EQ(
+	    vm_deallocate(mach_task_self(), (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
+	strcpy(use->kinds[count].name.mzn_name, "pages");
+	use->kinds[count].in_use = memory_pages_not_free() - zone_pages;
+	use->count = count + 1;
+}
+
+/* A kind that there is more of, or NULL. Magazines do not count: they are what caches are made of. */
+static inline const char *
+memory_use_grown(const struct memory_use *before, const struct memory_use *now)
+{
+	for (unsigned i = 0; i < now->count; i++) {
+		const char *name = now->kinds[i].name.mzn_name;
+
+		if ((i >= before->count || now->kinds[i].in_use > before->kinds[i].in_use) &&
+		    strcmp(name, "zone magazines") != 0) {
+			return name;
+		}
+	}
+	return NULL;
 }

@@ -3,8 +3,8 @@
  *
  * A debug kernel makes the Nth allocation of a kind that this task causes fail (the sysctl debug.alloc_fail), or several
  * from the Nth on. Each piece of work below is done with N = 1, 2, ... until none failed: every call must succeed or give
- * the error that is documented for a shortage, and afterwards the kernel holds as many objects of every kind as before. A
- * call that waits for memory survives one failure; several in a row show what it does when it gives up.
+ * the error that is documented for a shortage, and afterwards as much memory of every kind is in use as before
+ * (kernel_counts.h). A call that waits for memory survives one failure; several in a row show what it does when it gives up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include <mach/memory_entry.h>
 #include <mach/memory_object_types.h>
 #include <mach/vm_map_routines.h>
-#include <mach_debug/zone_info.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -29,13 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel_counts.h"
 #include "ktap.h"
 
 #define PAGE    16384ull
 #define SELF    mach_task_self()
 #define N_MAX   3000 /* more allocations than any piece of work makes */
-#define ZONES   256
-#define SETTLES 100 /* looks at the counts while freed memory waits for its grace period */
+#define SETTLES 100  /* looks at the counts while freed memory waits for its grace period */
 
 static const char *const sites[] = { "page", "zone", "kmem", "table" };
 
@@ -464,29 +463,6 @@ static const struct work {
 
 /* --- what the kernel holds --- */
 
-struct zone_use {
-	char name[80];
-	uint64_t count;
-};
-
-static unsigned
-zones_in_use(struct zone_use *use)
-{
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
-
-	EXPECT_EQ(mach_zone_info(mach_host_self(), &names, &count, &info, &info_count), KERN_SUCCESS);
-	EXPECT(count <= ZONES);
-	for (mach_msg_type_number_t i = 0; i < count; i++) {
-		memcpy(use[i].name, names[i].mzn_name, sizeof(use[i].name));
-		use[i].count = info[i].mzi_count;
-	}
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
-	return count;
-}
-
 /*
  * An idle CPU keeps the address space that it had last, with all that is in it, until it gets another: here, ours. One
  * thread for each CPU runs until all of them do.
@@ -524,27 +500,17 @@ take_all_cpus(void)
 	}
 }
 
+/* The kind of memory of which there is more for good, or NULL. */
 static const char *
-grown(const struct zone_use *before, const struct zone_use *now, unsigned count)
+grown_for_good(const struct memory_use *before)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (now[i].count > before[i].count && strcmp(now[i].name, "zone magazines") != 0) {
-			return now[i].name;
-		}
-	}
-	return NULL;
-}
-
-/* The zone that has grown and stays so, or NULL. */
-static const char *
-grown_for_good(const struct zone_use *before)
-{
-	static struct zone_use now[ZONES];
-	const char *zone = NULL;
+	static struct memory_use now;
+	const char *kind = NULL;
 
 	for (unsigned i = 0; i < SETTLES; i++) {
-		zone = grown(before, now, zones_in_use(now));
-		if (zone == NULL) {
+		memory_use_take(&now);
+		kind = memory_use_grown(before, &now);
+		if (kind == NULL) {
 			return NULL;
 		}
 		if (i % 8 == 0) {
@@ -552,7 +518,7 @@ grown_for_good(const struct zone_use *before)
 		}
 		usleep(10000);
 	}
-	return zone;
+	return kind;
 }
 
 struct exhaust {
@@ -591,24 +557,24 @@ exhaust_child(void *arg)
 static void
 exhaust(const struct work *work, const char *site)
 {
-	static struct zone_use before[ZONES];
+	static struct memory_use before;
 	struct exhaust e = { work, site, MANY };
-	const char *zone = NULL;
+	const char *kind = NULL;
 
 	EXPECT_EQ(ktap_in_child(exhaust_child, &e), 0); /* what is kept for the next time is there now */
 	for (unsigned growth = 0; growth < GROWTHS; growth++) {
 		take_all_cpus();
-		zones_in_use(before);
+		memory_use_take(&before);
 		for (unsigned i = 0; i < RUNS; i++) {
 			e.count = i % 3 == 0 ? 1 : MANY;
 			EXPECT_EQ(ktap_in_child(exhaust_child, &e), 0);
 		}
-		zone = grown_for_good(before);
-		if (zone == NULL) {
+		kind = grown_for_good(&before);
+		if (kind == NULL) {
 			return;
 		}
 	}
-	printf("# %s with %s failing leaves elements of the zone %s\n", work->name, site, zone);
+	printf("# %s with %s failing leaves %s behind\n", work->name, site, kind);
 	EXPECT(!"something is left behind");
 }
 
