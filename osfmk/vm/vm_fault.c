@@ -656,17 +656,48 @@ fault_attempt(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_p
 	return result;
 }
 
-/* The first attempt did not do: until one does, or nothing helps. */
+/*
+ * An attempt with the entry locked and, for a write, with an object of its own: so it does not end because others change
+ * the entry. fault_attempt waits for no lock of the index.
+ */
+static int
+fault_attempt_locked(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages)
+{
+	uintptr_t *slot;
+	vm_map_entry_t entry = vm_map_lock_entry_at(map, va, &slot);
+	int result;
+
+	if (entry == NULL) {
+		return fault_attempt(map, va, access, pages);
+	}
+	result = fault_attempt(map, va, access, pages);
+	if (result == FAULT_COPY) {
+		result = vm_map_entry_own_object(entry);
+		result = result != KERN_SUCCESS ? result : fault_attempt(map, va, access, pages);
+	}
+	vm_index_unlock_slot(slot);
+	return result;
+}
+
+/*
+ * The first attempt did not do: until one does, or nothing helps. From the third on the entry is locked, or others who go
+ * on changing it might make every one of them fail. What is left then is what takes time by itself, each time it is
+ * met: memory or a pager to be waited for, and other faults that install a page of the slot.
+ */
 static OS_NOINLINE int
 fault_again(vm_map_t map, vm_map_offset_t va, vm_prot_t access, struct fault_pages *pages, int result)
 {
-	do {
+	result = fault_retry(map, va, result);
+	if (result == KERN_SUCCESS) {
+		result = fault_attempt(map, va, access, pages);
+	}
+	while (os_unlikely(result < 0 || result == KERN_RESOURCE_SHORTAGE)) {
 		result = fault_retry(map, va, result);
 		if (result != KERN_SUCCESS) {
 			break;
 		}
-		result = fault_attempt(map, va, access, pages);
-	} while (result != KERN_SUCCESS);
+		result = fault_attempt_locked(map, va, access, pages);
+	}
 	return result;
 }
 

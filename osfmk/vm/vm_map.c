@@ -1,16 +1,13 @@
 /*
  * Address maps: creation, entries, space, entering and removing. See vm_map.h for the rules; [M1] and [M2]
- * are the labels there.
+ * are the labels there. Locks are in vm_map_lock.c.
  */
 #include <vm/vm_map_internal.h>
 
 #include <arm64/machine_routines.h>
 #include <kern/assert.h>
-#include <kern/sched_prim.h>
 #include <kern/smr.h>
-#include <kern/waitq.h>
 #include <kern/zalloc.h>
-#include <string.h>
 #include <vm/pmap.h>
 #include <vm/vm_object_list.h>
 #include <vm/vm_page.h>
@@ -19,55 +16,7 @@
 #include <vm/vm_shared_region.h>
 
 ZONE_DEFINE(vm_map_entry_zone, "vm map entries", sizeof(struct vm_map_entry), ZC_NONE);
-ZONE_DEFINE(vm_index_node_zone, "vm index nodes", sizeof(struct vm_index_node), ZC_NONE);
 static zone_t vm_map_zone; /* the size depends on the number of CPUs */
-
-/* --- what the index needs --- */
-
-struct vm_index_node *
-vm_index_node_alloc(void)
-{
-	return zalloc(vm_index_node_zone);
-}
-
-void
-vm_index_node_free(struct vm_index_node *node)
-{
-	zfree(vm_index_node_zone, node);
-}
-
-bool
-vm_index_sleep(uintptr_t *slot)
-{
-	struct waitq *wq = event_waitq(slot);
-	bool interrupts = lck_spin_lock_irq(&wq->wq_lock), wait = vm_index_must_wait(slot);
-
-	if (wait) {
-		event_wait_prepare_locked(wq, slot, THREAD_UNINT, 0);
-	}
-	lck_spin_unlock_irq(&wq->wq_lock, interrupts);
-	if (wait) {
-		thread_block(THREAD_CONTINUE_NULL);
-	}
-	return wait;
-}
-
-void
-vm_index_hand_over(uintptr_t *slot)
-{
-	struct list_node claimed = LIST_HEAD_INIT(claimed);
-	struct waitq *wq = event_waitq(slot);
-	bool interrupts = lck_spin_lock_irq(&wq->wq_lock), more;
-
-	do {
-		thread_t next = event_claim_one_locked(wq, slot, THREAD_AWAKENED, &more);
-
-		assert(next != THREAD_NULL);
-		list_push_back(&claimed, &next->wait_link);
-	} while (vm_index_handed(slot, more));
-	lck_spin_unlock_irq(&wq->wq_lock, interrupts);
-	(void)waitq_run_claimed(&claimed);
-}
 
 /* --- life --- */
 
@@ -228,191 +177,6 @@ vm_map_next_entry(vm_map_t map, vm_map_offset_t from, vm_map_offset_t end)
 	uint64_t page;
 
 	return vm_index_next(&map->vmm_index, vm_map_page(map, from), vm_map_page(map, end), &page);
-}
-
-/* --- locking and cutting --- */
-
-void
-vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
-{
-	if (start < end) {
-		vm_index_unlock(&map->vmm_index, vm_map_page(map, start), vm_map_page(map, end));
-	}
-}
-
-/*
- * The entry, all of whose range is locked, becomes two. A new entry takes the shorter side. The bounds
- * shrink first and the object is read after a fence, so that a fault that still used the old bounds has its
- * object seen ([F1], [F2]).
- */
-static kern_return_t
-entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
-{
-	vm_map_offset_t start = entry->vme_start, end = entry->vme_end;
-	vm_map_entry_t piece;
-
-	if (!vm_index_split(&map->vmm_index, vm_map_page(map, at))) {
-		return KERN_RESOURCE_SHORTAGE;
-	}
-	piece = vm_map_entry_create_locked(entry->vme_attr);
-	if (piece == NULL) {
-		return KERN_RESOURCE_SHORTAGE;
-	}
-	piece->vme_wired = entry->vme_wired;
-	if (at - start <= end - at) {
-		vm_map_entry_locate(piece, start, at, 0);
-		os_atomic_store(&entry->vme_start, at, relaxed);
-	} else {
-		vm_map_entry_locate(piece, at, end, 0);
-		os_atomic_store(&entry->vme_end, at, relaxed);
-	}
-	os_atomic_thread_fence(seq_cst); /* [M1] */
-	piece->vme_object = os_atomic_load(&entry->vme_object, acquire);
-	if (piece->vme_object != NULL) {
-		vm_object_reference(piece->vme_object);
-		piece->vme_bias = entry->vme_bias;
-	}
-	vm_index_set(
-	    &map->vmm_index, vm_map_page(map, piece->vme_start), vm_map_page(map, piece->vme_end), piece);
-	return KERN_SUCCESS;
-}
-
-static bool
-entry_crosses(vm_map_entry_t entry, vm_map_offset_t at)
-{
-	return entry != NULL && entry->vme_start < at && entry->vme_end > at;
-}
-
-/* [start, end) widened to the ends of the entries that reach out of it; a hint unless the range is locked. */
-static void
-range_widen(
-    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, vm_map_offset_t *low, vm_map_offset_t *high)
-{
-	vm_map_entry_t entry;
-
-	*low = start;
-	*high = end;
-	smr_enter();
-	entry = vm_map_lookup_entry(map, start);
-	if (entry != NULL) {
-		*low = os_min(start, os_atomic_load(&entry->vme_start, relaxed));
-		*high = os_max(end, os_atomic_load(&entry->vme_end, relaxed));
-	}
-	if (*high == end) {
-		entry = vm_map_lookup_entry(map, end - PAGE_SIZE);
-		if (entry != NULL) {
-			*high = os_max(end, os_atomic_load(&entry->vme_end, relaxed));
-		}
-	}
-	smr_leave();
-}
-
-static kern_return_t
-range_cut(vm_map_t map, vm_map_offset_t at)
-{
-	vm_map_entry_t entry = vm_map_lookup_entry(map, at);
-
-	return entry_crosses(entry, at) ? entry_cut(map, entry, at) : KERN_SUCCESS;
-}
-
-/* range_cut at `end`, which may be the end of the map. */
-static kern_return_t
-range_cut_end(vm_map_t map, vm_map_offset_t end)
-{
-	vm_map_entry_t entry = vm_map_lookup_entry(map, end - PAGE_SIZE);
-
-	return entry_crosses(entry, end) ? entry_cut(map, entry, end) : KERN_SUCCESS;
-}
-
-static kern_return_t
-lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
-{
-	vm_map_offset_t low, high, low_now, high_now;
-	kern_return_t kr = vm_map_own_range(map, start, end);
-
-	if (kr != KERN_SUCCESS) {
-		return kr;
-	}
-	for (;;) {
-		range_widen(map, start, end, &low, &high);
-		if (!vm_map_index_lock(map, low, high)) {
-			return KERN_RESOURCE_SHORTAGE;
-		}
-		range_widen(map, start, end, &low_now, &high_now);
-		if (low_now >= low && high_now <= high) {
-			break;
-		}
-		vm_map_unlock_range(map, low, high);
-	}
-	if (low < start || high > end) {
-		kr = range_cut(map, start);
-		kr = kr != KERN_SUCCESS ? kr : range_cut_end(map, end);
-		if (kr != KERN_SUCCESS) {
-			vm_map_unlock_range(map, low, high);
-			return kr;
-		}
-		vm_map_unlock_range(map, low, start);
-		vm_map_unlock_range(map, end, high);
-	}
-	return KERN_SUCCESS;
-}
-
-kern_return_t
-vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
-{
-	return vm_shortage_retry(lock_range(map, start, end), KERN_RESOURCE_SHORTAGE, false);
-}
-
-/* The entry cannot go away between the look-up and the lock: an SMR section. */
-vm_map_entry_t
-vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run)
-{
-	uint64_t first = vm_map_page(map, start), last = vm_map_page(map, end);
-	vm_map_entry_t entry = NULL;
-
-	if (os_unlikely(start >= end || !vm_index_find_run(&map->vmm_index, first, last, run))) {
-		return NULL;
-	}
-	smr_enter();
-	entry = vm_index_entry(os_atomic_load_dependency(vm_index_run_slot(run, 0)));
-	if (entry != NULL && !vm_index_lock_run(run, entry)) {
-		entry = NULL;
-	}
-	smr_leave();
-	if (entry != NULL && (entry->vme_start != start || entry->vme_end != end)) {
-		vm_index_unlock_run(run, entry, entry);
-		return NULL;
-	}
-	return entry;
-}
-
-/*
- * Whatever changes an entry holds the lock of its first slot; whatever changes what slots say holds all of
- * them. So the first one is enough to work on the entry itself.
- */
-vm_map_entry_t
-vm_map_lock_entry_at(vm_map_t map, vm_map_offset_t va, uintptr_t **slot)
-{
-	vm_map_entry_t entry, found;
-	vm_map_offset_t start;
-
-	for (;;) {
-		smr_enter();
-		entry = vm_map_lookup_entry(map, va);
-		start = entry == NULL ? 0 : os_atomic_load(&entry->vme_start, relaxed);
-		smr_leave();
-		if (entry == NULL) {
-			return NULL;
-		}
-		*slot = vm_index_lock_slot(&map->vmm_index, vm_map_page(map, start), &found);
-		if (*slot == NULL) {
-			return NULL;
-		}
-		if (found != NULL && found->vme_start == start && va >= start && va < found->vme_end) {
-			return found;
-		}
-		vm_index_unlock_slot(*slot); /* it changed: look again */
-	}
 }
 
 /* --- space --- */
@@ -957,7 +721,7 @@ remove_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 static kern_return_t
 remove_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
-	kern_return_t kr = lock_range(map, start, end);
+	kern_return_t kr = vm_map_lock_range_once(map, start, end);
 
 	if (kr != KERN_SUCCESS) {
 		return kr;

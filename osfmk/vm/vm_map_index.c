@@ -265,6 +265,26 @@ vm_index_unlock_slot(uintptr_t *slot)
 	slot_unlock_change(slot, 0);
 }
 
+uintptr_t *
+vm_index_slot(struct vm_map_index *index, uint64_t page, uint64_t *behind)
+{
+	bool low = page >> VM_INDEX_LOW_BITS == 0;
+	struct vm_index_node *node = low ? &index->low : index->top;
+	unsigned shift = low ? VM_INDEX_LOW_SHIFT : VM_INDEX_TOP_SHIFT;
+
+	for (;; shift -= VM_INDEX_SHIFT) {
+		uintptr_t *slot = &node->slots[(page >> shift) % VM_INDEX_SLOTS];
+		uintptr_t word = os_atomic_load_dependency(slot);
+
+		if (!(word & VM_INDEX_NODE)) {
+			assert(word & VM_INDEX_LOCKED);
+			*behind = ((page >> shift) + 1) << shift;
+			return slot;
+		}
+		node = vm_index_node(word);
+	}
+}
+
 /* --- walking a locked range --- */
 
 static void

@@ -201,6 +201,9 @@ void vm_index_unlock_run(
 uintptr_t *vm_index_lock_slot(struct vm_map_index *index, uint64_t page, struct vm_map_entry **entry);
 void vm_index_unlock_slot(uintptr_t *slot);
 
+/* The slot that stands for a page the caller has locked, and in *behind the first page that it does not stand for. */
+uintptr_t *vm_index_slot(struct vm_map_index *index, uint64_t page, uint64_t *behind);
+
 /*
  * Calls fn for each entry in [start, end), lowest first, with the entry's first slot locked (or not, in an
  * index that nobody else uses); fn says where to go on, at least one page behind. An entry that changes

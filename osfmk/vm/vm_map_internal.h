@@ -4,6 +4,7 @@
 #pragma once
 
 #include <arm64/cpu_data.h>
+#include <kern/smr.h>
 #include <mach/arm/commpage.h>
 #include <mach/vm_behavior.h>
 #include <os/list.h>
@@ -158,6 +159,9 @@ void vm_map_list_remove(vm_map_t map);
 OS_WARN_RESULT kern_return_t vm_map_lock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 void vm_map_unlock_range(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
 
+/* The same without the wait: for who waits elsewhere. */
+OS_WARN_RESULT kern_return_t vm_map_lock_range_once(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end);
+
 /* Locks just these slots of the index, and cuts no entry. False: no memory. */
 OS_INLINE OS_WARN_RESULT bool
 vm_map_index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
@@ -167,10 +171,30 @@ vm_map_index_lock(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 
 /*
  * Locks the range if one entry covers exactly that and the index has it in a run that nobody else has
- * locked; else NULL, with nothing locked. Unlock with vm_index_unlock_run. Does not sleep.
+ * locked; else NULL, with nothing locked. Unlock with vm_index_unlock_run. Does not sleep. The entry cannot go away
+ * between the look-up and the lock: an SMR section.
  */
-vm_map_entry_t vm_map_lock_entry(
-    vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run);
+OS_INLINE vm_map_entry_t
+vm_map_lock_entry(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end, struct vm_index_run *run)
+{
+	uint64_t first = vm_map_page(map, start), last = vm_map_page(map, end);
+	vm_map_entry_t entry = NULL;
+
+	if (os_unlikely(start >= end || !vm_index_find_run(&map->vmm_index, first, last, run))) {
+		return NULL;
+	}
+	smr_enter();
+	entry = vm_index_entry(os_atomic_load_dependency(vm_index_run_slot(run, 0)));
+	if (entry != NULL && !vm_index_lock_run(run, entry)) {
+		entry = NULL;
+	}
+	smr_leave();
+	if (entry != NULL && (entry->vme_start != start || entry->vme_end != end)) {
+		vm_index_unlock_run(run, entry, entry);
+		return NULL;
+	}
+	return entry;
+}
 
 /*
  * The entry that covers va with its first slot locked, which is the lock of the entry: attributes and
