@@ -119,8 +119,8 @@ zone_create(const char *name, size_t size, unsigned flags)
 #define POISON_WORD (ZONE_POISON_BYTE * 0x0101010101010101ULL)
 
 /*
- * Free elements of ordinary zones are filled with a pattern, and checked when they are handed out again. Not those that
- * were freed by zfree_smr, which readers may still look at: a zone that uses it is not checked from then on.
+ * Free elements of ordinary zones are filled with a pattern, and checked when they are handed out again. Those that
+ * zfree_smr freed are filled when nobody can look at them any more.
  */
 static bool
 zone_poisons(zone_t zone)
@@ -136,12 +136,6 @@ zone_poison(zone_t zone, void *elem)
 	}
 }
 
-static void
-zone_poisons_no_more(zone_t zone)
-{
-	os_atomic_or(&zone->z_flags, ZC_UNCHECKED, relaxed);
-}
-
 size_t
 zone_written_while_free(zone_t zone, const void *elem)
 {
@@ -149,7 +143,7 @@ zone_written_while_free(zone_t zone, const void *elem)
 	/* the list of returned elements links them through their first word */
 	size_t first = zone->z_returned != NULL ? 1 : 0, count = zone->z_elem_size / sizeof(*words);
 
-	if (!zone_poisons(zone) || (os_atomic_load(&zone->z_flags, relaxed) & ZC_UNCHECKED)) {
+	if (!zone_poisons(zone)) {
 		return SIZE_MAX;
 	}
 	for (size_t i = first; i < count; i++) {
@@ -173,9 +167,14 @@ zone_check_poison(zone_t zone, void *elem)
 }
 #else
 #define zone_poison(zone, elem)       ((void)0)
-#define zone_poisons_no_more(zone)    ((void)0)
 #define zone_check_poison(zone, elem) (elem)
 #endif
+
+void
+zone_elem_waited(struct zone *zone, void *elem)
+{
+	zone_poison(zone, elem);
+}
 
 void *
 zalloc(zone_t zone)
@@ -263,7 +262,6 @@ void
 zfree_smr(zone_t zone, void *elem)
 {
 	assert(zone_core_owns(zone, elem));
-	zone_poisons_no_more(zone);
 	disable_preemption();
 	zone_core_free_smr(zone, current_cpu_data()->cpu_number, elem);
 	enable_preemption();

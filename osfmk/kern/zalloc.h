@@ -88,7 +88,7 @@ void zfree_home_on_cpu(zone_t zone, unsigned cpu, unsigned home, void *elem);
 #if MACH_ASSERT
 /*
  * Debug kernels fill free elements, and panic when one is handed out again that has been written to. Offset of the first
- * word of a free element that has; SIZE_MAX: none, or the zone is not looked at (type-stable, or it uses zfree_smr).
+ * word of a free element that has; SIZE_MAX: none, or the zone is not looked at, being type-stable.
  */
 size_t zone_written_while_free(zone_t zone, const void *elem);
 #endif

@@ -279,9 +279,19 @@ cache_load(struct zone *zone, struct zone_cache *cache, unsigned cpu, struct zon
 	cache->zca_loaded = full;
 }
 
+static void
+magazine_waited(struct zone *zone, const struct zone_magazine *mag)
+{
+	if (MACH_ASSERT) {
+		for (uint32_t i = 0; i < mag->zm_count; i++) {
+			zone_elem_waited(zone, mag->zm_elems[i]);
+		}
+	}
+}
+
 /* The oldest of the CPU's waiting magazines, if its grace period is over; `now`: try to make it so. */
 static struct zone_magazine *
-cache_take_pending(struct zone_cache *cache, bool now)
+cache_take_pending(struct zone *zone, struct zone_cache *cache, bool now)
 {
 	struct zone_magazine *mag = cache->zca_pending_first;
 
@@ -290,13 +300,14 @@ cache_take_pending(struct zone_cache *cache, bool now)
 	}
 	cache->zca_pending_first = mag->zm_next;
 	cache->zca_npending--;
+	magazine_waited(zone, mag);
 	return mag;
 }
 
 static bool
 cache_reload_from_pending(struct zone *zone, struct zone_cache *cache, unsigned cpu, bool now)
 {
-	struct zone_magazine *full = cache_take_pending(cache, now);
+	struct zone_magazine *full = cache_take_pending(zone, cache, now);
 
 	if (full != NULL) {
 		cache_load(zone, cache, cpu, full);
@@ -556,7 +567,7 @@ cache_put_pending(struct zone *zone, struct zone_cache *cache, unsigned cpu, str
 	cache->zca_pending_last = mag;
 	zone_smr_request();
 	if (++cache->zca_npending > zone->z_max_pending) {
-		mag = cache_take_pending(cache, true);
+		mag = cache_take_pending(zone, cache, true);
 		mag = mag != NULL ? depot_put_full(zone, mag, cpu) : NULL;
 		if (mag != NULL) {
 			cache_put_empty(zone, cache, cpu, mag);

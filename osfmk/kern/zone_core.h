@@ -124,7 +124,8 @@ void *zone_page_alloc(void); /* ZONE_PAGE_SIZE bytes, aligned to it; NULL: none 
 /* The same for magazines, which are needed to free: may take the last one. */
 void *zone_page_alloc_last(void);
 void zone_page_free(void *page);
-uint64_t zone_smr_goal(void); /* <kern/smr.h>: smr_goal and so on */
+void zone_elem_waited(struct zone *zone, void *elem); /* debug: the grace period of a free element is over */
+uint64_t zone_smr_goal(void);                         /* <kern/smr.h>: smr_goal and so on */
 bool zone_smr_reached(uint64_t goal);
 void zone_smr_request(void);
 bool zone_smr_expedite(uint64_t goal);

@@ -51,6 +51,13 @@ zone_page_free(void *page)
 	free(page);
 }
 
+void
+zone_elem_waited(struct zone *zone, void *elem)
+{
+	(void)zone;
+	(void)elem;
+}
+
 uint64_t
 zone_smr_goal(void)
 {

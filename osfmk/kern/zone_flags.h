@@ -8,7 +8,6 @@
 #define ZC_TYPESTABLE 0x1U /* memory never leaves the zone */
 #define ZC_NOMAG      0x2U /* no magazines: few, large or early objects */
 #define ZC_FRESH_ZERO 0x4U /* an element is zero before its first use: for what outlives the objects in it */
-#define ZC_UNCHECKED  0x8U /* set by zfree_smr in debug kernels: free elements are not all alike; atomic */
 
 /* Allocation. */
 #define Z_WAITOK 0x0U

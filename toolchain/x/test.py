@@ -29,10 +29,10 @@ STRESS_WORD = "stress"
 # Tests that real time tells run once more where it is exact, made by instructions, and decide there.
 EXACT_WORDS = "sched_,hardly_late,usage,takes_no_lock"
 EXACT_CPUS = (1,)
-# Debug kernels that stop for a while before one in so many atomic operations: narrow windows become wide ones.
+# Debug kernels that stop, or let others run, around one in so many atomic operations: narrow windows become wide ones.
 STALL_VARIANT = "debug"
 STALL_ONE_IN = 30
-STALL_CPUS = (4,)
+STALL_CPUS = (2, 4)
 # The largest machine: the kernel's tests of the scheduler, and programs that use CPUs; all tests with --long.
 MANY_CPUS = 64
 MANY_KERNEL_WORDS = "sched"
