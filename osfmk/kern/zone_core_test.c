@@ -52,9 +52,9 @@ zone_page_free(void *page)
 }
 
 void
-zone_elem_waited(struct zone *zone, void *elem)
+zone_elem_waited(struct zone *of, void *elem)
 {
-	(void)zone;
+	(void)of;
 	(void)elem;
 }
 
