@@ -361,7 +361,8 @@ static int
 exec_image_map(struct exec_image *image)
 {
 	struct macho_image *macho = &image->ei_macho;
-	uint64_t random = aslr_off || image->ei_no_aslr ? 0 : read_random_u64();
+	bool aslr = !aslr_off && !image->ei_no_aslr;
+	uint64_t random = aslr ? read_random_u64() : 0;
 	int error = exec_create_map(image, random);
 
 	image->ei_slide = macho->pie ? random_slide(random, SLIDE_IMAGE) : 0;
@@ -370,6 +371,7 @@ exec_image_map(struct exec_image *image)
 	}
 	image->ei_entry = macho->entry + image->ei_slide;
 	if (error == 0) {
+		vm_map_set_random(image->ei_map, aslr);
 		error = exec_map_segments(image);
 	}
 	if (error == 0) {

@@ -7,6 +7,7 @@
 #include <arm64/copyio.h>
 #include <arm64/machine_routines.h>
 #include <kern/locks.h>
+#include <kern/upcalls.h>
 #include <pexpert/device_tree.h>
 #include <string.h>
 #include <sys/errno.h>
@@ -108,6 +109,12 @@ read_random_u64(void)
 
 	read_random(&value, sizeof(value));
 	return value;
+}
+
+uint64_t
+bsd_random(void)
+{
+	return read_random_u64();
 }
 
 static void

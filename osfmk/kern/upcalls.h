@@ -60,6 +60,9 @@ OS_NORETURN void bsd_crash_exit(int status);
  */
 bool bsd_memory_kill(void);
 
+/* A number that nobody can foresee, once bsd_init has begun. Any context but interrupt handlers; takes a spin lock. */
+uint64_t bsd_random(void);
+
 /* PE_init_iokit and StartIOKitMatching. */
 void iokit_init(void);
 

@@ -7,6 +7,7 @@
 #include <arm64/machine_routines.h>
 #include <kern/assert.h>
 #include <kern/smr.h>
+#include <kern/upcalls.h>
 #include <kern/zalloc.h>
 #include <vm/pmap.h>
 #include <vm/vm_object_list.h>
@@ -57,6 +58,12 @@ vm_map_set_search_base(vm_map_t map, vm_map_offset_t base)
 {
 	map->vmm_search_base = base;
 	map->vmm_arena_next = os_round_up(base, VM_MAP_ARENA_MAX);
+}
+
+void
+vm_map_set_random(vm_map_t map, bool random)
+{
+	map->vmm_random = random;
 }
 
 void
@@ -223,6 +230,16 @@ space_search(vm_map_t map, vm_map_offset_t from, vm_map_offset_t to, vm_map_size
 		at = (os_max(next, at + PAGE_SIZE) + mask) & ~mask;
 	}
 	return KERN_NO_SPACE;
+}
+
+void
+vm_map_random_place(vm_map_t map, vm_map_size_t size, vm_map_offset_t *addr)
+{
+	vm_map_size_t room = map->vmm_max - map->vmm_search_base;
+
+	if (map->vmm_random && size <= room) {
+		*addr = map->vmm_search_base + ptoa(bsd_random() % (atop(room - size) + 1));
+	}
 }
 
 static struct vm_map_arena *

@@ -64,6 +64,14 @@ vm_map_offset_t vm_map_max(vm_map_t map);
 void vm_map_set_search_base(vm_map_t map, vm_map_offset_t base);
 
 /*
+ * Of a map that is to be laid out at random, which others are not (a program without ASLR): where VM_FLAGS_ANYWHERE may
+ * put `size` bytes, a page-aligned place of the map that nobody can foresee. As *addr of vm_map_enter it is where the
+ * search for space begins.
+ */
+void vm_map_set_random(vm_map_t map, bool random); /* before the map has threads */
+void vm_map_random_place(vm_map_t map, vm_map_size_t size, vm_map_offset_t *addr);
+
+/*
  * Puts `object` (NULL: anonymous zero-filled memory) at *addr. flags: VM_FLAGS_ANYWHERE (address out, at or
  * above *addr if that is not 0 and free), else fixed; VM_FLAGS_OVERWRITE; VM_FLAGS_PERMANENT; the tag in
  * the top byte. mask: bits that must be clear in the address. The entry maps the object itself and takes

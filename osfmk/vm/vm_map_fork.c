@@ -220,6 +220,7 @@ fork_empty(vm_map_t old)
 	}
 	if (new != NULL) {
 		new->vmm_search_base = old->vmm_search_base;
+		new->vmm_random = old->vmm_random;
 		new->vmm_region = os_atomic_load(&old->vmm_region, acquire);
 		new->vmm_arena_next = os_atomic_load(&old->vmm_arena_next, relaxed);
 		memcpy(new->vmm_arenas, old->vmm_arenas, cpu_count * sizeof(struct vm_map_arena));

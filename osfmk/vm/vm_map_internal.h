@@ -113,7 +113,8 @@ struct vm_map {
 	vm_map_offset_t vmm_min, vmm_max;
 	vm_map_offset_t vmm_search_base; /* where ANYWHERE begins */
 	vm_map_offset_t
-	    vmm_quick; /* ANYWHERE from below this may go the quick way: all, or 0, none; atomic */
+	    vmm_quick;   /* ANYWHERE from below this may go the quick way: all, or 0, none; atomic */
+	bool vmm_random; /* VM_FLAGS_RANDOM_ADDR is heard; const once the map has threads */
 	struct vm_shared_region
 	    *vmm_region; /* it has joined: vm_shared_region.h; NULL once it has left; atomic */
 

@@ -36,6 +36,29 @@ page_range(mach_vm_offset_t addr, mach_vm_size_t size, vm_map_offset_t *start, v
 	return true;
 }
 
+/* VM_FLAGS_RANDOM_ADDR says something about ANYWHERE alone, and then more than a hint does. */
+static void
+randomize(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, int flags)
+{
+	const int both = VM_FLAGS_ANYWHERE | VM_FLAGS_RANDOM_ADDR;
+
+	if (os_unlikely((flags & both) == both)) {
+		vm_map_random_place(map, size, addr);
+	}
+}
+
+/* The rarer kinds of anonymous memory. */
+static OS_NOINLINE kern_return_t
+map_rare(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+    vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
+{
+	randomize(map, addr, size, flags);
+	if (flags & VM_FLAGS_PURGABLE) {
+		return vm_map_enter_purgeable(map, addr, size, mask, flags, cur_prot, max_prot, inherit);
+	}
+	return vm_map_enter(map, addr, size, mask, flags, NULL, 0, false, cur_prot, max_prot, inherit);
+}
+
 kern_return_t
 mach_vm_map_anonymous(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_offset_t mask,
     int flags, vm_prot_t cur_prot, vm_prot_t max_prot, vm_inherit_t inherit)
@@ -54,8 +77,8 @@ mach_vm_map_anonymous(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size,
 	if (os_add_overflow(size, PAGE_MASK, &rounded)) {
 		return (flags & VM_FLAGS_ANYWHERE) ? KERN_NO_SPACE : KERN_INVALID_ADDRESS;
 	}
-	if (flags & VM_FLAGS_PURGABLE) {
-		return vm_map_enter_purgeable(
+	if (os_unlikely(flags & (VM_FLAGS_PURGABLE | VM_FLAGS_RANDOM_ADDR))) {
+		return map_rare(
 		    map, addr, trunc_page(rounded), mask | PAGE_MASK, flags, cur_prot, max_prot, inherit);
 	}
 	return vm_map_enter(map, addr, trunc_page(rounded), mask | PAGE_MASK, flags, NULL, 0, false, cur_prot,
@@ -168,6 +191,7 @@ mach_vm_map(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_o
 	if ((unsigned)flags & FLAGS_UNSUPPORTED) {
 		return KERN_NOT_SUPPORTED;
 	}
+	randomize(map, addr, size, flags);
 	kr = vm_named_entry_map(
 	    map, addr, size, mask | PAGE_MASK, flags, entry, offset, copy != 0, cur_prot, max_prot, inherit);
 	if (kr == KERN_SUCCESS) {
@@ -189,6 +213,7 @@ remap_user(vm_map_t map, mach_vm_offset_t *addr, mach_vm_size_t size, mach_vm_of
 	    !page_range(src_addr, size, &start, &end)) {
 		return KERN_INVALID_ARGUMENT;
 	}
+	randomize(map, addr, end - start, flags);
 	kr = vm_map_remap(map, addr, end - start, mask | PAGE_MASK, flags, src, start, copy != 0, exact,
 	    cur_prot, max_prot, inherit);
 	if (kr == KERN_SUCCESS && (flags & VM_FLAGS_RETURN_DATA_ADDR)) {

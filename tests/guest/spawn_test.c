@@ -1,6 +1,7 @@
 /* fork, exec, spawn, wait, exit. */
 #include <errno.h>
 #include <fcntl.h>
+#include <mach/mach.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -159,22 +160,33 @@ capture(char *const argv[], char *const envp[], char *text, size_t size)
 	capture_with(argv, envp, 0, text, size);
 }
 
-/* The program has another life, beside its tests: it tells where its image, stack and heap are. */
+/* Where VM_FLAGS_RANDOM_ADDR puts a page. */
+static unsigned long long
+random_place(void)
+{
+	mach_vm_address_t at = 0;
+
+	(void)mach_vm_allocate(mach_task_self(), &at, vm_page_size, VM_FLAGS_ANYWHERE | VM_FLAGS_RANDOM_ADDR);
+	return at;
+}
+
+/* The program has another life, beside its tests: it tells where its image, stack and heap are, and that place. */
 __attribute__((constructor)) static void
 tell_addresses(void)
 {
 	char on_stack;
 
 	if (getenv("TELL_ADDRESSES") != NULL) {
-		printf("%llx %llx %llx\n", (unsigned long long)(uintptr_t)&tell_addresses,
-		    (unsigned long long)(uintptr_t)&on_stack, (unsigned long long)(uintptr_t)malloc(1 << 20));
+		printf("%llx %llx %llx %llx\n", (unsigned long long)(uintptr_t)&tell_addresses,
+		    (unsigned long long)(uintptr_t)&on_stack, (unsigned long long)(uintptr_t)malloc(1 << 20),
+		    random_place());
 		fflush(stdout);
 		_exit(0);
 	}
 }
 
 struct addresses {
-	unsigned long long image, stack, heap;
+	unsigned long long image, stack, heap, random;
 };
 
 static struct addresses
@@ -189,7 +201,8 @@ addresses_of(char *const argv[], short flags)
 	found.image = strtoull(at, &at, 16);
 	found.stack = strtoull(at, &at, 16);
 	found.heap = strtoull(at, &at, 16);
-	EXPECT(found.image != 0 && found.stack != 0 && found.heap != 0);
+	found.random = strtoull(at, &at, 16);
+	EXPECT(found.image != 0 && found.stack != 0 && found.heap != 0 && found.random != 0);
 	return found;
 }
 
@@ -202,7 +215,7 @@ static char *const argv_by_shell[] = { "sh", "-c", "/tests/spawn", NULL };
 TEST(layouts_differ)
 {
 	struct addresses first = addresses_of(argv_self, 0);
-	bool image = false, stack = false, heap = false;
+	bool image = false, stack = false, heap = false, random = false;
 
 	for (int i = 1; i < LAYOUTS; i++) {
 		struct addresses other = addresses_of(argv_self, 0);
@@ -210,8 +223,9 @@ TEST(layouts_differ)
 		image |= other.image != first.image;
 		stack |= other.stack != first.stack;
 		heap |= other.heap != first.heap;
+		random |= other.random != first.random;
 	}
-	EXPECT(image && stack && heap);
+	EXPECT(image && stack && heap && random);
 }
 
 TEST(layouts_are_alike_on_demand)
@@ -221,8 +235,9 @@ TEST(layouts_are_alike_on_demand)
 	struct addresses third = addresses_of(argv_by_shell, POSIX_SPAWN_DISABLE_ASLR); /* inherited */
 
 	EXPECT_EQ(first.image >> 28, 0x10); /* where it was linked */
-	EXPECT(first.image == second.image && first.stack == second.stack && first.heap == second.heap);
-	EXPECT(first.image == third.image && first.heap == third.heap);
+	EXPECT(first.image == second.image && first.stack == second.stack && first.heap == second.heap &&
+	       first.random == second.random);
+	EXPECT(first.image == third.image && first.heap == third.heap && first.random == third.random);
 }
 
 TEST(arguments_arrive)

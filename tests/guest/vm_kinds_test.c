@@ -1,6 +1,6 @@
 /*
  * Every kind of memory in every way that it is shared or copied: over fork with each inheritance, by mach_vm_remap,
- * mach_vm_read, mach_vm_copy, and by memory entries.
+ * mach_vm_read, mach_vm_copy, and by memory entries; and at a random place.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -524,4 +524,114 @@ TEST(places_for_a_remapped_range)
 	EXPECT_EQ(remap(&at, PAGE, 0, VM_FLAGS_FIXED, from), KERN_INVALID_ADDRESS); /* __PAGEZERO */
 	release(place, SIZE);
 	release(memory, SIZE);
+}
+
+/* --- VM_FLAGS_RANDOM_ADDR --- */
+
+#define PLACES 24
+
+/* The i-th range of SIZE bytes at a random place; `hint` is not to be taken. */
+typedef mach_vm_address_t (*placing)(mach_vm_address_t hint, void *from, mach_port_t entry);
+
+#define RANDOM (VM_FLAGS_ANYWHERE | VM_FLAGS_RANDOM_ADDR)
+
+static mach_vm_address_t
+random_allocate(mach_vm_address_t hint, void *from, mach_port_t entry)
+{
+	mach_vm_address_t at = hint;
+
+	(void)from;
+	(void)entry;
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, SIZE, RANDOM), KERN_SUCCESS);
+	return at;
+}
+
+static mach_vm_address_t
+random_purgeable(mach_vm_address_t hint, void *from, mach_port_t entry)
+{
+	mach_vm_address_t at = hint;
+
+	(void)from;
+	(void)entry;
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, SIZE, RANDOM | VM_FLAGS_PURGABLE), KERN_SUCCESS);
+	return at;
+}
+
+static mach_vm_address_t
+random_map(mach_vm_address_t hint, void *from, mach_port_t entry)
+{
+	mach_vm_address_t at = hint;
+
+	(void)from;
+	EXPECT_EQ(mach_vm_map(SELF, &at, SIZE, 0xffffff, RANDOM, entry, 0, FALSE, RW, RW, VM_INHERIT_NONE),
+	    KERN_SUCCESS);
+	EXPECT_EQ(at & 0xffffff, 0);
+	return at;
+}
+
+static mach_vm_address_t
+random_remap(mach_vm_address_t hint, void *from, mach_port_t entry)
+{
+	mach_vm_address_t at = hint;
+
+	(void)entry;
+	EXPECT_EQ(remap(&at, SIZE, 0, RANDOM, (mach_vm_address_t)from), KERN_SUCCESS);
+	return at;
+}
+
+/* Far apart, in no order, and usable. Of addresses that are evenly distributed over 128 TiB none of it fails by chance. */
+static void
+places_are_random(placing place, mach_port_t entry)
+{
+	char *from = touched();
+	mach_vm_address_t at[PLACES], low = UINT64_MAX, high = 0;
+	unsigned ups = 0;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		at[i] = place((mach_vm_address_t)from + SIZE, from, entry);
+		((char *)at[i])[PAGE + 1] = 'r';
+		low = at[i] < low ? at[i] : low;
+		high = at[i] > high ? at[i] : high;
+		ups += i != 0 && at[i] > at[i - 1];
+	}
+	EXPECT(high - low > 1ull << 40);
+	EXPECT(ups != 0 && ups != PLACES - 1);
+	for (unsigned i = 0; i < PLACES; i++) {
+		release((char *)at[i], SIZE);
+	}
+	release(from, SIZE);
+}
+
+TEST(random_places)
+{
+	mach_vm_size_t size = SIZE;
+	mach_port_t entry;
+
+	REQUIRE(mach_make_memory_entry_64(
+		    SELF, &size, 0, MAP_MEM_NAMED_CREATE | RW, &entry, MACH_PORT_NULL) == KERN_SUCCESS);
+	places_are_random(random_allocate, MACH_PORT_NULL);
+	places_are_random(random_purgeable, MACH_PORT_NULL);
+	places_are_random(random_map, MACH_PORT_NULL);
+	places_are_random(random_map, entry);
+	places_are_random(random_remap, MACH_PORT_NULL);
+	EXPECT_EQ(mach_port_deallocate(SELF, entry), KERN_SUCCESS);
+}
+
+/* The flag says where; it makes nothing possible that is not, and is nothing to a fixed address. */
+TEST(random_places_that_there_are_not)
+{
+	mach_vm_address_t at = 0, same;
+
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, 1ull << 47, RANDOM), KERN_NO_SPACE);
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, ~0ull, RANDOM), KERN_NO_SPACE);
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, 1ull << 46, RANDOM), KERN_SUCCESS); /* half of all there is */
+	EXPECT_EQ(mach_vm_deallocate(SELF, at, 1ull << 46), KERN_SUCCESS);
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, PAGE, RANDOM), KERN_SUCCESS);
+	same = at;
+	EXPECT_EQ(mach_vm_allocate(SELF, &at, PAGE, VM_FLAGS_FIXED | VM_FLAGS_RANDOM_ADDR), KERN_NO_SPACE);
+	EXPECT_EQ(
+	    mach_vm_allocate(SELF, &at, PAGE, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE | VM_FLAGS_RANDOM_ADDR),
+	    KERN_SUCCESS);
+	EXPECT_EQ(at, same);
+	EXPECT_EQ(mach_vm_deallocate(SELF, at, PAGE), KERN_SUCCESS);
 }
