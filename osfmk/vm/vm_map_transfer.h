@@ -19,7 +19,9 @@
  *
  * A range is done in parts that are one entry on both sides and no more than TRANSFER_PART, in the order of memmove: each
  * part is read as a whole before the first byte of it is written, and what a part overwrites of its own map lies in
- * it or in those that are done. So what a call holds at once is bounded, and it needs no memory in advance.
+ * it or in those that are done. Where neither side was ever touched there is nothing to do, however much it is: a copy of
+ * sparse memory costs what there is of it. What a call holds at once is bounded, it needs no memory in advance, and a thread that
+ * is to end does so after the part.
  *
  * What others see. Before anything is written the whole of both ranges is mapped and allows what is done to it;
  * a call that fails for that has changed nothing. This may change right after: then the call ends with the error of the
@@ -29,9 +31,11 @@
  * CPU translates to it any more. A store by another thread to a page that changes hands is lost or lasts, as it would
  * be with bytes.
  *
- * Locks: that of one entry at a time, first the source's, then the destination's; inside, slots.
+ * Locks: that of one entry at a time, first the source's, then the destination's; inside, slots. Threads whose ranges lie in
+ * one entry take turns, a part each; faults go on.
  *
- * Costs, in instructions (x bench --filter vm/copy): see TRANSFER_SHARE_MIN.
+ * Costs: see TRANSFER_SHARE_MIN. Two invalidations of the TLBs for a part (the source may not be written to any more), and
+ * one for each 16 pages that change hands.
  */
 #pragma once
 
@@ -46,7 +50,7 @@ OS_WARN_RESULT kern_return_t vm_map_allows(
 
 /*
  * As memmove, if the maps are the same. The errors of vm_map_allows: nothing has changed, unless the maps change
- * meanwhile; or what a fault says. May block.
+ * meanwhile; or what a fault says; KERN_ABORTED: the thread is to end. May block.
  */
 OS_WARN_RESULT kern_return_t vm_map_transfer(
     vm_map_t from, vm_map_offset_t src, vm_map_t to, vm_map_offset_t dst, vm_map_size_t size);

@@ -304,6 +304,25 @@ vm_object_next_part(vm_object_t object, uint64_t *at, uint64_t end, uint64_t *pa
 	return *at < end;
 }
 
+/* A node, there or missing, of whatever level, begins at a multiple of what it stands for. */
+bool
+vm_object_hole(vm_object_t object, uint64_t index, uint64_t *start, uint64_t *end)
+{
+	uint64_t run;
+
+	for (unsigned level = object->vo_height; level > 0; level--) {
+		*start = index & ~((1ULL << level * VM_OBJECT_NODE_SHIFT) - 1);
+		if (vm_tree_run(&object->vo_tree, object->vo_height, *start, &run) == NULL &&
+		    index - *start < run) {
+			*end = *start + run;
+			return true;
+		}
+	}
+	*start = object->vo_height == 0 ? 0 : index & ~(uint64_t)(VM_OBJECT_NODE_SLOTS - 1);
+	*end = *start + (object->vo_height == 0 ? VM_OBJECT_INLINE_SLOTS : VM_OBJECT_NODE_SLOTS);
+	return false;
+}
+
 void
 vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end)
 {

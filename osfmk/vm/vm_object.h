@@ -188,6 +188,12 @@ vm_page_t vm_object_remove_range(
  */
 bool vm_object_next_part(vm_object_t object, uint64_t *at, uint64_t end, uint64_t *part_end);
 
+/*
+ * The slots around `index` that are all behind one node, or all empty because there is none: [*start, *end), which may
+ * reach behind the object. True: there is none. Inside an SMR section or holding a reference.
+ */
+bool vm_object_hole(vm_object_t object, uint64_t index, uint64_t *start, uint64_t *end);
+
 /* Waits until no slot of the range is locked: what a fault that began earlier installed is then visible. */
 void vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end);
 

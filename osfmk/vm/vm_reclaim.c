@@ -169,9 +169,14 @@ sweep_entry(struct sweep *sweep, vm_map_entry_t entry)
 		return;
 	}
 	while (from < to && sweep->freed < sweep->want) {
-		vm_map_offset_t next = os_min(to, from + ptoa((vm_map_offset_t)CHUNK_PAGES));
+		uint64_t index = vme_object_page(entry->vme_bias, from), hole, hole_end;
 
-		from = sweep_chunk(sweep, entry, object, from, next);
+		if (vm_object_hole(object, index, &hole, &hole_end)) {
+			from += os_min(to - from, ptoa(hole_end - index));
+			continue;
+		}
+		from = sweep_chunk(
+		    sweep, entry, object, from, os_min(to, from + ptoa((vm_map_offset_t)CHUNK_PAGES)));
 	}
 	if (sweep->age) {
 		hand_va = from;

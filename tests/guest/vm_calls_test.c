@@ -665,6 +665,22 @@ TEST(what_will_be_needed_is_decompressed)
 	EXPECT_EQ(munmap(shared, 16 * PAGE), 0);
 }
 
+#define HUGE (1ULL << 44) /* bytes: minutes, page by page */
+
+/* What looks for pages in much memory that nobody has touched finds the few there are, at once. */
+TEST(advice_on_sparse_memory)
+{
+	static const int all[] = { MADV_PAGEOUT, MADV_DONTNEED, MADV_WILLNEED };
+	char *at = (char *)allocate(HUGE, VM_FLAGS_ANYWHERE);
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		at[0] = at[HUGE / 2] = at[HUGE - 1] = 's';
+		EXPECT_EQ(madvise(at, HUGE, all[i]), 0);
+		EXPECT(at[0] == 's' && at[1] == 0 && at[HUGE / 2] == 's' && at[HUGE - 1] == 's');
+	}
+	release((mach_vm_address_t)at, HUGE);
+}
+
 /* Up to the file's end, and no error behind it. */
 TEST(what_will_be_needed_of_a_file_is_read)
 {

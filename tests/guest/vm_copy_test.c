@@ -128,53 +128,99 @@ TEST(whole_pages_are_shared)
 	release(to, PAGES * PAGE);
 }
 
-static uint64_t
-free_pages(void)
+static vm_statistics64_data_t
+statistics(void)
 {
 	vm_statistics64_data_t stat = { 0 };
 	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
 
 	EXPECT_EQ(
 	    host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
-	return stat.free_count;
+	return stat;
 }
 
-/* 64 MiB of copy take next to no memory. */
-#define LARGE       4096 /* pages */
+static uint64_t
+free_pages(void)
+{
+	return statistics().free_count;
+}
+
+static void
+touch_pages(char *at, unsigned pages)
+{
+	for (unsigned i = 0; i < pages; i++) {
+		*(uint64_t *)(at + i * PAGE) = i + 1;
+	}
+}
+
+#define LARGE       8192 /* pages: 128 MiB */
 #define LARGE_SPENT 512  /* pages that everything else may take meanwhile */
 
+/* 128 MiB are copied where there are 96 left, and still are afterwards. */
 TEST(a_large_copy_takes_no_memory)
 {
-	char *from = allocate(LARGE * PAGE, 0), *to = allocate(LARGE * PAGE, 0);
-	uint64_t before;
+	char *from = allocate(LARGE * PAGE, 0), *to = allocate(LARGE * PAGE, 0), *rest;
+	vm_statistics64_data_t before;
+	mach_vm_size_t spare;
 
-	if (free_pages() < 4 * LARGE) {
+	touch_pages(from, LARGE);
+	before = statistics();
+	if (before.free_count < LARGE) {
 		ktap_skip("memory is short");
 		release(from, LARGE * PAGE);
 		release(to, LARGE * PAGE);
 		return;
 	}
-	for (unsigned i = 0; i < LARGE; i++) {
-		*(uint64_t *)(from + i * PAGE) = i + 1;
-	}
-	before = free_pages();
+	spare = before.free_count - LARGE / 4 * 3; /* page-out does not begin yet */
+	rest = allocate(spare * PAGE, 0);
+	touch_pages(rest, (unsigned)spare);
+	before = statistics();
 	EXPECT_EQ(copy(from, LARGE * PAGE, to), KERN_SUCCESS);
-	EXPECT(free_pages() + LARGE_SPENT > before);
 	for (unsigned i = 0; i < LARGE; i++) {
 		if (!EXPECT_EQ(*(uint64_t *)(to + i * PAGE), i + 1)) {
 			break;
 		}
 	}
-	EXPECT(free_pages() + LARGE_SPENT > before);
-	/* and what was in the destination is free then: here, by pages that nobody has touched */
+	EXPECT(free_pages() + LARGE_SPENT > before.free_count);
+	EXPECT(statistics().compressions < before.compressions + LARGE_SPENT);
+	release(rest, spare * PAGE);
 	release(from, LARGE * PAGE);
-	from = allocate(LARGE * PAGE, 0);
+	release(to, LARGE * PAGE);
+}
+
+/* What the destination had is free then: here, for pages that nobody has touched. */
+TEST(what_was_there_is_free)
+{
+	char *from = allocate(LARGE * PAGE, 0), *to = allocate(LARGE * PAGE, 0);
+	uint64_t before;
+
+	touch_pages(to, LARGE);
 	before = free_pages();
 	EXPECT_EQ(copy(from, LARGE * PAGE, to), KERN_SUCCESS);
 	EXPECT(free_pages() + LARGE_SPENT > before + LARGE);
 	EXPECT(to[0] == 0 && to[(LARGE - 1) * PAGE] == 0);
 	release(from, LARGE * PAGE);
 	release(to, LARGE * PAGE);
+}
+
+#define HUGE (1ULL << 44) /* bytes: minutes, even page by page of nothing */
+
+/* Memory that nobody has touched costs nothing, in both directions and at any place in its page. */
+TEST(sparse_memory)
+{
+	char *from = allocate(HUGE, 0), *to = allocate(HUGE, 0);
+
+	from[HUGE / 4] = from[HUGE - 1] = 'f';
+	to[HUGE / 4 + 1] = to[HUGE / 2] = 't';
+	EXPECT_EQ(copy(from + 1, HUGE - 2, to + 1), KERN_SUCCESS);
+	EXPECT(to[HUGE / 4] == 'f' && to[HUGE / 4 + 1] == 0 && to[HUGE / 2] == 0 && to[HUGE - 1] == 0);
+	EXPECT_EQ(copy(from + HUGE / 4 - 5, HUGE / 2, from + HUGE / 2 - 5), KERN_SUCCESS);
+	EXPECT(from[HUGE / 2] == 'f' && from[HUGE / 4] == 'f');
+	EXPECT_EQ(copy(from + HUGE / 4 + 5, HUGE / 2, from + 4), KERN_SUCCESS);
+	EXPECT(from[HUGE / 4 - 1] == 'f' && from[HUGE / 4] == 0 && from[HUGE / 2 - 1] == 0);
+	EXPECT(from[HUGE / 2] == 0 && from[HUGE - 1] == 'f');
+	release(from, HUGE);
+	release(to, HUGE);
 }
 
 TEST(each_side_writes_for_itself)
