@@ -195,11 +195,11 @@ pmap_enter_valid(pmap_t pmap, vm_map_offset_t va, pte_t *ptep, pte_t old, pte_t 
 		/* Break before make: no CPU may see both. */
 		os_atomic_store(ptep, (pte_t)0, relaxed);
 		pmap_tlb_invalidate(pmap, va, va + PAGE_SIZE, false);
-		os_atomic_store(ptep, new, release);
+		os_atomic_store(ptep, new, release); /* as in pmap_enter */
 		pmap_publish(pmap);
 		return KERN_SUCCESS;
 	}
-	os_atomic_store(ptep, new, release);
+	os_atomic_store(ptep, new, release); /* as in pmap_enter */
 	if ((new & ~old &PTE_PROTECTION) != 0) {
 		pmap_tlb_invalidate(pmap, va, va + PAGE_SIZE, false);
 	} else {
@@ -522,7 +522,8 @@ bool
 pmap_lookup(pmap_t pmap, vm_map_offset_t va, ppnum_t *pn, vm_prot_t *prot)
 {
 	pte_t *ptep = pmap_pte(pmap, va);
-	pte_t pte = ptep == NULL ? 0 : os_atomic_load(ptep, acquire);
+	pte_t pte =
+	    ptep == NULL ? 0 : os_atomic_load(ptep, acquire); /* the page's contents; pairs with pmap_enter */
 
 	if (!pte_valid(pte)) {
 		return false;

@@ -163,6 +163,7 @@ asid_take(struct asid_cpu *ac)
 	}
 }
 
+/* The acquire and the release of these two pair with each other. */
 static void
 pmap_renewing_lock(pmap_t pmap)
 {

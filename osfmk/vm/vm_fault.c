@@ -332,7 +332,7 @@ around_lock(struct fault_around *a)
 	uintptr_t busy = 0;
 
 	for (uint32_t i = 0; i < a->count; i++) {
-		uintptr_t word = os_atomic_load(&a->file_slots[i], acquire);
+		uintptr_t word = os_atomic_load(&a->file_slots[i], acquire); /* pairs with vm_slot_unlock */
 		vm_page_t page = vm_slot_page(word);
 
 		if (page != NULL && os_atomic_load(&a->slots[i], relaxed) == 0 &&
@@ -558,7 +558,7 @@ fault_page_in(vm_map_t map, vm_map_offset_t va)
 	kern_return_t kr;
 
 	if (entry != NULL) {
-		object = os_atomic_load(&entry->vme_object, acquire);
+		object = vm_map_entry_object(entry);
 		index = vme_object_page(entry->vme_bias, va);
 		if (object != NULL && (object->vo_flags & VO_SHADOW)) {
 			index += object->vo_backing_page;

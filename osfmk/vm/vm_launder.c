@@ -43,10 +43,10 @@ vm_launder_page(vm_object_t file, uint64_t index)
 	if (room) {
 		vm_object_reference(file);
 		ring[ring_put++ % LAUNDER_MAX] = (struct laundry){ file, index };
+		os_atomic_inc(&pending, relaxed); /* before the thread can have taken it */
 	}
 	lck_spin_unlock(&launder_lock);
 	if (room) {
-		os_atomic_inc(&pending, seq_cst);
 		thread_wakeup(&pending);
 	}
 	return room;

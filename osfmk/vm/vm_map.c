@@ -581,6 +581,7 @@ static void
 entry_unmap(vm_map_t map, vm_map_entry_t entry, vm_object_t object, vm_page_t *dead)
 {
 	uint64_t at = vme_object_page(entry->vme_bias, entry->vme_start), end = at + vme_npages(entry);
+	/* acquire: what other holders did; pairs with the decrement of vm_object_deallocate. */
 	bool alone = os_atomic_load(&object->vo_refs, acquire) == 1 ||
 		     !(entry->vme_attr & (VME_NEEDS_COPY | VME_SHARED));
 	vm_page_t shared = alone ? vm_object_remove_range(object, &at, end, true, dead) : NULL;
@@ -636,7 +637,7 @@ entry_teardown(vm_map_t map, vm_map_entry_t entry)
 kern_return_t
 vm_map_entry_empty(vm_map_t map, vm_map_entry_t entry)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire), fresh = NULL;
+	vm_object_t object = vm_map_entry_object(entry), fresh = NULL;
 	uint32_t attr = entry->vme_attr;
 	vm_page_t dead = NULL;
 
@@ -654,7 +655,8 @@ vm_map_entry_empty(vm_map_t map, vm_map_entry_t entry)
 	os_atomic_thread_fence(seq_cst); /* [M1] */
 	entry_unmap(map, entry, object, &dead);
 	if (fresh != NULL) {
-		os_atomic_store(&entry->vme_object, fresh, release);
+		os_atomic_store(
+		    &entry->vme_object, fresh, release); /* pairs with vm_map_entry_object, and with faults */
 		vm_object_deallocate(object);
 	}
 	/* release: who sees the entry alive again sees what is behind it; pairs with [F2]. */

@@ -33,7 +33,7 @@ place_find(struct place *place, vm_map_t map, vm_map_offset_t va)
 
 	place->va = va;
 	place->entry = vm_map_lookup_entry(map, va);
-	object = place->entry == NULL ? NULL : os_atomic_load(&place->entry->vme_object, acquire);
+	object = place->entry == NULL ? NULL : vm_map_entry_object(place->entry);
 	if (object == NULL || object == VME_OBJECT_DEAD) {
 		return false;
 	}

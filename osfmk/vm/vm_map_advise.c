@@ -59,7 +59,7 @@ vm_map_record_behavior(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end,
 static kern_return_t
 entry_discard(vm_map_t map, vm_map_entry_t entry, uint32_t argument)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 
 	(void)argument;
 	if ((entry->vme_attr & (VME_SHARED | VME_WIRED)) || !(vme_prot(entry->vme_attr) & VM_PROT_WRITE) ||
@@ -79,7 +79,7 @@ vm_map_discard(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 static kern_return_t
 entry_can_reuse(vm_map_t map, vm_map_entry_t entry, uint32_t argument)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 
 	(void)map;
 	(void)argument;
@@ -193,7 +193,7 @@ mapped_object(vm_map_t map, vm_map_offset_t at, vm_map_offset_t *end, uint64_t *
 		return NULL;
 	}
 	*end = entry->vme_end;
-	object = os_atomic_load(&entry->vme_object, acquire);
+	object = vm_map_entry_object(entry);
 	if (object == VME_OBJECT_DEAD) {
 		object = NULL;
 	}

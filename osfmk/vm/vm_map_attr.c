@@ -56,7 +56,7 @@ entry_protect(vm_map_t map, vm_map_entry_t entry, uint32_t attr)
 		return;
 	}
 	os_atomic_thread_fence(seq_cst); /* [M1] */
-	object = os_atomic_load(&entry->vme_object, acquire);
+	object = vm_map_entry_object(entry);
 	if (object == NULL) {
 		return;
 	}
@@ -171,7 +171,7 @@ static void
 region_describe(vm_map_t map, vm_map_entry_t entry, struct vm_map_region *out)
 {
 	uint32_t attr = os_atomic_load(&entry->vme_attr, relaxed);
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 
 	*out = (struct vm_map_region){
 		.start = os_atomic_load(&entry->vme_start, relaxed),
@@ -298,7 +298,7 @@ vm_map_find_object(vm_map_t map, vm_map_offset_t addr, uint64_t *object_id, uint
 	smr_enter();
 	entry = page >= map->vmm_min && page < map->vmm_max ? vm_map_lookup_entry(map, page) : NULL;
 	if (entry != NULL) {
-		vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+		vm_object_t object = vm_map_entry_object(entry);
 
 		*object_id = object == NULL || object == VME_OBJECT_DEAD ? 0 : object_name(object);
 		*offset = ptoa(vme_object_page(entry->vme_bias, page)) + (addr - page);
@@ -416,7 +416,7 @@ vm_map_query_page(vm_map_t map, vm_map_offset_t addr, struct vm_map_page *out)
 	*out = (struct vm_map_page){ .present = false };
 	smr_enter();
 	entry = addr < map->vmm_max ? vm_map_lookup_entry(map, addr) : NULL;
-	object = entry == NULL ? NULL : os_atomic_load(&entry->vme_object, acquire);
+	object = entry == NULL ? NULL : vm_map_entry_object(entry);
 	if (entry != NULL) {
 		kr = KERN_SUCCESS;
 	}

@@ -278,7 +278,7 @@ copyin_part(struct copyin *c, vm_map_offset_t from, vm_map_offset_t to)
 static kern_return_t
 copy_entry(struct copyin *c, vm_map_entry_t entry, vm_map_offset_t from, vm_map_offset_t to)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 	bool now = (entry->vme_attr & (VME_WIRED | VME_PURGEABLE)) != 0;
 
 	if (!(vme_prot(entry->vme_attr) & VM_PROT_READ)) {

@@ -92,7 +92,7 @@ vm_map_sync(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 		if (entry == NULL) {
 			return KERN_INVALID_ADDRESS;
 		}
-		object = os_atomic_load(&entry->vme_object, acquire);
+		object = vm_map_entry_object(entry);
 		first = vme_object_page(entry->vme_bias, start);
 		start = os_min(end, entry->vme_end);
 		last = vme_object_page(entry->vme_bias, start);

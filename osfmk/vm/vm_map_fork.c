@@ -43,7 +43,8 @@ entry_copy_object(vm_map_entry_t entry)
 		os_atomic_store(&entry->vme_attr, attr, relaxed);
 		return KERN_RESOURCE_SHORTAGE;
 	}
-	os_atomic_store(&entry->vme_object, copy, release);
+	os_atomic_store(
+	    &entry->vme_object, copy, release); /* pairs with vm_map_entry_object, and with faults */
 	/* release: who sees the entry alive again sees the new object; pairs with [F2]. */
 	os_atomic_store(&entry->vme_attr, attr & ~(uint32_t)VME_NEEDS_COPY, release);
 	vm_object_deallocate(old);
@@ -69,7 +70,7 @@ entry_new_object(vm_map_entry_t entry)
 kern_return_t
 vm_map_entry_own_object(vm_map_entry_t entry)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 
 	if (object == NULL) {
 		return entry_new_object(entry);
@@ -156,7 +157,7 @@ fork_object(vm_map_t map, vm_map_entry_t entry, vm_map_entry_t child)
 	bool share = vme_inherit(entry->vme_attr) == VM_INHERIT_SHARE;
 	uint64_t first = entry_first(entry);
 
-	if (!share && os_atomic_load(&entry->vme_object, acquire) == NULL) {
+	if (!share && vm_map_entry_object(entry) == NULL) {
 		return true;
 	}
 	if (share && !vm_map_entry_make_shared(map, entry)) {
@@ -221,7 +222,7 @@ fork_empty(vm_map_t old)
 	if (new != NULL) {
 		new->vmm_search_base = old->vmm_search_base;
 		new->vmm_random = old->vmm_random;
-		new->vmm_region = os_atomic_load(&old->vmm_region, acquire);
+		new->vmm_region = vm_map_joined_region(old);
 		new->vmm_arena_next = os_atomic_load(&old->vmm_arena_next, relaxed);
 		memcpy(new->vmm_arenas, old->vmm_arenas, cpu_count * sizeof(struct vm_map_arena));
 	}
@@ -256,8 +257,7 @@ vm_map_fork(vm_map_t old)
 	vm_index_foreach(&old->vmm_index, vm_map_page(old, old->vmm_min), vm_map_page(old, old->vmm_max),
 	    true, fork_visit, &fork);
 	/* It has left the shared region meanwhile: what was copied before that is not all. */
-	if (os_unlikely(os_atomic_load(&old->vmm_region, acquire) != fork.new->vmm_region) &&
-	    fork.kr == KERN_SUCCESS) {
+	if (os_unlikely(vm_map_joined_region(old) != fork.new->vmm_region) && fork.kr == KERN_SUCCESS) {
 		fork.kr = vm_shared_region_leave(fork.new);
 	}
 	if (fork.kr != KERN_SUCCESS) {

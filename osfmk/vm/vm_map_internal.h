@@ -29,6 +29,16 @@ struct vm_map_entry {
 /* vme_object of a DEAD entry. */
 #define VME_OBJECT_DEAD ((vm_object_t)1)
 
+/*
+ * The object of an entry, NULL if it has none yet. Acquire: what is in the object; pairs with the release,
+ * or the stronger exchange of a fault, that gave it to the entry.
+ */
+OS_INLINE vm_object_t
+vm_map_entry_object(const struct vm_map_entry *entry)
+{
+	return os_atomic_load(&entry->vme_object, acquire);
+}
+
 /* vme_attr. Protections and inheritance as in the interface. */
 #define VME_PROT_SHIFT     0         /* 3 bits */
 #define VME_MAX_PROT_SHIFT 3         /* 3 bits */

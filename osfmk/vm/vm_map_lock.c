@@ -109,7 +109,7 @@ entry_cut(vm_map_t map, vm_map_entry_t entry, vm_map_offset_t at)
 		os_atomic_store(&entry->vme_end, at, relaxed);
 	}
 	os_atomic_thread_fence(seq_cst); /* [M1] */
-	piece->vme_object = os_atomic_load(&entry->vme_object, acquire);
+	piece->vme_object = vm_map_entry_object(entry);
 	if (piece->vme_object != NULL) {
 		vm_object_reference(piece->vme_object);
 		piece->vme_bias = entry->vme_bias;

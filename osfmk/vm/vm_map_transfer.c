@@ -146,7 +146,7 @@ side_at(const struct transfer *t, bool destination)
 	smr_enter();
 	entry = vm_map_lookup_entry(map, page);
 	if (entry != NULL) {
-		vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+		vm_object_t object = vm_map_entry_object(entry);
 
 		/* Bounds shrink when it is cut. */
 		start = os_min(start, os_atomic_load(&entry->vme_start, relaxed));

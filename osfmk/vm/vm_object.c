@@ -26,6 +26,7 @@ vm_slot_lock_slow(uintptr_t *slot)
 	for (;;) {
 		uintptr_t word = os_atomic_load(slot, relaxed);
 
+		/* seq_cst: as in vm_slot_lock. */
 		if (!(word & VM_SLOT_LOCKED) &&
 		    os_atomic_cmpxchg(slot, word, word | VM_SLOT_LOCKED, seq_cst)) {
 			return (vm_page_t)word;
@@ -146,6 +147,7 @@ object_unlist(vm_object_t object)
 static OS_NOINLINE bool
 object_drop_special(vm_object_t object, uint32_t flags)
 {
+	/* acq_rel: as in object_drop_reference. */
 	if ((flags & VO_PERMANENT) || os_atomic_dec(&object->vo_refs, acq_rel) != 0) {
 		return false;
 	}
@@ -328,6 +330,7 @@ vm_object_quiesce(vm_object_t object, uint64_t start, uint64_t end)
 {
 	foreach_slot(object, start, end, slot, index)
 	{
+		/* acquire: what its holder did; pairs with vm_slot_unlock. */
 		while (os_unlikely(vm_slot_is_locked(os_atomic_load(slot, acquire)))) {
 			cpu_relax();
 		}
@@ -369,7 +372,7 @@ vm_object_insert(vm_object_t object, uint64_t index, vm_page_t page)
 		return KERN_RESOURCE_SHORTAGE;
 	}
 	assert(*slot == 0);
-	os_atomic_store(slot, (uintptr_t)page, release);
+	os_atomic_store(slot, (uintptr_t)page, release); /* as vm_slot_unlock */
 	return KERN_SUCCESS;
 }
 

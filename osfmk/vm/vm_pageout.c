@@ -55,8 +55,13 @@
 /* Tries of a call that lacked memory when there is enough: between its failure and the look, somebody freed some. */
 #define TRIES_ENOUGH 3
 
+/*
+ * [W1] Who finds the pool low sets pageout_wanted and wakes the thread if it was not set. [W2] The thread clears it and
+ * looks at the pool afterwards. Both are exchanges of one word: [W1] first, and the thread sees what the pool
+ * was; or [W2] first, and it is woken again.
+ */
 static uint32_t pageout_wanted;  /* atomic: somebody found the pool low */
-static uint32_t pageout_started; /* atomic */
+static uint32_t pageout_started; /* atomic: the thread is there; by release, after it was made */
 static uint32_t waiters;         /* atomic: threads in vm_page_wait */
 static uint32_t fruitless;       /* atomic: times that nothing could be freed; written by the thread */
 static uint32_t pressure;        /* atomic: enum vm_pressure; written by the thread */
@@ -79,7 +84,7 @@ pressure_set(enum vm_pressure level)
 void
 vm_pageout_wake(void)
 {
-	/* The exchange comes before the thread's own, or finds it about to look at the pool again. */
+	/* [W1] */
 	if (os_atomic_load(&pageout_started, acquire) && os_atomic_xchg(&pageout_wanted, 1, seq_cst) == 0) {
 		thread_wakeup(&pageout_wanted);
 	}
@@ -118,7 +123,7 @@ vm_page_wait(void)
 	if (!may_wait()) {
 		return false;
 	}
-	os_atomic_inc(&waiters, seq_cst);
+	os_atomic_inc(&waiters, relaxed); /* [W1] follows */
 	wait_for_pages(VM_PAGE_POOL_RESERVE);
 	os_atomic_dec(&waiters, relaxed);
 	return !vm_thread_must_end();
@@ -304,11 +309,11 @@ pageout_thread(void *param, wait_result_t result)
 	(void)result;
 	for (;;) {
 		assert_wait(&pageout_wanted, THREAD_UNINT);
-		if (os_atomic_xchg(&pageout_wanted, 0, seq_cst) != 0) {
+		if (os_atomic_xchg(&pageout_wanted, 0, seq_cst) != 0) { /* [W2] */
 			clear_wait_self();
 		} else {
 			thread_block(NULL);
-			os_atomic_store(&pageout_wanted, 0, seq_cst);
+			(void)os_atomic_xchg(&pageout_wanted, 0, seq_cst); /* [W2] */
 		}
 		make_room();
 		pressure_set(VM_PRESSURE_NORMAL);

@@ -295,7 +295,7 @@ unmap_page(const struct unmap *u, vm_object_t object, uint64_t index, vm_map_off
 static void
 unmap_entry(const struct unmap *u, vm_map_entry_t entry)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 	uint64_t delta, first, last;
 
 	if (object == NULL || object == VME_OBJECT_DEAD || !unmap_range(u, object, &delta)) {

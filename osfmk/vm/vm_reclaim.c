@@ -46,6 +46,7 @@ entry_sweepable(vm_map_entry_t entry, vm_object_t object)
 	    (object->vo_flags & (VO_FILE | VO_WRITE_SHARED))) {
 		return false;
 	}
+	/* acquire: what other holders did; pairs with the decrement of vm_object_deallocate. */
 	return !(attr & (VME_NEEDS_COPY | VME_SHARED)) || os_atomic_load(&object->vo_refs, acquire) == 1;
 }
 
@@ -162,7 +163,7 @@ sweep_chunk(
 static void
 sweep_entry(struct sweep *sweep, vm_map_entry_t entry)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 	vm_map_offset_t from = os_max(sweep->from, entry->vme_start), to = os_min(sweep->to, entry->vme_end);
 
 	if (!entry_sweepable(entry, object)) {
@@ -367,7 +368,7 @@ static uint64_t
 census_visit(vm_map_entry_t entry, uint64_t page, void *context)
 {
 	struct census *census = context;
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire);
+	vm_object_t object = vm_map_entry_object(entry);
 	uint64_t share;
 
 	(void)page;

@@ -221,7 +221,7 @@ own_page_leave(const struct pass *pass, vm_map_offset_t va, struct leaving *l)
 	uintptr_t *slot = vm_object_slot(l->object, l->index), word = word_leaving(l->page);
 
 	disable_preemption();
-	if (os_atomic_cmpxchg(slot, word, word | VM_SLOT_HELD, acquire)) {
+	if (os_atomic_cmpxchg(slot, word, word | VM_SLOT_HELD, acquire)) { /* both as the lock of a slot */
 		translation_leave(pass, va, l);
 		os_atomic_store(slot, word, release);
 	} else {
@@ -254,7 +254,7 @@ shadowed_page_leave(
 static void
 pass_entry(struct pass *pass, vm_map_entry_t entry)
 {
-	vm_object_t object = os_atomic_load(&entry->vme_object, acquire), file = object;
+	vm_object_t object = vm_map_entry_object(entry), file = object;
 	uint64_t delta = 0, first;
 
 	if (object == NULL || object == VME_OBJECT_DEAD) {

@@ -270,7 +270,7 @@ parts_enter(vm_map_t map, vm_map_entry_t parts)
 kern_return_t
 vm_shared_region_leave(vm_map_t map)
 {
-	struct vm_shared_region *region = os_atomic_load(&map->vmm_region, acquire);
+	struct vm_shared_region *region = vm_map_joined_region(map);
 	kern_return_t kr = KERN_SUCCESS;
 	vm_map_entry_t parts;
 
@@ -289,7 +289,7 @@ vm_shared_region_leave(vm_map_t map)
 			pmap_unnest(map->vmm_pmap, SHARED_REGION_BASE, SHARED_REGION_END);
 			parts = parts_enter(map, parts);
 			entries_lift_permanent(map);
-			/* release: who sees that the map has left sees its entries. */
+			/* release: who sees that the map has left sees its entries; vm_map_joined_region. */
 			os_atomic_store(&map->vmm_region, NULL, release);
 		} else {
 			kr = KERN_RESOURCE_SHORTAGE;
@@ -343,7 +343,7 @@ enter_part(
 kern_return_t
 vm_shared_region_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 {
-	struct vm_shared_region *region = os_atomic_load(&map->vmm_region, acquire);
+	struct vm_shared_region *region = vm_map_joined_region(map);
 	const struct vm_shared_mapping *m = region == NULL ? NULL : mapping_at_or_after(region, va);
 	kern_return_t kr;
 
@@ -365,7 +365,7 @@ vm_shared_region_fault(vm_map_t map, vm_map_offset_t va, vm_prot_t access)
 vm_map_t
 vm_shared_region_reader(vm_map_t map, vm_map_offset_t start, vm_map_offset_t end)
 {
-	struct vm_shared_region *region = os_atomic_load(&map->vmm_region, acquire);
+	struct vm_shared_region *region = vm_map_joined_region(map);
 
 	if (region == NULL || region_count(region) == 0 || start < SHARED_REGION_BASE ||
 	    end > SHARED_REGION_END) {

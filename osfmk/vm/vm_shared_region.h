@@ -33,12 +33,19 @@
 /* The region that user maps join. */
 extern struct vm_shared_region vm_shared_region;
 
+/* The region, NULL once the map has left it. Acquire: the map's own entries; pairs with vm_shared_region_leave. */
+OS_INLINE struct vm_shared_region *
+vm_map_joined_region(const struct vm_map *map)
+{
+	return os_atomic_load(&map->vmm_region, acquire);
+}
+
 /* Has the map joined, and does the range touch the region? The kernel's never does. */
 OS_INLINE bool
 vm_map_in_region(const struct vm_map *map, vm_map_offset_t start, vm_map_offset_t end)
 {
 	return os_unlikely(start < SHARED_REGION_END) && end > SHARED_REGION_BASE &&
-	       os_atomic_load(&map->vmm_region, acquire) != NULL;
+	       vm_map_joined_region(map) != NULL;
 }
 
 /* From now on the map's own entries say what is in the range. KERN_RESOURCE_SHORTAGE: nothing has changed. May sleep. */

@@ -100,5 +100,6 @@ vm_transit_truncate(vm_object_t file, uint64_t end)
 		}
 	}
 	lck_spin_unlock(&transit_lock);
-	os_atomic_thread_fence(seq_cst);
+	os_atomic_thread_fence(
+	    seq_cst); /* before the caller's pass over the slots; pairs with the lock in slot_fill */
 }
