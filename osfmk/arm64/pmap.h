@@ -18,9 +18,19 @@
  * [S3] A pmap that takes a new ASID forgets who may have held the old one, then publishes the context by a release, which
  * the switch's reading of it acquires: a CPU that finds its bit in pm_cpus set it for this context.
  *
- * PMAP_TAG_FLUSH in pc_active: this CPU must drop its TLB at its next switch. PMAP_TAG_DEAD: the pmap was
- * destroyed while this CPU had it loaded (kernel threads keep the last user pmap): the next switch releases
- * it.
+ * PMAP_TAG_FLUSH in pc_active: this CPU must drop its TLB at its next switch. PMAP_TAG_DEAD: the pmap was destroyed
+ * while this CPU had it loaded, and its next switch releases it.
+ *
+ * The end. A CPU keeps the last user pmap under kernel threads, so that a pmap may be loaded though nobody who runs
+ * names it; it is freed when the last such CPU has let go.
+ * [D1] A thread that leaves its task stops naming the pmap before it lets the task's lock go. Who destroys it does so
+ * when the last has left, or when one alone has changed the map: from then on no CPU switches to it.
+ * [D2] pmap_retire counts each CPU that has it loaded, then tags its word by a compare-exchange. A CPU that has it
+ * loaded is in pm_cpus, because roll-over keeps what is loaded.
+ * [D3] The exchange [S1] comes after the tag, and releases the pmap once the other is loaded; or before, and the
+ * compare-exchange fails: the CPU is counted down again.
+ * [D4] The last who releases it lets a roll-over finish that may have found it loaded, at [R2], before it frees it.
+ * Model: tests/models/pmap_retire.pml.
  */
 #pragma once
 
@@ -89,7 +99,7 @@ pmap_switch_on(pmap_t pmap, struct pmap_cpu *pc, unsigned cpu)
 	if (os_atomic_load(&pc->pc_active, relaxed) == (uintptr_t)pmap) {
 		return;
 	}
-	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1], pairs with [R2] */
+	old = os_atomic_xchg(&pc->pc_active, (uintptr_t)pmap, seq_cst); /* [S1] with [R2], [D3] with [D2] */
 	context = os_atomic_load(&pmap->pm_context, acquire);           /* [S2], [S3] */
 	if (os_unlikely((old & PMAP_TAGS) != 0 || context >> PMAP_ASID_BITS != pc->pc_generation ||
 			!(os_atomic_load(&pmap->pm_cpus, relaxed) >> cpu & 1))) {

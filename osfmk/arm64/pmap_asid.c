@@ -253,7 +253,7 @@ pmap_retire(pmap_t pmap)
 
 		while (active_pmap(word) == pmap) {
 			os_atomic_inc(&pmap->pm_holders, relaxed);
-			/* acq_rel: pairs with the exchange in pmap_switch */
+			/* [D2], pairs with [D3] */
 			if (os_atomic_cmpxchgv(&pc->pc_active, word, word | PMAP_TAG_DEAD, &word, acq_rel)) {
 				break;
 			}
@@ -283,7 +283,7 @@ pmap_wait_for_roll_over(pmap_t pmap)
 	bool interrupts = ml_set_interrupts_enabled(false);
 	struct asid_cpu *ac = &asid_cpus[ml_get_cpu_number()];
 
-	asid_cpu_lock(ac);
+	asid_cpu_lock(ac); /* [D4], with that of asid_roll_over */
 	qspin_unlock(&ac->ac_lock);
 	ml_set_interrupts_enabled(interrupts);
 	check_nobody_has_loaded(pmap);
@@ -314,7 +314,7 @@ pmap_cpu_leave(void)
 	isb();
 	flush_this_cpu();
 	asid_cpu_lock(ac);
-	old = os_atomic_xchg(&pc->pc_active, 0, acq_rel); /* pairs with pmap_retire */
+	old = os_atomic_xchg(&pc->pc_active, 0, acq_rel); /* [D3], pairs with [D2] */
 	qspin_unlock(&ac->ac_lock);
 	pc->pc_generation = 0;
 	if (old & PMAP_TAG_DEAD) {

@@ -251,9 +251,9 @@ task_remove_current_thread(task_t task, thread_t self)
 		thread_wakeup(&task->halting);
 	}
 	/*
-	 * A kernel thread from here on. Before the lock is let go: the last thread, or one that execs, may free the map
-	 * right after, and who is preempted comes back to the pmap that it names. The one that is still loaded outlives
-	 * its map (<arm64/pmap.h>).
+	 * A kernel thread from here on. Before the lock is let go, [D1] of <arm64/pmap.h>: the last thread, or one that
+	 * execs, may free the map right after, and who is preempted comes back to the pmap that it names. The one that is
+	 * still loaded outlives its map.
 	 */
 	self->task = kernel_task;
 	self->pmap = kernel_pmap;
