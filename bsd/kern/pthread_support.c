@@ -95,14 +95,14 @@ bsd_thread_exit(thread_t thread)
 	if (uth == NULL) {
 		return;
 	}
-	/* Under p_lock nobody can be about to signal it. */
+	/* Under p_lock: who finds it there may signal it or override its class until he lets the lock go. */
 	lck_mtx_lock(&uth->uu_proc->p_lock);
 	list_remove(&uth->uu_link);
+	thread->uthread = NULL;
 	if (os_unlikely(os_atomic_load(&uth->uu_proc->p_siglist, relaxed) != 0)) {
 		signals_hand_over(uth);
 	}
 	lck_mtx_unlock(&uth->uu_proc->p_lock);
-	thread->uthread = NULL;
 	workq_thread_exit(uth);
 	pthread_qos_thread_exit(uth);
 	ulock_thread_exit(uth);
