@@ -230,6 +230,20 @@ thread_terminate_self(void)
 	thread_exit_switch();
 }
 
+task_t
+thread_task_reference(thread_t thread)
+{
+	task_t task = TASK_NULL;
+
+	lck_mtx_lock(&thread->mutex);
+	if (thread->active) { /* or it may have left: thread_retire_self */
+		task = thread->task;
+		task_reference(task);
+	}
+	lck_mtx_unlock(&thread->mutex);
+	return task;
+}
+
 kern_return_t
 thread_terminate(thread_t thread)
 {

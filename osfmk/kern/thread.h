@@ -191,6 +191,12 @@ thread_reference(thread_t thread)
 /* Any context in which zfree may be called; the last reference of a thread that has exited frees it. */
 void thread_deallocate(thread_t thread);
 
+/*
+ * The thread's task, with a reference; TASK_NULL once it is ending. For who has no other hold on the task: a thread that
+ * leaves its task names it no more, and the task may be free then. May block.
+ */
+task_t thread_task_reference(thread_t thread);
+
 /* --- ending --- */
 
 /* The current thread dies. Preemption on, no locks. */

@@ -47,9 +47,13 @@ static struct cpu_usage
 thread_times(thread_t thread)
 {
 	struct cpu_usage usage;
+	task_t task = thread_task_reference(thread);
 
-	if (thread->task != kernel_task) {
-		task_usage_want(thread->task);
+	if (task != TASK_NULL) {
+		if (task != kernel_task) {
+			task_usage_want(task);
+		}
+		task_deallocate(task);
 	}
 	thread_usage_get(thread, &usage);
 	return usage;

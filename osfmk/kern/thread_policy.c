@@ -54,15 +54,11 @@ thread_policy_task_changed(thread_t thread)
 typedef kern_return_t (*request_change_t)(struct sched_request *request, const integer_t *words);
 
 static kern_return_t
-change_request(thread_t thread, request_change_t change, const integer_t *words)
+change_request_in(task_t task, thread_t thread, request_change_t change, const integer_t *words)
 {
-	task_t task = thread->task;
 	struct sched_request request;
 	kern_return_t kr = KERN_TERMINATED;
 
-	if (task == kernel_task) { /* where dead threads end up, too */
-		return os_atomic_load(&thread->active, relaxed) ? KERN_INVALID_ARGUMENT : KERN_TERMINATED;
-	}
 	lck_mtx_lock(&task->lock);
 	lck_mtx_lock(&thread->mutex);
 	if (thread->active) {
@@ -75,6 +71,22 @@ change_request(thread_t thread, request_change_t change, const integer_t *words)
 	}
 	lck_mtx_unlock(&thread->mutex);
 	lck_mtx_unlock(&task->lock);
+	return kr;
+}
+
+static kern_return_t
+change_request(thread_t thread, request_change_t change, const integer_t *words)
+{
+	task_t task = thread_task_reference(thread);
+	kern_return_t kr = KERN_INVALID_ARGUMENT;
+
+	if (task == TASK_NULL) {
+		return KERN_TERMINATED;
+	}
+	if (task != kernel_task) {
+		kr = change_request_in(task, thread, change, words);
+	}
+	task_deallocate(task);
 	if (kr == KERN_SUCCESS) {
 		tell_turnstiles(thread);
 	}
