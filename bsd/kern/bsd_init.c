@@ -190,9 +190,7 @@ bsd_init(void)
 int32_t
 bsd_task_pid(task_t task)
 {
-	const struct proc *p = task->bsd_info;
-
-	return p != NULL ? p->p_pid : -1;
+	return task->bsd_pid;
 }
 
 /* The super-user may control every process but the kernel, others those of their own user. */

@@ -265,6 +265,7 @@ proc_sign_task(struct proc *p)
 	ipc->sec_token = (security_token_t){ { cred->cr_uid, cred->cr_gid } };
 	ipc->audit_token = (audit_token_t){ { cred->cr_ruid, cred->cr_uid, cred->cr_gid, cred->cr_ruid,
 	    cred->cr_rgid, (uint32_t)p->p_pid, 0, (uint32_t)p->p_task->unique_id } };
+	p->p_task->bsd_pid = p->p_pid;
 }
 
 /* Complete before it has its number: from then on it can be found. */
@@ -339,4 +340,5 @@ proc_init(void)
 	proc_publish(p, NULL);
 	assert(p->p_pid == 0);
 	kernel_task->bsd_info = p;
+	kernel_task->bsd_pid = p->p_pid;
 }

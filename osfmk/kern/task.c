@@ -90,6 +90,7 @@ task_setup(task_t task, task_t parent, struct vm_map *map)
 	task->ref_count = 2; /* the creator, being alive */
 	task_policy_init(task, parent);
 	task->unique_id = unique_id_allocate();
+	task->bsd_pid = -1;
 	list_init(&task->threads);
 	list_init(&task->semaphores);
 	lck_mtx_init(&task->lock, &task_lock_class);

@@ -27,8 +27,9 @@ struct restartable_ranges;
 struct task {
 	/* read by every trap */
 	struct vm_map *map; /* (c) until the last thread is gone; exec replaces it while single-threaded */
-	void *bsd_info;     /* (c) struct proc; NULL for kernel_task before bsd_init */
-	bool active;        /* (t) false once terminating; may be looked at without the lock */
+	void
+	    *bsd_info; /* (c) struct proc, for the task's own threads; NULL for kernel_task before bsd_init */
+	bool active;   /* (t) false once terminating; may be looked at without the lock */
 	struct restartable_ranges *restartable; /* (a) <kern/restartable.h>; NULL: none */
 
 	uint32_t ref_count OS_CACHE_ALIGNED; /* (a) */
@@ -42,6 +43,7 @@ struct task {
 	struct ipc_task_state ipc;       /* (i) name space; special, registered and exception ports */
 	struct cpu_usage dead_usage;     /* (t) of threads that have exited */
 	uint64_t unique_id;              /* (c) */
+	int32_t bsd_pid;                 /* (c) the process's number, which a task may outlive; -1: none */
 	int16_t priority;                /* (t) base of new threads */
 	uint8_t timer_tier;              /* (t) the same: sched_timer_tier */
 	struct sched_task_request sched; /* (t) what is asked for all its threads; see <kern/task_policy.h> */
