@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -452,6 +453,113 @@ TEST(dead_threads_are_told_apart)
 	EXPECT_EQ(__bsdthread_ctl((void *)0x40, (void *)(uintptr_t)port, (void *)0x8ff, (void *)1), -1);
 	EXPECT_EQ(errno, ESRCH);
 	EXPECT_EQ(mach_port_deallocate(mach_task_self(), port), KERN_SUCCESS);
+}
+
+/* ---- Threads that end while others name them ---- */
+
+#define ENDINGS   200
+#define BOTHERERS 2
+
+static _Atomic mach_port_t ending;
+static _Atomic bool all_ended;
+
+static void *
+say_name_and_end(void *arg)
+{
+	atomic_store(&ending, pthread_mach_thread_np(pthread_self()));
+	return NULL;
+}
+
+static void
+handle_nothing(int sig)
+{
+	(void)sig;
+}
+
+static void *
+bother_who_ends(void *arg)
+{
+	while (!atomic_load(&all_ended)) {
+		void *port = (void *)(uintptr_t)atomic_load(&ending);
+
+		EXPECT(__pthread_kill((int)(uintptr_t)port, SIGUSR1) == 0 || errno == ESRCH);
+		EXPECT(__bsdthread_ctl((void *)0x40, port, (void *)0x8ff, (void *)1) == 0 || errno == ESRCH);
+		EXPECT(__bsdthread_ctl((void *)0x80, port, (void *)1, NULL) == 0 || errno == ESRCH ||
+		       errno == EINVAL);
+	}
+	return NULL;
+}
+
+TEST(who_ends_is_named_by_others)
+{
+	pthread_t botherers[BOTHERERS], thread;
+
+	signal(SIGUSR1, handle_nothing);
+	for (unsigned i = 0; i < BOTHERERS; i++) {
+		REQUIRE(pthread_create(&botherers[i], NULL, bother_who_ends, NULL) == 0);
+	}
+	for (unsigned i = 0; i < ENDINGS; i++) {
+		REQUIRE(pthread_create(&thread, NULL, say_name_and_end, NULL) == 0);
+		EXPECT_EQ(pthread_join(thread, NULL), 0);
+	}
+	atomic_store(&all_ended, true);
+	for (unsigned i = 0; i < BOTHERERS; i++) {
+		EXPECT_EQ(pthread_join(botherers[i], NULL), 0);
+	}
+	signal(SIGUSR1, SIG_DFL);
+}
+
+static _Noreturn void
+end_when_told(void)
+{
+	char c;
+
+	(void)read(fds[0], &c, 1);
+	_exit(0);
+}
+
+/* What others ask of the thread of a process, until it has none. */
+static void
+ask_until_it_ends(task_t task)
+{
+	thread_act_array_t threads;
+	mach_msg_type_number_t n;
+
+	while (task_threads(task, &threads, &n) == KERN_SUCCESS && n != 0) {
+		thread_precedence_policy_data_t policy = { .importance = 0 };
+		mach_msg_type_number_t count = THREAD_BASIC_INFO_COUNT;
+		thread_basic_info_data_t info;
+
+		(void)thread_info(threads[0], THREAD_BASIC_INFO, (thread_info_t)&info, &count);
+		(void)thread_policy_set(threads[0], THREAD_PRECEDENCE_POLICY, (thread_policy_t)&policy,
+		    THREAD_PRECEDENCE_POLICY_COUNT);
+		for (unsigned i = 0; i < n; i++) {
+			(void)mach_port_deallocate(mach_task_self(), threads[i]);
+		}
+		(void)vm_deallocate(mach_task_self(), (vm_address_t)threads, n * sizeof(threads[0]));
+	}
+}
+
+TEST(a_process_ends_whose_thread_is_asked)
+{
+	for (unsigned i = 0; i < 30; i++) {
+		mach_port_t task;
+		int status;
+		pid_t pid;
+
+		REQUIRE(pipe(fds) == 0);
+		pid = fork();
+		if (pid == 0) {
+			end_when_told();
+		}
+		REQUIRE(pid > 0 && task_for_pid(mach_task_self(), pid, &task) == KERN_SUCCESS);
+		EXPECT_EQ(write(fds[1], "", 1), 1);
+		ask_until_it_ends(task);
+		EXPECT_EQ(waitpid(pid, &status, 0), pid);
+		EXPECT_EQ(mach_port_deallocate(mach_task_self(), task), KERN_SUCCESS);
+		close(fds[0]);
+		close(fds[1]);
+	}
 }
 
 TEST(thread_calls_with_wrong_arguments)
