@@ -5,7 +5,8 @@
  * on an idle host next to never. The boot argument stall=N makes it common: before about one in N atomic stores and
  * read-modify-writes the CPU turns for up to STALL_TURNS_MAX yields or, half of the time where the thread could be
  * preempted, lets all other threads run first, whatever their priority. So windows of a few instructions become as wide
- * as a system call, or as a quantum. Any context. Time stands still for nobody: what real time tells is worthless under it.
+ * as a system call, or as a quantum. Any context. Time stands still for nobody: what real time
+ * tells is worthless under it.
  */
 #pragma once
 

@@ -71,8 +71,9 @@ ip_free_last(ipc_port_t port)
 	assert(list_empty(&port->ip_sets) && list_empty(&port->ip_requests));
 	assert((os_atomic_load(&port->ip_rights, relaxed) & IP_SRIGHTS) == 0);
 	/*
-	 * Readers inside an SMR section may still look at it: name_table.h, lifetime rule. So may a sender whose message has
-	 * been received already (send.c): it may hold the lock this moment, and find that there is nothing to do.
+	 * Readers inside an SMR section may still look at it: name_table.h, lifetime rule. So may a
+	 * sender whose message has been received already (send.c): it may hold the lock this moment, and
+	 * find that there is nothing to do.
 	 */
 	zfree_smr(ipc_port_zone, port);
 }

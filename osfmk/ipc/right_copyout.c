@@ -28,8 +28,8 @@ ipc_right_merge_send_locked(ipc_space_t space, ipc_entry_t entry) REQUIRES(space
 }
 
 /*
- * The entry that the space has for the port, or one made for it, which says nothing yet. Making one may drop the lock for a
- * while: what has come by then is used.
+ * The entry that the space has for the port, or one made for it, which says nothing yet. Making one may drop the lock
+ * for a while: what has come by then is used.
  */
 static kern_return_t
 ipc_right_entry_for(ipc_space_t space, ipc_port_t port, ipc_entry_t *entry, bool *made)

@@ -247,17 +247,15 @@ thread_task_reference(thread_t thread)
 kern_return_t
 thread_terminate(thread_t thread)
 {
-	bool active;
+	bool active, refused;
 
 	lck_mtx_lock(&thread->mutex);
 	active = thread->active;
-	thread->active = false;
+	refused = active && thread->task == kernel_task; /* one that has ended is the kernel's, too */
+	thread->active = refused;
 	lck_mtx_unlock(&thread->mutex);
-	if (thread->task == kernel_task) {
-		return KERN_FAILURE;
-	}
-	if (!active) {
-		return KERN_TERMINATED;
+	if (refused || !active) {
+		return refused ? KERN_FAILURE : KERN_TERMINATED;
 	}
 	ipc_thread_disable(thread);
 	thread_ast_set(thread, AST_TERMINATE);

@@ -10,9 +10,10 @@
  * [B1] So after the first pass, which is the last one but where others change the same entries at that moment, each
  * locks more than the entries ask for: a margin of pages on both sides, which doubles from pass to pass. An entry that
  * others put in our place is covered as soon as the margin is as large as it is, and in no case is there a pass after the
- * one that locks all of the map, which is the 35th: log2 of its pages, and two. Each pass waits for a finite number of slots, for each
- * behind as many holders as waited before, since slots are handed over in the order of arrival. Who takes the margins
- * pays with slots that others wait for: for as long as it takes to look, as nothing is done before the range is right.
+ * one that locks all of the map, which is the 35th: log2 of its pages, and two. Each pass waits for a finite number
+ * of slots, for each behind as many holders as waited before, since slots are handed over in the order of arrival.
+ * Who takes the margins pays with slots that others wait for: for as long as it takes to look, as nothing is done
+ * before the range is right.
  */
 #include <vm/vm_map_internal.h>
 

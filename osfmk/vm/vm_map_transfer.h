@@ -20,22 +20,22 @@
  * A range is done in parts that are one entry on both sides and no more than TRANSFER_PART, in the order of memmove: each
  * part is read as a whole before the first byte of it is written, and what a part overwrites of its own map lies in
  * it or in those that are done. Where neither side was ever touched there is nothing to do, however much it is: a copy of
- * sparse memory costs what there is of it. What a call holds at once is bounded, it needs no memory in advance, and a thread that
- * is to end does so after the part.
+ * sparse memory costs what there is of it. What a call holds at once is bounded, it needs no memory in advance, and a
+ * thread that is to end does so after the part.
  *
  * What others see. Before anything is written the whole of both ranges is mapped and allows what is done to it;
  * a call that fails for that has changed nothing. This may change right after: then the call ends with the error of the
  * page that it came to, and has written what comes before it (or behind it, if it goes backwards). A page changes hands
- * under the lock of its slot [F1], so a fault, a write from outside or page-out finds the old page or the new one; and with
- * the lock of its entry, so its object, protection and wiring are those that were looked at. The old page is free when no
- * CPU translates to it any more. A store by another thread to a page that changes hands is lost or lasts, as it would
- * be with bytes.
+ * under the lock of its slot [F1], so a fault, a write from outside or page-out finds the old page or the new one;
+ * and with the lock of its entry, so its object, protection and wiring are those that were looked at. The old page is
+ * free when no CPU translates to it any more. A store by another thread to a page that changes hands is lost or
+ * lasts, as it would be with bytes.
  *
- * Locks: that of one entry at a time, first the source's, then the destination's; inside, slots. Threads whose ranges lie in
- * one entry take turns, a part each; faults go on.
+ * Locks: that of one entry at a time, first the source's, then the destination's; inside, slots. Threads whose ranges
+ * lie in one entry take turns, a part each; faults go on.
  *
- * Costs: see TRANSFER_SHARE_MIN. Two invalidations of the TLBs for a part (the source may not be written to any more), and
- * one for each 16 pages that change hands.
+ * Costs: see TRANSFER_SHARE_MIN. Two invalidations of the TLBs for a part (the source may not be written to any more),
+ * and one for each 16 pages that change hands.
  */
 #pragma once
 

@@ -123,7 +123,9 @@ vm_slot_lock(uintptr_t *slot)
 	return vm_slot_lock_slow(slot);
 }
 
-/* release: what was done under the lock, and what is in the page; pairs with the next lock, and with looks without one. */
+/*
+ * release: what was done under the lock, and what is in the page; pairs with the next lock, and with looks without one.
+ */
 OS_INLINE void
 vm_slot_unlock(uintptr_t *slot, vm_page_t page)
 {

@@ -428,7 +428,8 @@ enter(struct stacks *s, struct cpu *cpu, const struct stacks_insn *insn)
 /*
  * A program returns to where, as far as is known, nobody called from. Had a handler been taken to run, it would return to
  * what called it: so it is a new thread in the place of the old one, in the midst of its parent's calls, as a child of
- * fork is. Returns from those are no mismatch, nor are those of a thread that was in a call when the plugin began to look.
+ * fork is. Returns from those are no mismatch, nor are those of a thread that was in a call when
+ * the plugin began to look.
  */
 static bool
 begun_in_a_call(struct context *context, uint64_t pc)

@@ -245,7 +245,10 @@ test_going_on_elsewhere(void)
 	stacks_destroy(s);
 }
 
-/* A child of fork, in the place of one that ended in a call: it returns from its parent's calls, farther down its stack. */
+/*
+ * A child of fork, in the place of one that ended in a call: it returns from its parent's
+ * calls, farther down its stack.
+ */
 static void
 test_child_after_child(void)
 {

@@ -239,8 +239,8 @@ grew(enum leave reason, const uint64_t before[LEAVES])
 static struct message m; /* touched by the warm-up */
 
 /*
- * Round trips until one has left for the reason. A server that sends and receives in two calls may be kept from the second
- * by its client, whose request then finds nobody waiting, and leaves for that.
+ * Round trips until one has left for the reason. A server that sends and receives in two calls may be kept from the
+ * second by its client, whose request then finds nobody waiting, and leaves for that.
  */
 static void
 round_trips_leave(enum leave reason, const struct server *s, mach_port_t reply, const uint64_t before[LEAVES])

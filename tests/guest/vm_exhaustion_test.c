@@ -4,7 +4,8 @@
  * A debug kernel makes the Nth allocation of a kind that this task causes fail (the sysctl debug.alloc_fail), or several
  * from the Nth on. Each piece of work below is done with N = 1, 2, ... until none failed: every call must succeed or give
  * the error that is documented for a shortage, and afterwards as much memory of every kind is in use as before
- * (kernel_counts.h). A call that waits for memory survives one failure; several in a row show what it does when it gives up.
+ * (kernel_counts.h). A call that waits for memory survives one failure; several in a row show what
+ * it does when it gives up.
  */
 #include <errno.h>
 #include <fcntl.h>

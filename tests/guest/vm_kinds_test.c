@@ -579,7 +579,9 @@ random_remap(mach_vm_address_t hint, void *from, mach_port_t entry)
 	return at;
 }
 
-/* Far apart, in no order, and usable. Of addresses that are evenly distributed over 128 TiB none of it fails by chance. */
+/*
+ * Far apart, in no order, and usable. Of addresses that are evenly distributed over 128 TiB none of it fails by chance.
+ */
 static void
 places_are_random(placing place, mach_port_t entry)
 {
