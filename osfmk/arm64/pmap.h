@@ -25,8 +25,9 @@
  * names it; it is freed when the last such CPU has let go.
  * [D1] A thread that leaves its task stops naming the pmap before it lets the task's lock go. Who destroys it does so
  * when the last has left, or when one alone has changed the map: from then on no CPU switches to it.
- * [D2] pmap_retire counts each CPU that has it loaded, then tags its word by a compare-exchange. A CPU that has it
- * loaded is in pm_cpus, because roll-over keeps what is loaded.
+ * [D2] pmap_retire counts each CPU that has it loaded, then tags its word by a compare-exchange. A CPU that has
+ * exchanged it for another one walks its tables until TTBR0_EL1 is written, as it likes: pc_loaded tells when it no
+ * longer does, and is waited for. A CPU that has it in either is in pm_cpus, because roll-over keeps both.
  * [D3] The exchange [S1] comes after the tag, and releases the pmap once the other is loaded; or before, and the
  * compare-exchange fails: the CPU is counted down again.
  * [D4] The last who releases it lets a roll-over finish that may have found it loaded, at [R2], before it frees it.
@@ -66,6 +67,7 @@ static_assert(sizeof(struct pmap) == OS_CACHELINE, "one line");
 
 struct pmap_cpu {
 	uintptr_t pc_active;     /* the user pmap in TTBR0_EL1, and PMAP_TAG_*; 0 until the first */
+	pmap_t pc_loaded;        /* own CPU: the same, set when TTBR0_EL1 is; atomic */
 	uint64_t pc_generation;  /* own CPU: the last one it has seen, not shifted; 0: none */
 	uint64_t pc_asid_misses; /* switches that had to take an ASID or flush */
 	/* Own line: other CPUs look at pc_active. Invalidations sent, by kind: the one that was needed. */
@@ -83,10 +85,11 @@ extern pmap_t kernel_pmap;
 __attribute__((preserve_most, cold)) void pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc);
 
 OS_INLINE void
-pmap_load_ttbr0(pmap_t pmap, uint64_t context)
+pmap_load_ttbr0(pmap_t pmap, uint64_t context, struct pmap_cpu *pc)
 {
 	assert(pmap->pm_root == kvtophys((vm_offset_t)pmap->pm_table)); /* or it has been freed */
 	__asm__ volatile("msr ttbr0_el1, %0\n\tisb" ::"r"(pmap->pm_root | context << 48) : "memory");
+	os_atomic_store(&pc->pc_loaded, pmap, relaxed); /* behind the isb; pairs with [D2] */
 }
 
 /* Loads a user pmap unless it is loaded. `pc` and `cpu` are this CPU's. */
@@ -106,7 +109,7 @@ pmap_switch_on(pmap_t pmap, struct pmap_cpu *pc, unsigned cpu)
 		pmap_switch_slow(pmap, old, pc);
 		return;
 	}
-	pmap_load_ttbr0(pmap, context);
+	pmap_load_ttbr0(pmap, context, pc);
 }
 
 /* Preemption off. The kernel's own pmap changes nothing. */

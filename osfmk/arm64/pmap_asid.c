@@ -23,17 +23,17 @@
 
 /*
  * ASIDs of one generation; 0 belongs to the empty table that a CPU has before its first user pmap. Debug
- * builds use a few only, so that the generation rolls over all the time. More than MAX_CPUS, or roll-over
- * could find none free.
+ * builds use a few only, so that the generation rolls over all the time. More than two for each of MAX_CPUS, or
+ * roll-over could find none free.
  */
 #if MACH_ASSERT
-#define ASID_LIMIT 128U
+#define ASID_LIMIT 160U
 #define ASID_BLOCK 4U
 #else
 #define ASID_LIMIT (1U << PMAP_ASID_BITS)
 #define ASID_BLOCK 64U
 #endif
-static_assert(ASID_LIMIT > MAX_CPUS + 1, "every CPU may keep one over a roll-over");
+static_assert(ASID_LIMIT > 2 * MAX_CPUS + 1, "every CPU may keep two over a roll-over");
 
 #define ASID_GENERATION_FIRST \
 	(1ULL << PMAP_ASID_BITS) /* 0 is the generation of a pmap that never had an ASID */
@@ -108,10 +108,14 @@ asid_new_generation(void)
 	__builtin_memset(asid_kept, 0, sizeof(asid_kept));
 	percpu_foreach_cpu(cpu)
 	{
-		pmap_t pmap = tag_for_flush(PERCPU_GET_CPU(pmap_cpu, cpu));
+		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
+		pmap_t pmap = tag_for_flush(pc), loaded = os_atomic_load(&pc->pc_loaded, relaxed);
 
 		if (pmap != NULL) {
 			asid_keep(pmap, previous);
+		}
+		if (loaded != NULL && loaded != pmap) { /* it is just being exchanged for the other */
+			asid_keep(loaded, previous);
 		}
 		asid_cpus[cpu].ac_next = asid_cpus[cpu].ac_end = 0;
 	}
@@ -231,8 +235,8 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 	if (flush) {
 		flush_this_cpu();
 	}
-	dsb(ish);                                /* [C1] before [C2] */
-	pmap_load_ttbr0(pmap, pmap->pm_context); /* [C2] */
+	dsb(ish);                                    /* [C1] before [C2] */
+	pmap_load_ttbr0(pmap, pmap->pm_context, pc); /* [C2] */
 	if (old & PMAP_TAG_DEAD) {
 		pmap_release(active_pmap(old));
 	}
@@ -240,24 +244,36 @@ pmap_switch_slow(pmap_t pmap, uintptr_t old, struct pmap_cpu *pc)
 
 /*
  * The holders are counted up before the tag is set, because the CPU may release right after. A CPU that
- * switches away at this moment does not see the tag and does not count.
+ * switches away at this moment does not see the tag and does not count. False: it has another pmap, or will in a moment.
  */
+static bool
+tag_for_release(pmap_t pmap, struct pmap_cpu *pc)
+{
+	uintptr_t word = os_atomic_load(&pc->pc_active, relaxed);
+
+	while (active_pmap(word) == pmap) {
+		os_atomic_inc(&pmap->pm_holders, relaxed);
+		/* [D2], pairs with [D3] */
+		if (os_atomic_cmpxchgv(&pc->pc_active, word, word | PMAP_TAG_DEAD, &word, acq_rel)) {
+			return true;
+		}
+		os_atomic_dec(&pmap->pm_holders, relaxed);
+	}
+	return false;
+}
+
+/* A CPU in the middle of a switch waits for no more than the locks of a roll-over. */
 void
 pmap_retire(pmap_t pmap)
 {
 	/* who has it loaded is among them: pm_cpus is cleared for a pmap that nobody has loaded */
 	for (uint64_t cpus = os_atomic_load(&pmap->pm_cpus, relaxed); cpus != 0; cpus &= cpus - 1) {
-		unsigned cpu = bit_first(cpus);
-		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
-		uintptr_t word = os_atomic_load(&pc->pc_active, relaxed);
+		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, bit_first(cpus));
 
-		while (active_pmap(word) == pmap) {
-			os_atomic_inc(&pmap->pm_holders, relaxed);
-			/* [D2], pairs with [D3] */
-			if (os_atomic_cmpxchgv(&pc->pc_active, word, word | PMAP_TAG_DEAD, &word, acq_rel)) {
-				break;
+		if (!tag_for_release(pmap, pc)) {
+			while (os_atomic_load(&pc->pc_loaded, acquire) == pmap) { /* [D2] */
+				cpu_relax();
 			}
-			os_atomic_dec(&pmap->pm_holders, relaxed);
 		}
 	}
 }
@@ -271,6 +287,7 @@ check_nobody_has_loaded(pmap_t pmap)
 		struct pmap_cpu *pc = PERCPU_GET_CPU(pmap_cpu, cpu);
 
 		assert(active_pmap(os_atomic_load(&pc->pc_active, relaxed)) != pmap);
+		assert(os_atomic_load(&pc->pc_loaded, relaxed) != pmap);
 	}
 }
 #else
@@ -313,6 +330,7 @@ pmap_cpu_leave(void)
 	sysreg_write(ttbr0_el1, static_vtop((uintptr_t)empty_root));
 	isb();
 	flush_this_cpu();
+	os_atomic_store(&pc->pc_loaded, NULL, relaxed);
 	asid_cpu_lock(ac);
 	old = os_atomic_xchg(&pc->pc_active, 0, acq_rel); /* [D3], pairs with [D2] */
 	qspin_unlock(&ac->ac_lock);

@@ -18,9 +18,11 @@
  * broken: BLIND_TAG         [D2] a CPU is tagged though it may have switched away since it was looked at
  * broken: ONE_LOOK          [D2] a CPU whose word changed meanwhile is passed over, though it got no more than a tag
  * broken: NO_DEAD_TAG       [D2] nobody is tagged or counted
+ * broken: NO_LOADED         [D2] a CPU that is just switching away is not waited for
  * broken: PLAIN_SWITCH      [D3] the switch reads the word and then stores it
  * broken: NO_WAIT           [D4] who frees does not wait for a roll-over that has found the pmap
  * broken: NO_KEEP           roll-over does not keep what is loaded: pm_cpus loses CPUs that have it
+ * broken: NO_KEEP_LOADED    the same of what is just being exchanged for another one
  */
 #define CPUS    2
 #define THREADS 3
@@ -63,8 +65,8 @@ inline touch(p)
 	assert(used[p])
 }
 
-/* One that is switching away has it no more: it runs nothing of a user's before it has another root. */
-#define has(cpu, p) (word[cpu] == p)
+/* One that is switching away has it still: it may walk its tables. */
+#define has(cpu, p) (word[cpu] == p || ttbr[cpu] == p)
 
 /* pmap_release; `can`: who releases could run */
 inline release(p, can)
@@ -88,12 +90,19 @@ inline release(p, can)
 #define running        (where[me] != OFF && where[me] != TAKEN)
 #define finds(cpu, p) (((cpus[p] >> cpu) & 1) && word[cpu] == p)
 
+/* pc_loaded, which is written with TTBR0_EL1: a moment later means that somebody waits a moment longer */
+#ifdef NO_LOADED
+#define leaves(cpu, p) false
+#else
+#define leaves(cpu, p) (((cpus[p] >> cpu) & 1) && ttbr[cpu] == p)
+#endif
+
 /* pmap_retire */
 inline retire(p)
 {
 	do
 	:: atomic { running && i == CPUS -> i = 0; break }
-	:: atomic { running && i < CPUS && !finds(i, p) -> i++ }
+	:: atomic { running && i < CPUS && !finds(i, p) && !leaves(i, p) -> i++ }
 	:: atomic {
 		running && i < CPUS && finds(i, p) ->
 		touch(p);
@@ -225,11 +234,7 @@ inline switch_to(p)
 #endif
 		d_step {
 			touch(p); /* [S2] */
-			slow = slow || old_dead || of_generation[p] != seen[me] || !((cpus[p] >> me) & 1);
-			if
-			:: slow
-			:: else -> ttbr[me] = p; old = NONE
-			fi };
+			slow = slow || old_dead || of_generation[p] != seen[me] || !((cpus[p] >> me) & 1) };
 		if
 		:: atomic { slow && !rolling ->
 				touch(p);
@@ -247,7 +252,7 @@ inline switch_to(p)
 			:: else
 			fi;
 			old = NONE
-		:: !slow
+		:: atomic { !slow -> ttbr[me] = p; old = NONE }
 		fi
 	fi
 }
@@ -326,8 +331,22 @@ proctype roll_over()
 #endif
 				:: else
 				fi;
-				found = NONE;
-				i++ }
+				found = NONE };
+#if !defined(NO_KEEP) && !defined(NO_KEEP_LOADED)
+			atomic { found = ttbr[i] };
+			atomic {
+				if
+				:: found != NONE ->
+					touch(found);
+					if
+					:: of_generation[found] == generation - 1 -> of_generation[found] = generation
+					:: else
+					fi
+				:: else
+				fi;
+				found = NONE };
+#endif
+			i++
 		:: else -> break
 		od;
 		atomic { rolling = false; i = 0 }
