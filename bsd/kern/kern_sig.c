@@ -214,6 +214,9 @@ siglist_take(uint32_t *siglist, uint32_t deliverable)
 		return 0;
 	}
 	sig = __builtin_ctz(pending) + 1;
+	if (sig == SIGKILL) {
+		return sig; /* for all of them: no thread returns to user mode, the one that sent it least of all */
+	}
 	/* Another thread of the process may have been faster. */
 	return (os_atomic_and_orig(siglist, ~SIG_BIT(sig), acquire) & SIG_BIT(sig)) != 0 ? sig : 0;
 }

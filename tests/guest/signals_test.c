@@ -1,5 +1,6 @@
 /* Signals: delivery to handlers, default actions, masks. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -177,4 +178,37 @@ TEST(a_blocked_signal_waits_though_its_default_is_to_be_ignored)
 	EXPECT_EQ(sigprocmask(SIG_SETMASK, &old, NULL), 0); /* taken, and dropped */
 	EXPECT_EQ(sigpending(&pending), 0);
 	EXPECT_EQ(sigismember(&pending, SIGCHLD), 0);
+}
+
+static void *
+call_on(void *arg)
+{
+	for (;;) {
+		(void)getppid();
+	}
+	return arg;
+}
+
+/* Any thread may be the one that finds the signal. */
+static int
+kill_among_others(void *arg)
+{
+	pthread_t thread;
+
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(pthread_create(&thread, NULL, call_on, NULL), 0);
+	}
+	(void)pthread_kill(thread, SIGUSR1);
+	(void)kill(getpid(), SIGKILL);
+	return 3;
+}
+
+TEST(who_kills_itself_does_not_return)
+{
+	(void)signal(SIGUSR1, SIG_IGN);
+	for (int i = 0; i < 40; i++) {
+		EXPECT_EQ(ktap_in_child(kill_among_others, NULL), 128 + SIGKILL);
+	}
+	(void)signal(SIGUSR1, SIG_DFL);
 }
