@@ -330,7 +330,7 @@ receiver_main(void *arg)
 	unsigned round = 0;
 
 	memset(r, 0, sizeof(*r));
-	while (!os_atomic_load(&stop_receivers, relaxed)) {
+	while (!os_atomic_load(&stop_receivers, acquire)) { /* pairs with stress */
 		struct message *m = receive(r, round++ % 64);
 
 		if (m == NULL) {
@@ -397,7 +397,8 @@ stress(unsigned nreceivers, unsigned long kill_after)
 	while (os_atomic_load(&received_total, relaxed) + left < accepted) {
 		sched_yield();
 	}
-	os_atomic_store(&stop_receivers, true, relaxed);
+	/* Senders may have tried to claim a receiver that had given up; their memory goes after that. */
+	os_atomic_store(&stop_receivers, true, release);
 	for (unsigned i = 0; i < nreceivers; i++) {
 		pthread_join(receivers[i], NULL);
 	}
