@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_counts.h"
 #include "ktap.h"
 
 #define SELF    mach_task_self()
@@ -426,38 +427,6 @@ storm(void)
 	notified = drain(notices, false, registered);
 	EXPECT(notified >= registered && notified <= requests);
 	EXPECT(owed > THREADS * ROUNDS / 8 && registered > 0);
-}
-
-static uint32_t
-names_in_use(void)
-{
-	ipc_info_space_basic_t info = { 0 };
-
-	EXPECT_EQ(mach_port_space_basic_info(SELF, &info), KERN_SUCCESS);
-	return info.iisb_table_inuse;
-}
-
-/* Elements in use of the zones that IPC makes its objects from. */
-static uint64_t
-elements_in_use(const char *zone)
-{
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
-	uint64_t in_use = 0;
-	bool found = false;
-
-	EXPECT_EQ(mach_zone_info(mach_host_self(), &names, &count, &info, &info_count), KERN_SUCCESS);
-	for (mach_msg_type_number_t i = 0; i < count; i++) {
-		if (strcmp(names[i].mzn_name, zone) == 0) {
-			in_use = info[i].mzi_count;
-			found = true;
-		}
-	}
-	EXPECT(found);
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
-	return in_use;
 }
 
 static uint64_t

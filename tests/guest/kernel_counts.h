@@ -25,26 +25,61 @@ names_in_use(void)
 	return info.iisb_table_inuse;
 }
 
+/* What the kernel says of all zones; for zone_list_drop to give back. */
+struct zone_list {
+	mach_zone_name_t *names;
+	mach_zone_info_t *info;
+	mach_msg_type_number_t count;
+};
+
+static inline struct zone_list
+zone_list_take(void)
+{
+	struct zone_list list = { .names = NULL };
+	mach_msg_type_number_t info_count = 0;
+	mach_port_t host = mach_host_self();
+
+	EXPECT_EQ(mach_zone_info(host, &list.names, &list.count, &list.info, &info_count), KERN_SUCCESS);
+	EXPECT_EQ(info_count, list.count);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
+	return list;
+}
+
+static inline void
+zone_list_drop(struct zone_list list)
+{
+	EXPECT_EQ(vm_deallocate(mach_task_self(), (vm_address_t)list.names, list.count * sizeof(*list.names)),
+	    KERN_SUCCESS);
+	EXPECT_EQ(vm_deallocate(mach_task_self(), (vm_address_t)list.info, list.count * sizeof(*list.info)),
+	    KERN_SUCCESS);
+}
+
 static inline uint64_t
 elements_in_use(const char *zone)
 {
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
-	mach_port_t host = mach_host_self();
+	struct zone_list list = zone_list_take();
 	uint64_t in_use = UINT64_MAX;
 
-	EXPECT_EQ(mach_zone_info(host, &names, &count, &info, &info_count), KERN_SUCCESS);
-	for (mach_msg_type_number_t i = 0; i < count; i++) {
-		if (strcmp(names[i].mzn_name, zone) == 0) {
-			in_use = info[i].mzi_count;
+	for (mach_msg_type_number_t i = 0; i < list.count; i++) {
+		if (strcmp(list.names[i].mzn_name, zone) == 0) {
+			in_use = list.info[i].mzi_count;
 		}
 	}
 	EXPECT(in_use != UINT64_MAX);
-	(void)vm_deallocate(mach_task_self(), (vm_address_t)names, count * sizeof(*names));
-	(void)vm_deallocate(mach_task_self(), (vm_address_t)info, info_count * sizeof(*info));
-	(void)mach_port_deallocate(mach_task_self(), host);
+	zone_list_drop(list);
 	return in_use;
+}
+
+static inline vm_statistics64_data_t
+vm_statistics_now(void)
+{
+	vm_statistics64_data_t stat = { 0 };
+	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+	mach_port_t host = mach_host_self();
+
+	EXPECT_EQ(host_statistics64(host, HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
+	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
+	return stat;
 }
 
 static inline void
@@ -96,38 +131,27 @@ struct memory_use {
 static inline uint64_t
 memory_pages_not_free(void)
 {
-	struct vm_statistics64 vm = { .free_count = 0 };
-	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
-	mach_port_t host = mach_host_self();
 	uint64_t memory = 0;
 	size_t size = sizeof(memory);
 
 	EXPECT_EQ(sysctlbyname("hw.memsize", &memory, &size, NULL, 0), 0);
-	EXPECT_EQ(host_statistics64(host, HOST_VM_INFO64, (host_info64_t)&vm, &count), KERN_SUCCESS);
-	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
-	return memory / vm_page_size - vm.free_count;
+	return memory / vm_page_size - vm_statistics_now().free_count;
 }
 
 static inline void
 memory_use_take(struct memory_use *use)
 {
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
-	mach_port_t host = mach_host_self();
+	struct zone_list list = zone_list_take();
+	mach_msg_type_number_t count = list.count;
 	uint64_t zone_pages = 0;
 
-	EXPECT_EQ(mach_zone_info(host, &names, &count, &info, &info_count), KERN_SUCCESS);
 	EXPECT(count < MEMORY_KINDS);
 	for (mach_msg_type_number_t i = 0; i < count; i++) {
-		use->kinds[i].name = names[i];
-		use->kinds[i].in_use = info[i].mzi_count;
-		zone_pages += info[i].mzi_cur_size / vm_page_size;
+		use->kinds[i].name = list.names[i];
+		use->kinds[i].in_use = list.info[i].mzi_count;
+		zone_pages += list.info[i].mzi_cur_size / vm_page_size;
 	}
-	EXPECT_EQ(vm_deallocate(mach_task_self(), (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
-	EXPECT_EQ(
-	    vm_deallocate(mach_task_self(), (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
-	EXPECT_EQ(mach_port_deallocate(mach_task_self(), host), KERN_SUCCESS);
+	zone_list_drop(list);
 	strcpy(use->kinds[count].name.mzn_name, "pages");
 	use->kinds[count].in_use = memory_pages_not_free() - zone_pages;
 	use->count = count + 1;

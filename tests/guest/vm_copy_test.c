@@ -128,21 +128,10 @@ TEST(whole_pages_are_shared)
 	release(to, PAGES * PAGE);
 }
 
-static vm_statistics64_data_t
-statistics(void)
-{
-	vm_statistics64_data_t stat = { 0 };
-	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
-
-	EXPECT_EQ(
-	    host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
-	return stat;
-}
-
 static uint64_t
 free_pages(void)
 {
-	return statistics().free_count;
+	return vm_statistics_now().free_count;
 }
 
 static void
@@ -158,7 +147,7 @@ touch_pages(char *at, unsigned pages)
 static bool
 is_room_for(unsigned pages)
 {
-	if (statistics().free_count >= pages) {
+	if (vm_statistics_now().free_count >= pages) {
 		return true;
 	}
 	ktap_skip("memory is short");
@@ -169,7 +158,7 @@ is_room_for(unsigned pages)
 static int64_t
 taken_since(const vm_statistics64_data_t *then)
 {
-	vm_statistics64_data_t now = statistics();
+	vm_statistics64_data_t now = vm_statistics_now();
 
 	return ((int64_t)then->free_count - (int64_t)now.free_count) +
 	       (int64_t)(now.compressions - then->compressions);
@@ -191,7 +180,7 @@ TEST(a_large_copy_takes_no_memory)
 	spare = free_pages() - LARGE / 4 * 3;
 	rest = allocate(spare * PAGE, 0);
 	touch_pages(rest, (unsigned)spare);
-	before = statistics();
+	before = vm_statistics_now();
 	EXPECT_EQ(copy(from, LARGE * PAGE, to), KERN_SUCCESS);
 	for (unsigned i = 0; i < LARGE; i++) {
 		if (!EXPECT_EQ(*(uint64_t *)(to + i * PAGE), i + 1)) {
@@ -216,7 +205,7 @@ TEST(what_was_there_is_free)
 	from = allocate(LARGE * PAGE, 0);
 	to = allocate(LARGE * PAGE, 0);
 	touch_pages(to, LARGE);
-	before = statistics();
+	before = vm_statistics_now();
 	EXPECT_EQ(copy(from, LARGE * PAGE, to), KERN_SUCCESS);
 	EXPECT(taken_since(&before) < -LARGE / 2);
 	EXPECT(to[0] == 0 && to[(LARGE - 1) * PAGE] == 0);

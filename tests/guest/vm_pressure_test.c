@@ -22,20 +22,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel_counts.h"
 #include "ktap.h"
 
 #define PAGE 16384ull
-
-static vm_statistics64_data_t
-statistics(void)
-{
-	vm_statistics64_data_t stat = { 0 };
-	mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
-
-	EXPECT_EQ(
-	    host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&stat, &count), KERN_SUCCESS);
-	return stat;
-}
 
 static char *
 allocate(size_t pages)
@@ -106,9 +96,9 @@ settle(void)
 	natural_t before;
 
 	do {
-		before = statistics().free_count;
+		before = vm_statistics_now().free_count;
 		usleep(100000);
-	} while (statistics().free_count > before + 16);
+	} while (vm_statistics_now().free_count > before + 16);
 }
 
 static uint64_t noise_state = 88172645463325252ull;
@@ -137,18 +127,18 @@ occupy(size_t left)
 	char *at;
 
 	settle();
-	have = statistics().free_count;
+	have = vm_statistics_now().free_count;
 	pages = have > left ? have - left : 0;
 	at = allocate(pages);
 	while (pages != 0 && mlock(at, pages * PAGE) != 0) {
 		pages -= pages / 16 + 1; /* more than may be wired */
 	}
-	have = statistics().free_count;
+	have = vm_statistics_now().free_count;
 	if (have > left) {
 		fill_noise(allocate(have - left), (have - left) * PAGE);
 	}
 	printf("# %zu pages wired, %zu full of noise, %u free\n", pages, have > left ? have - left : 0,
-	    statistics().free_count);
+	    vm_statistics_now().free_count);
 }
 
 #define WORK_PAGES 4096u /* 64 MiB */
@@ -162,17 +152,17 @@ work_in_little(void *arg)
 
 	(void)arg;
 	occupy(WORK_PAGES);
-	before = statistics();
+	before = vm_statistics_now();
 	pages = before.free_count + WORK_PAGES / 2;
 	at = allocate(pages);
 	fill(at, pages, 1);
-	after = statistics();
+	after = vm_statistics_now();
 	printf("# %u free, %llu compressions, compressor has %llu pages in %u\n", after.free_count,
 	    (unsigned long long)(after.compressions - before.compressions),
 	    (unsigned long long)after.total_uncompressed_pages_in_compressor, after.compressor_page_count);
 	EXPECT(after.compressions > before.compressions);
 	EXPECT_EQ(wrong_pages(at, pages, 1), 0);
-	after = statistics();
+	after = vm_statistics_now();
 	EXPECT(after.decompressions > before.decompressions);
 	return 0;
 }
@@ -205,7 +195,7 @@ press_until_empty(void *arg)
 	size_t pages, filled = 0;
 
 	occupy(WORK_PAGES);
-	pages = statistics().free_count + WORK_PAGES / 2;
+	pages = vm_statistics_now().free_count + WORK_PAGES / 2;
 	more = allocate(pages);
 	for (; filled < pages && purgeable_state(at) != VM_PURGABLE_EMPTY; filled += 32) {
 		fill(more + filled * PAGE, 32, filled);
@@ -256,9 +246,9 @@ fill_more_than_there_is(void *arg)
 	char *at = arg;
 
 	occupy(WORK_PAGES);
-	before = statistics();
+	before = vm_statistics_now();
 	fill(at, SHARED_PAGES, 1);
-	after = statistics();
+	after = vm_statistics_now();
 	printf("# %llu compressions\n", (unsigned long long)(after.compressions - before.compressions));
 	EXPECT(after.compressions > before.compressions);
 	EXPECT_EQ(wrong_pages(at, SHARED_PAGES, 1), 0);
@@ -274,10 +264,10 @@ TEST(shared_memory_larger_than_memory)
 
 	EXPECT(at != MAP_FAILED);
 	EXPECT_EQ(ktap_in_child(fill_more_than_there_is, at), 0);
-	before = statistics();
+	before = vm_statistics_now();
 	EXPECT_EQ(wrong_pages(at, changed, 7000), 0);
 	EXPECT_EQ(wrong_pages(at + changed * PAGE, SHARED_PAGES - changed, 1 + changed), 0);
-	after = statistics();
+	after = vm_statistics_now();
 	EXPECT(after.decompressions > before.decompressions);
 	EXPECT_EQ(munmap(at, SHARED_PAGES * PAGE), 0);
 }
@@ -338,10 +328,10 @@ file_larger_than_memory(void *arg)
 
 	(void)arg;
 	occupy(WORK_PAGES);
-	before = statistics();
+	before = vm_statistics_now();
 	pages = before.free_count + WORK_PAGES / 2;
 	fd = file_of(pages, 1);
-	after = statistics();
+	after = vm_statistics_now();
 	printf("# a file of %zu pages, %u free, %llu compressions\n", pages, after.free_count,
 	    (unsigned long long)(after.compressions - before.compressions));
 	EXPECT(after.compressions > before.compressions);
@@ -423,7 +413,7 @@ file_under_pressure(void *arg)
 	EXPECT_EQ(ftruncate(race_fd, RACE_PAGES * PAGE), 0);
 	race_shared = map_file(race_fd, RACE_PAGES, MAP_SHARED);
 	race_private = map_file(race_fd, RACE_PAGES, MAP_PRIVATE);
-	stat = statistics();
+	stat = vm_statistics_now();
 	pages = stat.free_count;
 	at = allocate(pages);
 	for (uint64_t i = 0; i < 4; i++) {
@@ -476,7 +466,7 @@ TEST(a_write_ends_when_memory_does)
 /* Advice that says "compress this": contents, copies and sharing are as before. */
 TEST(compressed_pages_come_back)
 {
-	vm_statistics64_data_t before = statistics(), after;
+	vm_statistics64_data_t before = vm_statistics_now(), after;
 	char *at = allocate(64), *copy;
 	vm_prot_t cur, max;
 	mach_vm_address_t other = 0;
@@ -487,7 +477,7 @@ TEST(compressed_pages_come_back)
 	EXPECT_EQ(
 	    mach_vm_behavior_set(mach_task_self(), (mach_vm_address_t)at, 64 * PAGE, VM_BEHAVIOR_PAGEOUT),
 	    KERN_SUCCESS);
-	after = statistics();
+	after = vm_statistics_now();
 	EXPECT_EQ(after.compressions - before.compressions, 64);
 	/* A child has the same, and what it writes stays its own. */
 	child = fork();
@@ -574,17 +564,17 @@ take_all_that_is_left(void *arg)
 
 TEST(the_largest_process_ends_when_nothing_helps)
 {
-	natural_t before = statistics().free_count;
+	natural_t before = vm_statistics_now().free_count;
 	char *mine = allocate(16);
 
 	fill(mine, 16, 5);
 	EXPECT_EQ(ktap_in_child(take_all_that_is_left, NULL), 128 + SIGKILL);
 	EXPECT_EQ(wrong_pages(mine, 16, 5), 0);
 	release(mine, 16);
-	for (unsigned i = 0; i < 100 && statistics().free_count + 512 < before; i++) {
+	for (unsigned i = 0; i < 100 && vm_statistics_now().free_count + 512 < before; i++) {
 		usleep(10000);
 	}
-	EXPECT(statistics().free_count + 512 >= before);
+	EXPECT(vm_statistics_now().free_count + 512 >= before);
 }
 
 /* --- calls that need memory of the kernel's own --- */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../guest/kernel_counts.h"
 #include "../guest/ktap.h"
 
 #define SELF      mach_task_self()
@@ -457,25 +458,6 @@ fuzz(void *arg)
 }
 
 /* ---- what is left ---- */
-
-static uint64_t
-elements_in_use(const char *zone)
-{
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
-	uint64_t in_use = UINT64_MAX;
-
-	EXPECT_EQ(mach_zone_info(mach_host_self(), &names, &count, &info, &info_count), KERN_SUCCESS);
-	for (mach_msg_type_number_t i = 0; i < count; i++) {
-		if (strcmp(names[i].mzn_name, zone) == 0) {
-			in_use = info[i].mzi_count;
-		}
-	}
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
-	return in_use;
-}
 
 static void
 pause_ms(unsigned ms)

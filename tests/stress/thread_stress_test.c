@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../guest/kernel_counts.h"
 #include "../guest/ktap.h"
 
 #define SELF         mach_task_self()
@@ -369,19 +370,15 @@ struct zones {
 static void
 count_zones(struct zones *zones)
 {
-	mach_zone_name_array_t names = NULL;
-	mach_zone_info_array_t info = NULL;
-	mach_msg_type_number_t count = 0, info_count = 0;
+	struct zone_list list = zone_list_take();
 
-	EXPECT_EQ(mach_zone_info(mach_host_self(), &names, &count, &info, &info_count), KERN_SUCCESS);
-	EXPECT(count > 20 && count <= ZONES_MAX);
-	zones->count = count < ZONES_MAX ? count : ZONES_MAX;
+	EXPECT(list.count > 20 && list.count <= ZONES_MAX);
+	zones->count = list.count < ZONES_MAX ? list.count : ZONES_MAX;
 	for (unsigned z = 0; z < zones->count; z++) {
-		zones->names[z] = names[z];
-		zones->in_use[z] = info[z].mzi_count;
+		zones->names[z] = list.names[z];
+		zones->in_use[z] = list.info[z].mzi_count;
 	}
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)names, count * sizeof(*names)), KERN_SUCCESS);
-	EXPECT_EQ(vm_deallocate(SELF, (vm_address_t)info, info_count * sizeof(*info)), KERN_SUCCESS);
+	zone_list_drop(list);
 }
 
 /* Zones of memory, which this program uses as well, and the zones' own stocks: they say nothing of threads. */
