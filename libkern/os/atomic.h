@@ -6,8 +6,8 @@
  * without ceremony by its single owner. Arithmetic forms come in two flavours: os_atomic_add returns the
  * new value, os_atomic_add_orig the old one. arm64 is compiled with LSE: each is one instruction.
  *
- * All but loads have a stall point before them (<os/stall.h>), and those that let a lock go one behind: nothing, except
- * in debug kernels.
+ * All but loads have a stall point before them, stores and os_atomic_cmpxchg one behind as well (<os/stall.h>): nothing,
+ * except in debug kernels.
  */
 #pragma once
 

@@ -82,7 +82,7 @@ def _frames(monitor, registers):
     return addresses
 
 
-def backtraces(monitor_path, kernel, period_s=SAMPLE_PERIOD_S):
+def backtraces(monitor_path, kernel):
     """Lines that say where each CPU stands. `kernel` is a symbols.Kernel. Never raises: a hang stays the story."""
     try:
         monitor = Monitor(monitor_path)
@@ -95,7 +95,7 @@ def backtraces(monitor_path, kernel, period_s=SAMPLE_PERIOD_S):
         for index in range(SAMPLES):
             if index > 0:
                 monitor.ask("cont")
-                time.sleep(period_s)
+                time.sleep(SAMPLE_PERIOD_S)
             seen.append(_sample(monitor, kernel))
         passed = time.monotonic() - start
         note = [_busy(cpu, _cpu_seconds(thread), used[cpu], passed) for cpu, thread in sorted(threads.items())]
