@@ -174,7 +174,7 @@ copy_own_object(vm_map_copy_t copy)
 static bool
 entry_takes_pages(vm_map_entry_t entry)
 {
-	const uint32_t fixed = VME_SHARED | VME_WIRED | VME_PURGEABLE | VME_KERNEL;
+	const uint32_t fixed = VME_SHARED | VME_PAGES_STAY;
 
 	return (vme_prot(entry->vme_attr) & VM_PROT_WRITE) && !(entry->vme_attr & fixed) &&
 	       vm_map_entry_own_object(entry) == KERN_SUCCESS && !(entry->vme_object->vo_flags & VO_FILE);

@@ -53,6 +53,9 @@ vm_map_entry_object(const struct vm_map_entry *entry)
 #define VME_PURGEABLE      0x400000U /* the object's contents may be declared volatile: vm_purgeable.h */
 #define VME_BEHAVIOR_SHIFT 23        /* 2 bits: VM_BEHAVIOR_DEFAULT to _RSEQNTL */
 
+/* The entry's pages do not change hands, be they a copy's source or what it overwrites: vm_map_transfer.h. */
+#define VME_PAGES_STAY (VME_WIRED | VME_PURGEABLE | VME_KERNEL)
+
 #define VME_PROT_MASK (VM_PROT_READ | VM_PROT_WRITE | VM_PROT_EXECUTE)
 
 OS_INLINE vm_prot_t

@@ -104,7 +104,7 @@ struct side {
 static bool
 entry_shares(vm_map_entry_t entry, vm_object_t object, bool destination)
 {
-	uint32_t fixed = VME_WIRED | VME_PURGEABLE | VME_KERNEL | (destination ? VME_SHARED : 0);
+	uint32_t fixed = VME_PAGES_STAY | (destination ? VME_SHARED : 0);
 
 	if ((os_atomic_load(&entry->vme_attr, relaxed) & fixed) || object == VME_OBJECT_DEAD) {
 		return false;
