@@ -187,12 +187,6 @@ bsd_init(void)
 	load_init_program();
 }
 
-int32_t
-bsd_task_pid(task_t task)
-{
-	return task->bsd_pid;
-}
-
 /* The super-user may control every process but the kernel, others those of their own user. */
 static bool
 proc_may_control(struct proc *self, struct proc *p)

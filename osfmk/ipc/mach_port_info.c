@@ -10,7 +10,6 @@
 #include <ipc/right.h>
 #include <ipc/space.h>
 #include <kern/smr.h>
-#include <kern/upcalls.h>
 #include <kern/zalloc.h>
 #include <mach_debug/ipc_info.h>
 #include <stdio.h>
@@ -120,8 +119,8 @@ mach_port_kobject_description(
 	}
 	name_to_owner(space, name, &task, &thread);
 	if (task != TASK_NULL) {
-		snprintf(description, KOBJECT_DESCRIPTION_LENGTH, "%s (pid %d)", kind_names[*type],
-		    bsd_task_pid(task));
+		snprintf(
+		    description, KOBJECT_DESCRIPTION_LENGTH, "%s (pid %d)", kind_names[*type], task->bsd_pid);
 		task_deallocate(task);
 	} else if (thread != THREAD_NULL) {
 		snprintf(description, KOBJECT_DESCRIPTION_LENGTH, "%s (thread %llu)", kind_names[*type],

@@ -59,7 +59,7 @@ pid_for_task(mach_port_name_t name, user_addr_t upid)
 	kern_return_t kr = KERN_FAILURE;
 
 	if (task != TASK_NULL) {
-		pid = bsd_task_pid(task);
+		pid = task->bsd_pid;
 		kr = pid >= 0 ? KERN_SUCCESS : KERN_FAILURE;
 		task_deallocate(task);
 	}

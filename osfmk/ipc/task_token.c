@@ -56,7 +56,7 @@ task_control_allowed(task_t task)
 	if (task == current_task()) {
 		return true;
 	}
-	allowed = bsd_task_for_pid(bsd_task_pid(task));
+	allowed = bsd_task_for_pid(task->bsd_pid);
 	if (allowed != TASK_NULL) {
 		task_deallocate(allowed);
 	}

@@ -12,7 +12,6 @@
 #include <kern/percpu.h>
 #include <kern/task.h>
 #include <kern/thread.h>
-#include <kern/upcalls.h>
 #include <mach/kperf.h>
 #include <string.h>
 #include <vm/vm_kern.h>
@@ -93,7 +92,7 @@ fill(uint64_t *words, const struct arm_saved_state *state, uint64_t late)
 		.cpu = (uint16_t)ml_get_cpu_number(),
 		.time = ml_get_timebase_raw(),
 		.thread_id = self->thread_id,
-		.pid = bsd_task_pid(self->task),
+		.pid = self->task->bsd_pid,
 		.flags = user            ? KPERF_SAMPLE_USER
 			 : state == NULL ? KPERF_SAMPLE_IDLE
 					 : 0,

@@ -13,7 +13,6 @@
 #include <kern/processor.h>
 #include <kern/task.h>
 #include <kern/thread.h>
-#include <kern/upcalls.h>
 #include <kern/zalloc.h>
 #include <string.h>
 #include <vm/vm_map.h>
@@ -168,8 +167,7 @@ add_task(struct stackshot *shot, task_t task)
 
 	if (task_threads_snapshot(task, &threads) == KERN_SUCCESS) {
 		for (uint32_t i = 0; i < threads.count; i++) {
-			add_thread(
-			    shot, threads.threads[i], task != kernel_task ? bsd_task_pid(task) : 0, map);
+			add_thread(shot, threads.threads[i], task != kernel_task ? task->bsd_pid : 0, map);
 		}
 		task_threads_release(&threads);
 	}

@@ -39,9 +39,6 @@ void bsd_thread_exit(thread_t thread);
 /* The last thread of a task is about to go; in its context. Not for tasks that never had a process. */
 void bsd_task_exit(task_t task);
 
-/* The task's process id, or -1. Any context. */
-int32_t bsd_task_pid(task_t task);
-
 /* The task of a process that the current one may control, with a reference; TASK_NULL: there is none. */
 task_t bsd_task_for_pid(int32_t pid);
 
